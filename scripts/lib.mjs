@@ -1,0 +1,36 @@
+// What the scripts share.
+
+import { spawnSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The package's root folder. */
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+
+/** The folder of prebuilds/ for this machine, named as node-gyp-build looks for it. */
+export const prebuildFolder = join(root, 'prebuilds', `${process.platform}-${process.arch}`)
+
+/**
+ * Runs a command to its end in the package's root, with its output shown; throws when it fails. `npm` runs by npm's own
+ * script where there is one, since npm.cmd cannot be spawned without a shell on Windows.
+ */
+export function run(command, args, options = {}) {
+  const npm = process.env.npm_execpath
+  const viaNode = command === 'npm' && npm?.endsWith('.js')
+  const result = viaNode
+    ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit', ...options })
+    : spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: command === 'npm' && process.platform === 'win32', ...options })
+  const line = [command, ...args].join(' ')
+  if (result.error) throw new Error(`${line}: ${result.error.message}`)
+  if (result.status !== 0) throw new Error(`${line} ended with ${result.signal ?? `exit code ${result.status}`}`)
+  return result
+}
+
+/** The path of the file behind a dependency's `bin` entry, to be run by node. */
+export function binOf(name, bin = name) {
+  const require = createRequire(import.meta.url)
+  const file = require.resolve(`${name}/package.json`)
+  const manifest = require(file)
+  return join(dirname(file), typeof manifest.bin === 'string' ? manifest.bin : manifest.bin[bin])
+}
