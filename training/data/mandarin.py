@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from functools import lru_cache
+from math import log
 from pathlib import Path
 
 from .units import TONES, UNIT_ID, text_to_ids
@@ -23,7 +25,8 @@ _FINALS = {  # 0 is the tone's slot
     "ong": "ʊ0ŋ", "ou": "ou0", "u": "u0", "ui": "wei0", "ua": "wa0", "uai": "wai0", "uan": "wa0n", "un": "wə0n", "uang": "wa0ŋ",
     "ueng": "wə0ŋ", "uo": "wo0", "o": "wo0", "v": "y0", "ve": "ɥe0", "van": "ɥɛ0n", "vn": "y0n",
 }  # fmt: skip
-_WHOLE = {"er": "ɚ0", "o": "ɔ0", "yo": "jɔ0", "yai": "jai0"}
+_WHOLE = {"er": "ɚ0", "o": "ɔ0", "yo": "jɔ0", "yai": "jai0", "fiao": "fjau0", "fe": "fɤ0"}
+_SYLLABIC = {"n": "n0", "m": "m0", "ng": "ŋ0", "hm": "hm0", "hng": "hŋ0"}  # 嗯, 呣: spelled, but not looked for when parsing
 _ZERO = {  # syllables without an initial are written with y and w
     "yi": "i", "ya": "ia", "yan": "ian", "yang": "iang", "yao": "iao", "ye": "ie", "yin": "in", "you": "iu", "ying": "ing",
     "yong": "iong", "wu": "u", "wei": "ui", "wa": "ua", "wai": "uai", "wan": "uan", "wen": "un", "wang": "uang", "weng": "ueng",
@@ -69,7 +72,17 @@ def _build() -> dict[str, str]:
 
 
 SYLLABLES: dict[str, str] = _build()  # toneless pinyin → units with the tone's slot
-_PARSE = {spelling.replace("0", ""): (spelling, pinyin) for pinyin, spelling in SYLLABLES.items()}
+TABLE_PATH = Path(__file__).resolve().parents[2] / "lib" / "text" / "pinyin-units.json"
+
+
+@lru_cache(maxsize=None)
+def _parse_table() -> dict[str, tuple[str, str, float]]:
+    """Toneless spelling → (spelling with slot, pinyin, log rank). The table's keys stand in falling order of frequency in our texts."""
+    table: dict[str, tuple[str, str, float]] = {}
+    for rank, (pinyin, spelling) in enumerate(json.loads(TABLE_PATH.read_text(encoding="utf-8")).items()):
+        spelling = spelling.replace(" ", "")
+        table.setdefault(spelling.replace("0", ""), (spelling, pinyin, log(rank + 2)))
+    return table
 
 
 def _normal(pinyin: str) -> tuple[str, int]:
@@ -87,9 +100,10 @@ def _normal(pinyin: str) -> tuple[str, int]:
 def syllable_to_units(pinyin: str) -> str:
     """`ni3` → `ni↓`. Raises ValueError when there is no such syllable."""
     base, tone = _normal(pinyin)
-    if base not in SYLLABLES:
+    spelling = SYLLABLES.get(base) or _SYLLABIC.get(base)
+    if spelling is None:
         raise ValueError(f"no Mandarin syllable {pinyin!r}")
-    return SYLLABLES[base].replace("0", TONES[tone - 1] if tone < 5 else "")
+    return spelling.replace("0", TONES[tone - 1] if tone < 5 else "")
 
 
 def pinyin_to_units(pinyin: str) -> str:
@@ -98,7 +112,8 @@ def pinyin_to_units(pinyin: str) -> str:
 
 
 def _parse_word(word: str) -> list[str] | None:
-    """Fewest syllables that spell the word; of equals, the one whose consonants open syllables."""
+    """The likeliest syllables that spell the word (log ranks as costs), or None: `kwa→ny↗` is guan yu, not gua nü."""
+    table = _parse_table()
     best: list[tuple[float, list[str]] | None] = [(0.0, [])] + [None] * len(word)
     for start in range(len(word)):
         if best[start] is None:
@@ -109,13 +124,13 @@ def _parse_word(word: str) -> list[str] | None:
             tones = [c for c in piece if c in TONES]
             if len(tones) > 1:
                 break
-            found = _PARSE.get(piece.replace(tones[0], "") if tones else piece)
+            found = table.get(piece.replace(tones[0], "") if tones else piece)
             if not found:
                 continue
-            spelling, pinyin = found
+            spelling, pinyin, rank_cost = found
             if piece != spelling.replace("0", tones[0] if tones else ""):
                 continue
-            price = cost + 1.0 + (0.1 if piece[0] in "aeouiəɤɔɚjwyɥ" else 0.0)
+            price = cost + 3.0 + rank_cost + (0.0 if tones else 1.0)  # few syllables, few neutral ones
             if best[end] is None or price < best[end][0]:
                 best[end] = (price, [*path, f"{pinyin}{TONES.index(tones[0]) + 1 if tones else 5}"])
     return best[-1][1] if best[-1] else None
@@ -213,9 +228,10 @@ def text_to_units(text: str) -> str:
     return out.strip()
 
 
-def write_json(path: Path) -> None:
-    """The table for the TypeScript side: toneless pinyin → space-separated units, `0` where the tone goes."""
-    table = {pinyin: " ".join(SYLLABLES[pinyin]) for pinyin in sorted(SYLLABLES)}
+def write_json(path: Path, frequency: Counter[str]) -> None:
+    """The table for parsing, also for TypeScript: toneless pinyin → spaced units, `0` where the tone goes, frequent syllables first."""
+    ordered = sorted(SYLLABLES, key=lambda p: (-frequency[p], p))
+    table = {pinyin: " ".join(SYLLABLES[pinyin]) for pinyin in ordered}
     path.write_text(json.dumps(table, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 
@@ -224,5 +240,15 @@ for _spelling in SYLLABLES.values():
 assert text_to_ids(pinyin_to_units("ni3 hao3"))
 
 if __name__ == "__main__":
-    write_json(Path(__file__).resolve().parents[2] / "lib" / "text" / "pinyin-units.json")
-    print(len(SYLLABLES), "syllables,", len(_PARSE), "spellings")
+    import os
+    import sys
+
+    data = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("MOSS_DATA", "data"))
+    counts: Counter[str] = Counter()
+    for name in ("teacher", "zh-words"):
+        for line in (data / name / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
+            counts.update(_normal(p)[0] for p in json.loads(line).get("pinyin", "").split())
+    for line in (data / "text" / "crosswoz-short-utterances.txt").read_text(encoding="utf-8").splitlines():
+        counts.update(_normal(p)[0] for p in text_to_pinyin(line).split())
+    write_json(TABLE_PATH, counts)
+    print(len(SYLLABLES), "syllables")
