@@ -37,7 +37,8 @@ std::string folder(const std::string & path) {
 #endif
 
 bool selected(const std::string & name, int argc, char ** argv) {
-    return argc < 2 || std::any_of(argv + 1, argv + argc, [&](const char * part) { return std::strstr(name.c_str(), part); });
+    return argc < 2 ||
+           std::any_of(argv + 1, argv + argc, [&](const char * part) { return std::strstr(name.c_str(), part); });
 }
 
 } // namespace
@@ -74,8 +75,8 @@ int run(int argc, char ** argv) {
             failed++;
         }
         const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-        std::printf("%-8s%s (%.0f ms)%s%s\n", outcome.c_str(), test.name.c_str(), took.count(), detail.empty() ? "" : "\n        ",
-                    detail.c_str());
+        std::printf("%-8s%s (%.0f ms)%s%s\n", outcome.c_str(), test.name.c_str(), took.count(),
+                    detail.empty() ? "" : "\n        ", detail.c_str());
         std::fflush(stdout);
     }
     std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);

@@ -1,0 +1,16 @@
+// The action of binding.gyp: builds the addon and the ggml libraries and puts them into node-gyp's product folder. CMake
+// gets a tree of its own below build/, because node-gyp's makefiles stand in build/ itself.
+
+import { resolve } from 'node:path'
+import { binOf, run } from './lib.mjs'
+import { vendorGgml } from './vendor-ggml.mjs'
+
+const product = resolve(process.argv[2])
+
+try {
+  vendorGgml()
+  run(process.execPath, [binOf('cmake-js'), 'compile', '--out', 'build/cmake', `--CDMOSS_OUTPUT_DIR=${product}`])
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}

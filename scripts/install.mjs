@@ -1,0 +1,35 @@
+// npm's install step. Takes the prebuild where there is one that this machine can load (no compiler, no network);
+// otherwise builds the addon from source, incrementally when build/ is there. `npm_config_build_from_source=true` forces
+// the latter.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { binOf, prebuildFolder, run } from './lib.mjs'
+import { vendorGgml } from './vendor-ggml.mjs'
+
+/** Loads the prebuild in a process of its own: a library that this system lacks must not end the installation. */
+function prebuildLoads() {
+  if (!existsSync(prebuildFolder)) return false
+  const addons = readdirSync(prebuildFolder).filter(name => name.endsWith('.node'))
+  return addons.some(name => {
+    const load = `require(${JSON.stringify(join(prebuildFolder, name))})`
+    const { status, stderr } = spawnSync(process.execPath, ['-e', load], { encoding: 'utf8' })
+    if (status !== 0) console.error(`moss-speech-native: the prebuild does not load here, building from source\n${stderr}`)
+    return status === 0
+  })
+}
+
+if (process.env.npm_config_build_from_source === 'true' || !prebuildLoads()) {
+  try {
+    vendorGgml()
+    run(process.execPath, [binOf('cmake-js'), 'compile'])
+  } catch (error) {
+    console.error(
+      `moss-speech-native: the addon could not be built: ${error.message}\n` +
+        'A source build needs CMake 3.18 or newer and a C++17 compiler (GCC 11, Clang 14, Xcode 14, Visual Studio 2022, or newer);\n' +
+        'see docs/building.md.',
+    )
+    process.exitCode = 1
+  }
+}
