@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from . import mandarin
-from .units import UNIT_ID, reduce_phonemes, text_to_ids
+from .units import UNIT_ID, reduce_phonemes, spoken_tones, text_to_ids
 
 _VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵻɐ")
 _LETTERS = {
@@ -180,15 +180,24 @@ def english_to_units(text: str) -> str:
     return reduce_phonemes(joined, "en").strip()
 
 
+_PINYIN = r"[a-zü]+[1-5](?: [a-zü]+[1-5])*"
+
+
 def to_symbols(text: str, lang: str) -> str:
-    """Text of one language (`en`, `zh`) as a string of units. Runs of the other script inside are read by the other front end."""
-    parts = re.findall(r"[A-Za-z][A-Za-z' -]*[A-Za-z']|[A-Za-z]|[^A-Za-z]+", text) if lang.startswith("zh") else [text]
-    spoken = [english_to_units(p) if re.match(r"[A-Za-z]", p) or not lang.startswith("zh") else mandarin.text_to_units(p) for p in parts]
+    """Text of one language (`en`, `zh`) as a string of units. In Mandarin, pinyin with tone digits and English words are read too."""
+    if not lang.startswith("zh"):
+        return english_to_units(text)
     out = ""
-    for piece in spoken:
-        if piece:
-            out += ("" if not out or piece[0] in ",.?!" else " ") + piece
-    return out
+    for piece in re.findall(rf"{_PINYIN}|[A-Za-z][A-Za-z' -]*[A-Za-z']|[A-Za-z]|[^A-Za-z]+", text):
+        if re.fullmatch(_PINYIN, piece):
+            spoken = mandarin.pinyin_to_units(piece)
+        elif piece[0].isascii() and piece[0].isalpha():
+            spoken = english_to_units(piece)
+        else:
+            spoken = mandarin.text_to_units(piece)
+        if spoken:
+            out += ("" if not out or spoken[0] in ",.?!" else " ") + spoken
+    return spoken_tones(out).lstrip(",.?! ")
 
 
 def text_to_unit_ids(text: str, lang: str) -> list[int]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import log
 from pathlib import Path
 
-from .units import TONES, UNIT_ID, text_to_ids
+from .units import TONES, UNIT_ID, spoken_tones, text_to_ids
 
 _INITIALS = {
     "b": "p", "c": "ʦʰ", "ch": "ꭧʰ", "d": "t", "f": "f", "g": "k", "h": "x", "j": "ʨ", "k": "kʰ", "l": "l", "m": "m", "n": "n",
@@ -107,8 +107,8 @@ def syllable_to_units(pinyin: str) -> str:
 
 
 def pinyin_to_units(pinyin: str) -> str:
-    """Space-separated syllables with tone digits, spoken as one word: `ni3 hao3` → `ni↓xau↓`."""
-    return "".join(syllable_to_units(p) for p in pinyin.split())
+    """Space-separated syllables with tone digits, spoken as one word: `ni3 hao3` → `ni↗xau↓`."""
+    return spoken_tones("".join(syllable_to_units(p) for p in pinyin.split()))
 
 
 def _parse_word(word: str) -> list[str] | None:
@@ -217,15 +217,18 @@ def text_to_pinyin(text: str) -> str:
 
 
 def text_to_units(text: str) -> str:
-    """Mandarin text as units: words are separated by spaces, punctuation becomes pauses. Latin letters are left out."""
+    """Mandarin text as units: words are separated by spaces, punctuation becomes pauses. Latin letters are left out.
+
+    Third tones are as spoken; punctuation before the first word stays, so that pieces can be joined.
+    """
     out = ""
     for word in _segments(text):
         if re.match(r"[\u4e00-\u9fff]", word):
             spelled = "".join(syllable_to_units(p) for p in _word_pinyin(word))
             out += (" " if out and out[-1] != " " else "") + spelled
         elif word[0] in ",.?!":
-            out = out.rstrip() + ("" if out.rstrip()[-1:] in (",", ".", "?", "!", "") else word[0])
-    return out.strip()
+            out = out.rstrip() + ("" if out.rstrip()[-1:] in (",", ".", "?", "!") else word[0])
+    return spoken_tones(out.strip())
 
 
 def write_json(path: Path, frequency: Counter[str]) -> None:

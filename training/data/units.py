@@ -7,6 +7,7 @@ what a listener cannot use to tell two words apart. The order is part of the mod
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Iterable, NamedTuple, Sequence
 
@@ -35,6 +36,10 @@ _REDUCE = {"ᵊ": "ə", "ᵻ": "ɪ", "ɐ": "ə", "ɾ": "t", "ʔ": "t", "Q": "O",
 _REDUCE_ENGLISH = {**_REDUCE, "a": "æ"}
 
 
+# A third tone is spoken as a second before another third; a pause or a neutral syllable between them prevents it.
+_THIRD_BEFORE_THIRD = re.compile("↓(?=[nŋ]? ?[pʰtkfmnlxsʨꭧʦʂɕɻjwɥ]*[aeiouyɤɨəɛʊɔɚ]+↓)")
+
+
 class Alignment(NamedTuple):
     """Units with their durations (in the source's frames) and the silences around them."""
 
@@ -44,10 +49,16 @@ class Alignment(NamedTuple):
     tail: int
 
 
+def spoken_tones(symbols: str) -> str:
+    """Third-tone sandhi on units. The teacher's phonemes have citation third tones, its F0 the spoken ones; units are what is heard."""
+    return _THIRD_BEFORE_THIRD.sub("↗", symbols)
+
+
 def reduce_phonemes(phonemes: str, lang: str) -> str:
-    """The teacher's phonemes in our alphabet; symbols we do not have (ː, quotes) are dropped."""
-    table = _REDUCE if lang.startswith("zh") else _REDUCE_ENGLISH
-    return "".join(u for u in (table.get(c, c) for c in phonemes) if u in UNIT_ID)
+    """The teacher's phonemes in our alphabet and with spoken tones; symbols we do not have (ː, quotes) are dropped."""
+    mandarin = lang.startswith("zh")
+    table = _REDUCE if mandarin else _REDUCE_ENGLISH
+    return "".join(u for u in (table.get(c, c) for c in (spoken_tones(phonemes) if mandarin else phonemes)) if u in UNIT_ID)
 
 
 def teacher_to_units(phonemes: str, durations: Sequence[int], lang: str) -> Alignment:
@@ -55,6 +66,8 @@ def teacher_to_units(phonemes: str, durations: Sequence[int], lang: str) -> Alig
     if len(durations) != len(phonemes) + 2:
         raise ValueError(f"{len(phonemes)} phonemes want {len(phonemes) + 2} durations, got {len(durations)}")
     table = _REDUCE if lang.startswith("zh") else _REDUCE_ENGLISH
+    if lang.startswith("zh"):
+        phonemes = spoken_tones(phonemes)
     ids: list[int] = []
     kept: list[int] = []
     lead = int(durations[0])
