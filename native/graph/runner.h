@@ -1,0 +1,62 @@
+// Where graphs run: a backend with its threads, and the memory that one graph after another uses.
+
+#pragma once
+
+#include "ggml-alloc.h"
+#include "ggml-backend.h"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moss {
+
+/// Loads the backends that stand as libraries in `folder` (the addon's own; no other place is searched) and sends ggml's
+/// messages to last_ggml_message() instead of stderr. To be called once, before anything else. Throws addon when there
+/// is no CPU backend then. Where backends are linked in, the folder is not used.
+void load_backends(const std::string & folder);
+
+/// The last warning or error ggml logged on this thread; empty when none.
+std::string last_ggml_message();
+
+/// A stage's values over one or more graphs: rows of ne0 values, appended in time order.
+struct StageData {
+    int64_t ne0 = 0;
+    std::vector<float> values;
+};
+
+/// Stages by name, for tests.
+using Stages = std::map<std::string, StageData>;
+
+/// A CPU backend with threads of its own. One per session: not safe for two threads at a time.
+class Runner {
+  public:
+    /// `threads` 1 … 256. Throws internal.
+    explicit Runner(int threads);
+    ~Runner();
+    Runner(const Runner &) = delete;
+    Runner & operator=(const Runner &) = delete;
+
+    ggml_backend_t backend() const { return backend_; }
+    int threads() const { return threads_; }
+
+    /// When it becomes true, the running graph stops and throws aborted. May be set from any thread.
+    std::atomic<bool> cancel{false};
+
+    /// Where not null, every graph adds its named stages here.
+    Stages * stages = nullptr;
+
+  private:
+    friend class Graph;
+
+    ggml_backend_t backend_ = nullptr;
+    struct ggml_threadpool * threadpool_ = nullptr;
+    ggml_gallocr_t allocator_ = nullptr;
+    std::vector<uint8_t> metadata_; // tensors of the graph under construction
+    int threads_;
+};
+
+} // namespace moss

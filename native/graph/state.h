@@ -1,0 +1,38 @@
+// Streaming state: an explicit list of named slots that live as long as the stream does.
+
+#pragma once
+
+#include "../io/gguf_file.h" // Shape
+
+#include "ggml-backend.h"
+
+#include <string>
+#include <vector>
+
+namespace moss {
+
+/// Tensors in backend memory that graphs read and, through ggml_cpy, write. Add all slots, then allocate() once.
+class StreamState {
+  public:
+    StreamState();
+    ~StreamState();
+    StreamState(StreamState &&) noexcept;
+    StreamState & operator=(StreamState &&) noexcept;
+
+    /// A slot, all zeros after allocate(). Every dimension > 0.
+    ggml_tensor * add(const std::string & name, ggml_type type, const Shape & shape);
+
+    /// Throws out_of_memory.
+    void allocate();
+
+    /// Back to zeros: the stream's start.
+    void clear();
+
+    size_t bytes() const;
+
+  private:
+    ggml_context * context_ = nullptr;
+    ggml_backend_buffer_t buffer_ = nullptr;
+};
+
+} // namespace moss

@@ -1,0 +1,82 @@
+// A GGUF file, opened with every size checked against the file before ggml or anyone else believes it.
+
+#pragma once
+
+#include "error.h"
+
+#include "ggml.h"
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct gguf_context;
+
+namespace moss {
+
+/// A tensor's shape, fastest dimension first, as in ggml: a PyTorch Linear(256, 768) has {256, 768}.
+using Shape = std::vector<int64_t>;
+
+/// "[256, 768]"
+std::string to_string(const Shape & shape);
+
+/// What the file says of one tensor.
+struct TensorInfo {
+    std::string name;
+    ggml_type type;
+    Shape shape;     // without trailing ones, at least one dimension
+    uint64_t offset; // of its data, from the file's start
+    uint64_t bytes;
+};
+
+/// Metadata and, on request, tensor data of a GGUF file. Immutable once open; safe to share between threads except for `read`.
+class GgufFile {
+  public:
+    /// Opens a file (path in UTF-8). Throws model_not_found, or model_format when it is no GGUF, is truncated or
+    /// holds sizes that contradict each other.
+    static GgufFile open(const std::string & path);
+
+    /// The same for bytes in memory, which must outlive the object.
+    static GgufFile from_memory(const void * data, size_t size);
+
+    GgufFile(GgufFile &&) noexcept;
+    GgufFile & operator=(GgufFile &&) noexcept;
+    ~GgufFile();
+
+    bool has(const std::string & key) const;
+
+    /// Typed access to a key. Integers of any width and sign are read as int64_t, floats and integers as double.
+    /// Throws model_format with the key, what was expected and what was found.
+    int64_t get_int(const std::string & key, int64_t low, int64_t high) const; // low <= value <= high
+    double get_float(const std::string & key, double low, double high) const;
+    bool get_bool(const std::string & key) const;
+    std::string get_string(const std::string & key) const;
+    std::vector<int64_t> get_ints(const std::string & key, int64_t low, int64_t high) const;
+    std::vector<double> get_floats(const std::string & key) const;
+    std::vector<std::string> get_strings(const std::string & key) const;
+
+    /// All tensors, in the file's order.
+    const std::vector<TensorInfo> & tensors() const { return tensors_; }
+
+    /// nullptr when there is none of that name.
+    const TensorInfo * find_tensor(const std::string & name) const;
+
+    /// Copies a tensor's data to `to`, which holds info.bytes.
+    void read(const TensorInfo & info, void * to) const;
+
+  private:
+    struct Source;
+    GgufFile(std::unique_ptr<Source> source, gguf_context * gguf);
+
+    int64_t find(const std::string & key) const;
+    int64_t require(const std::string & key, const char * expected) const;
+    void check_tensors();
+
+    std::unique_ptr<Source> source_;
+    gguf_context * gguf_ = nullptr;
+    std::vector<TensorInfo> tensors_;
+};
+
+} // namespace moss

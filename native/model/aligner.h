@@ -1,0 +1,40 @@
+// Cross-modal aligner: encoder frames attend to the language model's text embeddings (training/networks/aligner.py).
+
+#pragma once
+
+#include "config.h"
+
+#include "../graph/layers.h"
+#include "../graph/state.h"
+
+namespace moss {
+
+class Aligner {
+  public:
+    /// `text_embd` [text_size, V] is the language model's table. Its keys and values are computed here, once, on `runner`.
+    Aligner(const GgufFile & file, const Weights & weights, int encoder_size, ggml_tensor * text_embd, Runner & runner);
+
+    const AlignerConfig & config() const { return config_; }
+
+    /// hidden [E, T], T a positive multiple of downsample -> appends T / downsample rows of text_size values. Rows do not
+    /// look at each other, so there is no state.
+    void push(Runner & runner, const float * hidden, int frames, std::vector<float> & rows) const;
+
+  private:
+    struct Block {
+        LayerNorm attn_norm, ffn_norm;
+        Linear attn_q, attn_k, attn_v, attn_out, ffn_up, ffn_down;
+        ggml_tensor * k = nullptr; // [E, V]
+        ggml_tensor * v = nullptr; // [V, E]
+    };
+
+    AlignerConfig config_;
+    int encoder_size_;
+    Conv1d down_;
+    std::vector<Block> blocks_;
+    LayerNorm out_norm_;
+    Linear out_;
+    StreamState table_; // keys and values of the text embeddings: filled once, then only read
+};
+
+} // namespace moss

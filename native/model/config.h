@@ -1,0 +1,103 @@
+// Hyperparameters of the networks, one struct a component, as training/networks/config.py has them. `load` reads the keys
+// `moss-speech.<component>.<field>` and throws model_format for one that is missing, of another type or out of range.
+
+#pragma once
+
+#include "../io/gguf_file.h"
+
+#include <string>
+#include <vector>
+
+namespace moss {
+
+struct FrontendConfig {
+    int sample_rate = 16000;
+    std::vector<int> channels;
+    std::vector<int> kernel_sizes;
+    std::vector<int> strides;
+    bool layer_norm = true; // after every convolution; else group norm over time after the first only
+    bool causal = true;
+    int tail_padding = 0; // samples of silence appended to an utterance before it is rounded up to whole aligner rows
+
+    static FrontendConfig load(const GgufFile & file);
+    int hop_length() const;    // samples a frame: the product of the strides
+    bool streamable() const { return causal && layer_norm; }
+};
+
+struct ToneConfig {
+    std::vector<int> lags; // samples, ascending
+    int hidden = 0;
+    int tcn_channels = 0;
+    int kernel_size = 0;
+    std::vector<int> dilations;
+    int classes = 0; // none, the tones 1-4, neutral
+    float mean_decay = 0;
+    float mean_prior = 0; // ln Hz
+    float mean_prior_weight = 0;
+
+    static ToneConfig load(const GgufFile & file);
+};
+
+struct EncoderConfig {
+    int embedding_length = 0;
+    int feed_forward_length = 0;
+    int block_count = 0;
+    int head_count = 0;
+    float layer_norm_epsilon = 1e-5f;
+    int pos_conv_kernel = 0;
+    int pos_conv_groups = 0;
+    bool pos_conv_causal = true;
+    bool norm_first = true;
+    int chunk_size = 0;   // frames; the chunk of live use
+    int left_context = 0; // frames that a chunk sees before its own start
+
+    static EncoderConfig load(const GgufFile & file);
+};
+
+struct AlignerConfig {
+    int embedding_length = 0;
+    int block_count = 0;
+    int head_count = 0;
+    int feed_forward_length = 0;
+    int downsample = 0; // encoder frames a row
+
+    static AlignerConfig load(const GgufFile & file);
+};
+
+struct LmConfig {
+    int embedding_length = 0;
+    int feed_forward_length = 0;
+    int shared_block_count = 0;
+    int text_block_count = 0;
+    int audio_block_count = 0;
+    int head_count = 0;
+    int head_count_kv = 0;
+    int key_length = 0;
+    float rms_epsilon = 1e-6f;
+    float rope_freq_base = 10000;
+    int context_length = 0;
+    int text_vocab_size = 0;
+    int audio_vocab_size = 0;
+
+    static LmConfig load(const GgufFile & file);
+};
+
+/// What ids mean: the units, the text tokenizer and the tokens with a role.
+struct Vocabulary {
+    std::vector<std::string> units; // moss-speech.units; [0] is the CTC blank
+    std::string tokenizer;          // tokenizer.huggingface.json
+    struct {
+        int im_start, im_end, sosp, modality_pad, pad;
+    } text; // moss-speech.token.*
+    struct {
+        int eosp, pad;
+    } audio; // moss-speech.audio.*
+
+    /// Ids are checked against the language model's vocabularies.
+    static Vocabulary load(const GgufFile & file, const LmConfig & lm);
+};
+
+/// The units alone, for files without a language model: empty when the file has none.
+std::vector<std::string> load_units(const GgufFile & file);
+
+} // namespace moss

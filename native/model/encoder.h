@@ -1,0 +1,69 @@
+// Wav2Vec2 transformer with a chunk-causal mask and a CTC head (training/networks/encoder.py).
+
+#pragma once
+
+#include "config.h"
+
+#include "../graph/layers.h"
+#include "../graph/state.h"
+
+namespace moss {
+
+/// Frames of 20 ms, row by row.
+struct EncoderFrames {
+    std::vector<float> hidden; // [T, E]
+    std::vector<float> logits; // [T, units]: of the CTC head, before softmax
+};
+
+class Encoder {
+  public:
+    Encoder(const GgufFile & file, const Weights & weights, int feature_size, int unit_count);
+
+    const EncoderConfig & config() const { return config_; }
+
+    /// What a stream remembers: the positional convolution's left context (`encoder.pos_conv.context`), and the keys and
+    /// values of left_context frames (`encoder.blk.N.k`, `encoder.blk.N.v`).
+    class State {
+      public:
+        /// `chunk_size` > 0 frames. A model whose positional convolution looks ahead has no streams: throws unsupported.
+        State(const Encoder & encoder, int chunk_size);
+        int chunk_size() const { return chunk_size_; }
+        void clear();
+
+      private:
+        friend class Encoder;
+        int chunk_size_;
+        int capacity_; // frames in the ring of keys and values: a multiple of the chunk
+        int64_t frames_ = 0;
+        StreamState slots_;
+        ggml_tensor * pos_context_ = nullptr;
+        std::vector<ggml_tensor *> k_, v_; // [E, capacity] and, transposed, [capacity, E]
+    };
+
+    /// One chunk: features [C, T] and the tone module's embedding [E, T] (or null) with T = chunk_size; a smaller T is
+    /// allowed for a stream's last chunk only. Appends T frames.
+    void push(Runner & runner, State & state, const float * features, const float * tone_embedding, int frames,
+              EncoderFrames & out) const;
+
+    /// A whole utterance with full context.
+    void whole(Runner & runner, const float * features, const float * tone_embedding, int frames, EncoderFrames & out) const;
+
+  private:
+    struct Block {
+        LayerNorm attn_norm, ffn_norm;
+        Linear attn_q, attn_k, attn_v, attn_out, ffn_up, ffn_down;
+    };
+
+    void compute(Runner & runner, State * state, const float * features, const float * tone_embedding, int frames,
+                 EncoderFrames & out) const;
+    ggml_tensor * attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index, ggml_tensor * mask) const;
+
+    EncoderConfig config_;
+    int feature_size_;
+    LayerNorm proj_norm_, norm_;
+    Linear proj_, ctc_;
+    Conv1d pos_conv_;
+    std::vector<Block> blocks_;
+};
+
+} // namespace moss

@@ -1,0 +1,74 @@
+// Layer-split language model: shared Qwen3 blocks, then a text and an audio tail in parallel (training/networks/lm.py).
+
+#pragma once
+
+#include "config.h"
+
+#include "../graph/layers.h"
+#include "../graph/state.h"
+
+namespace moss {
+
+/// Logits of the last row (or of all rows, row by row, where asked for); empty for a tail that was not asked for.
+struct LmLogits {
+    std::vector<float> text;  // [text_vocab_size]
+    std::vector<float> audio; // [audio_vocab_size]
+};
+
+/// Which logits a call computes. Keys and values of both tails are always written.
+enum class Tails { none, text, audio, both };
+
+class Lm {
+  public:
+    Lm(const GgufFile & file, const Weights & weights);
+
+    const LmConfig & config() const { return config_; }
+    ggml_tensor * text_embd() const { return text_embd_; } // [H, V]
+
+    /// The KV cache of a conversation. Slots `lm.blk.N.k`, `lm.text.blk.N.k`, `lm.audio.blk.N.k` and the same with `.v`.
+    class State {
+      public:
+        /// `n_ctx` rows, 1 … context_length; `type` F32 or F16.
+        State(const Lm & lm, int n_ctx, ggml_type type = GGML_TYPE_F32);
+
+        int n_ctx() const { return n_ctx_; }
+        int length() const { return length_; } // rows so far
+
+        /// Forgets all rows from `length` on.
+        void truncate(int length);
+
+      private:
+        friend class Lm;
+        int n_ctx_;
+        int length_ = 0;
+        StreamState slots_;
+        std::vector<ggml_tensor *> k_, v_; // shared, text, audio: [D * Hkv, n_ctx] and, transposed, [n_ctx, D * Hkv]
+    };
+
+    /// Appends `count` rows of the two-channel grid. Throws invalid_argument for an id outside its vocabulary and
+    /// prompt_too_long when the context has no room; the state is unchanged then, and when a computation is cancelled.
+    LmLogits push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
+                  bool all_rows = false) const;
+
+    /// Appends `count` continuous rows of embedding_length values.
+    LmLogits push(Runner & runner, State & state, const float * rows, int count, Tails tails, bool all_rows = false) const;
+
+  private:
+    struct Block {
+        RmsNorm attn_norm, attn_q_norm, attn_k_norm, ffn_norm;
+        Linear attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down;
+    };
+    struct Pass;
+
+    LmLogits run(Pass & pass, ggml_tensor * rows) const;
+    ggml_tensor * block(Pass & pass, const Block & block, ggml_tensor * x, size_t index) const;
+
+    LmConfig config_;
+    ggml_tensor * text_embd_ = nullptr;
+    ggml_tensor * audio_embd_ = nullptr;
+    std::vector<Block> blocks_; // shared, text, audio
+    RmsNorm text_norm_, audio_norm_;
+    Linear text_output_, audio_output_;
+};
+
+} // namespace moss

@@ -1,0 +1,55 @@
+// Mandarin tone module: pitch from the waveform, tones from the pitch, all causal (training/networks/tone.py).
+
+#pragma once
+
+#include "config.h"
+
+#include "../graph/layers.h"
+#include "../graph/state.h"
+#include "../kernels/cpu/nccf.h"
+
+#include <memory>
+
+namespace moss {
+
+/// Frames of 320 samples (20 ms), row by row.
+struct ToneFrames {
+    std::vector<float> log_f0;    // [T] ln Hz
+    std::vector<float> voicing;   // [T] 0 … 1
+    std::vector<float> logits;    // [T, classes]: none, tones 1-4, neutral
+    std::vector<float> embedding; // [T, E], to be added to the encoder's input
+};
+
+class Tone {
+  public:
+    Tone(const GgufFile & file, const Weights & weights, int embedding_length);
+
+    const ToneConfig & config() const { return config_; }
+
+    /// What a stream remembers: the waveform of the longest lag, the running mean of ln F0, the left context of each
+    /// convolution. Slots `tone.conv.N.context` and `tone.tcn.N.context`.
+    class State {
+      public:
+        explicit State(const Tone & tone);
+        void clear();
+
+      private:
+        friend class Tone;
+        Nccf nccf_;
+        double mean_total_ = 0, mean_count_ = 0;
+        StreamState slots_;
+        std::vector<ggml_tensor *> conv_, tcn_;
+    };
+
+    /// Samples [N], N a positive multiple of 320, continue the stream; N / 320 frames are appended.
+    void push(Runner & runner, State & state, const float * samples, size_t count, ToneFrames & frames) const;
+
+  private:
+    ToneConfig config_;
+    int embedding_length_;
+    std::vector<Conv1d> conv_, tcn_;
+    Linear f0_, logits_, embd_;
+    std::vector<float> lag_log_f0_;
+};
+
+} // namespace moss
