@@ -1,6 +1,6 @@
-#include "sampler.h"
+#include "core/sampler.h"
 
-#include "../io/error.h"
+#include "io/error.h"
 
 #include <algorithm>
 #include <cmath>

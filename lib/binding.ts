@@ -1,0 +1,191 @@
+import { join } from 'node:path'
+import nodeGypBuild from 'node-gyp-build'
+import { AddonError } from './errors.js'
+
+/*
+ * The native addon's surface, as native/addon implements it. Used by lib/ only: arguments are validated before they come here.
+ *
+ * Errors are `Error`s with the `code` and `details` of errors.ts. Nothing here computes on the calling thread. Typed arrays that
+ * go in are copied, those that come out belong to JavaScript.
+ */
+
+/** One of the bundle's networks. */
+export interface NativeComponent {
+  /** `frontend`, `tone`, `encoder`, `aligner`, `lm` or `decoder`. */
+  name: string
+  /** Number of parameters. */
+  parameters: number
+  /** Size of its tensors in the file. */
+  bytes: number
+  /** Tensor types by the bytes they take, the largest first: `Q8_0`, `F32`. */
+  types: string[]
+}
+
+export interface NativeModelInfo {
+  /** `general.name`; the file's name where that is missing. */
+  name: string
+  /** `general.license`, or ''. */
+  license: string
+  /** `general.description`, or ''. */
+  description: string
+  /** The unit inventory; [0] is the CTC blank. */
+  units: string[]
+  voices: { name: string; language: string }[]
+  /** Indices of the voices that speak when `voice` is -1. */
+  defaultVoices: { en: number; zh: number }
+  /** [0] is neutral. */
+  emotions: string[]
+  /** Of what goes in, Hz. */
+  inputSampleRate: number
+  /** Of what comes out, Hz; 0 without a decoder. */
+  sampleRate: number
+  /** A Hugging Face tokenizer.json; '' without a language model. */
+  tokenizer: string
+  specialTokens: { imStart: number; imEnd: number; sosp: number; modalityPad: number; pad: number }
+  /** Rows of the language model's context. */
+  nCtx: number
+  /** The longest speech that one turn can take in an empty session, in seconds. */
+  maxInputSeconds: number
+  /** What undefined options of {@link NativeSampling} become. */
+  sampling: { temperature: number; topK: number; topP: number; repetitionPenalty: number }
+  components: NativeComponent[]
+  /** Threads a computation uses. */
+  threads: number
+}
+
+/** Undefined: the model's default. */
+export interface NativeSampling {
+  /** 0–2; 0 takes the likeliest. */
+  temperature?: number | undefined
+  /** ≥ 0; 0 is off. */
+  topK?: number | undefined
+  /** 0 < p ≤ 1. */
+  topP?: number | undefined
+  /** 1–2. */
+  repetitionPenalty?: number | undefined
+}
+
+export interface NativeSpeaking {
+  /** Index into `voices`; -1 or undefined: by the language of the units. */
+  voice?: number | undefined
+  /** 0.5–2; default 1. */
+  speed?: number | undefined
+  /** Index into `emotions`; default 0, neutral. */
+  emotion?: number | undefined
+  /** Integer below 2^53; undefined: the next one of the session's generator. */
+  seed?: number | undefined
+}
+
+/** Exactly one of `samples` and `textIds` is given and not empty. */
+export interface NativeRequest extends NativeSampling, NativeSpeaking {
+  /** 16 kHz mono. */
+  samples?: Float32Array | undefined
+  textIds?: Int32Array | undefined
+  /** `speech`: audio (text is still generated, and remembered, but not delivered); `text`: text only; `both`. */
+  output: 'speech' | 'text' | 'both'
+  /** Speech longer than this is cut; default 60. */
+  maxSeconds?: number | undefined
+  /** Text tokens of the reply; default 512. */
+  maxTokens?: number | undefined
+  /** Spoken input: also writes down what was heard (`heardTextIds` of the last chunk); default false. */
+  transcribe?: boolean | undefined
+}
+
+/** The CTC head's hypothesis. One entry a unit in each array. */
+export interface NativeHeard {
+  units: Int32Array
+  /** Seconds from the start. */
+  starts: Float32Array
+  ends: Float32Array
+  /** The tone module's word on each unit: 0 none, 1–4, 5 neutral. */
+  tones: Int32Array
+}
+
+export interface NativeTimings {
+  /** Front end, tone module, encoder, aligner. */
+  encodeMs: number
+  /** The language model's reading of the prompt. */
+  prefillMs: number
+  /** Its steps. */
+  lmMs: number
+  decodeMs: number
+  /** From the start to the first audio (or, for `text`, the first token); 0 when there was none. */
+  firstAudioMs: number
+  /** Computation from start to end; waiting for a slow reader is not counted. */
+  totalMs: number
+  inputSeconds: number
+  replySeconds: number
+}
+
+export interface NativeChunk {
+  /** [n] at `sampleRate`. */
+  audio?: Float32Array
+  /** Units spoken, a little ahead of the audio. */
+  units?: Int32Array
+  textIds?: Int32Array
+  /** First chunk of a reply to speech. */
+  heard?: NativeHeard
+  /** Last chunk, when `transcribe` was set. */
+  heardTextIds?: Int32Array
+  /** Last chunk. */
+  timings?: NativeTimings
+  /** True for the last chunk, which may hold data as well. */
+  done: boolean
+}
+
+/** A reply under way on the session's thread, a few chunks ahead of its reader. */
+export interface NativeStream {
+  /** The next chunk, in order; after the last one `{ done: true }`. Rejects with the error that ended the stream. */
+  next(): Promise<NativeChunk>
+  /** Stops it soon; waiting and later `next()` reject with MOSS_ABORTED. The session is free for its next task at once. */
+  cancel(): void
+}
+
+/**
+ * A conversation. One task at a time: a second one rejects with (`generate`, `speakUnits`: throws) MOSS_SESSION_BUSY until the first has
+ * delivered its last chunk, failed or been cancelled.
+ */
+export interface NativeSession {
+  /** A finished reply stays in the session's context; a cancelled or failed one leaves it as it was. */
+  generate(request: NativeRequest): NativeStream
+  /** 16 kHz mono → the CTC hypothesis. */
+  encode(samples: Float32Array): Promise<NativeHeard>
+  /** The same and the language model's text of it. Outside the conversation: the context is not changed. */
+  transcribe(samples: Float32Array, options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined }): Promise<NativeHeard & { textIds: Int32Array }>
+  /** Units → audio, without the language model. */
+  speakUnits(units: Int32Array, options?: NativeSpeaking): NativeStream
+  /** Rows of the context in use. */
+  readonly length: number
+  /** Forgets the conversation. */
+  reset(): void
+  /** Cancels what runs and frees the memory as soon as it has stopped. Idempotent. */
+  dispose(): void
+}
+
+export interface NativeModel {
+  info(): NativeModelInfo
+  createSession(options?: { seed?: number | undefined }): NativeSession
+  /** Sessions keep what they need of it. Idempotent. */
+  dispose(): void
+}
+
+export interface NativeAddon {
+  /** `threads` 1–256, default: half of the logical CPUs, at most 8, at least 2 where there are 2. */
+  loadModel(path: string, options?: { threads?: number | undefined }): Promise<NativeModel>
+  ggmlVersion: string
+}
+
+let addon: NativeAddon | undefined
+
+/** The addon: a prebuild for this machine, or what was built from source. Loaded at the first call. */
+export function loadAddon(): NativeAddon {
+  if (addon) return addon
+  const root = join(__dirname, '..', '..')
+  try {
+    addon = nodeGypBuild(root) as NativeAddon
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new AddonError(`the native addon cannot be loaded (${message}); \`npm rebuild moss-speech-native\` builds it here`, { path: root }, { cause })
+  }
+  return addon
+}
