@@ -1,0 +1,448 @@
+#include "conv1d.h"
+
+#include "conv1d_kernel.h"
+#include "cpu_features.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace moss {
+
+namespace {
+
+constexpr int64_t panel_width = 16;
+constexpr int64_t tile_floats =
+    16384; // of input a tile reads: it stays in a core's own cache while the weights pass by
+
+std::atomic<const Conv1dKernel *> chosen{nullptr};
+
+float apply(Activation activation, float x) {
+    switch (activation.kind) {
+    case Activation::relu:
+        return x > 0.0F ? x : 0.0F;
+    case Activation::leaky_relu:
+        return x > 0.0F ? x : activation.slope * x;
+    case Activation::tanh:
+        return std::tanh(x);
+    case Activation::gelu:
+        return 0.5F * x * (1.0F + std::erf(x * 0.70710678F));
+    case Activation::none:
+        break;
+    }
+    return x;
+}
+
+void apply(Activation activation, const float * from, float * to, int64_t count) {
+    switch (activation.kind) { // the cheap ones as loops that vectorise
+    case Activation::none:
+        std::copy(from, from + count, to);
+        break;
+    case Activation::relu:
+    case Activation::leaky_relu: {
+        const float slope = activation.kind == Activation::relu ? 0.0F : activation.slope;
+        for (int64_t i = 0; i < count; i++) {
+            to[i] = std::max(from[i], 0.0F) + slope * std::min(from[i], 0.0F);
+        }
+        break;
+    }
+    default:
+        for (int64_t i = 0; i < count; i++) {
+            to[i] = apply(activation, from[i]);
+        }
+    }
+}
+
+void require(bool condition, const std::string & what) {
+    if (!condition) {
+        throw std::invalid_argument("conv1d: " + what);
+    }
+}
+
+// What one use of a convolution adds to it, kept in the tensor's op_params behind ggml's own (24 bytes).
+struct Parameters {
+    int32_t left;
+    int32_t input, output;
+    float input_slope, output_slope;
+    int32_t condition, residual; // which source, 0 for none
+};
+constexpr size_t parameters_offset = 32;
+static_assert(parameters_offset + sizeof(Parameters) <= GGML_MAX_OP_PARAMS, "op_params is too small");
+
+void conv1d_op(ggml_tensor * dst, int ith, int nth, void * userdata);
+
+} // namespace
+
+const Conv1dKernel & conv1d_kernel() {
+    if (const Conv1dKernel * kernel = chosen.load(std::memory_order_relaxed)) {
+        return *kernel;
+    }
+    const Conv1dKernel * kernels[3];
+    conv1d_kernels(kernels);
+    chosen.store(kernels[0], std::memory_order_relaxed);
+    return *kernels[0];
+}
+
+void set_conv1d_kernel(const Conv1dKernel * kernel) {
+    chosen.store(kernel, std::memory_order_relaxed);
+}
+
+int conv1d_kernels(const Conv1dKernel * (&kernels)[3]) {
+    int count = 0;
+#if defined(__x86_64__) || defined(_M_X64)
+    if (cpu_features().avx512) {
+        kernels[count++] = &conv1d_avx512;
+    }
+    if (cpu_features().avx2) {
+        kernels[count++] = &conv1d_avx2;
+    }
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    kernels[count++] = &conv1d_neon;
+#endif
+    kernels[count++] = &conv1d_portable;
+    return count;
+}
+
+// --- weights
+// ------------------------------------------------------------------------------------------------------------
+
+PackedConv1d::PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left)
+    : shape_(shape), phases_(phases), left_(left) {
+    constexpr int64_t most = 1 << 20; // products of two stay far inside int64_t
+    for (const int64_t size :
+         {shape.in_channels, shape.out_channels, shape.kernel_size, shape.stride, shape.dilation, shape.groups}) {
+        require(size > 0 && size <= most, "sizes must be between 1 and 2^20");
+    }
+    require(shape.in_channels % shape.groups == 0 && shape.out_channels % shape.groups == 0,
+            "channels must be divisible by groups");
+    if (left_ < 0) {
+        left_ = (span() - 1) / 2;
+    }
+}
+
+PackedConv1d::PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias)
+    : PackedConv1d(shape, 1, -1) {
+    pack(weight, bias);
+}
+
+PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, const float * weight,
+                                      const float * bias) {
+    require(shape.groups == 1 && shape.dilation == 1 && drop >= 0, "unsupported transposed convolution");
+    require(shape.stride > 0 && shape.kernel_size > drop, "the dropped samples exceed the kernel");
+    // Sample stride * q + p of the output sums over x[q - j] with the tap k = stride * j + p + drop of the kernel.
+    const int64_t stride = shape.stride;
+    const int64_t last = (shape.kernel_size - 1 - drop) / stride; // of j: frames before q
+    const int64_t first = -((stride - 1 + drop) / stride);        // and after it
+    const int64_t taps = last - first + 1;
+    const int64_t channels = shape.in_channels;
+    PackedConv1d conv({channels, stride * shape.out_channels, taps, 1, 1, 1}, stride, last);
+    std::vector<float> phased(static_cast<size_t>(stride * shape.out_channels * taps * channels), 0.0F);
+    std::vector<float> biases(static_cast<size_t>(stride * shape.out_channels), 0.0F);
+    for (int64_t p = 0; p < stride; p++) {
+        for (int64_t o = 0; o < shape.out_channels; o++) {
+            const int64_t row = p * shape.out_channels + o;
+            if (bias != nullptr) {
+                biases[static_cast<size_t>(row)] = bias[o];
+            }
+            for (int64_t tap = 0; tap < taps; tap++) { // tap 0 is the earliest frame: j = last
+                const int64_t k = stride * (last - tap) + p + drop;
+                if (k >= 0 && k < shape.kernel_size) {
+                    const float * from = weight + (o * shape.kernel_size + k) * channels;
+                    std::copy(from, from + channels, phased.begin() + (row * taps + tap) * channels);
+                }
+            }
+        }
+    }
+    conv.pack(phased.data(), biases.data());
+    return conv;
+}
+
+void PackedConv1d::pack(const float * weight, const float * bias) {
+    const int64_t taps = shape_.kernel_size;
+    const int64_t channels = shape_.in_channels / shape_.groups;
+    const int64_t outputs = shape_.out_channels / shape_.groups;
+    const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
+    const auto zero_tap = [&](const Panel & panel, int64_t tap) {
+        for (int64_t o = panel.out; o < panel.out + panel.width; o++) {
+            const float * row = weight + (o * taps + tap) * channels;
+            if (!std::all_of(row, row + channels, [](float w) { return w == 0.0F; })) {
+                return false;
+            }
+        }
+        return true;
+    };
+    storage_.assign(static_cast<size_t>(panels * panel_width * (taps * channels + 1) + 16), 0.0F);
+    void * aligned = storage_.data();
+    size_t room = storage_.size() * sizeof(float);
+    float * to = static_cast<float *>(std::align(64, 1, aligned, room));
+    for (int64_t group = 0; group < shape_.groups; group++) {
+        for (int64_t first = 0; first < outputs; first += panel_width) {
+            Panel panel{};
+            panel.group = group;
+            panel.out = group * outputs + first;
+            panel.width = std::min(panel_width, outputs - first);
+            panel.taps = taps;
+            if (phases_ > 1) { // a phase of a transposed convolution does not reach all taps
+                while (panel.taps > 1 && zero_tap(panel, panel.first_tap)) {
+                    panel.first_tap++;
+                    panel.taps--;
+                }
+                while (panel.taps > 1 && zero_tap(panel, panel.first_tap + panel.taps - 1)) {
+                    panel.taps--;
+                }
+            }
+            panel.weights = to;
+            for (int64_t tap = 0; tap < panel.taps; tap++) {
+                for (int64_t c = 0; c < channels; c++, to += panel_width) {
+                    for (int64_t i = 0; i < panel.width; i++) {
+                        to[i] = weight[((panel.out + i) * taps + panel.first_tap + tap) * channels + c];
+                    }
+                }
+            }
+            panels_.push_back(panel);
+        }
+    }
+    for (Panel & panel : panels_) { // side by side, so that two panels' biases are one run
+        panel.biases = to;
+        for (int64_t i = 0; bias != nullptr && i < panel.width; i++) {
+            to[i] = bias[panel.out + i];
+        }
+        to += panel_width;
+    }
+    for (size_t i = 0; i + 1 < panels_.size(); i++) {
+        const Panel & next = panels_[i + 1];
+        Panel & panel = panels_[i];
+        panel.paired = (i == 0 || !panels_[i - 1].paired) && panel.width == panel_width && next.group == panel.group &&
+                       next.first_tap == panel.first_tap && next.taps == panel.taps;
+    }
+}
+
+int64_t PackedConv1d::out_frames(int64_t frames, int64_t left, int64_t right) const {
+    const int64_t room = left + frames + right - span();
+    return room < 0 ? 0 : phases_ * (room / shape_.stride + 1);
+}
+
+// --- the operation
+// ------------------------------------------------------------------------------------------------------
+
+ggml_tensor * conv1d(ggml_context * context, ggml_tensor * x, const PackedConv1d & conv,
+                     const Conv1dOptions & options) {
+    const auto matrix = [](const ggml_tensor * t) {
+        return t->type == GGML_TYPE_F32 && t->ne[2] == 1 && t->ne[3] == 1 && t->nb[0] == sizeof(float) &&
+               t->nb[1] % sizeof(float) == 0;
+    };
+    require(matrix(x) && x->ne[0] == conv.in_channels(),
+            "the input must be F32 [" + std::to_string(conv.in_channels()) + ", T], is [" + std::to_string(x->ne[0]) +
+                ", " + std::to_string(x->ne[1]) + "]");
+    require(options.left >= 0 && options.right >= 0 && options.left <= INT32_MAX, "negative padding");
+    const int64_t frames = conv.out_frames(x->ne[1], options.left, options.right);
+    require(frames > 0, "the input is shorter than the kernel");
+    const int64_t channels = conv.out_channels();
+    ggml_tensor * sources[3] = {x};
+    int count = 1;
+    Parameters parameters = {static_cast<int32_t>(options.left),
+                             options.input.kind,
+                             options.output.kind,
+                             options.input.slope,
+                             options.output.slope,
+                             0,
+                             0};
+    if (options.condition != nullptr) {
+        require(matrix(options.condition) && options.condition->ne[0] == channels && options.condition->ne[1] == 1,
+                "the condition must be F32 [Cout]");
+        parameters.condition = count;
+        sources[count++] = options.condition;
+    }
+    if (options.residual != nullptr) {
+        require(matrix(options.residual) && options.residual->ne[0] == channels && options.residual->ne[1] == frames,
+                "the residual must be F32 [Cout, T']");
+        // A transposed convolution's phases are written as one row.
+        require(conv.phases() == 1 || options.residual->nb[1] == channels * sizeof(float),
+                "the residual of a transposed convolution must be contiguous");
+        parameters.residual = count;
+        sources[count++] = options.residual;
+    }
+    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, channels, frames, 1, 1, sources, count, conv1d_op,
+                                     GGML_N_TASKS_MAX, const_cast<PackedConv1d *>(&conv));
+    std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));
+    return y;
+}
+
+ggml_tensor * conv1d_same(ggml_context * context, ggml_tensor * x, const PackedConv1d & conv, Conv1dOptions options) {
+    options.left = conv.left();
+    options.right = conv.right();
+    return conv1d(context, x, conv, options);
+}
+
+/// One thread's share of one convolution.
+class Conv1dTask {
+  public:
+    Conv1dTask(const ggml_tensor * dst, const PackedConv1d & conv)
+        : conv_(conv), x_(dst->src[0]), y_(static_cast<float *>(dst->data)) {
+        std::memcpy(&parameters_, reinterpret_cast<const char *>(dst->op_params) + parameters_offset,
+                    sizeof(parameters_));
+        condition_ =
+            parameters_.condition > 0 ? static_cast<const float *>(dst->src[parameters_.condition]->data) : nullptr;
+        residual_ = parameters_.residual > 0 ? dst->src[parameters_.residual] : nullptr;
+        out_ = conv.shape_.out_channels;
+        frames_ = dst->ne[1] / conv.phases_;
+        output_ = {static_cast<Activation::Kind>(parameters_.output), parameters_.output_slope};
+        for (const PackedConv1d::Panel & panel : conv.panels_) {
+            units_ += panel.paired ? 0 : 1;
+        }
+    }
+
+    void run(int ith, int nth) {
+        // Equal tiles of time, a multiple of every kernel's rows; then tiles x panels in equal runs, one a thread.
+        const int64_t row = conv_.shape_.in_channels * conv_.shape_.stride;
+        const int64_t most = std::clamp<int64_t>(tile_floats / row, 24, 1024);
+        const int64_t tiles = (frames_ + most - 1) / most;
+        const int64_t step = ((frames_ + tiles - 1) / tiles + 11) / 12 * 12;
+        const int64_t items = ((frames_ + step - 1) / step) * units_;
+        int64_t item = items * ith / nth;
+        const int64_t end = items * (ith + 1) / nth;
+        while (item < end) {
+            const int64_t tile = item / units_;
+            const int64_t stop = std::min(end, (tile + 1) * units_);
+            run_tile(tile * step, std::min(frames_, (tile + 1) * step), item % units_, item % units_ + stop - item);
+            item = stop;
+        }
+    }
+
+  private:
+    // Output frames first .. last (of the packed convolution), units of panels begin .. end.
+    void run_tile(int64_t first, int64_t last, int64_t begin, int64_t end) {
+        load_input(first, last);
+        int64_t unit = 0;
+        for (size_t i = 0; i < conv_.panels_.size() && unit < end; i++, unit++) {
+            const PackedConv1d::Panel & panel = conv_.panels_[i];
+            const PackedConv1d::Panel * second = panel.paired ? &conv_.panels_[++i] : nullptr;
+            if (unit >= begin) {
+                run_panels(first, last, panel, second);
+            }
+        }
+    }
+
+    // Sets base_: the input of the tile's first window, padded and activated, where need be in a copy.
+    void load_input(int64_t first, int64_t last) {
+        const int64_t channels = conv_.shape_.in_channels;
+        const int64_t from = first * conv_.shape_.stride - parameters_.left;
+        const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
+        const Activation activation = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
+        const int64_t x_step = static_cast<int64_t>(x_->nb[1] / sizeof(float));
+        const auto * x = static_cast<const float *>(x_->data);
+        if (from >= 0 && to <= x_->ne[1] && activation.kind == Activation::none) {
+            base_ = x + from * x_step;
+            step_ = x_step;
+            return;
+        }
+        thread_local std::vector<float> copy;
+        copy.resize(static_cast<size_t>((to - from) * channels));
+        for (int64_t t = from; t < to; t++) {
+            float * row = copy.data() + (t - from) * channels;
+            if (t < 0 || t >= x_->ne[1]) {
+                std::fill(row, row + channels, 0.0F);
+            } else {
+                apply(activation, x + t * x_step, row, channels);
+            }
+        }
+        base_ = copy.data();
+        step_ = channels;
+    }
+
+    void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
+                    const PackedConv1d::Panel * second) {
+        const Conv1dShape & shape = conv_.shape_;
+        const Conv1dKernel & kernel = conv1d_kernel();
+        const int64_t channels = shape.in_channels / shape.groups;
+        const int64_t width = panel.width + (second != nullptr ? second->width : 0);
+        const bool whole = width == (second != nullptr ? 32 : 16); // else the kernel's output is cut
+        float biases[32];
+        for (int64_t i = 0; i < (second != nullptr ? 32 : 16); i++) {
+            biases[i] = panel.biases[i];
+            if (condition_ != nullptr && i < width) {
+                biases[i] += condition_[(panel.out + i) % conv_.out_channels()];
+            }
+        }
+        Conv1dTile tile{};
+        tile.row_step = shape.stride * step_;
+        tile.tap_step = shape.dilation * step_;
+        tile.taps = panel.taps;
+        tile.channels = channels;
+        if (tile.tap_step == channels) { // taps follow each other in memory
+            tile.channels *= tile.taps;
+            tile.taps = 1;
+        }
+        tile.weights = panel.weights;
+        tile.weights2 = second != nullptr ? second->weights : nullptr;
+        tile.biases = biases;
+        const bool linear = output_.kind == Activation::none || output_.kind == Activation::relu ||
+                            output_.kind == Activation::leaky_relu;
+        tile.slope = output_.kind == Activation::relu         ? 0.0F
+                     : output_.kind == Activation::leaky_relu ? output_.slope
+                                                              : 1.0F;
+        const bool fused = whole && linear;
+        // A residual's row of a transposed convolution is `phases` frames.
+        const int64_t residual_step = residual_ == nullptr ? 0
+                                      : conv_.phases_ > 1  ? out_
+                                                           : static_cast<int64_t>(residual_->nb[1] / sizeof(float));
+        const float * residual =
+            residual_ == nullptr ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
+        float cut[12 * 32];
+        for (int64_t t = first; t < last; t += kernel.max_rows) {
+            const int64_t rows = std::min(kernel.max_rows, last - t);
+            tile.x =
+                base_ + (t - first) * tile.row_step + panel.first_tap * shape.dilation * step_ + panel.group * channels;
+            float * y = y_ + t * out_ + panel.out;
+            const float * added = residual == nullptr ? nullptr : residual + t * residual_step;
+            if (fused) {
+                tile.y = y;
+                tile.y_step = out_;
+                tile.residual = added;
+                tile.residual_step = residual_step;
+                kernel.run(tile, rows);
+                continue;
+            }
+            tile.y = cut;
+            tile.y_step = 32;
+            kernel.run(tile, rows);
+            for (int64_t r = 0; r < rows; r++) {
+                float * to = y + r * out_;
+                if (linear) {
+                    std::copy(cut + r * 32, cut + r * 32 + width, to);
+                } else {
+                    apply(output_, cut + r * 32, to, width);
+                }
+                for (int64_t i = 0; added != nullptr && i < width; i++) {
+                    to[i] += added[r * residual_step + i];
+                }
+            }
+        }
+    }
+
+    const PackedConv1d & conv_;
+    const ggml_tensor * x_;
+    const ggml_tensor * residual_ = nullptr;
+    const float * condition_ = nullptr;
+    float * y_;
+    Parameters parameters_{};
+    Activation output_;
+    int64_t out_ = 0;    // channels of the packed convolution
+    int64_t frames_ = 0; // of the packed convolution
+    int64_t units_ = 0;  // single panels and pairs
+    const float * base_ = nullptr;
+    int64_t step_ = 0; // floats from one input frame to the next
+};
+
+namespace {
+
+void conv1d_op(ggml_tensor * dst, int ith, int nth, void * userdata) {
+    Conv1dTask(dst, *static_cast<const PackedConv1d *>(userdata)).run(ith, nth);
+}
+
+} // namespace
+
+} // namespace moss

@@ -1,0 +1,113 @@
+// 1-D convolution and transposed convolution over [C, T] (ne0 = channel, ne1 = time), as operations of a ggml graph.
+//
+// Direct: no im2col. In this layout the taps of one output are one run of memory (for dilation 1), so a convolution is
+// a matrix product whose rows overlap. Weights are packed once into panels of 16 output channels; the inner kernel
+// keeps a tile of times x panels in registers. It is chosen at run time: AVX-512, AVX2 + FMA, or portable C++.
+
+#pragma once
+
+#include "ggml.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace moss {
+
+/// A function applied to every value, fused into a convolution.
+struct Activation {
+    enum Kind : int32_t { none, relu, leaky_relu, tanh, gelu }; // gelu by erf, as PyTorch's
+    Kind kind = none;
+    float slope = 0.0F; ///< of leaky_relu, below zero
+
+    static Activation leaky(float slope) { return {leaky_relu, slope}; }
+};
+
+/// Sizes of a convolution, checked by PackedConv1d: all > 0, channels divisible by groups.
+struct Conv1dShape {
+    int64_t in_channels = 0;
+    int64_t out_channels = 0;
+    int64_t kernel_size = 1;
+    int64_t stride = 1;
+    int64_t dilation = 1;
+    int64_t groups = 1;
+};
+
+/// Weights of a convolution, packed for the kernels. Immutable; outlives every graph that uses it.
+class PackedConv1d {
+  public:
+    /// PyTorch's Conv1d. `weight` [out_channels][kernel_size][in_channels / groups], the input channel fastest (the
+    /// GGUF's layout; not PyTorch's own); `bias` [out_channels] or null. Throws std::invalid_argument for impossible
+    /// sizes.
+    PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias);
+
+    /// PyTorch's ConvTranspose1d, whose output is cut: `drop` samples at its start, and its end so that T frames give
+    /// stride * T. (kernel_size - stride = 2 * padding in PyTorch: drop = padding.) `shape`: groups and dilation are 1;
+    /// `weight` [out_channels][kernel_size][in_channels]. It is packed as a convolution with stride * out_channels
+    /// outputs, of which each phase keeps only the taps that reach it; left() and right() are that convolution's
+    /// padding.
+    static PackedConv1d transposed(const Conv1dShape & shape, int64_t drop, const float * weight, const float * bias);
+
+    int64_t in_channels() const { return shape_.in_channels; }
+    int64_t out_channels() const { return shape_.out_channels / phases_; }
+    /// Output frames per frame of the packed convolution: a transposed convolution's stride, else 1.
+    int64_t phases() const { return phases_; }
+    /// Frames that one output sees: dilation * (kernel - 1) + 1.
+    int64_t span() const { return shape_.dilation * (shape_.kernel_size - 1) + 1; }
+    /// "Same" padding (stride 1): (span - 1) / 2 before and the rest after; a transposed convolution's own.
+    int64_t left() const { return left_; }
+    int64_t right() const { return span() - 1 - left_; }
+
+    /// Output frames of T frames with that padding; <= 0 where nothing comes out.
+    int64_t out_frames(int64_t frames, int64_t left, int64_t right) const;
+
+    PackedConv1d(PackedConv1d &&) noexcept = default;
+    PackedConv1d & operator=(PackedConv1d &&) noexcept = default;
+    PackedConv1d(const PackedConv1d &) = delete;
+    PackedConv1d & operator=(const PackedConv1d &) = delete;
+
+  private:
+    friend class Conv1dTask;
+
+    /// 16 output channels of one group.
+    struct Panel {
+        const float * weights; // [tap][channel][16]
+        const float * biases;  // [16]
+        int64_t first_tap;     // taps outside first_tap .. first_tap + taps are zero
+        int64_t taps;
+        int64_t out;   // its first output channel
+        int64_t width; // 1 .. 16
+        int64_t group;
+        bool paired; // the next panel continues it: both may be computed at once
+    };
+
+    PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left);
+    void pack(const float * weight, const float * bias);
+
+    Conv1dShape shape_; // of the packed convolution: out_channels includes the phases
+    int64_t phases_;
+    int64_t left_;
+    std::vector<Panel> panels_;
+    std::vector<float> storage_; // what the panels point to
+};
+
+/// What is fused into one use of a convolution.
+struct Conv1dOptions {
+    int64_t left = 0;                  ///< frames of zeros before x
+    int64_t right = 0;                 ///< and after it
+    Activation input;                  ///< applied to x (0 stays 0 in all of them, so padding is not changed by it)
+    Activation output;                 ///< applied to the sum of convolution, bias and condition
+    ggml_tensor * condition = nullptr; ///< [Cout] F32, contiguous: a second bias
+    ggml_tensor * residual = nullptr;  ///< [Cout, T'] F32, rows of any stride: added after the output's activation
+};
+
+/// x [Cin, T] F32 (rows contiguous, of any stride) -> [Cout, T'], T' = phases * ((left + T + right - span) / stride +
+/// 1). Throws std::invalid_argument when a shape does not fit or nothing would come out.
+ggml_tensor * conv1d(ggml_context * context, ggml_tensor * x, const PackedConv1d & conv,
+                     const Conv1dOptions & options = {});
+
+/// The same with "same" padding: stride 1 gives T frames, a transposed convolution stride * T.
+ggml_tensor * conv1d_same(ggml_context * context, ggml_tensor * x, const PackedConv1d & conv,
+                          Conv1dOptions options = {});
+
+} // namespace moss

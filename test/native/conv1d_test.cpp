@@ -1,0 +1,266 @@
+// Convolutions against the formula, for sizes that leave remainders everywhere, with every kernel that this CPU runs.
+
+#include "test.h"
+
+#include "kernels/cpu/conv1d.h"
+#include "kernels/cpu/conv1d_kernel.h"
+
+#include "ggml-alloc.h"
+#include "ggml-backend.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+using namespace moss;
+
+namespace {
+
+std::vector<float> random_values(size_t count, uint32_t seed) {
+    std::vector<float> values(count);
+    for (float & value : values) {
+        seed = seed * 1664525U + 1013904223U;
+        value = static_cast<float>(seed >> 8) / 8388608.0F - 1.0F;
+    }
+    return values;
+}
+
+struct Matrix {
+    int64_t channels, frames;
+    std::vector<float> values; // [T][C]
+};
+
+/// Runs the graph that `build` makes of the inputs, with `threads` threads.
+std::vector<float>
+compute(const std::vector<Matrix> & inputs, int threads,
+        const std::function<ggml_tensor *(ggml_context *, const std::vector<ggml_tensor *> &)> & build) {
+    ggml_init_params params = {ggml_tensor_overhead() * 64 + ggml_graph_overhead(), nullptr, true};
+    const std::unique_ptr<ggml_context, decltype(&ggml_free)> context(ggml_init(params), ggml_free);
+    std::vector<ggml_tensor *> tensors;
+    for (const Matrix & input : inputs) {
+        tensors.push_back(ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, input.channels, input.frames));
+    }
+    ggml_tensor * y = build(context.get(), tensors);
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_build_forward_expand(graph, y);
+    ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    const std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)> backend(ggml_backend_dev_init(device, nullptr),
+                                                                              ggml_backend_free);
+    const auto set_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(
+        ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"));
+    set_threads(backend.get(), threads);
+    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
+        ggml_backend_alloc_ctx_tensors(context.get(), backend.get()), ggml_backend_buffer_free);
+    for (size_t i = 0; i < inputs.size(); i++) {
+        ggml_backend_tensor_set(tensors[i], inputs[i].values.data(), 0, inputs[i].values.size() * sizeof(float));
+    }
+    CHECK(ggml_backend_graph_compute(backend.get(), graph) == GGML_STATUS_SUCCESS);
+    std::vector<float> result(static_cast<size_t>(ggml_nelements(y)));
+    ggml_backend_tensor_get(y, result.data(), 0, result.size() * sizeof(float));
+    return result;
+}
+
+float activate(Activation activation, float x) {
+    switch (activation.kind) {
+    case Activation::relu:
+        return x > 0 ? x : 0;
+    case Activation::leaky_relu:
+        return x > 0 ? x : activation.slope * x;
+    case Activation::tanh:
+        return std::tanh(x);
+    case Activation::gelu:
+        return 0.5F * x * (1 + std::erf(x / std::sqrt(2.0F)));
+    default:
+        return x;
+    }
+}
+
+struct Case {
+    Conv1dShape shape;
+    int64_t frames, left, right;
+    Activation input, output;
+    bool bias, condition, residual;
+};
+
+std::vector<float> reference(const Case & c, const Matrix & x, const std::vector<float> & w, const float * bias,
+                             const float * condition, const float * residual) {
+    const Conv1dShape & s = c.shape;
+    const int64_t out = (c.left + c.frames + c.right - s.dilation * (s.kernel_size - 1) - 1) / s.stride + 1;
+    const int64_t group_in = s.in_channels / s.groups;
+    const int64_t group_out = s.out_channels / s.groups;
+    std::vector<float> y;
+    for (int64_t t = 0; t < out; t++) {
+        for (int64_t o = 0; o < s.out_channels; o++) {
+            double sum = (bias != nullptr ? bias[o] : 0) + (condition != nullptr ? condition[o] : 0);
+            for (int64_t k = 0; k < s.kernel_size; k++) {
+                const int64_t at = t * s.stride + k * s.dilation - c.left;
+                for (int64_t i = 0; at >= 0 && at < c.frames && i < group_in; i++) {
+                    const float value =
+                        x.values[static_cast<size_t>(at * s.in_channels + o / group_out * group_in + i)];
+                    sum += static_cast<double>(activate(c.input, value)) *
+                           w[static_cast<size_t>((o * s.kernel_size + k) * group_in + i)];
+                }
+            }
+            y.push_back(activate(c.output, static_cast<float>(sum)) + (residual != nullptr ? residual[y.size()] : 0));
+        }
+    }
+    return y;
+}
+
+void check_equal(const std::vector<float> & actual, const std::vector<float> & expected) {
+    CHECK_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); i++) {
+        CHECK_NEAR(actual[i], expected[i], 1e-4);
+    }
+}
+
+void for_each_kernel(const std::function<void()> & body) {
+    const Conv1dKernel * kernels[3];
+    const int count = conv1d_kernels(kernels);
+    for (int i = 0; i < count; i++) {
+        set_conv1d_kernel(kernels[i]);
+        body();
+    }
+    set_conv1d_kernel(nullptr);
+}
+
+const Activation no_activation;
+
+} // namespace
+
+TEST(matches_the_formula) {
+    const std::vector<Case> cases = {
+        {{1, 64, 128, 8, 1, 1}, 515, 120, 0, no_activation, {Activation::gelu}, true, false, false},
+        {{64, 48, 10, 5, 1, 1}, 71, 5, 3, no_activation, no_activation, true, false, false},
+        {{32, 32, 3, 1, 1, 1}, 24, 1, 1, Activation::leaky(0.1F), no_activation, true, false, true},
+        {{17, 33, 7, 1, 5, 1}, 61, 15, 15, Activation::leaky(0.1F), Activation::leaky(0.2F), true, true, true},
+        {{12, 20, 4, 3, 2, 4}, 40, 2, 9, {Activation::relu}, {Activation::tanh}, false, true, true},
+        {{6, 6, 5, 1, 1, 6}, 13, 2, 2, {Activation::tanh}, {Activation::relu}, true, false, false},
+        {{5, 1, 1, 1, 1, 1}, 1, 0, 0, no_activation, no_activation, true, false, false},
+        {{3, 70, 9, 1, 1, 1}, 2, 4, 4, no_activation, no_activation, false, true, true},
+        {{96, 80, 3, 1, 1, 1}, 401, 1, 1, no_activation, {Activation::relu}, true, true, false},
+        {{8, 16, 2, 7, 3, 2}, 30, 0, 0, {Activation::gelu}, no_activation, true, false, true},
+    };
+    for_each_kernel([&] {
+        for (size_t i = 0; i < cases.size(); i++) {
+            const Case & c = cases[i];
+            const Conv1dShape & s = c.shape;
+            const auto seed = static_cast<uint32_t>(100 * i);
+            const Matrix x = {s.in_channels, c.frames,
+                              random_values(static_cast<size_t>(s.in_channels * c.frames), seed)};
+            const auto w =
+                random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels / s.groups), seed + 1);
+            const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
+            const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr);
+            const int64_t out = conv.out_frames(c.frames, c.left, c.right);
+            const Matrix condition = {s.out_channels, 1, random_values(static_cast<size_t>(s.out_channels), seed + 3)};
+            const Matrix residual = {s.out_channels, out,
+                                     random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
+            const auto expected =
+                reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
+                          c.residual ? residual.values.data() : nullptr);
+            for (const int threads : {1, 2, 3}) {
+                check_equal(compute({x, condition, residual}, threads,
+                                    [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                                        Conv1dOptions options;
+                                        options.left = c.left;
+                                        options.right = c.right;
+                                        options.input = c.input;
+                                        options.output = c.output;
+                                        options.condition = c.condition ? in[1] : nullptr;
+                                        options.residual = c.residual ? in[2] : nullptr;
+                                        return conv1d(context, in[0], conv, options);
+                                    }),
+                            expected);
+            }
+        }
+    });
+}
+
+TEST(reads_views_with_a_stride) {
+    const Matrix x = {24, 30, random_values(720, 1)};
+    const auto w = random_values(16 * 3 * 8, 2);
+    const PackedConv1d conv({8, 16, 3, 1, 1, 1}, w.data(), nullptr);
+    Matrix middle = {8, 20, {}};
+    for (size_t t = 5; t < 25; t++) {
+        for (size_t c = 0; c < 8; c++) {
+            middle.values.push_back(x.values[t * 24 + 8 + c]);
+        }
+    }
+    const Case c = {{8, 16, 3, 1, 1, 1}, 20, 1, 1, no_activation, no_activation, false, false, false};
+    for_each_kernel([&] {
+        check_equal(compute({x}, 2,
+                            [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                                ggml_tensor * view = ggml_view_2d(context, in[0], 8, 20, in[0]->nb[1],
+                                                                  5 * in[0]->nb[1] + 8 * sizeof(float));
+                                return conv1d_same(context, view, conv);
+                            }),
+                    reference(c, middle, w, nullptr, nullptr, nullptr));
+    });
+}
+
+TEST(transposed_matches_the_formula) {
+    struct Transposed {
+        Conv1dShape shape;
+        int64_t drop, frames;
+    };
+    const std::vector<Transposed> cases = {
+        {{32, 16, 11, 5}, 3, 9}, {{20, 33, 4, 2}, 1, 30}, {{16, 16, 16, 8}, 4, 5}, {{88, 1, 139, 20}, 61, 23},
+        {{3, 2, 3, 4}, 0, 6},    {{4, 5, 2, 2}, 0, 1},    {{2, 3, 7, 3}, 6, 4},
+    };
+    for (size_t i = 0; i < cases.size(); i++) {
+        const Conv1dShape & s = cases[i].shape;
+        const int64_t frames = cases[i].frames;
+        const auto seed = static_cast<uint32_t>(1000 + 10 * i);
+        const Matrix x = {s.in_channels, frames, random_values(static_cast<size_t>(s.in_channels * frames), seed)};
+        const auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), seed + 1);
+        const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
+        std::vector<float> expected(static_cast<size_t>(frames * s.stride * s.out_channels));
+        for (int64_t n = 0; n < frames * s.stride; n++) {
+            for (int64_t o = 0; o < s.out_channels; o++) {
+                double sum = bias[static_cast<size_t>(o)];
+                for (int64_t t = 0; t < frames; t++) {
+                    const int64_t k = n + cases[i].drop - t * s.stride;
+                    for (int64_t c = 0; k >= 0 && k < s.kernel_size && c < s.in_channels; c++) {
+                        const float value = x.values[static_cast<size_t>(t * s.in_channels + c)];
+                        sum += static_cast<double>(value > 0 ? value : 0.1F * value) *
+                               w[static_cast<size_t>((o * s.kernel_size + k) * s.in_channels + c)];
+                    }
+                }
+                expected[static_cast<size_t>(n * s.out_channels + o)] = static_cast<float>(sum);
+            }
+        }
+        const PackedConv1d conv = PackedConv1d::transposed(s, cases[i].drop, w.data(), bias.data());
+        CHECK_EQ(conv.out_channels(), s.out_channels);
+        for_each_kernel([&] {
+            for (const int threads : {1, 2}) {
+                check_equal(compute({x}, threads,
+                                    [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                                        Conv1dOptions options;
+                                        options.input = Activation::leaky(0.1F);
+                                        return conv1d_same(context, in[0], conv, options);
+                                    }),
+                            expected);
+            }
+        });
+    }
+}
+
+TEST(refuses_sizes_that_do_not_fit) {
+    const std::vector<float> w(64, 0.0F);
+    CHECK_THROWS(PackedConv1d({0, 4, 1, 1, 1, 1}, w.data(), nullptr));
+    CHECK_THROWS(PackedConv1d({4, 4, 1, 0, 1, 1}, w.data(), nullptr));
+    CHECK_THROWS(PackedConv1d({4, 6, 1, 1, 1, 4}, w.data(), nullptr));
+    CHECK_THROWS(PackedConv1d::transposed({4, 4, 2, 2, 1, 1}, 2, w.data(), nullptr));
+    const PackedConv1d conv({4, 4, 3, 1, 1, 1}, w.data(), nullptr);
+    ggml_init_params params = {ggml_tensor_overhead() * 8, nullptr, true};
+    const std::unique_ptr<ggml_context, decltype(&ggml_free)> context(ggml_init(params), ggml_free);
+    ggml_tensor * x = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 4, 2);
+    CHECK_THROWS(conv1d(context.get(), x, conv)); // shorter than the kernel
+    CHECK_THROWS(conv1d(context.get(), ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 5, 9), conv));
+    CHECK_THROWS(conv1d(context.get(), ggml_new_tensor_2d(context.get(), GGML_TYPE_F16, 4, 9), conv));
+    Conv1dOptions options;
+    options.condition = x;
+    CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
+}
