@@ -9,7 +9,7 @@ const product = resolve(process.argv[2])
 
 try {
   vendorGgml()
-  run(process.execPath, [binOf('cmake-js'), 'compile', '--out', 'build/cmake', `--CDMOSS_OUTPUT_DIR=${product}`])
+  run(process.execPath, [binOf('cmake-js'), 'build', '--out', 'build/cmake', `--CDMOSS_OUTPUT_DIR=${product}`])
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1

@@ -23,7 +23,7 @@ function prebuildLoads() {
 if (process.env.npm_config_build_from_source === 'true' || !prebuildLoads()) {
   try {
     vendorGgml()
-    run(process.execPath, [binOf('cmake-js'), 'compile'])
+    run(process.execPath, [binOf('cmake-js'), 'build'])
   } catch (error) {
     console.error(
       `moss-speech-native: the addon could not be built: ${error.message}\n` +

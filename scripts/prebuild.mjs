@@ -17,7 +17,7 @@ const script = fileURLToPath(import.meta.url)
 
 /** What prebuildify runs in node-gyp's place: the incremental build, then the copy that it may take apart. */
 function build() {
-  run(process.execPath, [binOf('cmake-js'), 'compile'])
+  run(process.execPath, [binOf('cmake-js'), 'build'])
   const output = join(staging, 'build', 'Release')
   mkdirSync(output, { recursive: true })
   for (const name of readdirSync(join(root, 'build', 'Release'))) {

@@ -72,7 +72,7 @@ await check('format (prettier)', binOf('prettier'), ['--check', '--log-level', '
 await check('format (clang-format)', join(root, 'scripts', 'clang-format.mjs'), ['--check'])
 await check('types (tsc)', binOf('typescript', 'tsc'), ['-p', 'tsconfig.json'])
 await check('build (tsc)', binOf('typescript', 'tsc'), ['-p', 'tsconfig.build.json'])
-await check('build (cmake-js)', binOf('cmake-js'), ['compile'])
+await check('build (cmake-js)', binOf('cmake-js'), ['build'])
 await nativeTests('C++ tests', [])
 await nativeTests('C++ tests under sanitizers', ['--sanitize'])
 await tapTests('tap tests')
