@@ -1,0 +1,153 @@
+"""Training examples of the decoder: random windows of aligned utterances with units, prosody labels and voice vectors."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .data.units import SPACE, UNIT_ID, teacher_to_units
+from .data.voices import TEST_VOICES, parse_blend, voice_vector
+from .networks.config import DecoderConfig
+
+HOP = 200  # samples of a decoder frame at 16 kHz: 12.5 ms
+TEACHER_STRIDE = 2  # decoder frames in a frame of the teacher's durations
+EDGE_CAP = 12  # frames of silence kept before and after an utterance: the pauses that its first and last unit stand for
+MARGIN = 412  # samples around a window that the posterior's spectrogram needs
+UNIT_SPAN = 80  # units that go through the unit encoder at once
+LEFT_UNITS, RIGHT_UNITS = 24, 18  # context of the window's units where the utterance is longer than that
+ENERGY = (2.1, 6.7)  # mean and deviation of the teacher's energy over the corpus
+
+
+@dataclass
+class Utterance:
+    key: str
+    lang: str
+    voice: str
+    tokens: int
+    text: str
+    offset: int  # of frame 0 in the memory map
+    available: int  # samples before frame 0 that belong to the same clip
+    ids: np.ndarray  # [U]
+    durations: np.ndarray  # [U] frames; 0 where the teacher gave none
+    pitch: np.ndarray  # [T] standardised ln F0, 0 where unvoiced
+    voiced: np.ndarray  # [T]
+    energy: np.ndarray  # [T] standardised
+
+    @property
+    def frames(self) -> int:
+        return len(self.pitch)
+
+
+def load_corpus(name: str, folder: Path, audio: Path, config: DecoderConfig, minimum: int) -> tuple[np.ndarray, list[Utterance]]:
+    """Utterances of a labelled corpus; `audio` without suffix: `.i16` samples at 16 kHz, `.json` maps `name/id` to [offset, samples]."""
+    samples = np.memmap(audio.with_suffix(".i16"), "<i2", "r")
+    index = json.loads(audio.with_suffix(".json").read_text())
+    labels = np.load(folder / "f0-energy.npz")
+    edge = UNIT_ID[SPACE]
+    utterances = []
+    for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if TEST_VOICES & {v for v, _ in parse_blend(row["voice"])} or f"{name}/{row['id']}" not in index:
+            continue
+        units = teacher_to_units(row["phonemes"], row["durations"], row["lang"])
+        lead, tail = TEACHER_STRIDE * units.lead, TEACHER_STRIDE * units.tail
+        skip, kept_tail = max(0, lead - EDGE_CAP), min(tail, EDGE_CAP)
+        durations = np.array([lead - skip, *(TEACHER_STRIDE * d for d in units.durations), kept_tail], np.int64)
+        frames = int(durations.sum())
+        f0 = labels[row["id"] + "_f0"][skip : skip + frames].astype(np.float32)
+        energy = (labels[row["id"] + "_energy"][skip : skip + frames].astype(np.float32) - ENERGY[0]) / ENERGY[1]
+        offset, length = index[f"{name}/{row['id']}"]
+        if len(f0) < frames or len(energy) < frames or frames < minimum or length < (skip + frames) * HOP:
+            continue
+        voiced = f0 > 50
+        pitch = np.where(voiced, (np.log(np.maximum(f0, 50)) - config.log_f0_mean) / config.log_f0_std, 0).astype(np.float32)
+        utterances.append(
+            Utterance(
+                f"{name}/{row['id']}", row["lang"], row["voice"], len(row["phonemes"]), row["text"], offset + skip * HOP, skip * HOP,
+                np.array([edge, *units.ids, edge]), durations, pitch, voiced.astype(np.float32), energy,
+            )
+        )  # fmt: skip
+    return samples, utterances
+
+
+def held_out(utterance: Utterance) -> bool:
+    """About one sentence in forty, by its text: the same sentence in every voice."""
+    return zlib.crc32(utterance.text.encode()) % 40 == 0
+
+
+def cut(samples: np.ndarray, u: Utterance, start: int, frames: int) -> np.ndarray:
+    """Samples of frames [start, start + frames) with MARGIN on either side; zeros outside the clip."""
+    first, last = start * HOP - MARGIN, (start + frames) * HOP + MARGIN
+    begin, end = max(first, -u.available), min(last, u.frames * HOP)
+    audio = np.zeros(last - first, np.float32)
+    if end > begin:
+        audio[begin - first : end - first] = samples[u.offset + begin : u.offset + end] / 32768.0
+    return audio
+
+
+def windowed(samples: np.ndarray, u: Utterance, window: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """A random window of an utterance, and the units around it."""
+    start = int(rng.integers(0, max(1, u.frames - window + 1)))
+    count = min(window, u.frames - start)
+    ends = u.durations.cumsum()
+    unit = np.searchsorted(ends, np.arange(start, start + count), side="right")  # [count]
+    low, high = 0, len(u.ids)
+    if high > UNIT_SPAN:
+        low, high = max(0, unit[0] - LEFT_UNITS), min(len(u.ids), max(unit[-1] + 1 + RIGHT_UNITS, unit[0] - LEFT_UNITS + UNIT_SPAN))
+    length = u.durations[unit]
+    place = (np.arange(start, start + count) - (ends[unit] - length) + 0.5) / length
+    judged = np.ones(high - low, np.float32)  # units whose duration is trained: not where the context was cut
+    if high < len(u.ids):
+        judged[-RIGHT_UNITS:] = 0
+    if low > 0:
+        judged[:8] = 0
+    judged[u.durations[low:high] == 0] = 0
+    speaker, style = voice_vector(u.voice, None if rng.random() < 0.5 else u.tokens)
+    pad = lambda x: np.pad(x, (0, window - count))  # noqa: E731
+    frames = slice(start, start + count)
+    return {
+        "audio": cut(samples, u, start, window), "valid": pad(np.ones(count, np.float32)), "index": pad(unit - low),
+        "place": pad(place.astype(np.float32)), "length": pad(0.1 * length.astype(np.float32)), "pitch": pad(u.pitch[frames]),
+        "voiced": pad(u.voiced[frames]), "energy": pad(u.energy[frames]), "ids": u.ids[low:high],
+        "durations": u.durations[low:high], "judged": judged, "speaker": speaker, "style": style,
+    }  # fmt: skip
+
+
+def collate(items: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+    """Stacks; pads the units and adds `units_valid` [B, U, 1]."""
+    units = max(len(item["ids"]) for item in items)
+    batch = {}
+    for name in items[0]:
+        values = [item[name] for item in items]
+        if name in ("ids", "durations", "judged"):
+            values = [np.pad(v, (0, units - len(v))) for v in values]
+        batch[name] = torch.from_numpy(np.stack(values))
+    lengths = torch.tensor([len(item["ids"]) for item in items])
+    batch["units_valid"] = (torch.arange(units)[None] < lengths[:, None]).float()[..., None]
+    return batch
+
+
+class Mixture:
+    """Draws batches from corpora by weight; within a corpus, an utterance by its length."""
+
+    def __init__(self, corpora: list[tuple[np.ndarray, list[Utterance], float]], window: int, seed: int):
+        self.corpora, self.window = corpora, window
+        self.rng = np.random.default_rng(seed)
+        self.weights = np.array([w for _, _, w in corpora]) / sum(w for _, _, w in corpora)
+        self.chances = []
+        for _, utterances, _ in corpora:
+            frames = np.array([min(u.frames, 400) for u in utterances], float)
+            self.chances.append(frames / frames.sum())
+
+    def batch(self, size: int) -> dict[str, torch.Tensor]:
+        items = []
+        for c in self.rng.choice(len(self.corpora), size, p=self.weights):
+            samples, utterances, _ = self.corpora[c]
+            u = utterances[self.rng.choice(len(utterances), p=self.chances[c])]
+            items.append(windowed(samples, u, self.window, self.rng))
+        return collate(items)
