@@ -35,7 +35,9 @@ export function requirements(folder) {
 }
 
 export function describeRequirements(folder) {
-  const parts = Object.entries(requirements(folder)).map(([library, { version, file }]) => `${library} ${version} (${file})`)
+  const parts = Object.entries(requirements(folder)).map(
+    ([library, { version, file }]) => `${library} ${version} (${file})`,
+  )
   return `needs ${parts.join(', ')}`
 }
 

@@ -15,7 +15,8 @@ function prebuildLoads() {
   return addons.some(name => {
     const load = `require(${JSON.stringify(join(prebuildFolder, name))})`
     const { status, stderr } = spawnSync(process.execPath, ['-e', load], { encoding: 'utf8' })
-    if (status !== 0) console.error(`moss-speech-native: the prebuild does not load here, building from source\n${stderr}`)
+    if (status !== 0)
+      console.error(`moss-speech-native: the prebuild does not load here, building from source\n${stderr}`)
     return status === 0
   })
 }

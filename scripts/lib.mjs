@@ -20,7 +20,12 @@ export function run(command, args, options = {}) {
   const viaNode = command === 'npm' && npm?.endsWith('.js')
   const result = viaNode
     ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit', ...options })
-    : spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: command === 'npm' && process.platform === 'win32', ...options })
+    : spawnSync(command, args, {
+        cwd: root,
+        stdio: 'inherit',
+        shell: command === 'npm' && process.platform === 'win32',
+        ...options,
+      })
   const line = [command, ...args].join(' ')
   if (result.error) throw new Error(`${line}: ${result.error.message}`)
   if (result.status !== 0) throw new Error(`${line} ended with ${result.signal ?? `exit code ${result.status}`}`)

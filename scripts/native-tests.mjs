@@ -19,7 +19,15 @@ function build() {
   if (sanitize) {
     const ninja = spawnSync('ninja', ['--version']).status === 0 ? ['-G', 'Ninja'] : []
     const configured = existsSync(join(tree, 'CMakeCache.txt'))
-    run('cmake', ['-S', root, '-B', tree, '-DMOSS_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo', ...(configured ? [] : ninja)])
+    run('cmake', [
+      '-S',
+      root,
+      '-B',
+      tree,
+      '-DMOSS_SANITIZE=ON',
+      '-DCMAKE_BUILD_TYPE=RelWithDebInfo',
+      ...(configured ? [] : ninja),
+    ])
   } else {
     run(process.execPath, [binOf('cmake-js'), 'configure'])
   }

@@ -40,7 +40,9 @@ async function check(name, file, args) {
 async function nativeTests(name, args) {
   console.log(`\n--- ${name}`)
   const { ok, output } = await execute(join(root, 'scripts', 'native-tests.mjs'), args)
-  const [, passed, failed, skipped] = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/m.exec(output) ?? [0, 0, 0, 0]
+  const [, passed, failed, skipped] = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/m.exec(output) ?? [
+    0, 0, 0, 0,
+  ]
   count(name, { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) }, ok)
 }
 
@@ -50,7 +52,11 @@ async function tapTests(name) {
   const record = join(folder, 'results.tap')
   mkdirSync(folder, { recursive: true })
   rmSync(record, { force: true })
-  const { ok } = await execute(binOf('tap'), ['run', `--reporter=${process.stdout.isTTY ? 'base' : 'min'}`, `--output-file=${record}`])
+  const { ok } = await execute(binOf('tap'), [
+    'run',
+    `--reporter=${process.stdout.isTTY ? 'base' : 'min'}`,
+    `--output-file=${record}`,
+  ])
   count(name, readTap(record), ok)
 }
 

@@ -3,7 +3,17 @@
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -15,7 +25,7 @@ const source = {
   bundle: 'package/llama/gitRelease.bundle',
 }
 /** The backends that we build; the other folders of ggml/src/ggml-* are never configured. */
-const backends = ['ggml-blas', 'ggml-cpu', 'ggml-cuda', 'ggml-metal', 'ggml-vulkan']
+const backends = ['ggml-blas', 'ggml-cpu', 'ggml-cuda', 'ggml-metal']
 const target = join(root, 'vendor', 'ggml')
 const stampFile = join(target, 'stamp.json')
 const stamp = JSON.stringify({ ...source, backends }, null, 2) + '\n'
@@ -41,8 +51,11 @@ export function vendorGgml() {
 /** Fetches the tarball through npm and refuses it when its hash is another one; returns its path. */
 function download(folder) {
   console.error(`vendor/ggml: fetching ${source.package} (35 MB)`)
-  run('npm', ['pack', source.package, '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: folder })
-  const name = readdirSync(folder).find((file) => file.endsWith('.tgz'))
+  run('npm', ['pack', source.package, '--silent', '--ignore-scripts', '--pack-destination', folder], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const name = readdirSync(folder).find(file => file.endsWith('.tgz'))
   if (name === undefined) throw new Error(`npm pack ${source.package} left no tarball`)
   const tarball = join(folder, name)
   const found = 'sha512-' + createHash('sha512').update(readFileSync(tarball)).digest('base64')
@@ -58,7 +71,22 @@ function unpack(tarball, folder) {
   // drive letter would be a host name to GNU tar.
   run('tar', ['-xzf', tarball.slice(folder.length + 1), source.bundle], { cwd: folder })
   const clone = join(folder, 'llama.cpp')
-  run('git', ['-c', 'core.autocrlf=false', 'clone', '--quiet', '--depth', '1', join(folder, source.bundle), clone], { cwd: folder })
+  run(
+    'git',
+    [
+      '-c',
+      'core.autocrlf=false',
+      '-c',
+      'advice.detachedHead=false',
+      'clone',
+      '--quiet',
+      '--depth',
+      '1',
+      join(folder, source.bundle),
+      clone,
+    ],
+    { cwd: folder },
+  )
   return clone
 }
 
