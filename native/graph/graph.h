@@ -23,7 +23,8 @@ namespace moss {
 /// A graph under construction on a runner; one at a time per runner.
 class Graph {
   public:
-    static constexpr size_t max_nodes = 8192;
+    /// Tensors a graph may hold. Networks bound their block counts (config.cpp) so that they stay far below.
+    static constexpr size_t max_nodes = 16384;
 
     explicit Graph(Runner & runner);
     ~Graph();

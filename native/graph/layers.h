@@ -40,8 +40,8 @@ struct RmsNorm {
     ggml_tensor * operator()(Graph & g, ggml_tensor * x) const;
 };
 
-/// Conv1d as one matrix product over windows of [C, T]. The weight is stored [Cin / groups * kernel, Cout] with the input
-/// channel fastest, so that Q8_0's blocks fit and no permutation is needed. Padding is the caller's.
+/// Conv1d as one matrix product over windows of [C, T]. The weight is stored [Cin / groups * kernel, Cout] with the
+/// input channel fastest, so that Q8_0's blocks fit and no permutation is needed. Padding is the caller's.
 struct Conv1d {
     ggml_tensor * weight = nullptr;
     ggml_tensor * bias = nullptr;
@@ -58,8 +58,8 @@ struct Conv1d {
     /// Frames that a causal convolution remembers: its span less its stride.
     int left_context() const { return dilation * (kernel - 1) + 1 - stride; }
 
-    /// Causal: `slot` [Cin, left_context()] stands before x and then holds its last frames. T a multiple of stride -> T / stride.
-    /// The slot may be null where left_context() is 0.
+    /// Causal: `slot` [Cin, left_context()] stands before x and then holds its last frames. T a multiple of stride -> T
+    /// / stride. The slot may be null where left_context() is 0.
     ggml_tensor * causal(Graph & g, ggml_tensor * x, ggml_tensor * slot) const;
 };
 

@@ -14,13 +14,10 @@
 
 namespace moss {
 
-/// Loads the backends that stand as libraries in `folder` (the addon's own; no other place is searched) and sends ggml's
-/// messages to last_ggml_message() instead of stderr. To be called once, before anything else. Throws addon when there
+/// Loads the backends that stand as libraries in `folder` (the addon's own; no other place is searched) and keeps ggml
+/// from writing to stderr. To be called once, before anything else. Throws addon when there
 /// is no CPU backend then. Where backends are linked in, the folder is not used.
 void load_backends(const std::string & folder);
-
-/// The last warning or error ggml logged on this thread; empty when none.
-std::string last_ggml_message();
 
 /// A stage's values over one or more graphs: rows of ne0 values, appended in time order.
 struct StageData {

@@ -4,20 +4,18 @@
 
 #include "../io/gguf_file.h" // Shape
 
-#include "ggml-backend.h"
+#include "ggml-cpp.h"
 
 #include <string>
-#include <vector>
 
 namespace moss {
 
 /// Tensors in backend memory that graphs read and, through ggml_cpy, write. Add all slots, then allocate() once.
 class StreamState {
   public:
+    static constexpr size_t max_slots = 1024;
+
     StreamState();
-    ~StreamState();
-    StreamState(StreamState &&) noexcept;
-    StreamState & operator=(StreamState &&) noexcept;
 
     /// A slot, all zeros after allocate(). Every dimension > 0.
     ggml_tensor * add(const std::string & name, ggml_type type, const Shape & shape);
@@ -31,8 +29,8 @@ class StreamState {
     size_t bytes() const;
 
   private:
-    ggml_context * context_ = nullptr;
-    ggml_backend_buffer_t buffer_ = nullptr;
+    ggml_context_ptr context_;
+    ggml_backend_buffer_ptr buffer_; // null without slots
 };
 
 } // namespace moss

@@ -4,9 +4,8 @@
 
 #include "../io/gguf_file.h"
 
-#include "ggml-backend.h"
+#include "ggml-cpp.h"
 
-#include <memory>
 #include <string>
 
 namespace moss {
@@ -16,9 +15,6 @@ class Weights {
   public:
     /// Reads every tensor. Throws model_format (a type that cannot be computed with) or out_of_memory.
     explicit Weights(const GgufFile & file);
-    ~Weights();
-    Weights(const Weights &) = delete;
-    Weights & operator=(const Weights &) = delete;
 
     /// The tensor of that name and shape. Throws model_format with tensor, expected and found.
     ggml_tensor * get(const std::string & name, const Shape & shape) const;
@@ -32,8 +28,8 @@ class Weights {
     size_t bytes(const std::string & prefix) const;
 
   private:
-    ggml_context * context_ = nullptr;
-    ggml_backend_buffer_t buffer_ = nullptr;
+    ggml_context_ptr context_;
+    ggml_backend_buffer_ptr buffer_;
 };
 
 } // namespace moss

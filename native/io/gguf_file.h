@@ -7,7 +7,6 @@
 #include "ggml.h"
 
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,7 +30,8 @@ struct TensorInfo {
     uint64_t bytes;
 };
 
-/// Metadata and, on request, tensor data of a GGUF file. Immutable once open; safe to share between threads except for `read`.
+/// Metadata and, on request, tensor data of a GGUF file. Immutable once open; safe to share between threads except for
+/// `read`.
 class GgufFile {
   public:
     /// Opens a file (path in UTF-8). Throws model_not_found, or model_format when it is no GGUF, is truncated or
@@ -68,14 +68,13 @@ class GgufFile {
 
   private:
     struct Source;
-    GgufFile(std::unique_ptr<Source> source, gguf_context * gguf);
+    explicit GgufFile(std::unique_ptr<Source> source);
 
-    int64_t find(const std::string & key) const;
     int64_t require(const std::string & key, const char * expected) const;
     void check_tensors();
 
     std::unique_ptr<Source> source_;
-    gguf_context * gguf_ = nullptr;
+    std::unique_ptr<gguf_context, void (*)(gguf_context *)> gguf_;
     std::vector<TensorInfo> tensors_;
 };
 

@@ -11,13 +11,14 @@ namespace moss {
 
 class Aligner {
   public:
-    /// `text_embd` [text_size, V] is the language model's table. Its keys and values are computed here, once, on `runner`.
+    /// `text_embd` [text_size, V] is the language model's table. Its keys and values are computed here, once, on
+    /// `runner`.
     Aligner(const GgufFile & file, const Weights & weights, int encoder_size, ggml_tensor * text_embd, Runner & runner);
 
     const AlignerConfig & config() const { return config_; }
 
-    /// hidden [E, T], T a positive multiple of downsample -> appends T / downsample rows of text_size values. Rows do not
-    /// look at each other, so there is no state.
+    /// hidden [E, T], T a positive multiple of downsample -> appends T / downsample rows of text_size values. Rows do
+    /// not look at each other, so there is no state.
     void push(Runner & runner, const float * hidden, int frames, std::vector<float> & rows) const;
 
   private:

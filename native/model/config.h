@@ -1,5 +1,6 @@
-// Hyperparameters of the networks, one struct a component, as training/networks/config.py has them. `load` reads the keys
-// `moss-speech.<component>.<field>` and throws model_format for one that is missing, of another type or out of range.
+// Hyperparameters of the networks, one struct a component, as training/networks/config.py has them. `load` reads the
+// keys `moss-speech.<component>.<field>` and throws model_format for one that is missing, of another type or out of
+// range.
 
 #pragma once
 
@@ -20,7 +21,7 @@ struct FrontendConfig {
     int tail_padding = 0; // samples of silence appended to an utterance before it is rounded up to whole aligner rows
 
     static FrontendConfig load(const GgufFile & file);
-    int hop_length() const;    // samples a frame: the product of the strides
+    int hop_length() const; // samples a frame: the product of the strides
     bool streamable() const { return causal && layer_norm; }
 };
 

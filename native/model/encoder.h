@@ -21,17 +21,22 @@ class Encoder {
 
     const EncoderConfig & config() const { return config_; }
 
-    /// What a stream remembers: the positional convolution's left context (`encoder.pos_conv.context`), and the keys and
-    /// values of left_context frames (`encoder.blk.N.k`, `encoder.blk.N.v`).
+    /// What a stream remembers: the positional convolution's left context (`encoder.pos_conv.context`), and the keys
+    /// and values of left_context frames (`encoder.blk.N.k`, `encoder.blk.N.v`).
     class State {
       public:
-        /// `chunk_size` > 0 frames. A model whose positional convolution looks ahead has no streams: throws unsupported.
+        /// `chunk_size` > 0 frames. A model whose positional convolution looks ahead has no streams: throws
+        /// unsupported.
         State(const Encoder & encoder, int chunk_size);
         int chunk_size() const { return chunk_size_; }
         void clear();
 
       private:
         friend class Encoder;
+        int slot() const;   // of the ring, where the next chunk goes
+        int filled() const; // slots of the ring in use once the next chunk is there
+        std::vector<float> mask(int frames, int left_context) const; // [filled, frames]; empty where all is visible
+
         int chunk_size_;
         int capacity_; // frames in the ring of keys and values: a multiple of the chunk
         int64_t frames_ = 0;
@@ -45,8 +50,11 @@ class Encoder {
     void push(Runner & runner, State & state, const float * features, const float * tone_embedding, int frames,
               EncoderFrames & out) const;
 
-    /// A whole utterance with full context.
-    void whole(Runner & runner, const float * features, const float * tone_embedding, int frames, EncoderFrames & out) const;
+    static constexpr int max_frames = 6000; // of `whole`, whose memory grows with the utterance: two minutes
+
+    /// A whole utterance of up to max_frames with full context. Throws audio_length.
+    void whole(Runner & runner, const float * features, const float * tone_embedding, int frames,
+               EncoderFrames & out) const;
 
   private:
     struct Block {
@@ -56,7 +64,8 @@ class Encoder {
 
     void compute(Runner & runner, State * state, const float * features, const float * tone_embedding, int frames,
                  EncoderFrames & out) const;
-    ggml_tensor * attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index, ggml_tensor * mask) const;
+    ggml_tensor * attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index,
+                         ggml_tensor * mask) const;
 
     EncoderConfig config_;
     int feature_size_;

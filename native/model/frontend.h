@@ -32,7 +32,9 @@ class Frontend {
     /// Appends N / hop_length() frames of feature_size() values to `features`.
     void push(Runner & runner, State & state, const float * samples, size_t count, std::vector<float> & features) const;
 
-    /// Any model: a whole utterance of N samples -> features [C, T].
+    static constexpr size_t max_samples = 120 * 16000; // of `whole`, whose memory grows with the utterance
+
+    /// Any model: a whole utterance of minimum_samples() … max_samples -> features [C, T]. Throws audio_length.
     std::vector<float> whole(Runner & runner, const float * samples, size_t count) const;
 
     /// Samples that `whole` needs for one frame.

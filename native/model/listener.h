@@ -29,11 +29,14 @@ class Listener {
     const Tone * tone() const { return tone_.get(); }
     const Aligner * aligner() const { return aligner_.get(); }
 
+    /// Whether chunks can be encoded before the utterance ends.
+    bool streamable() const;
+
     /// A stream of one utterance.
     class State {
       public:
-        /// `chunk_size` in encoder frames; 0: the whole utterance at once, when it is finished. A model that cannot stream
-        /// has 0 only: throws unsupported.
+        /// `chunk_size` in encoder frames; 0: the whole utterance at once, when it is finished. A model that cannot
+        /// stream has 0 only: throws unsupported.
         State(const Listener & listener, int chunk_size);
 
         /// Back to the start of an utterance.
@@ -42,17 +45,18 @@ class Listener {
       private:
         friend class Listener;
         int chunk_size_;
-        std::vector<float> samples_;  // not yet a whole hop; all samples where the model is whole-only
-        std::vector<float> features_; // frames that wait for their chunk
-        ToneFrames tone_;             // of the same frames
-        size_t aligned_ = 0;          // encoder frames that are rows
+        std::vector<float> samples_;   // not yet a whole hop; all samples where the model is whole-only
+        std::vector<float> features_;  // frames that wait for their chunk
+        std::vector<float> embedding_; // the tone module's, of the same frames
+        size_t total_ = 0;             // samples so far
+        size_t aligned_ = 0;           // encoder frames that are rows
         std::unique_ptr<Frontend::State> frontend_;
         std::unique_ptr<Tone::State> tone_state_;
         std::unique_ptr<Encoder::State> encoder_;
     };
 
-    /// 16 kHz samples of any count; what can be computed is appended to `heard`, which belongs to the same stream from its
-    /// start. Any sizes in which samples are pushed give the same rows.
+    /// 16 kHz samples of any count; what can be computed is appended to `heard`, which belongs to the same stream from
+    /// its start. Any sizes in which samples are pushed give the same rows.
     void push(Runner & runner, State & state, const float * samples, size_t count, Heard & heard) const;
 
     /// The utterance is over: silence is appended (tail_padding, then up to a whole row) and everything is computed.
@@ -60,6 +64,8 @@ class Listener {
 
   private:
     void advance(Runner & runner, State & state, Heard & heard, bool last) const;
+    void encode(Runner & runner, State & state, Heard & heard, bool last) const;
+    void align(Runner & runner, State & state, Heard & heard) const;
 
     Frontend frontend_;
     std::unique_ptr<Tone> tone_;

@@ -25,7 +25,8 @@ class Lm {
     const LmConfig & config() const { return config_; }
     ggml_tensor * text_embd() const { return text_embd_; } // [H, V]
 
-    /// The KV cache of a conversation. Slots `lm.blk.N.k`, `lm.text.blk.N.k`, `lm.audio.blk.N.k` and the same with `.v`.
+    /// The KV cache of a conversation. Slots `lm.blk.N.k`, `lm.text.blk.N.k`, `lm.audio.blk.N.k` and the same with
+    /// `.v`.
     class State {
       public:
         /// `n_ctx` rows, 1 … context_length; `type` F32 or F16.
@@ -51,7 +52,8 @@ class Lm {
                   bool all_rows = false) const;
 
     /// Appends `count` continuous rows of embedding_length values.
-    LmLogits push(Runner & runner, State & state, const float * rows, int count, Tails tails, bool all_rows = false) const;
+    LmLogits push(Runner & runner, State & state, const float * rows, int count, Tails tails,
+                  bool all_rows = false) const;
 
   private:
     struct Block {
@@ -60,8 +62,10 @@ class Lm {
     };
     struct Pass;
 
-    LmLogits run(Pass & pass, ggml_tensor * rows) const;
-    ggml_tensor * block(Pass & pass, const Block & block, ggml_tensor * x, size_t index) const;
+    template <class Rows>
+    LmLogits push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_rows, Rows rows) const;
+    LmLogits run(Pass & pass, ggml_tensor * x) const;
+    ggml_tensor * block(Pass & pass, size_t index, ggml_tensor * x, bool output) const;
 
     LmConfig config_;
     ggml_tensor * text_embd_ = nullptr;

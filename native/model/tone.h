@@ -45,6 +45,8 @@ class Tone {
     void push(Runner & runner, State & state, const float * samples, size_t count, ToneFrames & frames) const;
 
   private:
+    void push_part(Runner & runner, State & state, const float * samples, size_t frames, ToneFrames & out) const;
+
     ToneConfig config_;
     int embedding_length_;
     std::vector<Conv1d> conv_, tcn_;

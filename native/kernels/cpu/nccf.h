@@ -7,8 +7,8 @@
 
 namespace moss {
 
-/// Streaming NCCF: for each hop of 320 samples, the correlation of the last 640 with the same samples `lag` earlier, and
-/// 0.1 ln(mean square + 1e-7). Sums are made block by block, so results do not depend on the sizes pushed.
+/// Streaming NCCF: for each hop of 320 samples, the correlation of the last 640 with the same samples `lag` earlier,
+/// and 0.1 ln(mean square + 1e-7). Sums are made block by block, so results do not depend on the sizes pushed.
 class Nccf {
   public:
     static constexpr int hop_length = 320;

@@ -1,0 +1,89 @@
+#include "graph.h"
+
+#include <stdexcept>
+
+namespace moss {
+
+namespace {
+
+ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
+    // A view's memory belongs to another tensor, which may be given away before the graph ends.
+    if (tensor->view_src || !ggml_is_contiguous(tensor) || tensor->type != GGML_TYPE_F32) {
+        tensor = tensor->type == GGML_TYPE_F32 ? ggml_cont(context, tensor) : ggml_cast(context, tensor, GGML_TYPE_F32);
+    }
+    ggml_set_output(tensor);
+    return tensor;
+}
+
+} // namespace
+
+Graph::Graph(Runner & runner) : runner_(runner) {
+    if (runner.metadata_.empty()) {
+        runner.metadata_.resize(max_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes, false));
+    }
+    context_ = ggml_init({runner.metadata_.size(), runner.metadata_.data(), true});
+    graph_ = ggml_new_graph_custom(context_, max_nodes, false);
+}
+
+Graph::~Graph() {
+    ggml_free(context_);
+}
+
+ggml_tensor * Graph::input(ggml_type type, const Shape & shape, const void * data) {
+    ggml_tensor * tensor = ggml_new_tensor(context_, type, static_cast<int>(shape.size()), shape.data());
+    ggml_set_input(tensor);
+    inputs_.push_back({tensor, data});
+    return tensor;
+}
+
+ggml_tensor * Graph::stage(ggml_tensor * tensor, const std::string & name) {
+    ggml_set_name(tensor, name.c_str());
+    if (runner_.stages) {
+        ggml_tensor * copy = ggml_cont(context_, tensor);
+        ggml_set_output(copy);
+        effect(copy);
+        stages_.push_back({name, copy});
+    }
+    return tensor;
+}
+
+void Graph::output(ggml_tensor * tensor, std::vector<float> & to) {
+    tensor = readable(context_, tensor);
+    effect(tensor);
+    outputs_.push_back({tensor, &to});
+}
+
+void Graph::effect(ggml_tensor * tensor) {
+    ggml_build_forward_expand(graph_, tensor);
+}
+
+void Graph::run() {
+    if (!ggml_gallocr_alloc_graph(runner_.allocator_, graph_)) {
+        throw MossError(code::out_of_memory, "no memory for a computation");
+    }
+    for (const Input & input : inputs_) {
+        if (input.tensor->buffer) { // null where nothing reads it
+            ggml_backend_tensor_set(input.tensor, input.data, 0, ggml_nbytes(input.tensor));
+        }
+    }
+    const ggml_status status = ggml_backend_graph_compute(runner_.backend_, graph_);
+    if (status == GGML_STATUS_ABORTED) {
+        throw MossError(code::aborted, "cancelled");
+    }
+    if (status != GGML_STATUS_SUCCESS) {
+        throw MossError(code::internal, std::string("a computation failed: ") + ggml_status_to_string(status));
+    }
+    for (const Output & output : outputs_) {
+        output.to->resize(static_cast<size_t>(ggml_nelements(output.tensor)));
+        ggml_backend_tensor_get(output.tensor, output.to->data(), 0, ggml_nbytes(output.tensor));
+    }
+    for (const auto & [name, tensor] : stages_) {
+        StageData & data = (*runner_.stages)[name];
+        data.ne0 = tensor->ne[0];
+        const size_t old = data.values.size();
+        data.values.resize(old + static_cast<size_t>(ggml_nelements(tensor)));
+        ggml_backend_tensor_get(tensor, data.values.data() + old, 0, ggml_nbytes(tensor));
+    }
+}
+
+} // namespace moss

@@ -1,0 +1,189 @@
+#include "config.h"
+
+#include "../io/error.h"
+
+#include <cmath>
+#include <numeric>
+
+namespace moss {
+
+namespace {
+
+// Bounds that no real model comes near. They keep every product of sizes far from overflow and every graph within
+// Graph::max_nodes, whatever a file says.
+constexpr int64_t max_channels = 65536;
+constexpr int64_t max_blocks = 128;
+constexpr int64_t max_heads = 512;
+constexpr int64_t max_kernel = 4096;
+constexpr int64_t max_vocabulary = 1 << 20;
+
+/// The keys `moss-speech.<component>.*`.
+struct Keys {
+    const GgufFile & file;
+    std::string prefix;
+
+    Keys(const GgufFile & gguf, const std::string & component) : file(gguf), prefix("moss-speech." + component + ".") {}
+
+    int integer(const char * field, int64_t low, int64_t high) const {
+        return static_cast<int>(file.get_int(prefix + field, low, high));
+    }
+    float number(const char * field, double low, double high) const {
+        return static_cast<float>(file.get_float(prefix + field, low, high));
+    }
+    bool boolean(const char * field) const { return file.get_bool(prefix + field); }
+    std::vector<int> integers(const char * field, int64_t low, int64_t high, size_t count_low,
+                              size_t count_high) const {
+        const std::vector<int64_t> values = file.get_ints(prefix + field, low, high);
+        if (values.size() < count_low || values.size() > count_high) {
+            const std::string most = count_low == count_high ? "" : " … " + std::to_string(count_high);
+            reject(field, std::to_string(count_low) + most + " values", std::to_string(values.size()));
+        }
+        std::vector<int> small;
+        for (const int64_t value : values) {
+            small.push_back(static_cast<int>(value));
+        }
+        return small;
+    }
+    [[noreturn]] void reject(const char * field, const std::string & expected, const std::string & found) const {
+        throw model_format_error(prefix + field, expected, found);
+    }
+    /// `field` must be divisible by `divisor`, whose value is `by`.
+    void divisible(const char * field, int value, const char * divisor, int by) const {
+        if (value % by != 0) {
+            reject(field, "a multiple of " + std::string(divisor) + " (" + std::to_string(by) + ")",
+                   std::to_string(value));
+        }
+    }
+};
+
+} // namespace
+
+int FrontendConfig::hop_length() const {
+    return std::accumulate(strides.begin(), strides.end(), 1, std::multiplies<int>());
+}
+
+FrontendConfig FrontendConfig::load(const GgufFile & file) {
+    const Keys keys(file, "frontend");
+    FrontendConfig c;
+    c.sample_rate = keys.integer("sample_rate", 16000, 16000);
+    c.channels = keys.integers("channels", 1, max_channels, 1, 32);
+    c.kernel_sizes = keys.integers("kernel_sizes", 1, max_kernel, c.channels.size(), c.channels.size());
+    c.strides = keys.integers("strides", 1, max_kernel, c.channels.size(), c.channels.size());
+    const std::string norm = file.get_string(keys.prefix + "norm");
+    if (norm != "layer" && norm != "group") {
+        keys.reject("norm", "layer or group", norm);
+    }
+    c.layer_norm = norm == "layer";
+    c.causal = keys.boolean("causal");
+    c.tail_padding = keys.integer("tail_padding", 0, 16000 * 10);
+    int64_t hop = 1;
+    for (size_t i = 0; i < c.strides.size(); i++) {
+        hop *= c.strides[i];
+        if (hop > 16000) {
+            keys.reject("strides", "a product up to 16000", std::to_string(hop) + " and more");
+        }
+        if (c.causal && c.kernel_sizes[i] < c.strides[i]) {
+            keys.reject("kernel_sizes", "no kernel below its stride in a causal model",
+                        std::to_string(c.kernel_sizes[i]));
+        }
+    }
+    return c;
+}
+
+ToneConfig ToneConfig::load(const GgufFile & file) {
+    const Keys keys(file, "tone");
+    ToneConfig c;
+    c.lags = keys.integers("lags", 1, 4000, 1, 1024);
+    for (size_t i = 1; i < c.lags.size(); i++) {
+        if (c.lags[i] <= c.lags[i - 1]) {
+            keys.reject("lags", "ascending values",
+                        std::to_string(c.lags[i]) + " after " + std::to_string(c.lags[i - 1]));
+        }
+    }
+    c.hidden = keys.integer("hidden", 1, max_channels);
+    c.tcn_channels = keys.integer("tcn_channels", 1, max_channels);
+    c.kernel_size = keys.integer("kernel_size", 2, 64);
+    c.dilations = keys.integers("dilations", 1, 1024, 1, 32);
+    c.classes = keys.integer("classes", 1, 256);
+    c.mean_decay = keys.number("mean_decay", 0, 1);
+    c.mean_prior = keys.number("mean_prior", 0, 20);
+    c.mean_prior_weight = keys.number("mean_prior_weight", 1e-6, 1e6);
+    return c;
+}
+
+EncoderConfig EncoderConfig::load(const GgufFile & file) {
+    const Keys keys(file, "encoder");
+    EncoderConfig c;
+    c.embedding_length = keys.integer("embedding_length", 1, max_channels);
+    c.feed_forward_length = keys.integer("feed_forward_length", 1, max_channels);
+    c.block_count = keys.integer("block_count", 1, max_blocks);
+    c.head_count = keys.integer("head_count", 1, max_heads);
+    c.layer_norm_epsilon = keys.number("layer_norm_epsilon", 0, 1);
+    c.pos_conv_kernel = keys.integer("pos_conv_kernel", 1, max_kernel);
+    c.pos_conv_groups = keys.integer("pos_conv_groups", 1, max_channels);
+    c.pos_conv_causal = keys.boolean("pos_conv_causal");
+    c.norm_first = keys.boolean("norm_first");
+    c.chunk_size = keys.integer("chunk_size", 0, 4096);
+    c.left_context = keys.integer("left_context", 0, 65536);
+    keys.divisible("embedding_length", c.embedding_length, "head_count", c.head_count);
+    keys.divisible("embedding_length", c.embedding_length, "pos_conv_groups", c.pos_conv_groups);
+    return c;
+}
+
+AlignerConfig AlignerConfig::load(const GgufFile & file) {
+    const Keys keys(file, "aligner");
+    AlignerConfig c;
+    c.embedding_length = keys.integer("embedding_length", 1, max_channels);
+    c.block_count = keys.integer("block_count", 0, max_blocks);
+    c.head_count = keys.integer("head_count", 1, max_heads);
+    c.feed_forward_length = keys.integer("feed_forward_length", 1, max_channels);
+    c.downsample = keys.integer("downsample", 1, 64);
+    keys.divisible("embedding_length", c.embedding_length, "head_count", c.head_count);
+    return c;
+}
+
+LmConfig LmConfig::load(const GgufFile & file) {
+    const Keys keys(file, "lm");
+    LmConfig c;
+    c.embedding_length = keys.integer("embedding_length", 1, max_channels);
+    c.feed_forward_length = keys.integer("feed_forward_length", 1, 4 * max_channels);
+    c.shared_block_count = keys.integer("shared_block_count", 1, max_blocks);
+    c.text_block_count = keys.integer("text_block_count", 0, max_blocks / 2);
+    c.audio_block_count = keys.integer("audio_block_count", 0, max_blocks / 2);
+    c.head_count = keys.integer("head_count", 1, max_heads);
+    c.head_count_kv = keys.integer("head_count_kv", 1, max_heads);
+    c.key_length = keys.integer("key_length", 2, 1024);
+    c.rms_epsilon = keys.number("rms_epsilon", 0, 1);
+    c.rope_freq_base = keys.number("rope_freq_base", 1, 1e12);
+    c.context_length = keys.integer("context_length", 1, 1 << 20);
+    c.text_vocab_size = keys.integer("text_vocab_size", 1, max_vocabulary);
+    c.audio_vocab_size = keys.integer("audio_vocab_size", 1, max_vocabulary);
+    keys.divisible("head_count", c.head_count, "head_count_kv", c.head_count_kv);
+    keys.divisible("key_length", c.key_length, "RoPE's pairs", 2);
+    return c;
+}
+
+std::vector<std::string> load_units(const GgufFile & file) {
+    return file.has("moss-speech.units") ? file.get_strings("moss-speech.units") : std::vector<std::string>{};
+}
+
+Vocabulary Vocabulary::load(const GgufFile & file, const LmConfig & lm) {
+    Vocabulary v;
+    v.units = file.get_strings("moss-speech.units");
+    if (v.units.empty() || v.units.size() > static_cast<size_t>(lm.audio_vocab_size)) {
+        throw model_format_error("moss-speech.units", "1 … " + std::to_string(lm.audio_vocab_size) + " units",
+                                 std::to_string(v.units.size()));
+    }
+    v.tokenizer = file.get_string("tokenizer.huggingface.json");
+    const Keys token(file, "token"), audio(file, "audio");
+    v.text.im_start = token.integer("im_start", 0, lm.text_vocab_size - 1);
+    v.text.im_end = token.integer("im_end", 0, lm.text_vocab_size - 1);
+    v.text.sosp = token.integer("sosp", 0, lm.text_vocab_size - 1);
+    v.text.modality_pad = token.integer("modality_pad", 0, lm.text_vocab_size - 1);
+    v.text.pad = token.integer("pad", 0, lm.text_vocab_size - 1);
+    v.audio.eosp = audio.integer("eosp", 0, lm.audio_vocab_size - 1);
+    v.audio.pad = audio.integer("pad", 0, lm.audio_vocab_size - 1);
+    return v;
+}
+
+} // namespace moss

@@ -1,0 +1,177 @@
+#include "encoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moss {
+
+Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_size, int unit_count)
+    : config_(EncoderConfig::load(file)), feature_size_(feature_size) {
+    const int size = config_.embedding_length;
+    const float eps = config_.layer_norm_epsilon;
+    proj_norm_ = LayerNorm(weights, "encoder.proj_norm", feature_size, eps);
+    proj_ = Linear(weights, "encoder.proj", feature_size, size);
+    pos_conv_ = Conv1d(weights, "encoder.pos_conv", size, size, config_.pos_conv_kernel, 1, 1, config_.pos_conv_groups);
+    norm_ = LayerNorm(weights, "encoder.norm", size, eps);
+    for (int i = 0; i < config_.block_count; i++) {
+        const std::string name = "encoder.blk." + std::to_string(i) + ".";
+        Block block;
+        block.attn_norm = LayerNorm(weights, name + "attn_norm", size, eps);
+        block.attn_q = Linear(weights, name + "attn_q", size, size);
+        block.attn_k = Linear(weights, name + "attn_k", size, size);
+        block.attn_v = Linear(weights, name + "attn_v", size, size);
+        block.attn_out = Linear(weights, name + "attn_out", size, size);
+        block.ffn_norm = LayerNorm(weights, name + "ffn_norm", size, eps);
+        block.ffn_up = Linear(weights, name + "ffn_up", size, config_.feed_forward_length);
+        block.ffn_down = Linear(weights, name + "ffn_down", config_.feed_forward_length, size);
+        blocks_.push_back(block);
+    }
+    ctc_ = Linear(weights, "encoder.ctc", size, unit_count);
+}
+
+Encoder::State::State(const Encoder & encoder, int chunk_size) : chunk_size_(chunk_size) {
+    const EncoderConfig & config = encoder.config_;
+    if (!config.pos_conv_causal) {
+        throw MossError(code::unsupported, "this model's encoder looks at whole utterances");
+    }
+    if (chunk_size < 1 || chunk_size > 4096) {
+        throw MossError(code::invalid_argument, "chunk size of " + std::to_string(chunk_size) + " frames",
+                        {{"argument", "chunk_size"}, {"expected", "1 … 4096"}, {"found", double(chunk_size)}});
+    }
+    capacity_ = ((config.left_context + chunk_size - 1) / chunk_size + 1) * chunk_size;
+    const int64_t size = config.embedding_length;
+    if (encoder.pos_conv_.left_context() > 0) {
+        pos_context_ = slots_.add("encoder.pos_conv.context", GGML_TYPE_F32, {size, encoder.pos_conv_.left_context()});
+    }
+    for (int i = 0; i < config.block_count; i++) {
+        const std::string name = "encoder.blk." + std::to_string(i);
+        k_.push_back(slots_.add(name + ".k", GGML_TYPE_F32, {size, capacity_}));
+        v_.push_back(slots_.add(name + ".v", GGML_TYPE_F32, {capacity_, size}));
+    }
+    slots_.allocate();
+}
+
+void Encoder::State::clear() {
+    frames_ = 0;
+    slots_.clear();
+}
+
+int Encoder::State::slot() const {
+    return static_cast<int>(frames_ % capacity_);
+}
+
+int Encoder::State::filled() const {
+    return static_cast<int>(std::min<int64_t>(frames_ + chunk_size_, capacity_));
+}
+
+std::vector<float> Encoder::State::mask(int frames, int left_context) const {
+    // Which frame stands in each slot of the ring: chunk by chunk, the current one newest.
+    std::vector<float> row(static_cast<size_t>(filled()));
+    bool masked = false;
+    for (int i = 0; i < filled(); i++) {
+        const int age = (slot() / chunk_size_ - i / chunk_size_ + capacity_ / chunk_size_) % (capacity_ / chunk_size_);
+        const int from_start = i % chunk_size_ - age * chunk_size_; // of the chunk
+        const bool visible = from_start >= -left_context && from_start < frames;
+        row[static_cast<size_t>(i)] = visible ? 0.0f : -INFINITY;
+        masked = masked || !visible;
+    }
+    std::vector<float> all;
+    for (int t = 0; masked && t < frames; t++) {
+        all.insert(all.end(), row.begin(), row.end());
+    }
+    return all;
+}
+
+ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index,
+                              ggml_tensor * mask) const {
+    const int64_t size = config_.embedding_length, heads = config_.head_count, dim = size / heads, frames = x->ne[1];
+    ggml_tensor * q = ggml_reshape_3d(g, block.attn_q(g, x), dim, heads, frames); // [D, H, T]
+    ggml_tensor * k = block.attn_k(g, x);                                         // [E, T]
+    ggml_tensor * v = block.attn_v(g, x);                                         // [E, T]
+    if (!state) {
+        k = ggml_reshape_3d(g, k, dim, heads, frames);
+        return block.attn_out(g, attention(g, q, k, transpose_heads(g, v, heads), mask));
+    }
+    ggml_tensor *ring_k = state->k_[index], *ring_v = state->v_[index];
+    const size_t slot = static_cast<size_t>(state->slot());
+    g.effect(ggml_cpy(g, k, ggml_view_2d(g, ring_k, size, frames, ring_k->nb[1], slot * ring_k->nb[1])));
+    g.effect(
+        ggml_cpy(g, ggml_transpose(g, v), ggml_view_2d(g, ring_v, frames, size, ring_v->nb[1], slot * ring_v->nb[0])));
+    const int64_t filled = state->filled();
+    const size_t head = static_cast<size_t>(dim);
+    k = ggml_view_3d(g, ring_k, dim, heads, filled, head * ring_k->nb[0], ring_k->nb[1], 0);
+    v = ggml_view_3d(g, ring_v, filled, dim, heads, ring_v->nb[1], head * ring_v->nb[1], 0);
+    return block.attn_out(g, attention(g, q, k, v, mask));
+}
+
+void Encoder::compute(Runner & runner, State * state, const float * features, const float * tone_embedding, int frames,
+                      EncoderFrames & out) const {
+    const std::vector<float> mask_values = state ? state->mask(frames, config_.left_context) : std::vector<float>{};
+    std::vector<float> hidden, logits;
+    Graph g(runner);
+    ggml_tensor * x = g.input(GGML_TYPE_F32, {feature_size_, frames}, features);
+    x = proj_(g, proj_norm_(g, x)); // [E, T]
+    if (tone_embedding) {
+        x = ggml_add(g, x, g.input(GGML_TYPE_F32, {config_.embedding_length, frames}, tone_embedding));
+    }
+    g.stage(x, "encoder.input");
+    const int kernel = config_.pos_conv_kernel;
+    ggml_tensor * position = nullptr;
+    if (state) {
+        position = pos_conv_.causal(g, x, state->pos_context_);
+    } else {
+        const int left = config_.pos_conv_causal ? kernel - 1 : kernel / 2;
+        position = pos_conv_(g, pad_time(g, x, left, kernel - 1 - left));
+    }
+    x = ggml_add(g, x, gelu(g, position));
+    if (!config_.norm_first) {
+        x = norm_(g, x);
+    }
+    g.stage(x, "encoder.pos");
+    ggml_tensor * mask = nullptr;
+    if (!mask_values.empty()) {
+        mask = g.input(GGML_TYPE_F32, {state->filled(), frames}, mask_values.data());
+    }
+    for (size_t i = 0; i < blocks_.size(); i++) {
+        const Block & block = blocks_[i];
+        const auto feed_forward = [&](ggml_tensor * y) { return block.ffn_down(g, gelu(g, block.ffn_up(g, y))); };
+        if (config_.norm_first) {
+            x = ggml_add(g, x, attend(g, block, block.attn_norm(g, x), state, i, mask));
+            x = ggml_add(g, x, feed_forward(block.ffn_norm(g, x)));
+        } else {
+            x = block.attn_norm(g, ggml_add(g, x, attend(g, block, x, state, i, mask)));
+            x = block.ffn_norm(g, ggml_add(g, x, feed_forward(x)));
+        }
+        g.stage(x, "encoder.blk." + std::to_string(i));
+    }
+    if (config_.norm_first) {
+        x = norm_(g, x);
+    }
+    g.output(g.stage(x, "encoder.hidden"), hidden);
+    g.output(g.stage(ctc_(g, x), "encoder.logits"), logits);
+    g.run();
+    out.hidden.insert(out.hidden.end(), hidden.begin(), hidden.end());
+    out.logits.insert(out.logits.end(), logits.begin(), logits.end());
+}
+
+void Encoder::push(Runner & runner, State & state, const float * features, const float * tone_embedding, int frames,
+                   EncoderFrames & out) const {
+    if (frames < 1 || frames > state.chunk_size_ || state.frames_ % state.chunk_size_ != 0) {
+        throw MossError(code::internal, "a chunk of " + std::to_string(frames) + " frames after a stream's last");
+    }
+    compute(runner, &state, features, tone_embedding, frames, out);
+    state.frames_ += frames;
+}
+
+void Encoder::whole(Runner & runner, const float * features, const float * tone_embedding, int frames,
+                    EncoderFrames & out) const {
+    if (frames < 1 || frames > max_frames) {
+        throw MossError(code::audio_length,
+                        "an utterance of " + std::to_string(frames) + " frames; with full context there may be " +
+                            std::to_string(max_frames),
+                        {{"frames", static_cast<double>(frames)}});
+    }
+    compute(runner, nullptr, features, tone_embedding, frames, out);
+}
+
+} // namespace moss

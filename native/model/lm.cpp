@@ -1,0 +1,215 @@
+#include "lm.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moss {
+
+namespace {
+
+constexpr int rows_a_graph = 512; // a long prompt is computed in pieces: bounded memory
+
+} // namespace
+
+/// One graph: `count` rows after the `past` rows of the cache.
+struct Lm::Pass {
+    Graph g;
+    State & state;
+    int past;
+    int count;
+    Tails tails;
+    bool all_rows;
+    std::vector<int32_t> positions;
+    std::vector<float> mask_values;
+    ggml_tensor * position = nullptr; // [T]
+    ggml_tensor * mask = nullptr;     // [past + T, T]; null for one row, which sees all
+
+    Pass(Runner & runner, State & cache, int past_rows, int rows, Tails wanted, bool every_row)
+        : g(runner), state(cache), past(past_rows), count(rows), tails(wanted), all_rows(every_row) {
+        for (int i = 0; i < count; i++) {
+            positions.push_back(past + i);
+        }
+        position = g.input(GGML_TYPE_I32, {count}, positions.data());
+        if (count > 1) {
+            const int total = past + count;
+            mask_values.resize(static_cast<size_t>(total) * static_cast<size_t>(count), 0.0f);
+            for (int i = 0; i < count; i++) {
+                float * row = mask_values.data() + static_cast<size_t>(i) * static_cast<size_t>(total);
+                std::fill(row + past + i + 1, row + total, -INFINITY);
+            }
+            mask = g.input(GGML_TYPE_F32, {total, count}, mask_values.data());
+        }
+    }
+};
+
+Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(file)) {
+    const int64_t size = config_.embedding_length, dim = config_.key_length;
+    const int64_t q_size = config_.head_count * dim, kv_size = config_.head_count_kv * dim;
+    const float eps = config_.rms_epsilon;
+    text_embd_ = weights.get("text.token_embd.weight", {size, config_.text_vocab_size});
+    audio_embd_ = weights.get("audio.token_embd.weight", {size, config_.audio_vocab_size});
+    const auto add_blocks = [&](const std::string & prefix, int count) {
+        for (int i = 0; i < count; i++) {
+            const std::string name = prefix + "blk." + std::to_string(i) + ".";
+            Block block;
+            block.attn_norm = RmsNorm(weights, name + "attn_norm", size, eps);
+            block.attn_q = Linear(weights, name + "attn_q", size, q_size, false);
+            block.attn_k = Linear(weights, name + "attn_k", size, kv_size, false);
+            block.attn_v = Linear(weights, name + "attn_v", size, kv_size, false);
+            block.attn_output = Linear(weights, name + "attn_output", q_size, size, false);
+            block.attn_q_norm = RmsNorm(weights, name + "attn_q_norm", dim, eps);
+            block.attn_k_norm = RmsNorm(weights, name + "attn_k_norm", dim, eps);
+            block.ffn_norm = RmsNorm(weights, name + "ffn_norm", size, eps);
+            block.ffn_gate = Linear(weights, name + "ffn_gate", size, config_.feed_forward_length, false);
+            block.ffn_up = Linear(weights, name + "ffn_up", size, config_.feed_forward_length, false);
+            block.ffn_down = Linear(weights, name + "ffn_down", config_.feed_forward_length, size, false);
+            blocks_.push_back(block);
+        }
+    };
+    add_blocks("", config_.shared_block_count);
+    add_blocks("text.", config_.text_block_count);
+    add_blocks("audio.", config_.audio_block_count);
+    text_norm_ = RmsNorm(weights, "text.output_norm", size, eps);
+    audio_norm_ = RmsNorm(weights, "audio.output_norm", size, eps);
+    text_output_ = Linear(weights, "text.output", size, config_.text_vocab_size, false);
+    audio_output_ = Linear(weights, "audio.output", size, config_.audio_vocab_size, false);
+}
+
+Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : n_ctx_(n_ctx) {
+    const LmConfig & config = lm.config_;
+    if (n_ctx < 1 || n_ctx > config.context_length) {
+        throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " rows",
+                        {{"argument", "n_ctx"},
+                         {"expected", "1 … " + std::to_string(config.context_length)},
+                         {"found", static_cast<double>(n_ctx)}});
+    }
+    const int64_t size = int64_t(config.head_count_kv) * config.key_length;
+    const auto add_blocks = [&](const std::string & prefix, int count) {
+        for (int i = 0; i < count; i++) {
+            const std::string name = prefix + std::to_string(i);
+            k_.push_back(slots_.add(name + ".k", type, {size, n_ctx}));
+            v_.push_back(slots_.add(name + ".v", type, {n_ctx, size}));
+        }
+    };
+    add_blocks("lm.blk.", config.shared_block_count);
+    add_blocks("lm.text.blk.", config.text_block_count);
+    add_blocks("lm.audio.blk.", config.audio_block_count);
+    slots_.allocate();
+}
+
+void Lm::State::truncate(int length) {
+    length_ = std::clamp(length, 0, length_); // rows beyond are overwritten before anything reads them
+}
+
+/// Writes the keys and values of all rows; with `output` also computes the block. x [H, T] -> [H, T]
+ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output) const {
+    Graph & g = pass.g;
+    const Block & b = blocks_[index];
+    const int64_t dim = config_.key_length, heads = config_.head_count, heads_kv = config_.head_count_kv;
+    const int64_t count = pass.count, total = pass.past + count;
+    const auto rope = [&](ggml_tensor * y) {
+        return ggml_rope_ext(g, y, pass.position, nullptr, static_cast<int>(dim), GGML_ROPE_TYPE_NEOX, 0,
+                             config_.rope_freq_base, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f);
+    };
+    ggml_tensor * y = b.attn_norm(g, x);
+    ggml_tensor * k = rope(b.attn_k_norm(g, ggml_reshape_3d(g, b.attn_k(g, y), dim, heads_kv, count))); // [D, Hkv, T]
+    ggml_tensor * v = b.attn_v(g, y);                                                                   // [D Hkv, T]
+
+    ggml_tensor *cache_k = pass.state.k_[index], *cache_v = pass.state.v_[index];
+    const size_t past = static_cast<size_t>(pass.past);
+    g.effect(ggml_cpy(g, k, ggml_view_2d(g, cache_k, dim * heads_kv, count, cache_k->nb[1], past * cache_k->nb[1])));
+    g.effect(ggml_cpy(g, ggml_transpose(g, v),
+                      ggml_view_2d(g, cache_v, count, dim * heads_kv, cache_v->nb[1], past * cache_v->nb[0])));
+    if (!output) {
+        return x;
+    }
+    const size_t head = static_cast<size_t>(dim);
+    k = ggml_view_3d(g, cache_k, dim, heads_kv, total, head * cache_k->nb[0], cache_k->nb[1], 0);
+    v = ggml_view_3d(g, cache_v, total, dim, heads_kv, cache_v->nb[1], head * cache_v->nb[1], 0);
+    ggml_tensor * q = rope(b.attn_q_norm(g, ggml_reshape_3d(g, b.attn_q(g, y), dim, heads, count))); // [D, H, T]
+    x = ggml_add(g, x, b.attn_output(g, attention(g, q, k, v, pass.mask)));
+    y = b.ffn_norm(g, x);
+    y = ggml_mul(g, ggml_silu(g, b.ffn_gate(g, y)), b.ffn_up(g, y));
+    return ggml_add(g, x, b.ffn_down(g, y));
+}
+
+LmLogits Lm::run(Pass & pass, ggml_tensor * x) const {
+    Graph & g = pass.g;
+    const size_t shared = static_cast<size_t>(config_.shared_block_count);
+    for (size_t i = 0; i < shared; i++) {
+        x = g.stage(block(pass, i, x, true), "lm.blk." + std::to_string(i));
+    }
+    LmLogits logits;
+    const auto tail = [&](size_t first, int count, bool wanted, const RmsNorm & norm, const Linear & head,
+                          const char * name, std::vector<float> & out) {
+        ggml_tensor * y = x;
+        for (size_t i = first; i < first + static_cast<size_t>(count); i++) {
+            y = block(pass, i, y, wanted || i + 1 < first + static_cast<size_t>(count));
+        }
+        if (wanted) {
+            if (!pass.all_rows) {
+                y = ggml_view_2d(g, y, y->ne[0], 1, y->nb[1], static_cast<size_t>(pass.count - 1) * y->nb[1]);
+            }
+            g.output(g.stage(head(g, norm(g, y)), name), out);
+        }
+    };
+    const Tails tails = pass.tails;
+    tail(shared, config_.text_block_count, tails == Tails::text || tails == Tails::both, text_norm_, text_output_,
+         "lm.text_logits", logits.text);
+    tail(shared + static_cast<size_t>(config_.text_block_count), config_.audio_block_count,
+         tails == Tails::audio || tails == Tails::both, audio_norm_, audio_output_, "lm.audio_logits", logits.audio);
+    g.run();
+    return logits;
+}
+
+/// Runs `count` rows in pieces; `rows(pass, begin)` gives a piece's input [H, T].
+template <class Rows>
+LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_rows, Rows rows) const {
+    if (count < 1 || count > state.n_ctx_ - state.length_) {
+        throw MossError(code::prompt_too_long,
+                        std::to_string(count) + " rows for a context of " + std::to_string(state.n_ctx_) +
+                            " that holds " + std::to_string(state.length_),
+                        {{"rows", double(count)}, {"n_ctx", double(state.n_ctx_)}, {"length", double(state.length_)}});
+    }
+    LmLogits logits;
+    for (int begin = 0; begin < count; begin += rows_a_graph) {
+        const int part = std::min(rows_a_graph, count - begin);
+        const bool last = begin + part == count;
+        Pass pass(runner, state, state.length_ + begin, part, last || all_rows ? tails : Tails::none, all_rows);
+        LmLogits some = run(pass, rows(pass, begin));
+        logits.text.insert(logits.text.end(), some.text.begin(), some.text.end());
+        logits.audio.insert(logits.audio.end(), some.audio.begin(), some.audio.end());
+    }
+    state.length_ += count;
+    return logits;
+}
+
+LmLogits Lm::push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
+                  bool all_rows) const {
+    const auto check = [](const char * argument, int32_t id, int size) {
+        if (id < 0 || id >= size) {
+            throw MossError(
+                code::invalid_argument, std::string(argument) + " id " + std::to_string(id),
+                {{"argument", argument}, {"expected", "0 … " + std::to_string(size - 1)}, {"found", double(id)}});
+        }
+    };
+    for (int i = 0; i < count; i++) {
+        check("text", text[i], config_.text_vocab_size);
+        check("audio", audio[i], config_.audio_vocab_size);
+    }
+    return push_pieces(runner, state, count, tails, all_rows, [&](Pass & pass, int begin) {
+        Graph & g = pass.g;
+        ggml_tensor * text_rows = ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text + begin));
+        ggml_tensor * audio_rows = ggml_get_rows(g, audio_embd_, g.input(GGML_TYPE_I32, {pass.count}, audio + begin));
+        return ggml_add(g, text_rows, audio_rows); // [H, T]
+    });
+}
+
+LmLogits Lm::push(Runner & runner, State & state, const float * rows, int count, Tails tails, bool all_rows) const {
+    return push_pieces(runner, state, count, tails, all_rows, [&](Pass & pass, int begin) {
+        const int64_t size = config_.embedding_length;
+        return pass.g.input(GGML_TYPE_F32, {size, pass.count}, rows + begin * size);
+    });
+}
+
+} // namespace moss
