@@ -1,0 +1,195 @@
+// The library: an immutable Model, shared by any number of threads, and a mutable Session for each conversation.
+//
+//     moss::load_backends(folder);                       // once: where ggml's libraries stand
+//     auto model = moss::Model::load("nano.gguf");
+//     moss::Session session(model);
+//     moss::CancelToken cancel;
+//     moss::Request request;
+//     request.samples = samples;                         // 16 kHz mono
+//     session.generate(request, [](moss::Chunk && chunk) { play(chunk.audio); }, cancel);
+//
+// Everything throws MossError (io/error.h).
+
+#pragma once
+
+#include "core/cancel.h"
+#include "core/sampler.h"
+#include "io/error.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moss {
+
+/// Loads the backends that stand as libraries in `folder` (no other place is searched) and silences ggml, unless the environment
+/// variable MOSS_SPEECH_LOG is set. To be called before anything else; later calls do nothing. Thread-safe.
+/// @throws MossError MOSS_ADDON when there is no CPU backend.
+void initialize(const std::string & folder);
+
+struct Voice {
+    std::string name;
+    std::string language; ///< BCP 47: "en", "zh"
+};
+
+/// One network of the bundle, as the file has it.
+struct ComponentInfo {
+    std::string name; ///< "frontend", "tone", "encoder", "aligner", "lm", "decoder"
+    uint64_t parameters = 0;
+    uint64_t bytes = 0;
+    std::vector<std::string> types; ///< ggml's names, the one with most bytes first
+};
+
+/// What a model is and can do. Lists are empty and numbers 0 where the bundle lacks the component.
+struct ModelInfo {
+    std::string name;
+    std::string license;
+    std::string description;
+    std::vector<std::string> units; ///< [0] is the CTC blank
+    std::vector<Voice> voices;
+    int default_voice_en = 0;
+    int default_voice_zh = 0;
+    std::vector<std::string> emotions; ///< [0] is neutral
+    int input_sample_rate = 0;         ///< Hz
+    int sample_rate = 0;               ///< of the decoder, Hz
+    std::string tokenizer;             ///< a Hugging Face tokenizer.json
+    struct {
+        int im_start = 0, im_end = 0, sosp = 0, modality_pad = 0, pad = 0;
+    } tokens;
+    int n_ctx = 0;                ///< rows of the language model's context
+    double max_input_seconds = 0; ///< the longest speech of one turn in an empty session
+    Sampling sampling;            ///< the model's defaults
+    std::vector<ComponentInfo> components;
+    int threads = 0;
+};
+
+struct LoadOptions {
+    /// Threads of a computation, 1..256; 0: half of the logical CPUs, at most 8, but 2 where there are 2.
+    int threads = 0;
+};
+
+/// Weights and configuration of a bundle. Immutable; sessions share it.
+class Model {
+  public:
+    /// Reads and checks a GGUF bundle (path in UTF-8).
+    /// @throws MossError MOSS_MODEL_NOT_FOUND, MOSS_MODEL_FORMAT (names the key or tensor, expected and found) or MOSS_OUT_OF_MEMORY.
+    static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options = {});
+
+    ~Model();
+    Model(const Model &) = delete;
+    Model & operator=(const Model &) = delete;
+
+    const ModelInfo & info() const;
+
+    struct Parts; ///< the networks (core/parts.h)
+    const Parts & parts() const { return *parts_; }
+
+  private:
+    explicit Model(std::unique_ptr<const Parts> parts);
+    std::unique_ptr<const Parts> parts_;
+};
+
+enum class Output {
+    speech, ///< text is still generated, for the turn's memory, but not delivered
+    text,
+    both,
+};
+
+/// How units become audio.
+struct Speaking {
+    int voice = -1;               ///< index into ModelInfo::voices; -1: by the units' language
+    float speed = 1;              ///< 0.5..2
+    int emotion = 0;              ///< index into ModelInfo::emotions
+    std::optional<uint64_t> seed; ///< of noise and sampling; else the next one of the session's generator
+};
+
+/// One turn of the user, and how to answer it. Exactly one of `samples` and `text` is not empty.
+struct Request {
+    std::vector<float> samples; ///< 16 kHz mono, finite
+    std::vector<int32_t> text;  ///< token ids
+    Output output = Output::both;
+    Speaking speaking;
+    std::optional<Sampling> sampling; ///< its seed is not used; else the model's defaults
+    double max_seconds = 60;          ///< of speech; what is longer is cut
+    int max_tokens = 512;             ///< of the reply's text
+    bool transcribe = false;          ///< spoken input: also write down what was heard
+};
+
+/// A unit that the encoder's CTC head heard.
+struct HeardUnit {
+    int32_t id;
+    float start, end; ///< seconds
+    int tone;         ///< the tone module's word on it: 0 none, 1-4, 5 neutral
+};
+
+struct Transcript {
+    std::vector<HeardUnit> units;
+    std::vector<int32_t> text; ///< token ids, of the language model
+};
+
+/// Milliseconds of computation, seconds of audio. Time spent in the receiver of chunks is not counted.
+struct Timings {
+    double encode_ms = 0;      ///< front end, tone module, encoder, aligner
+    double prefill_ms = 0;     ///< the language model's reading of the prompt
+    double lm_ms = 0;          ///< its steps
+    double decode_ms = 0;      ///< units to audio
+    double first_audio_ms = 0; ///< from the start to the first audio, or to the first token of a written reply
+    double total_ms = 0;
+    double input_seconds = 0;
+    double reply_seconds = 0;
+};
+
+/// A piece of a reply.
+struct Chunk {
+    std::vector<float> audio;     ///< at ModelInfo::sample_rate
+    std::vector<int32_t> units;   ///< spoken units; they run a little ahead of the audio
+    std::vector<int32_t> text;    ///< token ids
+    std::optional<std::vector<HeardUnit>> heard;  ///< in the first chunk of a reply to speech
+    std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, when it was asked for
+    std::optional<Timings> timings;               ///< in the last chunk
+};
+
+/// Receives chunks in order, on the thread that computes. What it throws ends the task.
+using Receiver = std::function<void(Chunk &&)>;
+
+/// A conversation: the streaming states, the KV cache and the random numbers. For one thread at a time.
+class Session {
+  public:
+    explicit Session(std::shared_ptr<const Model> model, std::optional<uint64_t> seed = std::nullopt);
+    ~Session();
+    Session(Session &&) noexcept;
+    Session & operator=(Session &&) noexcept;
+
+    /// Answers a turn and remembers it. After an error or a cancellation the conversation is what it was before.
+    /// @throws MossError MOSS_INVALID_ARGUMENT, MOSS_UNSUPPORTED (the bundle lacks a component), MOSS_PROMPT_TOO_LONG,
+    /// MOSS_AUDIO_LENGTH, MOSS_ABORTED or MOSS_OUT_OF_MEMORY.
+    void generate(const Request & request, const Receiver & receiver, CancelToken & cancel);
+
+    /// Takes back the last turn: the conversation is what it was before the last generate().
+    void undo();
+
+    /// Reads units aloud (1..65536 of them, none of them blank).
+    void speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver, CancelToken & cancel);
+
+    /// What the CTC head hears in 16 kHz samples.
+    std::vector<HeardUnit> encode(const std::vector<float> & samples, CancelToken & cancel);
+
+    /// The same, and what the language model writes down. The conversation takes no part in it.
+    Transcript transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
+                          std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel);
+
+    /// Rows of the context in use.
+    int length() const;
+
+    /// Forgets the conversation.
+    void reset();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace moss

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "core/moss.h"
+#include "model/listener.h"
+#include "model/lm.h"
+#include "model/vits_decoder.h"
+
+#include <memory>
+#include <vector>
+
+namespace moss {
+
+/// The fixed rows of a turn, as text ids (training/data/template.py): `moss-speech.template.*`.
+struct Template {
+    std::vector<int32_t> user_prefix, transcribe_prefix, assistant_prefix, turn_end;
+
+    static Template load(const GgufFile & file, const LmConfig & lm);
+};
+
+/// A loaded bundle. What it lacks is null.
+struct Model::Parts {
+    explicit Parts(const GgufFile & file, const std::string & fallback_name, int threads);
+
+    ModelInfo info;
+    Weights weights;
+    std::unique_ptr<Lm> lm;
+    Vocabulary vocabulary; // with lm
+    Template rows;         // with lm
+    std::unique_ptr<Listener> listener;
+    std::unique_ptr<VitsDecoder> decoder;
+
+    /// Aligner rows of an utterance of so many samples.
+    int64_t speech_rows(size_t samples) const;
+    /// Rows of a turn other than the user's input and the reply.
+    int prompt_overhead() const;
+    /// Rows that a reply can count on.
+    int reply_reserve() const { return info.n_ctx / 8; }
+    /// Encoder frames that are computed at a time; 0: the whole utterance.
+    int chunk_size() const;
+};
+
+} // namespace moss

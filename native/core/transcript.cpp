@@ -1,0 +1,71 @@
+#include "core/transcript.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moss {
+
+namespace {
+
+constexpr double max_growth = 0.1; // seconds; a vowel and its consonant are seldom longer
+
+/// The class with the largest mean log-softmax over the frames [begin, end).
+int likeliest_tone(const std::vector<float> & logits, int classes, size_t begin, size_t end) {
+    const auto count = static_cast<size_t>(classes);
+    std::vector<double> sums(count);
+    for (size_t t = begin; t < std::min(end, logits.size() / count); t++) {
+        const float * row = logits.data() + t * count;
+        const float peak = *std::max_element(row, row + count);
+        double total = 0;
+        for (size_t c = 0; c < count; c++) {
+            total += std::exp(static_cast<double>(row[c]) - peak);
+        }
+        for (size_t c = 0; c < count; c++) {
+            sums[c] += row[c] - peak - std::log(total);
+        }
+    }
+    return static_cast<int>(std::max_element(sums.begin(), sums.end()) - sums.begin());
+}
+
+} // namespace
+
+std::vector<HeardUnit> ctc_greedy(const EncoderFrames & frames, int unit_count, const ToneFrames & tone, int tone_classes,
+                                  double frame_seconds, double seconds) {
+    struct Run {
+        int32_t id;
+        double begin, end; // frames
+    };
+    std::vector<Run> runs;
+    const auto width = static_cast<size_t>(unit_count);
+    int32_t last = 0;
+    for (size_t t = 0; t < frames.logits.size() / width; t++) {
+        const float * row = frames.logits.data() + t * width;
+        const auto id = static_cast<int32_t>(std::max_element(row, row + width) - row);
+        const auto time = static_cast<double>(t);
+        if (id != 0 && id != last) {
+            runs.push_back({id, time, time});
+        }
+        if (id != 0) {
+            runs.back().end = time + 1;
+        }
+        last = id;
+    }
+
+    std::vector<HeardUnit> heard;
+    const double growth = max_growth / frame_seconds;
+    const double last_frame = seconds / frame_seconds;
+    for (size_t i = 0; i < runs.size(); i++) {
+        const Run & run = runs[i];
+        const double before = i > 0 ? (runs[i - 1].end + run.begin) / 2 : 0;
+        const double after = i + 1 < runs.size() ? (run.end + runs[i + 1].begin) / 2 : last_frame;
+        const double begin = std::min(std::max(before, run.begin - growth), last_frame);
+        const double end = std::max(begin, std::min({after, run.end + growth, last_frame}));
+        const int spoken = tone_classes > 0 ? likeliest_tone(tone.logits, tone_classes, static_cast<size_t>(begin),
+                                                             static_cast<size_t>(std::ceil(end)))
+                                            : 0;
+        heard.push_back({run.id, static_cast<float>(begin * frame_seconds), static_cast<float>(end * frame_seconds), spoken});
+    }
+    return heard;
+}
+
+} // namespace moss

@@ -1,0 +1,63 @@
+#include "core/transcript.h"
+
+#include "test.h"
+
+using moss::ctc_greedy;
+using moss::EncoderFrames;
+using moss::ToneFrames;
+
+namespace {
+
+/// Logits that favour one class a frame.
+std::vector<float> one_hot(const std::vector<int> & path, int classes) {
+    std::vector<float> logits(path.size() * static_cast<size_t>(classes));
+    for (size_t t = 0; t < path.size(); t++) {
+        logits[t * static_cast<size_t>(classes) + static_cast<size_t>(path[t])] = 5;
+    }
+    return logits;
+}
+
+} // namespace
+
+TEST(repeats_merge_unless_a_blank_stands_between) {
+    EncoderFrames frames;
+    frames.logits = one_hot({0, 1, 1, 0, 1, 2, 2, 0}, 3);
+    const auto heard = ctc_greedy(frames, 3, {}, 0, 0.02, 0.16);
+    CHECK_EQ(heard.size(), size_t(3));
+    CHECK_EQ(heard[0].id, 1);
+    CHECK_EQ(heard[1].id, 1);
+    CHECK_EQ(heard[2].id, 2);
+    CHECK_NEAR(heard[0].start, 0, 1e-6);      // grown to the recording's start
+    CHECK_NEAR(heard[0].end, 0.07, 1e-6);     // … and to the middle of the gap
+    CHECK_NEAR(heard[1].end, 0.10, 1e-6);     // no gap
+    CHECK_NEAR(heard[2].end, 0.16, 1e-6);     // the recording's end
+}
+
+TEST(spans_grow_by_a_tenth_of_a_second_at_most) {
+    EncoderFrames frames;
+    std::vector<int> path(60);
+    path[20] = 1;
+    frames.logits = one_hot(path, 2);
+    const auto heard = ctc_greedy(frames, 2, {}, 0, 0.02, 1.0);
+    CHECK_EQ(heard.size(), size_t(1));
+    CHECK_NEAR(heard[0].start, 0.30, 1e-6);
+    CHECK_NEAR(heard[0].end, 0.52, 1e-6);
+}
+
+TEST(a_unit_marked_in_the_silence_appended_ends_with_the_recording) {
+    EncoderFrames frames;
+    frames.logits = one_hot({0, 0, 0, 0, 1}, 2);
+    const auto heard = ctc_greedy(frames, 2, {}, 0, 0.02, 0.05);
+    CHECK_NEAR(heard[0].end, 0.05, 1e-6);
+    CHECK(heard[0].start <= heard[0].end);
+}
+
+TEST(a_unit_has_the_tone_of_its_span) {
+    EncoderFrames frames;
+    frames.logits = one_hot({0, 1, 0, 0, 0, 2, 0, 0}, 3);
+    ToneFrames tone;
+    tone.logits = one_hot({3, 3, 3, 0, 4, 4, 4, 4}, 6);
+    const auto heard = ctc_greedy(frames, 3, tone, 6, 0.02, 0.16);
+    CHECK_EQ(heard[0].tone, 3);
+    CHECK_EQ(heard[1].tone, 4);
+}
