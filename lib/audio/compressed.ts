@@ -1,0 +1,65 @@
+import type { AudioBlock } from './decode.js'
+import type { ByteReader } from './source.js'
+
+/** Formats read by the WebAssembly decoders of libmpg123, libFLAC, libopus and libvorbis. */
+export type CompressedFormat = 'mp3' | 'flac' | 'opus' | 'vorbis'
+
+interface Decoded {
+  channelData: Float32Array[]
+  samplesDecoded: number
+  sampleRate: number
+  errors: { message: string }[]
+}
+
+interface StreamDecoder {
+  ready: Promise<void>
+  decode(bytes: Uint8Array): Decoded | Promise<Decoded>
+  flush?(): Promise<Decoded>
+  free(): void | Promise<void>
+}
+
+const CHUNK_BYTES = 1 << 16
+
+async function createDecoder(format: CompressedFormat): Promise<StreamDecoder> {
+  switch (format) {
+    case 'mp3':
+      return new (await import('mpg123-decoder')).MPEGDecoder()
+    case 'flac':
+      return new (await import('@wasm-audio-decoders/flac')).FLACDecoder()
+    case 'opus':
+      return new (await import('ogg-opus-decoder')).OggOpusDecoder()
+    case 'vorbis':
+      return new (await import('@wasm-audio-decoders/ogg-vorbis')).OggVorbisDecoder()
+  }
+}
+
+function toBlock({ channelData, samplesDecoded, sampleRate }: Decoded): AudioBlock {
+  const channels = channelData.length
+  const mono = new Float32Array(samplesDecoded)
+  for (const channel of channelData) {
+    for (let i = 0; i < samplesDecoded; i++) mono[i] = (mono[i] ?? 0) + (channel[i] ?? 0) / channels
+  }
+  return { mono, sampleRate, channels }
+}
+
+/** Decodes chunk by chunk; what the decoder could mend goes to `warn`. */
+export async function* readCompressedBlocks(
+  reader: ByteReader,
+  format: CompressedFormat,
+  warn: (message: string) => void,
+): AsyncGenerator<AudioBlock> {
+  const decoder = await createDecoder(format)
+  try {
+    await decoder.ready
+    const results = async function* (): AsyncGenerator<Decoded> {
+      for (let at = 0; at < reader.length; at += CHUNK_BYTES) yield await decoder.decode(reader.read(at, CHUNK_BYTES))
+      if (decoder.flush) yield await decoder.flush()
+    }
+    for await (const decoded of results()) {
+      for (const { message } of decoded.errors) warn(message)
+      if (decoded.samplesDecoded > 0) yield toBlock(decoded)
+    }
+  } finally {
+    await decoder.free()
+  }
+}

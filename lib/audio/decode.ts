@@ -1,0 +1,146 @@
+import { AudioFormatError, AudioLengthError } from '../errors.js'
+import { readCompressedBlocks, type CompressedFormat } from './compressed.js'
+import { MIN_SECONDS, SAMPLE_RATE } from './limits.js'
+import { concat, createResampler, type Resampler } from './resample.js'
+import { openSource, type AudioSource, type ByteReader } from './source.js'
+import { readWavBlocks, readWavHeader } from './wav.js'
+
+export type { AudioSource } from './source.js'
+
+/** What {@link decodeAudio} returns. */
+export interface DecodedAudio {
+  /** Mono, 16 kHz. */
+  samples: Float32Array
+  format: 'wav' | CompressedFormat
+  /** Of the file, in Hz. */
+  sampleRate: number
+  /** Of the file; they are averaged. */
+  channels: number
+  /** What was odd about the file, though it could be read. */
+  warning?: string
+}
+
+/** A block of mono samples of the file, with its rate. */
+export interface AudioBlock {
+  mono: Float32Array
+  sampleRate: number
+  channels: number
+}
+
+const LARGEST = 32
+
+function tooLong(seconds: number | undefined, limit: number): AudioLengthError {
+  const length = seconds === undefined ? `more than ${limit}` : seconds.toFixed(0)
+  return new AudioLengthError(`the audio is ${length} s long; the limit is ${limit} s`, { seconds, limit })
+}
+
+/** What the first bytes say. */
+function sniff(head: Uint8Array): 'wav' | CompressedFormat {
+  const text = Buffer.from(head).toString('latin1')
+  if (/^(RIFF|RIFX|RF64|BW64)....WAVE/s.test(text)) return 'wav'
+  if (text.startsWith('fLaC')) return 'flac'
+  if (text.startsWith('OggS')) {
+    const page = text.slice(0, 128)
+    if (page.includes('OpusHead')) return 'opus'
+    if (page.includes('\x01vorbis')) return 'vorbis'
+    if (page.includes('\x7fFLAC')) return 'flac'
+    throw new AudioFormatError('this Ogg file holds neither Opus, Vorbis nor FLAC')
+  }
+  if (text.startsWith('ID3') || (head[0] === 0xff && ((head[1] ?? 0) & 0xe0) === 0xe0 && ((head[1] ?? 0) & 0x06) !== 0)) return 'mp3'
+  const others: [RegExp, string][] = [
+    [/^....ftyp/s, 'MPEG-4 (m4a, mp4)'],
+    [/^FORM....AIF/s, 'AIFF'],
+    [/^\x1a\x45\xdf\xa3/, 'Matroska (webm, mkv)'],
+    [/^\x30\x26\xb2\x75/, 'Windows Media'],
+    [/^#!AMR/, 'AMR'],
+    [/^caff/, 'Core Audio'],
+  ]
+  const other = others.find(([pattern]) => pattern.test(text))?.[1]
+  if (other) throw new AudioFormatError(`${other} is not read; convert it to wav, flac, mp3 or ogg (ffmpeg -i IN out.wav)`)
+  throw new AudioFormatError('this is no audio file that is read here: wav, flac, mp3, ogg (Opus, Vorbis)')
+}
+
+/** Checks, resamples and collects blocks as they come; ends as soon as there is too much. */
+class Collector {
+  #resampler: Resampler | undefined
+  #sampleRate = 0
+  #blocks: Float32Array[] = []
+  #taken = 0
+
+  constructor(private readonly maxSeconds: number) {}
+
+  async add({ mono, sampleRate }: AudioBlock): Promise<void> {
+    for (let i = 0; i < mono.length; i++) {
+      const sample = mono[i] ?? 0
+      if (!(Math.abs(sample) <= LARGEST)) {
+        const found = Number.isFinite(sample) ? `${sample}, outside [-1, 1]` : String(sample)
+        throw new AudioFormatError(`sample ${this.#taken + i} is ${found}`, { index: this.#taken + i })
+      }
+    }
+    if (sampleRate !== this.#sampleRate) await this.#setRate(sampleRate)
+    this.#taken += mono.length
+    if (this.#taken / sampleRate > this.maxSeconds) throw tooLong(undefined, this.maxSeconds)
+    if (this.#resampler) this.#blocks.push(this.#resampler.push(mono))
+  }
+
+  // A chained Ogg stream may change its rate; the limit then counts by the new one, which is near enough.
+  async #setRate(sampleRate: number): Promise<void> {
+    if (this.#resampler) this.#blocks.push(this.#resampler.finish())
+    this.#resampler = await createResampler(sampleRate, SAMPLE_RATE)
+    this.#sampleRate = sampleRate
+  }
+
+  finish(): Float32Array {
+    if (this.#resampler) this.#blocks.push(this.#resampler.finish())
+    const samples = concat(this.#blocks)
+    const seconds = samples.length / SAMPLE_RATE
+    if (samples.length === 0) throw new AudioLengthError('the audio is empty', { seconds: 0, limit: MIN_SECONDS })
+    if (seconds < MIN_SECONDS) {
+      throw new AudioLengthError(`the audio is ${seconds.toFixed(3)} s long; at least ${MIN_SECONDS} s are needed`, {
+        seconds,
+        limit: MIN_SECONDS,
+      })
+    }
+    return samples
+  }
+}
+
+async function decodeWav(reader: ByteReader, maxSeconds: number): Promise<DecodedAudio> {
+  const header = readWavHeader(reader)
+  const { sampleRate, channels, frames, warning } = header
+  if (frames / sampleRate > maxSeconds) throw tooLong(frames / sampleRate, maxSeconds)
+  const collector = new Collector(maxSeconds)
+  for (const mono of readWavBlocks(reader, header)) await collector.add({ mono, sampleRate, channels })
+  return { samples: collector.finish(), format: 'wav', sampleRate, channels, ...(warning && { warning }) }
+}
+
+async function decodeCompressed(reader: ByteReader, format: CompressedFormat, maxSeconds: number): Promise<DecodedAudio> {
+  const collector = new Collector(maxSeconds)
+  let sampleRate = 0
+  let channels = 0
+  const warnings: string[] = []
+  for await (const block of readCompressedBlocks(reader, format, message => warnings.push(message))) {
+    sampleRate ||= block.sampleRate
+    channels ||= block.channels
+    await collector.add(block)
+  }
+  if (sampleRate === 0) throw new AudioFormatError(`damaged ${format} file: ${warnings[0] ?? 'no audio in it'}`)
+  const [warning] = warnings
+  return { samples: collector.finish(), format, sampleRate, channels, ...(warning && { warning }) }
+}
+
+/**
+ * Reads any audio file that is supported as mono samples at 16 kHz. The header, or the samples so far, decide whether it is too
+ * long: a huge file is refused without being read. Blocks its thread: for the worker thread.
+ */
+export async function decodeAudio(source: AudioSource, maxSeconds: number): Promise<DecodedAudio> {
+  const reader = openSource(source)
+  try {
+    const head = reader.read(0, 256)
+    if (head.length === 0) throw new AudioLengthError('the file is empty', { seconds: 0, limit: MIN_SECONDS })
+    const format = sniff(head)
+    return format === 'wav' ? await decodeWav(reader, maxSeconds) : await decodeCompressed(reader, format, maxSeconds)
+  } finally {
+    reader.close()
+  }
+}

@@ -1,0 +1,61 @@
+import type { ConverterTypeValue } from '@alexanderolsen/libsamplerate-js/dist/converter-type.js'
+
+/** Feeds blocks of mono samples through libsamplerate's band-limited sinc interpolation (medium quality, 121 dB). */
+export interface Resampler {
+  /** Takes the next block; what comes out may be shorter or empty. */
+  push(block: Float32Array): Float32Array
+  /** The rest: altogether `round(n · to / from)` samples have come out then. */
+  finish(): Float32Array
+}
+
+const FLUSH = new Float32Array(4096)
+
+/** Makes a resampler; at equal rates blocks pass unchanged. */
+export async function createResampler(from: number, to: number): Promise<Resampler> {
+  if (from === to) return { push: block => block, finish: () => new Float32Array(0) }
+  const { create, ConverterType } = await import('@alexanderolsen/libsamplerate-js')
+  const converterType = ConverterType.SRC_SINC_MEDIUM_QUALITY as ConverterTypeValue
+  const src = await create(1, from, to, { converterType })
+  let taken = 0
+  let given = 0
+  const push = (block: Float32Array): Float32Array => {
+    taken += block.length
+    const parts: Float32Array[] = []
+    for (let i = 0; i < block.length; i += 1 << 15) parts.push(src.full(block.subarray(i, i + (1 << 15))).slice())
+    const out = concat(parts)
+    given += out.length
+    return out
+  }
+  return {
+    push,
+    finish() {
+      // The filter holds back its length: silence pushes that out.
+      const wanted = Math.round((taken * to) / from)
+      const parts: Float32Array[] = []
+      while (given < wanted) {
+        const part = src.full(FLUSH).slice(0, wanted - given)
+        given += part.length
+        parts.push(part)
+      }
+      src.destroy()
+      return concat(parts)
+    },
+  }
+}
+
+/** A whole signal at once. Synchronous work of about 1 % of its duration: for the worker thread. */
+export async function resample(samples: Float32Array, from: number, to: number): Promise<Float32Array> {
+  const resampler = await createResampler(from, to)
+  return concat([resampler.push(samples), resampler.finish()])
+}
+
+/** Blocks, one after the other, in a new array. */
+export function concat(blocks: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(blocks.reduce((sum, b) => sum + b.length, 0))
+  let at = 0
+  for (const block of blocks) {
+    out.set(block, at)
+    at += block.length
+  }
+  return out
+}

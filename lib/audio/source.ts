@@ -1,0 +1,72 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { FileError } from '../errors.js'
+
+/** Where encoded audio comes from: a file's path, or its bytes. */
+export type AudioSource = { path: string } | { bytes: Uint8Array }
+
+/** Bytes at random positions, read as they are needed. */
+export interface ByteReader {
+  /** The length in bytes; infinite for a pipe or a device. */
+  readonly length: number
+  /** Up to `count` bytes from `position`: fewer at the end. */
+  read(position: number, count: number): Uint8Array
+  close(): void
+}
+
+class BufferReader implements ByteReader {
+  readonly length: number
+  constructor(private readonly bytes: Uint8Array) {
+    this.length = bytes.byteLength
+  }
+  read(position: number, count: number): Uint8Array {
+    return this.bytes.subarray(position, position + count)
+  }
+  close(): void {
+    // Nothing is held.
+  }
+}
+
+class FileReader implements ByteReader {
+  readonly length: number
+  constructor(private readonly fd: number) {
+    this.length = fstatSync(fd).size
+  }
+  read(position: number, count: number): Uint8Array {
+    const bytes = new Uint8Array(Math.max(0, Math.min(count, this.length - position)))
+    let got = 0
+    while (got < bytes.length) {
+      const n = readSync(this.fd, bytes, got, bytes.length - got, position + got)
+      if (n === 0) break
+      got += n
+    }
+    return bytes.subarray(0, got)
+  }
+  close(): void {
+    closeSync(this.fd)
+  }
+}
+
+/** Opens a source. Synchronous: for the worker thread. Throws {@link FileError}. */
+export function openSource(source: AudioSource): ByteReader {
+  if ('bytes' in source) return new BufferReader(source.bytes)
+  const { path } = source
+  let fd: number | undefined
+  try {
+    fd = openSync(path, 'r')
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) throw new FileError(`${path} is not a file`, { path })
+    return new FileReader(fd)
+  } catch (thrown) {
+    if (fd !== undefined) closeSync(fd)
+    throw thrown instanceof FileError ? thrown : fileError('read', path, thrown)
+  }
+}
+
+/** A system error as a {@link FileError} in plain words. */
+export function fileError(verb: 'read' | 'write', path: string, thrown: unknown): FileError {
+  const { code } = thrown as NodeJS.ErrnoException
+  const reason =
+    { ENOENT: 'there is no such file or folder', EACCES: 'permission denied', EISDIR: 'it is a folder' }[code ?? ''] ??
+    (thrown instanceof Error ? thrown.message : String(thrown))
+  return new FileError(`cannot ${verb} ${path}: ${reason}`, { path, system: code }, { cause: thrown })
+}

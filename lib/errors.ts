@@ -1,0 +1,181 @@
+/**
+ * What can go wrong, as types. Every error this package throws on purpose is a {@link MossSpeechError} whose `code` is stable across
+ * releases; messages are for people and may change. See docs/errors.md.
+ */
+
+/** The stable code of a {@link MossSpeechError}. */
+export type MossErrorCode =
+  | 'MOSS_INVALID_ARGUMENT'
+  | 'MOSS_AUDIO_FORMAT'
+  | 'MOSS_AUDIO_LENGTH'
+  | 'MOSS_FILE'
+  | 'MOSS_MODEL_NOT_FOUND'
+  | 'MOSS_MODEL_FORMAT'
+  | 'MOSS_DISPOSED'
+  | 'MOSS_SESSION_BUSY'
+  | 'MOSS_ABORTED'
+  | 'MOSS_UNSUPPORTED'
+  | 'MOSS_PROMPT_TOO_LONG'
+  | 'MOSS_OUT_OF_MEMORY'
+  | 'MOSS_ADDON'
+  | 'MOSS_INTERNAL'
+
+/** More about an error: the option, key or tensor it is about, what was expected and what was found. */
+export type ErrorDetails = Readonly<Record<string, unknown>>
+
+/** The base of every error that this package throws on purpose. */
+export class MossSpeechError extends Error {
+  override readonly name: string = 'MossSpeechError'
+  /** Stable, for programs: compare this, not the message. */
+  readonly code: MossErrorCode
+  /** What the message says, for programs. */
+  readonly details: ErrorDetails
+
+  constructor(code: MossErrorCode, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.details = details
+  }
+}
+
+/** An argument or option has the wrong type or lies out of its range. `details.option` names it. */
+export class InvalidArgumentError extends MossSpeechError {
+  override readonly name = 'InvalidArgumentError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_INVALID_ARGUMENT', message, details, options)
+  }
+}
+
+/** The bytes are not audio, or audio of a kind that is not read, or they are damaged. */
+export class AudioFormatError extends MossSpeechError {
+  override readonly name = 'AudioFormatError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_AUDIO_FORMAT', message, details, options)
+  }
+}
+
+/** The audio is empty, too short or too long. `details.seconds` and `details.limit` say by how much. */
+export class AudioLengthError extends MossSpeechError {
+  override readonly name = 'AudioLengthError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_AUDIO_LENGTH', message, details, options)
+  }
+}
+
+/** A file is missing or cannot be read or written. `details.path` names it, `cause` is the system's error. */
+export class FileError extends MossSpeechError {
+  override readonly name = 'FileError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_FILE', message, details, options)
+  }
+}
+
+/** There is no model file at the path. */
+export class ModelNotFoundError extends MossSpeechError {
+  override readonly name = 'ModelNotFoundError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_MODEL_NOT_FOUND', message, details, options)
+  }
+}
+
+/** The file is no GGUF bundle of this package, is truncated, or a key or tensor in it does not fit. */
+export class ModelFormatError extends MossSpeechError {
+  override readonly name = 'ModelFormatError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_MODEL_FORMAT', message, details, options)
+  }
+}
+
+/** A model or session is used after its `dispose()`. */
+export class DisposedError extends MossSpeechError {
+  override readonly name = 'DisposedError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_DISPOSED', message, details, options)
+  }
+}
+
+/** A session is asked for a second thing before the first has ended. Use a session of its own for each conversation. */
+export class SessionBusyError extends MossSpeechError {
+  override readonly name = 'SessionBusyError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_SESSION_BUSY', message, details, options)
+  }
+}
+
+/** The work was stopped by its `signal` (whose reason is the `cause`) or by leaving the loop over its chunks. */
+export class AbortedError extends MossSpeechError {
+  // The platform's convention: callers test `error.name === 'AbortError'`.
+  override readonly name = 'AbortError'
+  constructor(message = 'the operation was aborted', details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_ABORTED', message, details, options)
+  }
+}
+
+/** The loaded bundle, or this build, lacks what the call needs: a decoder, for instance. */
+export class UnsupportedError extends MossSpeechError {
+  override readonly name = 'UnsupportedError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_UNSUPPORTED', message, details, options)
+  }
+}
+
+/** The conversation so far and the new turn do not fit the model's context. `session.reset()` empties it. */
+export class PromptTooLongError extends MossSpeechError {
+  override readonly name = 'PromptTooLongError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_PROMPT_TOO_LONG', message, details, options)
+  }
+}
+
+/** There is not enough memory for the model or for its buffers. */
+export class OutOfMemoryError extends MossSpeechError {
+  override readonly name = 'OutOfMemoryError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_OUT_OF_MEMORY', message, details, options)
+  }
+}
+
+/** The native addon is missing or cannot be loaded on this machine. */
+export class AddonError extends MossSpeechError {
+  override readonly name = 'AddonError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_ADDON', message, details, options)
+  }
+}
+
+type ErrorClass = new (message: string, details?: ErrorDetails, options?: ErrorOptions) => MossSpeechError
+
+const CLASSES: Partial<Record<string, ErrorClass>> = {
+  MOSS_INVALID_ARGUMENT: InvalidArgumentError,
+  MOSS_AUDIO_FORMAT: AudioFormatError,
+  MOSS_AUDIO_LENGTH: AudioLengthError,
+  MOSS_FILE: FileError,
+  MOSS_MODEL_NOT_FOUND: ModelNotFoundError,
+  MOSS_MODEL_FORMAT: ModelFormatError,
+  MOSS_DISPOSED: DisposedError,
+  MOSS_SESSION_BUSY: SessionBusyError,
+  MOSS_ABORTED: AbortedError,
+  MOSS_UNSUPPORTED: UnsupportedError,
+  MOSS_PROMPT_TOO_LONG: PromptTooLongError,
+  MOSS_OUT_OF_MEMORY: OutOfMemoryError,
+  MOSS_ADDON: AddonError,
+}
+
+/**
+ * Anything thrown by the addon or sent by the worker, as one of our types: an error whose `code` we know becomes its class, any
+ * other a {@link MossSpeechError} `MOSS_INTERNAL` with the original as `cause`.
+ */
+export function toMossError(thrown: unknown): MossSpeechError {
+  if (thrown instanceof MossSpeechError) return thrown
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const { code, details } = error as Error & { code?: unknown; details?: unknown }
+  const fields = typeof details === 'object' && details !== null ? (details as ErrorDetails) : {}
+  const known = typeof code === 'string' ? CLASSES[code] : undefined
+  if (known) return new known(error.message, fields, { cause: error.cause ?? error })
+  return new MossSpeechError('MOSS_INTERNAL', error.message, fields, { cause: error })
+}
+
+/** The error of an aborted signal. */
+export function abortedBy(signal: AbortSignal): AbortedError {
+  return new AbortedError(undefined, {}, { cause: signal.reason })
+}

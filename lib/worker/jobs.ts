@@ -1,0 +1,31 @@
+import type { AudioSource, DecodedAudio } from '../audio/decode.js'
+import type { UnitSentence } from '../text/frontend.js'
+
+/** What the worker thread can do: each job's input and output, both structured-cloneable. */
+export interface Jobs {
+  /** An encoded file or its bytes → mono samples at 16 kHz. */
+  decodeAudio: { input: { source: AudioSource; maxSeconds: number }; output: DecodedAudio }
+  /** Mono samples from one rate to another. */
+  resample: { input: { samples: Float32Array; from: number; to: number }; output: Float32Array }
+  /** Makes a tokenizer under `key` from the JSON text of a Hugging Face `tokenizer.json`. */
+  loadTokenizer: { input: { key: number; json: string }; output: undefined }
+  freeTokenizer: { input: { key: number }; output: undefined }
+  encodeText: { input: { key: number; text: string }; output: Int32Array<ArrayBuffer> }
+  decodeText: { input: { key: number; ids: Int32Array }; output: string }
+  /** Any text → sentences of units. */
+  textToUnits: { input: { text: string }; output: UnitSentence[] }
+}
+
+export type JobName = keyof Jobs
+
+export interface Job {
+  id: number
+  name: JobName
+  input: Jobs[JobName]['input']
+}
+
+export interface Answer {
+  id: number
+  output?: unknown
+  error?: { message: string; code: string; details: Readonly<Record<string, unknown>> }
+}

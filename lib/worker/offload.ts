@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import { Worker, type TransferListItem } from 'node:worker_threads'
+import { abortedBy, MossSpeechError, toMossError } from '../errors.js'
+import type { Answer, Job, JobName, Jobs } from './jobs.js'
+
+interface Pending {
+  resolve: (value: never) => void
+  reject: (reason: unknown) => void
+}
+
+/**
+ * A thread of its own for JavaScript that would hold up the event loop: decoding audio, dictionaries, tokenizers. It starts with
+ * the first job, keeps the process alive only while a job runs, and is started anew should it ever die.
+ */
+class Offload {
+  #worker: Worker | undefined
+  #pending = new Map<number, Pending>()
+  #nextId = 0
+
+  /** Runs a job of `jobs.ts`. An aborted `signal` rejects at once; the thread finishes what it does and its answer is dropped. */
+  async run<N extends JobName>(
+    name: N,
+    input: Jobs[N]['input'],
+    options: { transfer?: TransferListItem[]; signal?: AbortSignal | undefined } = {},
+  ): Promise<Jobs[N]['output']> {
+    const { transfer = [], signal } = options
+    if (signal?.aborted) throw abortedBy(signal)
+    const id = this.#nextId++
+    const worker = (this.#worker ??= this.#start())
+    let onAbort: (() => void) | undefined
+    try {
+      return await new Promise<Jobs[N]['output']>((resolve, reject) => {
+        this.#pending.set(id, { resolve, reject })
+        worker.ref()
+        if (signal) signal.addEventListener('abort', (onAbort = () => reject(abortedBy(signal))), { once: true })
+        worker.postMessage({ id, name, input } satisfies Job, transfer)
+      })
+    } finally {
+      if (onAbort) signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #start(): Worker {
+    // No inherited flags: a loader or inspector of the main thread is not for this one.
+    const worker = new Worker(join(__dirname, 'main.js'), { execArgv: [], name: 'moss-speech' })
+    worker.on('message', (answer: Answer) => {
+      const job = this.#pending.get(answer.id)
+      this.#pending.delete(answer.id)
+      if (this.#pending.size === 0) worker.unref()
+      if (!job) return
+      if (answer.error) job.reject(toMossError(Object.assign(new Error(answer.error.message), answer.error)))
+      else job.resolve(answer.output as never)
+    })
+    const fail = (error: Error): void => {
+      if (this.#worker === worker) this.#worker = undefined
+      const jobs = [...this.#pending.values()]
+      this.#pending.clear()
+      const reason = new MossSpeechError('MOSS_INTERNAL', `the worker thread died: ${error.message}`, {}, { cause: error })
+      for (const job of jobs) job.reject(reason)
+    }
+    worker.on('error', fail)
+    worker.on('exit', code => fail(new Error(`exit code ${code}`)))
+    worker.unref()
+    return worker
+  }
+}
+
+/** Audio files: a long one must not hold up the texts. */
+export const audioThread = new Offload()
+/** Tokenizers and the text front end. */
+export const textThread = new Offload()
