@@ -28,7 +28,7 @@ if (process.env.npm_config_build_from_source === 'true' || !prebuildLoads()) {
   } catch (error) {
     console.error(
       `moss-speech-native: the addon could not be built: ${error.message}\n` +
-        'A source build needs CMake 3.18 or newer and a C++17 compiler (GCC 11, Clang 14, Xcode 14, Visual Studio 2022, or newer);\n' +
+        'A source build needs CMake 3.18 or newer and a C++17 compiler (GCC 9, Clang 12, Xcode 14, Visual Studio 2022, or newer);\n' +
         'see docs/building.md.',
     )
     process.exitCode = 1
