@@ -1,0 +1,30 @@
+// Loading of convolutions for the direct kernels (kernels/cpu/conv1d.h).
+
+#pragma once
+
+#include "weights.h"
+
+#include "../kernels/cpu/conv1d.h"
+
+#include <string>
+
+namespace moss {
+
+/// A change to a convolution's weights when they are packed.
+struct ConvEdit {
+    bool reverse_inputs = false;  ///< input channels in reverse order
+    bool reverse_outputs = false; ///< output channels in reverse order
+    bool negate = false;          ///< weights and bias times -1
+};
+
+/// `name.weight` [Cin / groups * kernel, Cout] of any type, input channel fastest, and `name.bias` [Cout]. Throws
+/// model_format.
+PackedConv1d load_conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape,
+                         const ConvEdit & edit = {});
+
+/// A transposed convolution, its output cut by `drop` (PackedConv1d::transposed): tensor `weight_name` [Cin * kernel,
+/// Cout], and `bias_name` [Cout], empty for none. Throws model_format.
+PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,
+                                   const std::string & bias_name, const Conv1dShape & shape, int64_t drop);
+
+} // namespace moss

@@ -1,0 +1,79 @@
+#include "window.h"
+
+#include "../io/error.h"
+
+#include <algorithm>
+
+namespace moss {
+
+ggml_tensor * rows_of(Graph & g, ggml_tensor * x, int64_t first, int64_t count) {
+    return ggml_view_2d(g, x, x->ne[0], count, x->nb[1], static_cast<size_t>(first) * x->nb[1]);
+}
+
+ggml_tensor * channels_of(Graph & g, ggml_tensor * x, int64_t first, int64_t count) {
+    return ggml_view_2d(g, x, count, x->ne[1], x->nb[1], static_cast<size_t>(first) * x->nb[0]);
+}
+
+KeptRows::KeptRows(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
+    : slot_(capacity > 0 ? state.add(name, GGML_TYPE_F32, {channels, capacity}) : nullptr), channels_(channels),
+      capacity_(capacity) {}
+
+ggml_tensor * KeptRows::join(Graph & g, ggml_tensor * x) const {
+    if (count_ == 0) {
+        return x;
+    }
+    ggml_tensor * kept = rows_of(g, slot_, 0, count_);
+    return x == nullptr ? ggml_cont(g, kept) : ggml_concat(g, kept, x, 1); // [C, kept + T]
+}
+
+void KeptRows::keep(Graph & g, ggml_tensor * all, int64_t count) {
+    if (count > capacity_) {
+        throw MossError(code::internal, "a streamed layer holds more rows than it can need");
+    }
+    if (count > 0) {
+        g.effect(ggml_cpy(g, rows_of(g, all, all->ne[1] - count, count), rows_of(g, slot_, 0, count)));
+    }
+    count_ = count;
+}
+
+Window::Window(StreamState & state, const std::string & name, int64_t channels, int64_t left, int64_t right)
+    : rows_(state, name, channels, left + right), left_(left), right_(right) {
+    rows_.start_with_zeros(left);
+}
+
+ggml_tensor * Window::push(Graph & g, ggml_tensor * x, bool last) {
+    const int64_t total = rows_.count() + row_count(x) + (last ? right_ : 0);
+    const int64_t ready = total - left_ - right_;
+    if (x == nullptr && (!last || ready <= 0)) {
+        return nullptr;
+    }
+    ggml_tensor * all = rows_.join(g, x);
+    if (last) {
+        rows_.keep(g, nullptr, 0);
+        return right_ > 0 ? ggml_pad(g, all, 0, static_cast<int>(right_), 0, 0) : all;
+    }
+    rows_.keep(g, all, std::min(total, left_ + right_));
+    return ready > 0 ? all : nullptr;
+}
+
+ggml_tensor * Window::center(Graph & g, ggml_tensor * window) const {
+    return rows_of(g, window, left_, window->ne[1] - left_ - right_);
+}
+
+ggml_tensor * Delay::push(Graph & g, ggml_tensor * x, int64_t count) {
+    const int64_t total = rows_.count() + row_count(x);
+    if (total == 0) {
+        return nullptr;
+    }
+    ggml_tensor * all = rows_.join(g, x);
+    rows_.keep(g, all, total - count);
+    return count > 0 ? rows_of(g, all, 0, count) : nullptr;
+}
+
+ggml_tensor * History::push(Graph & g, ggml_tensor * x) {
+    ggml_tensor * all = rows_.join(g, x);
+    rows_.keep(g, all, std::min(row_count(all), capacity_));
+    return all;
+}
+
+} // namespace moss

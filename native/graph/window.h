@@ -1,0 +1,105 @@
+// Streaming of layers that look ahead. A layer that sees `right` rows to the right answers that much later; each class
+// here keeps, in a slot of a StreamState, the rows that must be seen or delivered again. Rows are [C, T], ne1 = T;
+// null: no rows.
+//
+// A network is written once, for a piece of a stream. The whole is one piece that is the first and the last.
+
+#pragma once
+
+#include "graph.h"
+#include "state.h"
+
+#include <cstdint>
+#include <string>
+
+namespace moss {
+
+/// Rows kept between pieces.
+class KeptRows {
+  public:
+    KeptRows() = default;
+    KeptRows(StreamState & state, const std::string & name, int64_t channels, int64_t capacity);
+
+    int64_t count() const { return count_; }
+    int64_t channels() const { return channels_; }
+
+    /// The kept rows and then x's; never memory of the slot itself. Null when there are none.
+    ggml_tensor * join(Graph & g, ggml_tensor * x) const;
+
+    /// Keeps the last `count` rows of `all`, which may be null for 0 of them. Throws internal beyond the capacity.
+    void keep(Graph & g, ggml_tensor * all, int64_t count);
+
+    /// Starts with `count` rows of zeros instead of none.
+    void start_with_zeros(int64_t count) { count_ = count; }
+
+  private:
+    ggml_tensor * slot_ = nullptr; // null: nothing is ever kept
+    int64_t channels_ = 0;
+    int64_t capacity_ = 0;
+    int64_t count_ = 0;
+};
+
+/// What a convolution with `left` + 1 + `right` taps reads: zeros before the first row and after the last.
+class Window {
+  public:
+    Window() = default;
+    Window(StreamState & state, const std::string & name, int64_t channels, int64_t left, int64_t right);
+
+    /// [C, left + n + right] for the n rows that can now be answered; null where n is 0. `last`: x is the stream's end.
+    ggml_tensor * push(Graph & g, ggml_tensor * x, bool last);
+
+    /// The n rows in the middle of such a window: those to which a residual connection adds.
+    ggml_tensor * center(Graph & g, ggml_tensor * window) const;
+
+  private:
+    KeptRows rows_;
+    int64_t left_ = 0;
+    int64_t right_ = 0;
+};
+
+/// Delivers rows when a slower path is ready for them, at most `capacity` rows late.
+class Delay {
+  public:
+    Delay() = default;
+    Delay(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
+        : rows_(state, name, channels, capacity) {}
+
+    /// The next `count` rows of the kept ones and x; the rest is kept. Null for 0.
+    ggml_tensor * push(Graph & g, ggml_tensor * x, int64_t count);
+
+    /// Rows kept.
+    int64_t pending() const { return rows_.count(); }
+
+  private:
+    KeptRows rows_;
+};
+
+/// The last `capacity` rows, without padding: keys and values of a banded attention.
+class History {
+  public:
+    History() = default;
+    History(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
+        : rows_(state, name, channels, capacity), capacity_(capacity) {}
+
+    /// Kept rows and x; afterwards the last `capacity` of them are kept.
+    ggml_tensor * push(Graph & g, ggml_tensor * x);
+
+    int64_t count() const { return rows_.count(); }
+
+  private:
+    KeptRows rows_;
+    int64_t capacity_ = 0;
+};
+
+/// Rows of a piece: 0 for null.
+inline int64_t row_count(const ggml_tensor * x) {
+    return x == nullptr ? 0 : x->ne[1];
+}
+
+/// Rows first .. first + count of x, as a view.
+ggml_tensor * rows_of(Graph & g, ggml_tensor * x, int64_t first, int64_t count);
+
+/// Channels first .. first + count of x, as a view.
+ggml_tensor * channels_of(Graph & g, ggml_tensor * x, int64_t first, int64_t count);
+
+} // namespace moss

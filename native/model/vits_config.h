@@ -1,0 +1,80 @@
+// Hyperparameters of the decoder (training/networks/config.py), its voices and its emotion presets.
+
+#pragma once
+
+#include "../io/gguf_file.h"
+
+#include <string>
+#include <vector>
+
+namespace moss {
+
+/// Keys `moss-speech.decoder.<field>`.
+struct DecoderConfig {
+    int sample_rate = 0; // Hz
+    int hop_length = 0;  // samples a frame
+    int unit_count = 0;
+    int hidden_size = 0;
+    int block_count = 0;
+    int head_count = 0;
+    int ffn_size = 0;
+    int ffn_kernel = 0;
+    int window_size = 0; // relative positions reach +-window_size units
+    int mask_left = 0;   // units that a block's attention sees to the left ...
+    int mask_right = 0;  // ... and to the right
+    int style_size = 0;
+    int gin_channels = 0;
+    int duration_channels = 0;
+    int prosody_layers = 0;
+    int prosody_kernel = 0;
+    int flow_size = 0;
+    int flow_count = 0;
+    int wavenet_hidden = 0;
+    int wavenet_layers = 0;
+    int wavenet_kernel = 0;
+    int upsample_initial = 0;
+    std::vector<int> upsample_rates;
+    std::vector<int> upsample_kernels;
+    int resblock_type = 0;
+    std::vector<int> resblock_kernels;
+    std::vector<int> resblock_dilations;
+    int subbands = 0;
+    int istft_n_fft = 0;
+    int istft_hop = 0;
+    float log_f0_std = 0;
+    int edge_unit = -1; // stands before and after what is spoken (nano: the space); -1: nothing does. Optional key.
+
+    /// Throws model_format for a key that is missing, of another type or out of range.
+    static DecoderConfig load(const GgufFile & file);
+
+    int istft_bins() const { return istft_n_fft / 2 + 1; }
+};
+
+/// A voice by name; its vectors are tensors (`decoder.voice.speaker`, `decoder.voice.style`).
+struct DecoderVoice {
+    std::string name;
+    std::string language; ///< BCP 47: "en", "zh"
+};
+
+/// What an emotion does to the prosody predictor's output.
+struct Emotion {
+    std::string name;
+    float speed = 1;        ///< factor
+    float pitch_shift = 0;  ///< of ln F0
+    float pitch_range = 1;  ///< factor on the deviations of ln F0
+    float energy_shift = 0; ///< in standard deviations of ln energy
+};
+
+/// Keys `moss-speech.decoder.{voices, voice_languages}` (string arrays), `.default_voices` (indices: English,
+/// Mandarin),
+/// `.emotions` (string array, [0] is neutral) and `.emotion_table` (floats [n][4] in Emotion's order).
+struct DecoderPresets {
+    std::vector<DecoderVoice> voices;
+    int default_voice_en = 0;
+    int default_voice_zh = 0;
+    std::vector<Emotion> emotions;
+
+    static DecoderPresets load(const GgufFile & file);
+};
+
+} // namespace moss

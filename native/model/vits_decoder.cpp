@@ -1,0 +1,242 @@
+#include "vits_decoder.h"
+
+#include "noise.h"
+
+#include "../graph/graph.h"
+#include "../graph/state.h"
+#include "../graph/window.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+
+namespace moss {
+
+namespace {
+
+constexpr size_t least_units = 4;  // a graph for fewer would cost more than it brings forward
+constexpr size_t most_units = 256; // bounds the memory of a graph
+constexpr int longest_unit = 10;   // seconds
+
+void require(bool condition, const std::string & what) {
+    if (!condition) {
+        throw MossError(code::invalid_argument, what);
+    }
+}
+
+} // namespace
+
+VitsDecoder::VitsDecoder(const GgufFile & file, const Weights & weights)
+    : config_(DecoderConfig::load(file)), presets_(DecoderPresets::load(file)),
+      speakers_(
+          weights.get_f32("decoder.voice.speaker", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
+      styles_(
+          weights.get_f32("decoder.voice.style", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
+      speaker_(weights, "decoder.speaker", config_.style_size, config_.gin_channels), text_(config_, weights),
+      duration_(config_, weights), prosody_(config_, weights), flow_(config_, weights),
+      generator_(config_, weights, flow_.reverses()) {}
+
+int VitsDecoder::lookahead_units() const {
+    return text_.lookahead() + DurationPredictor::lookahead;
+}
+
+struct VitsDecoder::Stream::State {
+    State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen);
+
+    void push_text(size_t count, bool last);
+    void push_frames(int count, bool last, std::vector<float> & audio);
+    void expand(int count);
+    void speak(std::vector<float> & audio, bool last);
+
+    /// A unit whose frames are not all computed.
+    struct Unit {
+        std::vector<float> hidden; // [C]
+        int frames = 0;            // 0: not yet predicted
+        int done = 0;
+    };
+
+    const VitsDecoder & decoder;
+    Runner & runner;
+    DecoderOptions options;
+    Emotion emotion;
+    std::vector<float> speaker, style; // [S]
+
+    StreamState slots;
+    UnitEncoder::Stream text;
+    DurationPredictor::Stream duration;
+    Prosody::Stream prosody;
+    Flow::Stream flow;
+    Generator::Stream generator;
+
+    std::vector<int32_t> ids;    // units that the encoder has not seen
+    std::deque<Unit> units;      // that it has
+    size_t predicted = 0;        // of them, from the front
+    int64_t frames = 0;          // of those that are predicted and not yet computed
+    int64_t noise_frame = 0;     // the next frame that draws noise
+    std::vector<float> noise;    // [Z] of each frame of one graph
+    std::vector<float> expanded; // [C + 2] of each frame of one graph
+    std::vector<int> durations;
+    bool started = false;
+    bool finished = false;
+};
+
+VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen)
+    : decoder(vits), runner(graphs), options(chosen), text(vits.config_, slots), duration(vits.config_, slots),
+      prosody(vits.config_, slots), flow(vits.config_, slots), generator(vits.generator_, slots) {
+    require(chosen.voice >= 0 && static_cast<size_t>(chosen.voice) < vits.voices().size(), "no such voice");
+    require(chosen.emotion >= 0 && static_cast<size_t>(chosen.emotion) < vits.emotions().size(), "no such emotion");
+    require(chosen.speed >= 0.25F && chosen.speed <= 4.0F, "speed must be between 0.25 and 4");
+    require(chosen.noise_scale >= 0.0F && chosen.noise_scale <= 2.0F, "noise_scale must be between 0 and 2");
+    require(chosen.chunk_frames >= 1 && chosen.chunk_frames <= 4096, "chunk_frames must be between 1 and 4096");
+    emotion = vits.emotions()[static_cast<size_t>(chosen.emotion)];
+    const auto size = static_cast<size_t>(vits.config_.style_size);
+    const auto vector = [&](const ggml_tensor * table) {
+        std::vector<float> values(size);
+        ggml_backend_tensor_get(table, values.data(), static_cast<size_t>(chosen.voice) * table->nb[1],
+                                size * sizeof(float));
+        return values;
+    };
+    speaker = vector(vits.speakers_);
+    style = vector(vits.styles_);
+    slots.allocate();
+}
+
+/// Encodes the next `count` units and predicts durations as far as they reach.
+void VitsDecoder::Stream::State::push_text(size_t count, bool last) {
+    const int64_t channels = decoder.config_.hidden_size;
+    std::vector<float> hidden;
+    std::vector<float> log_durations;
+    Graph g(runner);
+    ggml_tensor * input = count == 0 ? nullptr : g.input(GGML_TYPE_I32, {static_cast<int64_t>(count)}, ids.data());
+    ggml_tensor * vector = g.input(GGML_TYPE_F32, {decoder.config_.style_size}, style.data());
+    ggml_tensor * x = decoder.text_.push(g, text, input, vector, last); // [C, U]
+    ggml_tensor * d = decoder.duration_.push(g, duration, x, last);     // [1, U']
+    if (x != nullptr) {
+        g.output(g.stage(x, "decoder.text"), hidden);
+    }
+    if (d != nullptr) {
+        g.output(d, log_durations);
+    }
+    g.run();
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
+    for (auto row = hidden.begin(); row != hidden.end(); row += channels) {
+        units.push_back({{row, row + channels}});
+    }
+    const double most = static_cast<double>(longest_unit) * decoder.config_.sample_rate / decoder.config_.hop_length;
+    for (const float value : log_durations) {
+        // Half to even, as torch; a NaN is one frame.
+        const float rounded = std::nearbyint(std::exp(value) / (options.speed * emotion.speed));
+        const int length = rounded >= 1.0F ? static_cast<int>(std::min<double>(rounded, most)) : 1;
+        units[predicted++].frames = length;
+        frames += length;
+        durations.push_back(length);
+    }
+}
+
+/// The next `count` frames: each a copy of its unit, its place in the unit and the unit's length.
+void VitsDecoder::Stream::State::expand(int count) {
+    expanded.clear();
+    for (int i = 0; i < count; i++) {
+        Unit & unit = units.front();
+        const auto length = static_cast<float>(unit.frames);
+        expanded.insert(expanded.end(), unit.hidden.begin(), unit.hidden.end());
+        expanded.push_back((static_cast<float>(unit.done) + 0.5F) / length);
+        expanded.push_back(0.1F * length);
+        if (++unit.done == unit.frames) {
+            units.pop_front();
+            predicted--;
+        }
+    }
+    frames -= count;
+}
+
+/// Computes the next `count` frames and appends the audio that became final.
+void VitsDecoder::Stream::State::push_frames(int count, bool last, std::vector<float> & audio) {
+    const DecoderConfig & config = decoder.config_;
+    expand(count);
+    std::vector<float> wave;
+    Graph g(runner);
+    ggml_tensor * x = count == 0 ? nullptr : g.input(GGML_TYPE_F32, {config.hidden_size + 2, count}, expanded.data());
+    ggml_tensor * g_vector = decoder.speaker_(g, g.input(GGML_TYPE_F32, {config.style_size}, speaker.data())); // [G]
+    x = decoder.prosody_.push(g, prosody, x, emotion, last); // [2 Z, T]
+    if (x != nullptr) {
+        const int64_t size = config.flow_size;
+        const int64_t rows = x->ne[1];
+        noise.resize(static_cast<size_t>(size * rows));
+        for (int64_t i = 0; i < rows; i++) {
+            normal_noise(options.seed, noise_frame++, size, noise.data() + i * size);
+        }
+        ggml_tensor * mean = g.stage(channels_of(g, x, 0, size), "decoder.prior_mean");
+        ggml_tensor * log_scale = g.stage(channels_of(g, x, size, size), "decoder.prior_log_scale");
+        ggml_tensor * deviation = ggml_scale(g, ggml_exp(g, ggml_cont(g, log_scale)), options.noise_scale);
+        x = ggml_add(g, ggml_mul(g, deviation, g.input(GGML_TYPE_F32, {size, rows}, noise.data())), mean); // [Z, T]
+    }
+    x = decoder.flow_.push(g, flow, x, g_vector, last);
+    if (x != nullptr) {
+        g.stage(x, "decoder.z");
+    }
+    x = decoder.generator_.push(g, generator, x, g_vector, last); // [1, hop T]
+    if (x != nullptr) {
+        g.output(x, wave);
+    }
+    g.run();
+    audio.insert(audio.end(), wave.begin(), wave.end());
+}
+
+/// Computes all frames but less than a chunk of them; `last`: all.
+void VitsDecoder::Stream::State::speak(std::vector<float> & audio, bool last) {
+    while (frames > options.chunk_frames || (!last && frames == options.chunk_frames)) {
+        push_frames(options.chunk_frames, false, audio);
+    }
+    if (last) {
+        push_frames(static_cast<int>(frames), true, audio);
+    }
+}
+
+VitsDecoder::Stream::Stream(const VitsDecoder & decoder, Runner & runner, const DecoderOptions & options)
+    : state_(std::make_unique<State>(decoder, runner, options)) {}
+VitsDecoder::Stream::~Stream() = default;
+VitsDecoder::Stream::Stream(Stream &&) noexcept = default;
+VitsDecoder::Stream & VitsDecoder::Stream::operator=(Stream &&) noexcept = default;
+
+std::vector<float> VitsDecoder::Stream::push(const int32_t * units, size_t count) {
+    State & s = *state_;
+    const DecoderConfig & config = s.decoder.config_;
+    require(!s.finished, "the stream is finished");
+    require(std::all_of(units, units + count, [&](int32_t id) { return id >= 0 && id < config.unit_count; }),
+            "units must be between 0 and " + std::to_string(config.unit_count - 1));
+    if (!s.started && count > 0 && config.edge_unit >= 0) {
+        s.ids.push_back(config.edge_unit);
+    }
+    s.started = s.started || count > 0;
+    std::vector<float> audio;
+    for (size_t i = 0; i < count; i++) {
+        s.ids.push_back(units[i]);
+        if (s.ids.size() == most_units || (i + 1 == count && s.ids.size() >= least_units)) {
+            s.push_text(s.ids.size(), false);
+            s.speak(audio, false);
+        }
+    }
+    return audio;
+}
+
+std::vector<float> VitsDecoder::Stream::finish() {
+    State & s = *state_;
+    require(!s.finished, "the stream is finished");
+    s.finished = true;
+    std::vector<float> audio;
+    if (s.started) {
+        if (s.decoder.config_.edge_unit >= 0) {
+            s.ids.push_back(s.decoder.config_.edge_unit);
+        }
+        s.push_text(s.ids.size(), true);
+        s.speak(audio, true);
+    }
+    return audio;
+}
+
+const std::vector<int> & VitsDecoder::Stream::durations() const {
+    return state_->durations;
+}
+
+} // namespace moss

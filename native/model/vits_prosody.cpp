@@ -1,0 +1,101 @@
+#include "vits_prosody.h"
+
+namespace moss {
+
+namespace {
+
+constexpr float norm_epsilon = 1e-5F;
+
+Window same(StreamState & state, const std::string & name, int64_t channels, int kernel) {
+    return {state, name, channels, (kernel - 1) / 2, kernel / 2};
+}
+
+/// x + conv(x) for the rows that a window's middle holds.
+ggml_tensor * residual(Graph & g, const ConvNorm & conv, Window & stream, ggml_tensor * x, bool last) {
+    ggml_tensor * window = stream.push(g, x, last);
+    return window == nullptr ? nullptr : ggml_add(g, stream.center(g, window), conv(g, window));
+}
+
+} // namespace
+
+ConvNorm::ConvNorm(const Weights & weights, const std::string & name, int64_t in, int64_t out, int64_t kernel)
+    : conv(load_conv1d(weights, name + ".conv", {in, out, kernel})), norm(weights, name + ".norm", out, norm_epsilon) {}
+
+ggml_tensor * ConvNorm::operator()(Graph & g, ggml_tensor * window) const {
+    Conv1dOptions relu;
+    relu.output.kind = Activation::relu;
+    return norm(g, conv1d(g, window, conv, relu));
+}
+
+DurationPredictor::DurationPredictor(const DecoderConfig & config, const Weights & weights)
+    : first_(weights, "decoder.duration.conv.0", config.hidden_size, config.duration_channels, kernel),
+      second_(weights, "decoder.duration.conv.1", config.duration_channels, config.duration_channels, kernel),
+      proj_(weights, "decoder.duration.proj", config.duration_channels, 1) {}
+
+DurationPredictor::Stream::Stream(const DecoderConfig & config, StreamState & state)
+    : first(same(state, "decoder.duration.conv.0", config.hidden_size, kernel)),
+      second(same(state, "decoder.duration.conv.1", config.duration_channels, kernel)) {}
+
+ggml_tensor * DurationPredictor::push(Graph & g, Stream & stream, ggml_tensor * x, bool last) const {
+    x = stream.first.push(g, x, last);
+    if (x != nullptr) {
+        x = first_(g, x);
+    }
+    x = stream.second.push(g, x, last);
+    return x == nullptr ? nullptr : g.stage(proj_(g, second_(g, x)), "decoder.log_durations"); // [1, U']
+}
+
+Prosody::Prosody(const DecoderConfig & config, const Weights & weights)
+    : config_(config), pre_(weights, "decoder.prosody.pre", config.hidden_size + 2, config.hidden_size),
+      out_(weights, "decoder.prosody.out", config.hidden_size, 3),
+      stats_(weights, "decoder.prosody.stats", config.hidden_size, 2 * config.flow_size),
+      embd_(load_conv1d(weights, "decoder.prosody.embd", {3, config.hidden_size, embd_kernel})),
+      stats_conv_(weights, "decoder.prosody.stats_conv", config.hidden_size, config.hidden_size,
+                  config.prosody_kernel) {
+    for (int i = 0; i < config.prosody_layers; i++) {
+        trunk_.emplace_back(weights, "decoder.prosody.conv." + std::to_string(i), config.hidden_size,
+                            config.hidden_size, config.prosody_kernel);
+    }
+}
+
+Prosody::Stream::Stream(const DecoderConfig & config, StreamState & state)
+    : embd(same(state, "decoder.prosody.embd", 3, embd_kernel)),
+      pending(state, "decoder.prosody.trunk", config.hidden_size, embd_kernel / 2),
+      stats(same(state, "decoder.prosody.stats_conv", config.hidden_size, config.prosody_kernel)) {
+    for (int i = 0; i < config.prosody_layers; i++) {
+        trunk.push_back(
+            same(state, "decoder.prosody.conv." + std::to_string(i), config.hidden_size, config.prosody_kernel));
+    }
+}
+
+ggml_tensor * Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const {
+    if (x != nullptr) {
+        x = pre_(g, x); // [C, T]
+    }
+    for (size_t i = 0; i < trunk_.size(); i++) {
+        x = residual(g, trunk_[i], stream.trunk[i], x, last);
+    }
+    ggml_tensor * y = nullptr;
+    if (x != nullptr) {
+        g.stage(x, "decoder.trunk");
+        y = shape(g, g.stage(out_(g, x), "decoder.prosody"), emotion, config_.log_f0_std); // [3, T]
+    }
+    y = stream.embd.push(g, y, last);
+    if (y != nullptr) {
+        y = conv1d(g, y, embd_); // [C, T']
+    }
+    x = stream.pending.push(g, x, row_count(y));
+    x = residual(g, stats_conv_, stream.stats, y == nullptr ? nullptr : ggml_add(g, x, y), last);
+    return x == nullptr ? nullptr : stats_(g, x); // [2 Z, T'']
+}
+
+// Pitch, voicing logit, energy [3, T] -> what the prior is conditioned on: pitch where voiced, voicing, energy.
+ggml_tensor * Prosody::shape(Graph & g, ggml_tensor * prosody, const Emotion & emotion, float log_f0_std) {
+    const auto channel = [&](int64_t index) { return ggml_cont(g, channels_of(g, prosody, index, 1)); }; // [1, T]
+    ggml_tensor * voicing = ggml_sigmoid(g, channel(1));
+    ggml_tensor * pitch = ggml_scale_bias(g, channel(0), emotion.pitch_range, emotion.pitch_shift / log_f0_std);
+    ggml_tensor * energy = ggml_scale_bias(g, channel(2), 1.0F, emotion.energy_shift);
+    return ggml_concat(g, ggml_concat(g, ggml_mul(g, pitch, voicing), voicing, 0), energy, 0);
+}
+
+} // namespace moss

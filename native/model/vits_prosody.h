@@ -1,0 +1,76 @@
+// Prosody predictor (training/networks/vits_prosody.py): the duration of each unit; then, frame by frame, pitch,
+// voicing and energy; then the prior's statistics.
+
+#pragma once
+
+#include "vits_config.h"
+
+#include "../graph/conv.h"
+#include "../graph/layers.h"
+#include "../graph/window.h"
+
+#include <vector>
+
+namespace moss {
+
+/// Convolution over time, ReLU, layer norm over channels.
+struct ConvNorm {
+    ConvNorm(const Weights & weights, const std::string & name, int64_t in, int64_t out, int64_t kernel);
+
+    /// A window of n + kernel - 1 rows -> n rows.
+    ggml_tensor * operator()(Graph & g, ggml_tensor * window) const;
+
+    PackedConv1d conv;
+    LayerNorm norm;
+};
+
+/// ln(frames) of each unit.
+class DurationPredictor {
+  public:
+    static constexpr int kernel = 3;
+    static constexpr int lookahead = 2; // of both convolutions
+
+    DurationPredictor(const DecoderConfig & config, const Weights & weights);
+
+    struct Stream {
+        Stream(const DecoderConfig & config, StreamState & state);
+        Window first, second;
+    };
+
+    /// [C, U] (null: none) -> [1, U'] or null.
+    ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * x, bool last) const;
+
+  private:
+    ConvNorm first_, second_;
+    Linear proj_;
+};
+
+/// Frame-level trunk, its prosody, and the prior's statistics.
+class Prosody {
+  public:
+    static constexpr int embd_kernel = 3;
+
+    Prosody(const DecoderConfig & config, const Weights & weights);
+
+    struct Stream {
+        Stream(const DecoderConfig & config, StreamState & state);
+        std::vector<Window> trunk;
+        Window embd;   // of the prosody
+        Delay pending; // the trunk, until its prosody is embedded
+        Window stats;
+    };
+
+    /// Frames [C + 2, T] of the expanded units (null: none) -> mean and log deviation [2 Z, T'] or null.
+    ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const;
+
+  private:
+    static ggml_tensor * shape(Graph & g, ggml_tensor * prosody, const Emotion & emotion, float log_f0_std);
+
+    const DecoderConfig config_;
+    Linear pre_, out_, stats_;
+    std::vector<ConvNorm> trunk_;
+    PackedConv1d embd_;
+    ConvNorm stats_conv_;
+};
+
+} // namespace moss

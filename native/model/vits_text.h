@@ -1,0 +1,68 @@
+// VITS unit encoder: relative-window attention within a band, post-norm blocks (training/networks/vits_text.py).
+
+#pragma once
+
+#include "vits_config.h"
+
+#include "../graph/conv.h"
+#include "../graph/layers.h"
+#include "../graph/window.h"
+
+#include <vector>
+
+namespace moss {
+
+/// Units to hidden vectors. A block sees mask_right units ahead in its attention and kernel / 2 in each of its
+/// convolutions.
+class UnitEncoder {
+  public:
+    UnitEncoder(const DecoderConfig & config, const Weights & weights);
+
+    class Stream;
+
+    /// Units of a stream's next piece, ids [U] I32 (null: none), style [S] -> [C, U'] or null.
+    ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * ids, ggml_tensor * style, bool last) const;
+
+    int lookahead() const;
+
+  private:
+    struct Block {
+        Block(const DecoderConfig & config, const Weights & weights, const std::string & name);
+
+        Linear q, k, v, o;
+        ggml_tensor * rel_k; // [D, 2 w + 1]
+        ggml_tensor * rel_v;
+        LayerNorm attn_norm, ffn_norm;
+        PackedConv1d ffn_in, ffn_out;
+    };
+    struct BlockStream;
+
+    ggml_tensor * attend(Graph & g, const Block & block, BlockStream & stream, ggml_tensor * x, bool last) const;
+    static ggml_tensor * feed_forward(Graph & g, const Block & block, BlockStream & stream, ggml_tensor * x, bool last);
+
+    const DecoderConfig config_;
+    ggml_tensor * embd_; // [C, units]
+    Linear style_;
+    std::vector<Block> blocks_;
+};
+
+struct UnitEncoder::BlockStream {
+    BlockStream(const DecoderConfig & config, StreamState & state, const std::string & name);
+
+    History keys, values; // [C, mask_left + mask_right]
+    Delay queries;        // the attention's input, until its last key is there
+    Window ffn_in, ffn_out;
+    Delay residual; // the feed-forward's input, until its output is there
+};
+
+/// What the blocks remember.
+class UnitEncoder::Stream {
+  public:
+    Stream(const DecoderConfig & config, StreamState & state);
+
+  private:
+    friend class UnitEncoder;
+    std::vector<BlockStream> blocks_;
+};
+
+} // namespace moss
