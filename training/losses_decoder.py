@@ -61,18 +61,14 @@ def masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (x * mask).sum() / mask.sum().clamp(min=1)
 
 
-def discriminator_loss(real: Judged, fake: Judged) -> torch.Tensor:
-    return sum((((1 - r.float()) ** 2).mean() + (f.float() ** 2).mean() for (r, _), (f, _) in zip(real, fake)), torch.zeros(()))
-
-
-def generator_loss(fake: Judged) -> torch.Tensor:
-    return sum((((1 - f.float()) ** 2).mean() for f, _ in fake), torch.zeros(()))
-
-
-def feature_loss(real: Judged, fake: Judged) -> torch.Tensor:
-    """L1 of the features, relative to the real ones' size, so that no discriminator outweighs the others."""
-    total = torch.zeros(())
-    for (_, a), (_, b) in zip(real, fake):
-        for x, y in zip(a, b):
-            total = total + (x.detach().float() - y.float()).abs().mean()
-    return total
+def adversarial_losses(judged: Judged) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of a batch whose first half is real and second generated -> the discriminators' loss, the generator's, and feature matching."""
+    discriminator, generator, feature = torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for score, features in judged:
+        real, fake = score.float().chunk(2)
+        discriminator = discriminator + ((1 - real) ** 2).mean() + (fake**2).mean()
+        generator = generator + ((1 - fake) ** 2).mean()
+        for x in features:
+            a, b = x.chunk(2)
+            feature = feature + F.l1_loss(b, a.detach()).float()
+    return discriminator, generator, feature

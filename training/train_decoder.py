@@ -25,13 +25,14 @@ from .checkpoint import Average, data_folder, load, runs_folder, save
 from .data.units import N_UNITS
 from .data.voices import statistics
 from .decoder_data import HOP, MARGIN, Mixture, held_out, load_corpus
-from .losses_decoder import Spectra, discriminator_loss, divergence, feature_loss, generator_loss, masked_mean
+from .losses_decoder import Spectra, adversarial_losses, divergence, masked_mean
 from .networks.config import DecoderConfig
 from .networks.discriminators import Discriminators
 from .networks.vits import Decoder
 from .networks.vits_flow import Posterior
 
 WEIGHTS = {"mel": 30.0, "stft": 8.0, "kl": 1.0, "duration": 2.0, "pitch": 2.0, "voicing": 1.0, "energy": 2.0, "adversarial": 1.0, "feature": 3.0}
+OF_WAVE = {"mel", "stft", "adversarial", "feature"}
 
 
 class Model(nn.Module):
@@ -209,24 +210,19 @@ def main() -> None:
             at = int(rng.integers(0, args.segment - args.judged + 1)) * HOP
             fake_cut, real_cut = wave[:, at : at + args.judged * HOP], real[:, at : at + args.judged * HOP]
             with torch.autocast("cpu", torch.bfloat16):
-                d_loss = discriminator_loss(discriminators(real_cut), discriminators(fake_cut.detach()))
-            d_optimizer.zero_grad(set_to_none=True)
-            d_loss.backward()
-            clip(d_parameters, d_recent)
-            d_optimizer.step()
-            for p in d_parameters:
-                p.requires_grad_(False)
-            with torch.autocast("cpu", torch.bfloat16):
-                with torch.no_grad():
-                    judged_real = discriminators(real_cut)
-                judged_fake = discriminators(fake_cut)
-            losses["adversarial"], losses["feature"] = generator_loss(judged_fake), feature_loss(judged_real, judged_fake)
-            for p in d_parameters:
-                p.requires_grad_(True)
+                d_loss, losses["adversarial"], losses["feature"] = adversarial_losses(discriminators(torch.cat([real_cut, fake_cut])))
         weights = dict(WEIGHTS, kl=WEIGHTS["kl"] * min(1.0, 0.02 + step / max(1, args.kl_ramp)))
-        total = sum(weights[name] * value for name, value in losses.items())
+        of_wave = sum(weights[name] * value for name, value in losses.items() if name in OF_WAVE)
+        others = sum(weights[name] * value for name, value in losses.items() if name not in OF_WAVE)
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        if gan:  # one pass through the discriminators serves both sides: first their own gradient, then the waveform's
+            for p, gradient in zip(d_parameters, torch.autograd.grad(d_loss, d_parameters, retain_graph=True)):
+                p.grad = gradient
+            clip(d_parameters, d_recent)
+        wave_gradient = torch.autograd.grad(of_wave, wave)[0]
+        torch.autograd.backward([wave, others], [wave_gradient, None])
+        if gan:
+            d_optimizer.step()
         norm = clip(parameters, recent)
         optimizer.step()
         average.update()
@@ -239,7 +235,7 @@ def main() -> None:
             if split > 0:
                 values["mel_posterior"] = float(F.l1_loss(spectra.log_mel(wave[:split]), spectra.log_mel(real[:split])))
         if gan:
-            values["discriminator"] = float(d_loss)
+            values["discriminator"] = float(d_loss.detach())
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + value
         count += 1

@@ -11,20 +11,20 @@ SLOPE = 0.1
 
 
 class PeriodDiscriminator(nn.Module):
+    """HiFi-GAN's, whose (5, 1) kernels see one phase of the period only: so the phases are rows of the batch."""
+
     def __init__(self, period: int, channels: list[int]):
         super().__init__()
         self.period = period
         sizes = [1, *channels]
         strides = [3] * (len(channels) - 1) + [1]
-        self.convs = nn.ModuleList(
-            weight_norm(nn.Conv2d(a, b, (5, 1), (s, 1), (2, 0))) for a, b, s in zip(sizes, sizes[1:], strides)
-        )
-        self.post = weight_norm(nn.Conv2d(sizes[-1], 1, (3, 1), 1, (1, 0)))
+        self.convs = nn.ModuleList(weight_norm(nn.Conv1d(a, b, 5, s, 2)) for a, b, s in zip(sizes, sizes[1:], strides))
+        self.post = weight_norm(nn.Conv1d(sizes[-1], 1, 3, 1, 1))
 
     def forward(self, wave: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """wave [B, N] -> score, features."""
-        rest = -wave.shape[1] % self.period
-        x = F.pad(wave[:, None], (0, rest), "reflect").view(wave.shape[0], 1, -1, self.period)
+        """wave [B, N] -> score, features, each [B period, C, N / period / stride]."""
+        x = F.pad(wave[:, None], (0, -wave.shape[1] % self.period), "reflect")
+        x = x.view(wave.shape[0], -1, self.period).transpose(1, 2).reshape(wave.shape[0] * self.period, 1, -1)
         features = []
         for conv in self.convs:
             x = F.leaky_relu(conv(x), SLOPE)
@@ -37,15 +37,12 @@ class SpectrogramDiscriminator(nn.Module):
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        sizes = [1, channels, 2 * channels, 4 * channels, 4 * channels]
+        strides = [(4, 2), (4, 1), (2, 1), (1, 1)]
         self.convs = nn.ModuleList(
-            [
-                weight_norm(nn.Conv2d(1, channels, (7, 3), (2, 1), (3, 1))),
-                weight_norm(nn.Conv2d(channels, channels, (7, 3), (2, 1), (3, 1))),
-                weight_norm(nn.Conv2d(channels, 2 * channels, (7, 3), (2, 1), (3, 1))),
-                weight_norm(nn.Conv2d(2 * channels, 2 * channels, (3, 3), (1, 1), (1, 1))),
-            ]
+            weight_norm(nn.Conv2d(a, b, (7 if s[0] > 1 else 3, 3), s, (3 if s[0] > 1 else 1, 1))) for a, b, s in zip(sizes, sizes[1:], strides)
         )
-        self.post = weight_norm(nn.Conv2d(2 * channels, 1, 3, 1, 1))
+        self.post = weight_norm(nn.Conv2d(sizes[-1], 1, 3, 1, 1))
 
     def forward(self, wave: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """wave [B, N] -> score, features."""
@@ -64,7 +61,7 @@ class Discriminators(nn.Module):
         self,
         periods: tuple[int, ...] = (2, 3, 5, 7, 11),
         period_channels: tuple[int, ...] = (16, 32, 64, 128, 128),
-        resolutions: tuple[tuple[int, int], ...] = ((1024, 200), (512, 100), (256, 50)),
+        resolutions: tuple[tuple[int, int], ...] = ((1024, 200), (320, 60)),
         spectrogram_channels: int = 16,
     ):
         super().__init__()
