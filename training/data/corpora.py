@@ -1,0 +1,180 @@
+"""One iterator over all corpora: every clip with its units, its speaker and its split.
+
+Splits hold out speakers, never only clips (one exception, marked: sentences of the single-speaker Kathleen set, for the decoder).
+The coffee orders carry no transcript and are not used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Iterator
+from zlib import crc32
+
+from . import g2p, mandarin
+from .units import BREATH, LAUGH, UNIT_ID, teacher_to_units, text_to_ids
+
+TEST_VOICES = ("af_nova", "am_echo", "bf_isabella", "bm_lewis", "zf_xiaoyi", "zm_yunxia")
+TEST_DIGIT_SPEAKERS = ("theo", "nicolas")
+KATHLEEN_VALIDATION_SENTENCES = 40
+DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-synth")  # made by teacher.py and synthesizers.py
+
+
+@dataclass
+class Record:
+    id: str  # corpus/clip
+    path: str
+    corpus: str
+    lang: str  # en, zh, none
+    speaker: str
+    text: str
+    split: str  # train, valid (sentences held out), test (speakers held out)
+    ids: list[int]
+    pinyin: str = ""  # citation tones, as the corpus gives it
+    durations: list[int] | None = None  # one a unit, frames of 25 ms (400 samples at 16 kHz)
+    lead: int = 0  # silence before the first and after the last unit, same frames
+    tail: int = 0
+    emotion: str = ""
+    speed: float = 1.0
+    meta: dict[str, Any] = field(default_factory=dict)  # of the dialogue domain: kind, reply, slots
+
+    def to_json(self) -> dict[str, Any]:
+        return {k: v for k, v in asdict(self).items() if v not in (None, "", {})}
+
+
+def data_dir() -> Path:
+    """The folder the tars are unpacked in: $MOSS_DATA, else `data/`."""
+    return Path(os.environ.get("MOSS_DATA", "data")).expanduser()
+
+
+def runs_dir() -> Path:
+    """The folder for caches, synthesized sets and checkpoints: $MOSS_RUNS, else `runs/`."""
+    return Path(os.environ.get("MOSS_RUNS", "runs")).expanduser()
+
+
+def voice_split(voice: str) -> str:
+    """`test` for a test voice and for every blend with one."""
+    return "test" if any(name in voice for name in TEST_VOICES) else "train"
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    manifest = folder / "manifest.jsonl"
+    if manifest.exists():
+        with manifest.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n"):  # a set still being synthesized may end in half a line
+                    yield json.loads(line)
+
+
+def _record(folder: Path, row: dict[str, Any], split: str, ids: list[int], **more: Any) -> Record:
+    return Record(
+        id=f"{folder.name}/{row['id']}", path=str(folder / row["file"]), corpus=folder.name, lang=row["lang"], split=split, ids=ids,
+        **{"speaker": row.get("speaker", ""), "text": row.get("text", ""), "pinyin": row.get("pinyin", ""), **more},
+    )  # fmt: skip
+
+
+def _digits(folder: Path) -> Iterator[Record]:
+    for row in _rows(folder):
+        split = "test" if row["speaker"] in TEST_DIGIT_SPEAKERS else "train"
+        yield _record(folder, row, split, g2p.text_to_unit_ids(row["text"], "en"))
+
+
+def _words(folder: Path) -> Iterator[Record]:
+    rows = list(_rows(folder))
+    held_out = set(sorted({row["speaker"] for row in rows})[::3])
+    for row in rows:
+        yield _record(folder, row, "test" if row["speaker"] in held_out else "train", g2p.text_to_unit_ids(row["text"], "en"))
+
+
+def _wake(folder: Path) -> Iterator[Record]:
+    for row in _rows(folder):  # no speaker ids, so no fair test: all train
+        yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], "en"), speaker=f"wake-{row['id']}")
+
+
+def _kathleen(folder: Path) -> Iterator[Record]:
+    rows = list(_rows(folder))
+    texts = sorted({row["text"] for row in rows}, key=lambda text: crc32(text.encode()))
+    held_out = set(texts[:KATHLEEN_VALIDATION_SENTENCES])
+    for row in rows:
+        yield _record(folder, row, "valid" if row["text"] in held_out else "train", g2p.text_to_unit_ids(row["text"], "en"))
+
+
+def _mandarin_recordings(folder: Path) -> Iterator[Record]:
+    for row in _rows(folder):  # two speakers in all: folds are made by the tone evaluation
+        spoken = mandarin.surface_tones(row["pinyin"], row.get("text", ""))
+        yield _record(folder, row, "train", text_to_ids(mandarin.pinyin_to_units(spoken)))
+
+
+def _bursts(folder: Path) -> Iterator[Record]:
+    rows = list(_rows(folder))
+    held_out = set(sorted({row["speaker"] for row in rows})[::8])
+    for row in rows:
+        unit = LAUGH if row["emotion"] == "Amusement" else BREATH
+        split = "test" if row["speaker"] in held_out else "train"
+        yield _record(folder, row, split, [UNIT_ID[unit]], speaker=f"burst-{row['speaker']}", emotion=row["emotion"])
+
+
+def _teacher(folder: Path) -> Iterator[Record]:
+    for row in _rows(folder):
+        aligned = teacher_to_units(row["phonemes"], row["durations"], row["lang"])
+        yield _record(
+            folder, row, voice_split(row["voice"]), aligned.ids, speaker=row["voice"], durations=aligned.durations, lead=aligned.lead,
+            tail=aligned.tail, speed=row["speed"], meta=row.get("meta", {}),
+        )  # fmt: skip
+
+
+def _synthesizers(folder: Path) -> Iterator[Record]:
+    for row in _rows(folder):
+        yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], row["lang"]), meta=row.get("meta", {}))
+
+
+_READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
+    "en-digits": _digits,
+    "en-words": _words,
+    "en-wake": _wake,
+    "en-kathleen": _kathleen,
+    "zh-syllables": _mandarin_recordings,
+    "zh-words": _mandarin_recordings,
+    "teacher": _teacher,
+    "bursts": _bursts,
+    "domain-test": _teacher,
+    "domain-user": _teacher,
+    "domain-reply": _teacher,
+    "domain-synth": _synthesizers,
+}
+
+
+def records(corpora: tuple[str, ...] | None = None) -> Iterator[Record]:
+    """All records of the named corpora, or of all that are there."""
+    for name, read in _READERS.items():
+        if corpora is None or name in corpora:
+            yield from read((runs_dir() if name in DOMAIN_SETS else data_dir()) / name)
+
+
+def prosody(corpus: str) -> Callable[[str], tuple[Any, Any] | None]:
+    """A reader of (F0 in Hz, energy), one value per 12.5 ms, by record id, for corpora that carry them; None for the others."""
+    import numpy as np
+
+    if corpus == "teacher":
+        arrays = np.load(data_dir() / "teacher" / "f0-energy.npz")
+        return lambda rid: (arrays[rid.split("/")[1] + "_f0"], arrays[rid.split("/")[1] + "_energy"])
+    folder = runs_dir() / corpus
+    if not (folder / "prosody.f32").exists():
+        return lambda rid: None
+    flat = np.fromfile(folder / "prosody.f32", dtype=np.float32)
+    where = {f"{corpus}/{row['id']}": (row["prosody_offset"], row["prosody_frames"]) for row in _rows(folder)}
+
+    def read(rid: str) -> tuple[Any, Any]:
+        offset, frames = where[rid]
+        return flat[offset : offset + frames], flat[offset + frames : offset + 2 * frames]
+
+    return read
+
+
+if __name__ == "__main__":
+    from collections import Counter
+
+    for key, n in sorted(Counter((r.corpus, r.lang, r.split) for r in records()).items()):
+        print(*key, n)
