@@ -1,14 +1,81 @@
-#include <napi.h>
+// The addon's entry: one AddonData for each environment, so that it loads in any number of worker_threads.
+
+#include "addon/wraps.h"
 
 #include "ggml.h"
 
+#include <utility>
+
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+namespace moss::addon {
+
 namespace {
 
+/// The folder in which this addon stands (UTF-8), with ggml's libraries beside it.
+std::string own_folder() {
+    static const int here = 0;
+    std::string path;
+#ifdef _WIN32
+    HMODULE module = nullptr;
+    GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                       reinterpret_cast<LPCWSTR>(&here), &module);
+    std::wstring wide(32768, L'\0');
+    wide.resize(GetModuleFileNameW(module, wide.data(), static_cast<DWORD>(wide.size())));
+    path.resize(wide.size() * 4);
+    path.resize(static_cast<size_t>(WideCharToMultiByte(CP_UTF8, 0, wide.data(), static_cast<int>(wide.size()),
+                                                        path.data(), static_cast<int>(path.size()), nullptr, nullptr)));
+#else
+    Dl_info library;
+    if (dladdr(&here, &library) != 0 && library.dli_fname != nullptr) {
+        path = library.dli_fname;
+    }
+#endif
+    const size_t end = path.find_last_of("/\\");
+    return end == std::string::npos ? "." : path.substr(0, end);
+}
+
+Napi::Value load_model(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&] {
+        if (!info[0].IsString()) {
+            throw MossError(code::invalid_argument, "path: expected a string", {{"option", "path"}});
+        }
+        const std::string path = info[0].As<Napi::String>().Utf8Value();
+        LoadOptions options;
+        options.threads = integer_field(to_object(info[1], "options"), "threads", 1, 256, 0);
+        const auto task = std::make_shared<PromiseTask>(env, [path, options](CancelToken &) {
+            initialize(own_folder());
+            auto model = Model::load(path, options);
+            return [model = std::move(model)](Napi::Env js) -> Napi::Value { return NativeModel::create(js, model); };
+        });
+        const auto worker = AddonData::of(env).new_worker();
+        worker->post(task);
+        worker->close();
+        return task->promise();
+    });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-    exports.Set("ggmlVersion", Napi::String::New(env, ggml_version()));
+    auto * data = new AddonData(env); // freed with the environment
+    env.SetInstanceData(data);
+    env.AddCleanupHook([data] { data->shut_down(); });
+    data->model_class = Napi::Persistent(NativeModel::define(env));
+    data->session_class = Napi::Persistent(NativeSession::define(env));
+    data->stream_class = Napi::Persistent(NativeStream::define(env));
+    exports.Set("ggmlVersion", ggml_version());
+    exports.Set("loadModel", Napi::Function::New<load_model>(env, "loadModel"));
     return exports;
 }
 
 } // namespace
 
+} // namespace moss::addon
+
+using moss::addon::init;
 NODE_API_MODULE(moss_speech, init)

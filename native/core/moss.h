@@ -25,8 +25,8 @@
 
 namespace moss {
 
-/// Loads the backends that stand as libraries in `folder` (no other place is searched) and silences ggml, unless the environment
-/// variable MOSS_SPEECH_LOG is set. To be called before anything else; later calls do nothing. Thread-safe.
+/// Loads the backends that stand as libraries in `folder` (no other place is searched) and silences ggml, unless the
+/// environment variable MOSS_SPEECH_LOG is set. To be called before anything else; later calls do nothing. Thread-safe.
 /// @throws MossError MOSS_ADDON when there is no CPU backend.
 void initialize(const std::string & folder);
 
@@ -75,7 +75,8 @@ struct LoadOptions {
 class Model {
   public:
     /// Reads and checks a GGUF bundle (path in UTF-8).
-    /// @throws MossError MOSS_MODEL_NOT_FOUND, MOSS_MODEL_FORMAT (names the key or tensor, expected and found) or MOSS_OUT_OF_MEMORY.
+    /// @throws MossError MOSS_MODEL_NOT_FOUND, MOSS_MODEL_FORMAT (names the key or tensor, expected and found) or
+    /// MOSS_OUT_OF_MEMORY.
     static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options = {});
 
     ~Model();
@@ -144,12 +145,12 @@ struct Timings {
 
 /// A piece of a reply.
 struct Chunk {
-    std::vector<float> audio;     ///< at ModelInfo::sample_rate
-    std::vector<int32_t> units;   ///< spoken units; they run a little ahead of the audio
-    std::vector<int32_t> text;    ///< token ids
-    std::optional<std::vector<HeardUnit>> heard;  ///< in the first chunk of a reply to speech
+    std::vector<float> audio;                       ///< at ModelInfo::sample_rate
+    std::vector<int32_t> units;                     ///< spoken units; they run a little ahead of the audio
+    std::vector<int32_t> text;                      ///< token ids
+    std::optional<std::vector<HeardUnit>> heard;    ///< in the first chunk of a reply to speech
     std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, when it was asked for
-    std::optional<Timings> timings;               ///< in the last chunk
+    std::optional<Timings> timings;                 ///< in the last chunk
 };
 
 /// Receives chunks in order, on the thread that computes. What it throws ends the task.
@@ -172,7 +173,8 @@ class Session {
     void undo();
 
     /// Reads units aloud (1..65536 of them, none of them blank).
-    void speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver, CancelToken & cancel);
+    void speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
+               CancelToken & cancel);
 
     /// What the CTC head hears in 16 kHz samples.
     std::vector<HeardUnit> encode(const std::vector<float> & samples, CancelToken & cancel);

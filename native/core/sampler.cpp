@@ -82,7 +82,8 @@ int32_t Sampler::sample(std::vector<float> & logits) {
             total = cumulative[kept - 1];
         }
         const double point = random_.uniform() * total;
-        const auto hit = std::upper_bound(cumulative.begin(), cumulative.begin() + static_cast<std::ptrdiff_t>(kept), point);
+        const auto hit =
+            std::upper_bound(cumulative.begin(), cumulative.begin() + static_cast<std::ptrdiff_t>(kept), point);
         chosen = order_[std::min(static_cast<size_t>(hit - cumulative.begin()), kept - 1)];
     }
     if (options_.repetition_penalty != 1 && std::find(drawn_.begin(), drawn_.end(), chosen) == drawn_.end()) {

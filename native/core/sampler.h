@@ -8,14 +8,16 @@ namespace moss {
 
 /// How the next id is drawn from a row of logits. The defaults are the official MOSS-Speech ones.
 struct Sampling {
-    float temperature = 0.6F;        ///< 0 takes the likeliest id; 0..2
-    int32_t top_k = 20;              ///< keep the k likeliest ids; 0 keeps all
-    float top_p = 0.95F;             ///< keep the likeliest ids whose probabilities sum to p; 0 < p <= 1
-    float repetition_penalty = 1.1F; ///< logits of ids already drawn: divided by it if positive, else multiplied; 1 is off
-    uint64_t seed = 0;               ///< equal seeds draw equal ids
+    float temperature = 0.6F; ///< 0 takes the likeliest id; 0..2
+    int32_t top_k = 20;       ///< keep the k likeliest ids; 0 keeps all
+    float top_p = 0.95F;      ///< keep the likeliest ids whose probabilities sum to p; 0 < p <= 1
+    float repetition_penalty =
+        1.1F;          ///< logits of ids already drawn: divided by it if positive, else multiplied; 1 is off
+    uint64_t seed = 0; ///< equal seeds draw equal ids
 };
 
-/// xoshiro256** (Blackman and Vigna), seeded by splitmix64: the same numbers on every platform, unlike <random>'s distributions.
+/// xoshiro256** (Blackman and Vigna), seeded by splitmix64: the same numbers on every platform, unlike <random>'s
+/// distributions.
 class Random {
   public:
     explicit Random(uint64_t seed);
@@ -28,7 +30,8 @@ class Random {
     std::array<uint64_t, 4> state_;
 };
 
-/// Draws ids of one channel: repetition penalty, then temperature, top-k and top-p, as transformers' logits processors do.
+/// Draws ids of one channel: repetition penalty, then temperature, top-k and top-p, as transformers' logits processors
+/// do.
 class Sampler {
   public:
     explicit Sampler(const Sampling & options) : options_(options), random_(options.seed) {}

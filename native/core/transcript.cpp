@@ -29,8 +29,8 @@ int likeliest_tone(const std::vector<float> & logits, int classes, size_t begin,
 
 } // namespace
 
-std::vector<HeardUnit> ctc_greedy(const EncoderFrames & frames, int unit_count, const ToneFrames & tone, int tone_classes,
-                                  double frame_seconds, double seconds) {
+std::vector<HeardUnit> ctc_greedy(const EncoderFrames & frames, int unit_count, const ToneFrames & tone,
+                                  int tone_classes, double frame_seconds, double seconds) {
     struct Run {
         int32_t id;
         double begin, end; // frames
@@ -63,7 +63,8 @@ std::vector<HeardUnit> ctc_greedy(const EncoderFrames & frames, int unit_count, 
         const int spoken = tone_classes > 0 ? likeliest_tone(tone.logits, tone_classes, static_cast<size_t>(begin),
                                                              static_cast<size_t>(std::ceil(end)))
                                             : 0;
-        heard.push_back({run.id, static_cast<float>(begin * frame_seconds), static_cast<float>(end * frame_seconds), spoken});
+        heard.push_back(
+            {run.id, static_cast<float>(begin * frame_seconds), static_cast<float>(end * frame_seconds), spoken});
     }
     return heard;
 }

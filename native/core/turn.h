@@ -28,8 +28,8 @@ class Turn {
   public:
     /// `listener` may be null in a bundle without one. Sampling and noise follow `seed`.
     /// Throws, before anything is computed, where the request does not fit the model or the context.
-    Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & context, const Request & request,
-         const Receiver & receiver, uint64_t seed);
+    Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & context,
+         const Request & request, const Receiver & receiver, uint64_t seed);
 
     /// Hears, reads, speaks and writes; delivers as it goes. The context holds the turn then.
     void run();

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "addon/dispatcher.h"
+#include "addon/worker.h"
+
+#include <map>
+#include <memory>
+
+namespace moss::addon {
+
+/// What one environment (the main thread, or a worker_threads worker) has of this addon. There are no other globals.
+class AddonData {
+  public:
+    explicit AddonData(Napi::Env env) : dispatcher(env) {}
+
+    static AddonData & of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
+
+    /// A thread that is joined when it has ended, at the latest when the environment shuts down.
+    std::shared_ptr<Worker> new_worker();
+
+    /// Stops and joins all threads: at the environment's end.
+    void shut_down();
+
+    Dispatcher dispatcher;
+    Napi::FunctionReference model_class;
+    Napi::FunctionReference session_class;
+    Napi::FunctionReference stream_class;
+
+  private:
+    std::map<Worker *, std::shared_ptr<Worker>> workers_;
+};
+
+} // namespace moss::addon

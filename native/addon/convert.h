@@ -1,0 +1,53 @@
+#pragma once
+
+#include "core/moss.h"
+
+#include <napi.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace moss::addon {
+
+/// An error on its way from a worker's thread to JavaScript.
+struct Failure {
+    std::string code;
+    std::string message;
+    ErrorDetails details;
+
+    /// Describes the exception being handled; to be called in a catch block.
+    static Failure current();
+    Napi::Error to_js(Napi::Env env) const;
+};
+
+/// Runs the body of a method called by JavaScript; what it throws becomes a JavaScript error with code and details.
+template <class Body>
+auto guarded(Napi::Env env, Body && body) {
+    try {
+        return body();
+    } catch (const Napi::Error &) {
+        throw;
+    } catch (...) {
+        throw Failure::current().to_js(env);
+    }
+}
+
+/// Reading arguments. All throw MOSS_INVALID_ARGUMENT; a field that is undefined takes the default.
+Napi::Object to_object(const Napi::Value & value, const char * what); // undefined: an empty object
+std::vector<float> to_samples(const Napi::Value & value, const char * what);
+std::vector<int32_t> to_ids(const Napi::Value & value, const char * what);
+Request to_request(const Napi::Value & value, const ModelInfo & info);
+Speaking to_speaking(const Napi::Object & object);
+Sampling to_sampling(const Napi::Object & object, const ModelInfo & info);
+std::optional<uint64_t> to_seed(const Napi::Object & object);
+double number_field(const Napi::Object & object, const char * name, double low, double high, double missing);
+int integer_field(const Napi::Object & object, const char * name, int low, int high, int missing);
+
+/// What goes out. Arrays are JavaScript's own: Electron allows no others.
+Napi::Object to_js(Napi::Env env, const ModelInfo & info);
+Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done);
+Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard);
+Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids);
+
+} // namespace moss::addon

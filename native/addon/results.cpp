@@ -1,0 +1,170 @@
+// C++ → JavaScript's values.
+
+#include "addon/convert.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace moss::addon {
+
+namespace {
+
+Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values) {
+    Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
+Napi::Array to_js(Napi::Env env, const std::vector<std::string> & values) {
+    Napi::Array array = Napi::Array::New(env, values.size());
+    for (size_t i = 0; i < values.size(); i++) {
+        array.Set(static_cast<uint32_t>(i), values[i]);
+    }
+    return array;
+}
+
+Napi::Object to_js(Napi::Env env, const Timings & timings) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("encodeMs", timings.encode_ms);
+    object.Set("prefillMs", timings.prefill_ms);
+    object.Set("lmMs", timings.lm_ms);
+    object.Set("decodeMs", timings.decode_ms);
+    object.Set("firstAudioMs", timings.first_audio_ms);
+    object.Set("totalMs", timings.total_ms);
+    object.Set("inputSeconds", timings.input_seconds);
+    object.Set("replySeconds", timings.reply_seconds);
+    return object;
+}
+
+template <class Value, class Member>
+std::vector<Value> column(const std::vector<HeardUnit> & heard, Member member) {
+    std::vector<Value> values(heard.size());
+    std::transform(heard.begin(), heard.end(), values.begin(),
+                   [member](const HeardUnit & unit) { return unit.*member; });
+    return values;
+}
+
+} // namespace
+
+Failure Failure::current() {
+    try {
+        throw;
+    } catch (const MossError & error) {
+        return {error.code(), error.what(), error.details()};
+    } catch (const std::bad_alloc &) {
+        return {code::out_of_memory, "out of memory", {}};
+    } catch (const std::exception & error) {
+        return {code::internal, error.what(), {}};
+    } catch (...) {
+        return {code::internal, "an unknown error", {}};
+    }
+}
+
+Napi::Error Failure::to_js(Napi::Env env) const {
+    Napi::Error error = Napi::Error::New(env, message);
+    Napi::Object fields = Napi::Object::New(env);
+    for (const auto & [name, value] : details) {
+        if (const double * number = std::get_if<double>(&value)) {
+            fields.Set(name, *number);
+        } else {
+            fields.Set(name, std::get<std::string>(value));
+        }
+    }
+    error.Set("code", code);
+    error.Set("details", fields);
+    return error;
+}
+
+Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids) {
+    Napi::Int32Array array = Napi::Int32Array::New(env, ids.size());
+    std::copy(ids.begin(), ids.end(), array.Data());
+    return array;
+}
+
+Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("units", to_js(env, column<int32_t>(heard, &HeardUnit::id)));
+    object.Set("starts", to_js(env, column<float>(heard, &HeardUnit::start)));
+    object.Set("ends", to_js(env, column<float>(heard, &HeardUnit::end)));
+    object.Set("tones", to_js(env, column<int32_t>(heard, &HeardUnit::tone)));
+    return object;
+}
+
+Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done) {
+    Napi::Object object = Napi::Object::New(env);
+    if (!chunk.audio.empty()) {
+        object.Set("audio", to_js(env, chunk.audio));
+    }
+    if (!chunk.units.empty()) {
+        object.Set("units", to_js(env, chunk.units));
+    }
+    if (!chunk.text.empty()) {
+        object.Set("textIds", to_js(env, chunk.text));
+    }
+    if (chunk.heard) {
+        object.Set("heard", to_js(env, *chunk.heard));
+    }
+    if (chunk.heard_text) {
+        object.Set("heardTextIds", to_js(env, *chunk.heard_text));
+    }
+    if (chunk.timings) {
+        object.Set("timings", to_js(env, *chunk.timings));
+    }
+    object.Set("done", done);
+    return object;
+}
+
+Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", info.name);
+    object.Set("license", info.license);
+    object.Set("description", info.description);
+    object.Set("units", to_js(env, info.units));
+    Napi::Array voices = Napi::Array::New(env, info.voices.size());
+    for (size_t i = 0; i < info.voices.size(); i++) {
+        Napi::Object voice = Napi::Object::New(env);
+        voice.Set("name", info.voices[i].name);
+        voice.Set("language", info.voices[i].language);
+        voices.Set(static_cast<uint32_t>(i), voice);
+    }
+    object.Set("voices", voices);
+    Napi::Object defaults = Napi::Object::New(env);
+    defaults.Set("en", info.default_voice_en);
+    defaults.Set("zh", info.default_voice_zh);
+    object.Set("defaultVoices", defaults);
+    object.Set("emotions", to_js(env, info.emotions));
+    object.Set("inputSampleRate", info.input_sample_rate);
+    object.Set("sampleRate", info.sample_rate);
+    object.Set("tokenizer", info.tokenizer);
+    Napi::Object tokens = Napi::Object::New(env);
+    tokens.Set("imStart", info.tokens.im_start);
+    tokens.Set("imEnd", info.tokens.im_end);
+    tokens.Set("sosp", info.tokens.sosp);
+    tokens.Set("modalityPad", info.tokens.modality_pad);
+    tokens.Set("pad", info.tokens.pad);
+    object.Set("specialTokens", tokens);
+    object.Set("nCtx", info.n_ctx);
+    object.Set("maxInputSeconds", info.max_input_seconds);
+    Napi::Object sampling = Napi::Object::New(env);
+    sampling.Set("temperature", info.sampling.temperature);
+    sampling.Set("topK", info.sampling.top_k);
+    sampling.Set("topP", info.sampling.top_p);
+    sampling.Set("repetitionPenalty", info.sampling.repetition_penalty);
+    object.Set("sampling", sampling);
+    Napi::Array components = Napi::Array::New(env, info.components.size());
+    for (size_t i = 0; i < info.components.size(); i++) {
+        const ComponentInfo & component = info.components[i];
+        Napi::Object entry = Napi::Object::New(env);
+        entry.Set("name", component.name);
+        entry.Set("parameters", static_cast<double>(component.parameters));
+        entry.Set("bytes", static_cast<double>(component.bytes));
+        entry.Set("types", to_js(env, component.types));
+        components.Set(static_cast<uint32_t>(i), entry);
+    }
+    object.Set("components", components);
+    object.Set("threads", info.threads);
+    return object;
+}
+
+} // namespace moss::addon

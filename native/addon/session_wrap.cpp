@@ -1,0 +1,174 @@
+#include "addon/wraps.h"
+
+#include <utility>
+
+namespace moss::addon {
+
+namespace {
+
+/// Work that nobody waits for.
+class Errand : public Task {
+  public:
+    explicit Errand(std::function<void()> work) : work_(std::move(work)) {}
+    void run() noexcept override { work_(); }
+
+  private:
+    std::function<void()> work_;
+};
+
+} // namespace
+
+Napi::Function NativeSession::define(Napi::Env env) {
+    return DefineClass(
+        env, "NativeSession",
+        {InstanceMethod<&NativeSession::generate>("generate"),
+         InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::encode>("encode"),
+         InstanceMethod<&NativeSession::transcribe>("transcribe"), InstanceMethod<&NativeSession::reset>("reset"),
+         InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length")});
+}
+
+Napi::Object NativeSession::create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed) {
+    Napi::Object object = AddonData::of(env).session_class.New({});
+    auto conversation = std::make_shared<Conversation>();
+    conversation->model = std::move(model);
+    conversation->seed = seed;
+    Unwrap(object)->conversation_ = std::move(conversation);
+    return object;
+}
+
+NativeSession::NativeSession(const Napi::CallbackInfo & info) : ObjectWrap(info) {}
+
+NativeSession::~NativeSession() {
+    close(); // what runs may have somebody who waits for it, so it is not cancelled
+}
+
+void NativeSession::close() {
+    if (worker_) {
+        // The session is freed on its thread, which may take a while to stop.
+        worker_->post(std::make_shared<Errand>([conversation = conversation_] { conversation->session.reset(); }));
+        worker_->close();
+    }
+    worker_.reset();
+    conversation_.reset();
+}
+
+void NativeSession::require_free() const {
+    if (!conversation_) {
+        throw MossError(code::disposed, "the session has been disposed of");
+    }
+    if (over_ && !over_()) {
+        throw MossError(code::session_busy,
+                        "the session is busy: read its stream to the end, cancel it, or use another session");
+    }
+}
+
+void NativeSession::post(Napi::Env env, std::shared_ptr<Task> task) {
+    if (!worker_) {
+        worker_ = AddonData::of(env).new_worker();
+    }
+    worker_->post(std::move(task));
+}
+
+Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {
+    const auto task = std::make_shared<PromiseTask>(env, std::move(work));
+    over_ = [task] { return task->over(); };
+    post(env, task);
+    return task->promise();
+}
+
+Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, const std::shared_ptr<Task> & undo) {
+    const auto task = std::make_shared<StreamTask>(env, std::move(work));
+    over_ = [task] { return task->over(); };
+    post(env, task);
+    std::function<void()> cancelled = [] {};
+    if (undo) {
+        cancelled = [worker = worker_, undo] { worker->post(undo); };
+    }
+    return NativeStream::create(env, task, std::move(cancelled));
+}
+
+Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto request = std::make_shared<const Request>(to_request(info[0], conversation_->model->info()));
+        auto work = [conversation = conversation_, request](const Receiver & receiver, CancelToken & cancel) {
+            conversation->use([&](Session & session) { session.generate(*request, receiver, cancel); });
+        };
+        const auto undo = std::make_shared<Errand>([conversation = conversation_] {
+            if (conversation->session) {
+                conversation->use([](Session & session) { session.undo(); });
+            }
+        });
+        return stream(info.Env(), std::move(work), undo);
+    });
+}
+
+Napi::Value NativeSession::speak_units(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto units = std::make_shared<const std::vector<int32_t>>(to_ids(info[0], "units"));
+        const Speaking speaking = to_speaking(to_object(info[1], "options"));
+        auto work = [conversation = conversation_, units, speaking](const Receiver & receiver, CancelToken & cancel) {
+            conversation->use([&](Session & session) { session.speak(*units, speaking, receiver, cancel); });
+        };
+        return stream(info.Env(), std::move(work), nullptr);
+    });
+}
+
+Napi::Value NativeSession::encode(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto samples = std::make_shared<const std::vector<float>>(to_samples(info[0], "samples"));
+        return promise(info.Env(), [conversation = conversation_, samples](CancelToken & cancel) {
+            auto heard = conversation->use([&](Session & session) { return session.encode(*samples, cancel); });
+            return [heard = std::move(heard)](Napi::Env env) -> Napi::Value { return to_js(env, heard); };
+        });
+    });
+}
+
+Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto samples = std::make_shared<const std::vector<float>>(to_samples(info[0], "samples"));
+        const Napi::Object options = to_object(info[1], "options");
+        const Sampling sampling = to_sampling(options, conversation_->model->info());
+        const std::optional<uint64_t> seed = to_seed(options);
+        const int max_tokens = integer_field(options, "maxTokens", 1, 1 << 30, 1 << 30);
+        return promise(info.Env(), [=, conversation = conversation_](CancelToken & cancel) {
+            auto transcript = conversation->use(
+                [&](Session & session) { return session.transcribe(*samples, sampling, seed, max_tokens, cancel); });
+            return [transcript = std::move(transcript)](Napi::Env env) -> Napi::Value {
+                Napi::Object object = to_js(env, transcript.units);
+                object.Set("textIds", to_js(env, transcript.text));
+                return object;
+            };
+        });
+    });
+}
+
+Napi::Value NativeSession::length(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), conversation_ ? conversation_->length.load() : 0);
+}
+
+void NativeSession::reset(const Napi::CallbackInfo & info) {
+    guarded(info.Env(), [&] {
+        require_free();
+        if (worker_) {
+            conversation_->length = 0; // at once, for whoever reads it next
+            worker_->post(std::make_shared<Errand>([conversation = conversation_] {
+                if (conversation->session) {
+                    conversation->use([](Session & session) { session.reset(); });
+                }
+            }));
+        }
+    });
+}
+
+void NativeSession::dispose(const Napi::CallbackInfo & /*info*/) {
+    if (worker_) {
+        worker_->cancel();
+    }
+    close();
+}
+
+} // namespace moss::addon

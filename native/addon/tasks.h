@@ -1,0 +1,77 @@
+#pragma once
+
+#include "addon/addon_data.h"
+#include "addon/convert.h"
+#include "addon/worker.h"
+
+#include <deque>
+#include <optional>
+
+namespace moss::addon {
+
+/// Work with one result: a promise.
+class PromiseTask : public Task, public std::enable_shared_from_this<PromiseTask> {
+  public:
+    /// Makes the result's JavaScript value, on the JavaScript thread.
+    using Result = std::function<Napi::Value(Napi::Env)>;
+    using Work = std::function<Result(CancelToken &)>;
+
+    /// Keeps the process alive until it has settled.
+    PromiseTask(Napi::Env env, Work work);
+
+    Napi::Promise promise() const { return deferred_.Promise(); }
+    /// JavaScript thread: settled or cancelled.
+    bool over() const { return settled_ || cancelled(); }
+
+    void run() noexcept override;
+
+  private:
+    AddonData & data_;
+    Napi::Promise::Deferred deferred_;
+    Work work_;
+    bool settled_ = false;
+};
+
+/// Work that delivers chunks: an asynchronous queue, computed at most `capacity` chunks ahead of its reader. The chunk
+/// with timings is the last.
+class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> {
+  public:
+    static constexpr size_t capacity = 16;
+    using Work = std::function<void(const Receiver &, CancelToken &)>;
+
+    StreamTask(Napi::Env env, Work work) : data_(AddonData::of(env)), work_(std::move(work)) {}
+
+    /// JavaScript thread. The process stays alive while somebody waits, and so does `owner`.
+    Napi::Promise next(Napi::Env env, Napi::ObjectReference owner);
+    /// JavaScript thread. Cancels, and rejects those who wait.
+    void abort(Napi::Env env);
+    /// JavaScript thread: the last chunk or the error has been delivered, or nobody wants them any more.
+    bool over() const { return delivered_ || cancelled(); }
+    bool delivered() const { return delivered_; }
+
+    void run() noexcept override;
+    void cancel() override;
+
+  private:
+    struct Waiting {
+        Napi::Promise::Deferred deferred;
+        Napi::ObjectReference owner;
+    };
+
+    void receive(Chunk && chunk);
+    void fail(Failure && failure);
+    void settle(Napi::Env env);
+
+    AddonData & data_;
+    Work work_;
+
+    std::mutex mutex_; // of the next three
+    std::condition_variable room_;
+    std::deque<Chunk> chunks_;
+    std::optional<Failure> failure_; // comes after chunks_
+
+    std::deque<Waiting> waiting_; // JavaScript thread
+    bool delivered_ = false;      // JavaScript thread
+};
+
+} // namespace moss::addon

@@ -1,0 +1,61 @@
+#include "addon/worker.h"
+
+#include <utility>
+
+namespace moss::addon {
+
+Worker::~Worker() {
+    cancel();
+    close();
+    join();
+}
+
+void Worker::post(std::shared_ptr<Task> task) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) {
+        return;
+    }
+    if (!thread_.joinable()) {
+        thread_ = std::thread(&Worker::loop, this); // may throw: no task is left behind then
+    }
+    tasks_.push_back(std::move(task));
+    changed_.notify_one();
+}
+
+void Worker::close() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    changed_.notify_one();
+}
+
+void Worker::cancel() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const std::shared_ptr<Task> & task : tasks_) {
+        task->cancel();
+    }
+}
+
+void Worker::join() {
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void Worker::loop() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+        changed_.wait(lock, [this] { return closed_ || !tasks_.empty(); });
+        if (tasks_.empty()) {
+            break;
+        }
+        const std::shared_ptr<Task> task = tasks_.front();
+        lock.unlock();
+        task->run();
+        lock.lock();
+        tasks_.pop_front();
+    }
+    lock.unlock();
+    ended_(*this);
+}
+
+} // namespace moss::addon

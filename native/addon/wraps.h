@@ -1,0 +1,90 @@
+#pragma once
+
+#include "addon/tasks.h"
+
+namespace moss::addon {
+
+/// `NativeModel` of lib/binding.ts.
+class NativeModel : public Napi::ObjectWrap<NativeModel> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    static Napi::Object create(Napi::Env env, std::shared_ptr<const Model> model);
+    explicit NativeModel(const Napi::CallbackInfo & info);
+
+  private:
+    Napi::Value info(const Napi::CallbackInfo & info);
+    Napi::Value create_session(const Napi::CallbackInfo & info);
+    void dispose(const Napi::CallbackInfo & info);
+    const std::shared_ptr<const Model> & model() const;
+
+    std::shared_ptr<const Model> model_; // null when disposed
+};
+
+/// What a session's thread works on. The session itself is made, used and freed there.
+struct Conversation {
+    std::shared_ptr<const Model> model;
+    std::optional<uint64_t> seed;
+    std::optional<Session> session;
+    std::atomic<int> length{0};
+
+    /// Runs `body(session)` and publishes the session's length. The session's thread.
+    template <class Body>
+    auto use(Body && body) {
+        if (!session) {
+            session.emplace(model, seed);
+        }
+        struct Publish {
+            Conversation & self;
+            ~Publish() { self.length = self.session->length(); }
+        } publish{*this};
+        return body(*session);
+    }
+};
+
+/// `NativeSession` of lib/binding.ts.
+class NativeSession : public Napi::ObjectWrap<NativeSession> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    static Napi::Object create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed);
+    explicit NativeSession(const Napi::CallbackInfo & info);
+    ~NativeSession() override;
+
+  private:
+    Napi::Value generate(const Napi::CallbackInfo & info);
+    Napi::Value speak_units(const Napi::CallbackInfo & info);
+    Napi::Value encode(const Napi::CallbackInfo & info);
+    Napi::Value transcribe(const Napi::CallbackInfo & info);
+    Napi::Value length(const Napi::CallbackInfo & info);
+    void reset(const Napi::CallbackInfo & info);
+    void dispose(const Napi::CallbackInfo & info);
+
+    void require_free() const;
+    Napi::Value promise(Napi::Env env, PromiseTask::Work work);
+    /// `undo` runs after the work when the stream is cancelled before its end was read.
+    Napi::Value stream(Napi::Env env, StreamTask::Work work, const std::shared_ptr<Task> & undo);
+    void post(Napi::Env env, std::shared_ptr<Task> task);
+    void close();
+
+    std::shared_ptr<Conversation> conversation_; // null when disposed
+    std::shared_ptr<Worker> worker_;             // null before the first task
+    std::function<bool()> over_;                 // of the last task
+};
+
+/// `NativeStream` of lib/binding.ts.
+class NativeStream : public Napi::ObjectWrap<NativeStream> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    /// `cancelled` is called when the stream is cancelled, or collected, before its end was read.
+    static Napi::Object create(Napi::Env env, std::shared_ptr<StreamTask> task, std::function<void()> cancelled);
+    explicit NativeStream(const Napi::CallbackInfo & info);
+    ~NativeStream() override;
+
+  private:
+    Napi::Value next(const Napi::CallbackInfo & info);
+    void cancel(const Napi::CallbackInfo & info);
+
+    std::shared_ptr<StreamTask> task_;
+    std::function<void()> cancelled_;
+};
+
+} // namespace moss::addon

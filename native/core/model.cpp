@@ -1,0 +1,194 @@
+#include "core/parts.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace moss {
+
+namespace {
+
+int default_threads() {
+    const int cpus = static_cast<int>(std::thread::hardware_concurrency()); // 0: unknown
+    return std::clamp(cpus / 2, std::min(std::max(cpus, 1), 2), 8);
+}
+
+std::string component_of(const std::string & tensor) {
+    for (const char * name : {"frontend", "tone", "encoder", "aligner", "decoder"}) {
+        if (tensor.rfind(name + std::string("."), 0) == 0) {
+            return name;
+        }
+    }
+    return "lm"; // blk.*, text.*, audio.*
+}
+
+std::vector<ComponentInfo> components(const GgufFile & file) {
+    std::map<std::string, ComponentInfo> found;
+    std::map<std::string, std::map<std::string, uint64_t>> bytes; // by component and type
+    for (const TensorInfo & tensor : file.tensors()) {
+        const std::string name = component_of(tensor.name);
+        uint64_t elements = 1;
+        for (const int64_t size : tensor.shape) {
+            elements *= static_cast<uint64_t>(size);
+        }
+        found[name].parameters += elements;
+        found[name].bytes += tensor.bytes;
+        bytes[name][ggml_type_name(tensor.type)] += tensor.bytes;
+    }
+    std::vector<ComponentInfo> ordered; // as the data travels
+    for (const char * name : {"frontend", "tone", "encoder", "aligner", "lm", "decoder"}) {
+        if (found.count(name) == 0) {
+            continue;
+        }
+        ComponentInfo & component = found[name];
+        component.name = name;
+        for (const auto & [type, size] : bytes[name]) {
+            component.types.push_back(type);
+        }
+        std::sort(component.types.begin(), component.types.end(),
+                  [&](const std::string & a, const std::string & b) { return bytes[name][a] > bytes[name][b]; });
+        std::transform(component.types.begin(), component.types.end(), component.types.begin(), [](std::string type) {
+            std::transform(type.begin(), type.end(), type.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c; });
+            return type;
+        });
+        ordered.push_back(component);
+    }
+    return ordered;
+}
+
+Sampling load_sampling(const GgufFile & file) {
+    const std::string prefix = "moss-speech.sampling.";
+    Sampling sampling;
+    const auto number = [&](const char * name, double low, double high, float & to) {
+        if (file.has(prefix + name)) {
+            to = static_cast<float>(file.get_float(prefix + name, low, high));
+        }
+    };
+    number("temperature", 0, 2, sampling.temperature);
+    number("top_p", 1e-6, 1, sampling.top_p);
+    number("repetition_penalty", 1, 2, sampling.repetition_penalty);
+    if (file.has(prefix + "top_k")) {
+        sampling.top_k = static_cast<int32_t>(file.get_int(prefix + "top_k", 0, 1 << 30));
+    }
+    return sampling;
+}
+
+} // namespace
+
+void initialize(const std::string & folder) {
+    static std::mutex mutex;
+    static bool done = false;
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!done) {
+        load_backends(folder);
+        done = true;
+    }
+}
+
+Template Template::load(const GgufFile & file, const LmConfig & lm) {
+    const auto ids = [&](const std::string & name) {
+        const std::string key = "moss-speech.template." + name;
+        const std::vector<int64_t> values = file.get_ints(key, 0, lm.text_vocab_size - 1);
+        if (values.empty() || values.size() > 64) {
+            throw model_format_error(key, "1 to 64 ids", std::to_string(values.size()));
+        }
+        return std::vector<int32_t>(values.begin(), values.end());
+    };
+    return {ids("user_prefix"), ids("transcribe_prefix"), ids("assistant_prefix"), ids("turn_end")};
+}
+
+Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, int threads) : weights(file) {
+    const auto text = [&](const char * key, const std::string & missing) {
+        return file.has(key) ? file.get_string(key) : missing;
+    };
+    info.name = text("general.name", fallback_name);
+    info.license = text("general.license", "");
+    info.description = text("general.description", "");
+    info.units = load_units(file);
+    info.components = components(file);
+    info.threads = threads;
+
+    if (file.has("moss-speech.lm.embedding_length")) {
+        lm = std::make_unique<Lm>(file, weights);
+        vocabulary = Vocabulary::load(file, lm->config());
+        rows = Template::load(file, lm->config());
+        const auto & token = vocabulary.text;
+        info.tokens = {token.im_start, token.im_end, token.sosp, token.modality_pad, token.pad};
+        info.tokenizer = vocabulary.tokenizer;
+        info.n_ctx = lm->config().context_length;
+        info.sampling = load_sampling(file);
+    }
+    if (file.has("moss-speech.frontend.channels")) {
+        Runner runner(threads);
+        listener = std::make_unique<Listener>(file, weights, static_cast<int>(info.units.size()),
+                                              lm ? lm->text_embd() : nullptr, runner);
+        info.input_sample_rate = listener->frontend().config().sample_rate;
+    }
+    if (file.has("moss-speech.decoder.sample_rate")) {
+        decoder = std::make_unique<VitsDecoder>(file, weights);
+        const DecoderPresets & presets = decoder->presets();
+        if (decoder->config().unit_count != static_cast<int>(info.units.size())) {
+            throw model_format_error("moss-speech.decoder.unit_count", std::to_string(info.units.size()),
+                                     std::to_string(decoder->config().unit_count));
+        }
+        info.sample_rate = decoder->config().sample_rate;
+        for (const DecoderVoice & voice : presets.voices) {
+            info.voices.push_back({voice.name, voice.language});
+        }
+        for (const Emotion & emotion : presets.emotions) {
+            info.emotions.push_back(emotion.name);
+        }
+        info.default_voice_en = presets.default_voice_en;
+        info.default_voice_zh = presets.default_voice_zh;
+    }
+    if (lm && listener && listener->aligner() != nullptr) {
+        const FrontendConfig & frontend = listener->frontend().config();
+        const int64_t most_rows = info.n_ctx - reply_reserve() - prompt_overhead();
+        const int64_t samples =
+            most_rows * frontend.hop_length() * listener->aligner()->config().downsample - frontend.tail_padding;
+        info.max_input_seconds = static_cast<double>(std::max<int64_t>(samples, 0)) / frontend.sample_rate;
+    }
+}
+
+int64_t Model::Parts::speech_rows(size_t samples) const {
+    const FrontendConfig & frontend = listener->frontend().config();
+    const int64_t row = static_cast<int64_t>(frontend.hop_length()) * listener->aligner()->config().downsample;
+    return (static_cast<int64_t>(samples) + frontend.tail_padding + row - 1) / row;
+}
+
+int Model::Parts::prompt_overhead() const {
+    const size_t prefix = std::max(rows.user_prefix.size(), rows.transcribe_prefix.size());
+    const size_t marks = 2; // sosp, eosp
+    return static_cast<int>(prefix + rows.assistant_prefix.size() + rows.turn_end.size() + marks);
+}
+
+int Model::Parts::chunk_size() const {
+    return listener->streamable() ? listener->encoder().config().chunk_size : 0;
+}
+
+Model::Model(std::unique_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+
+Model::~Model() = default;
+
+const ModelInfo & Model::info() const {
+    return parts_->info;
+}
+
+std::shared_ptr<const Model> Model::load(const std::string & path, const LoadOptions & options) {
+    if (options.threads < 0 || options.threads > 256) {
+        throw MossError(code::invalid_argument, "threads: expected 1 to 256",
+                        {{"option", "threads"}, {"found", static_cast<double>(options.threads)}});
+    }
+    const GgufFile file = GgufFile::open(path);
+    const std::string architecture = file.get_string("general.architecture");
+    if (architecture != "moss-speech") {
+        throw model_format_error("general.architecture", "moss-speech", architecture);
+    }
+    const std::string name = path.substr(path.find_last_of("/\\") + 1);
+    auto parts = std::make_unique<Parts>(file, name, options.threads > 0 ? options.threads : default_threads());
+    return std::shared_ptr<const Model>(new Model(std::move(parts)));
+}
+
+} // namespace moss

@@ -1,0 +1,177 @@
+#include "core/turn.h"
+
+#include <random>
+
+namespace moss {
+
+namespace {
+
+/// encode() alone is not bound by a context; its memory grows with the recording: 100 MB at this limit.
+constexpr double max_encode_seconds = 600;
+
+constexpr size_t max_spoken_units = 65536;
+
+uint64_t random_seed() {
+    std::random_device device;
+    return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+} // namespace
+
+struct Session::State {
+    std::shared_ptr<const Model> model;
+    Random seeds;
+    Runner runner;
+    std::optional<Lm::State> context;    // the conversation
+    std::optional<Lm::State> scratch;    // of transcriptions; made when first needed
+    std::optional<Listener::State> ears; // made when first needed
+    int turn_start = 0;                  // length of the context before the last turn
+
+    State(std::shared_ptr<const Model> loaded, uint64_t seed)
+        : model(std::move(loaded)), seeds(seed), runner(parts().info.threads) {
+        if (parts().lm) {
+            context.emplace(*parts().lm, parts().info.n_ctx);
+        }
+    }
+
+    const Model::Parts & parts() const { return model->parts(); }
+
+    uint64_t seed(std::optional<uint64_t> given) { return given ? *given : seeds.next(); }
+
+    Listener::State & listener() {
+        if (!ears) {
+            ears.emplace(*parts().listener, parts().chunk_size());
+        }
+        return *ears;
+    }
+
+    std::vector<int32_t> write_down(const Heard & heard, Sampling sampling, uint64_t seed, int max_tokens) {
+        if (!scratch) {
+            scratch.emplace(*parts().lm, parts().info.n_ctx);
+        }
+        scratch->truncate(0);
+        sampling.seed = seed;
+        return moss::write_down(parts(), runner, *scratch, heard, sampling, max_tokens);
+    }
+};
+
+Session::Session(std::shared_ptr<const Model> model, std::optional<uint64_t> seed)
+    : state_(std::make_unique<State>(std::move(model), seed ? *seed : random_seed())) {}
+
+Session::~Session() = default;
+Session::Session(Session &&) noexcept = default;
+Session & Session::operator=(Session &&) noexcept = default;
+
+void Session::generate(const Request & request, const Receiver & receiver, CancelToken & cancel) {
+    State & state = *state_;
+    state.turn_start = length();
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    const Model::Parts & parts = state.parts();
+    if (!parts.lm) {
+        throw MossError(code::unsupported, "this model has no language model: it cannot answer");
+    }
+    if (!request.samples.empty() && (!parts.listener || parts.listener->aligner() == nullptr)) {
+        throw MossError(code::unsupported, "this model has no encoder and aligner: it cannot hear");
+    }
+    const uint64_t seed = state.seed(request.speaking.seed);
+    try {
+        Listener::State * listener = request.samples.empty() ? nullptr : &state.listener();
+        Turn turn(parts, state.runner, listener, *state.context, request, receiver, seed);
+        turn.run();
+        if (request.transcribe && listener != nullptr) {
+            turn.note([&](const Heard & heard) {
+                return state.write_down(heard, request.sampling.value_or(parts.info.sampling), seed,
+                                        request.max_tokens);
+            });
+        }
+        turn.close();
+    } catch (...) {
+        undo();
+        throw;
+    }
+}
+
+void Session::undo() {
+    if (state_->context) {
+        state_->context->truncate(state_->turn_start);
+    }
+}
+
+void Session::speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
+                    CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    if (units.empty() || units.size() > max_spoken_units) {
+        throw MossError(code::invalid_argument, "units: expected 1 to " + std::to_string(max_spoken_units) + " of them",
+                        {{"option", "units"}, {"found", static_cast<double>(units.size())}});
+    }
+    const auto unit_count = static_cast<int32_t>(state.parts().info.units.size());
+    for (const int32_t unit : units) {
+        if (unit < 1 || unit >= unit_count) {
+            throw MossError(code::invalid_argument, "units: expected ids from 1 to " + std::to_string(unit_count - 1),
+                            {{"option", "units"}, {"found", static_cast<double>(unit)}});
+        }
+    }
+    Clock clock;
+    Timings timings;
+    constexpr double no_limit = 1e9; // seconds
+    Speaker speaker(state.parts(), state.runner, speaking, state.seed(speaking.seed), no_limit);
+    std::vector<float> audio;
+    std::vector<int32_t> spoken;
+    const auto deliver = [&](std::optional<Timings> at_the_end) {
+        if (timings.first_audio_ms == 0) {
+            timings.first_audio_ms = clock.now();
+        }
+        Chunk chunk;
+        chunk.audio.swap(audio);
+        chunk.units.swap(spoken);
+        chunk.timings = at_the_end;
+        clock.pause([&] { receiver(std::move(chunk)); });
+    };
+    for (const int32_t unit : units) {
+        spoken.push_back(unit);
+        clock.measure(timings.decode_ms, [&] { speaker.push(unit, audio); });
+        if (!audio.empty()) {
+            deliver({});
+        }
+    }
+    clock.measure(timings.decode_ms, [&] { speaker.finish(audio); });
+    timings.total_ms = clock.now();
+    timings.reply_seconds = speaker.seconds();
+    deliver(timings);
+}
+
+std::vector<HeardUnit> Session::encode(const std::vector<float> & samples, CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    check_speech(state.parts(), samples, max_encode_seconds);
+    return heard_units(state.parts(), hear(state.parts(), state.runner, state.listener(), samples), samples.size());
+}
+
+Transcript Session::transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
+                               std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    const Model::Parts & parts = state.parts();
+    if (!parts.lm || !parts.listener || parts.listener->aligner() == nullptr) {
+        throw MossError(code::unsupported,
+                        "this model has no encoder, aligner and language model: it cannot write down speech");
+    }
+    check_speech(parts, samples, parts.info.max_input_seconds);
+    const Heard heard = hear(parts, state.runner, state.listener(), samples);
+    return {heard_units(parts, heard, samples.size()),
+            state.write_down(heard, sampling.value_or(parts.info.sampling), state.seed(seed), max_tokens)};
+}
+
+int Session::length() const {
+    return state_->context ? state_->context->length() : 0;
+}
+
+void Session::reset() {
+    if (state_->context) {
+        state_->context->truncate(0);
+    }
+    state_->turn_start = 0;
+}
+
+} // namespace moss

@@ -1,0 +1,356 @@
+// The turn on a tiny bundle of random weights: what it says means nothing, but every rule of ARCHITECTURE.md, "Turn",
+// holds.
+
+#include "core/moss.h"
+
+#include "test.h"
+
+#include "io/gguf_file.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+using namespace moss;
+
+namespace {
+
+const std::string tiny = MOSS_SOURCE_DIR "/test/golden/tiny.gguf";
+
+std::shared_ptr<const Model> model() {
+    static const std::shared_ptr<const Model> loaded = Model::load(tiny, {1});
+    return loaded;
+}
+
+/// A copy of the tiny bundle with the tensors whose names begin with `prefix` set to zero.
+std::shared_ptr<const Model> without(const std::string & prefix) {
+    std::ifstream in(tiny, std::ios::binary);
+    std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
+    int zeroed = 0;
+    const GgufFile file = GgufFile::open(tiny);
+    for (const TensorInfo & tensor : file.tensors()) {
+        if (tensor.name.rfind(prefix, 0) == 0) {
+            const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(tensor.offset);
+            std::fill(begin, begin + static_cast<std::ptrdiff_t>(tensor.bytes), '\0');
+            zeroed++;
+        }
+    }
+    CHECK(zeroed > 0);
+    const std::filesystem::path path = std::filesystem::temp_directory_path() / ("moss-without-" + prefix + ".gguf");
+    std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    auto loaded = Model::load(path.u8string(), {1});
+    std::filesystem::remove(path);
+    return loaded;
+}
+
+/// Something like a voice: a glide of harmonics.
+std::vector<float> hum(double seconds) {
+    std::vector<float> samples(static_cast<size_t>(seconds * 16000));
+    double phase = 0;
+    for (size_t i = 0; i < samples.size(); i++) {
+        phase += 2 * 3.14159265358979 * (120 + 60 * std::sin(static_cast<double>(i) / 4000)) / 16000;
+        samples[i] = static_cast<float>(0.2 * std::sin(phase) + 0.1 * std::sin(2 * phase) + 0.05 * std::sin(5 * phase));
+    }
+    return samples;
+}
+
+Request spoken(double seconds, Output output = Output::both) {
+    Request request;
+    request.samples = hum(seconds);
+    request.output = output;
+    request.speaking.seed = 5;
+    request.max_seconds = 1;
+    request.max_tokens = 8;
+    return request;
+}
+
+Request written(std::vector<int32_t> text, Output output = Output::both) {
+    Request request = spoken(0, output);
+    request.text = std::move(text);
+    return request;
+}
+
+struct Reply {
+    std::vector<float> audio;
+    std::vector<int32_t> units, text, heard_text;
+    std::vector<HeardUnit> heard;
+    Timings timings;
+    size_t chunks = 0;
+};
+
+Reply generate(Session & session, const Request & request) {
+    Reply reply;
+    bool last = false;
+    CancelToken cancel;
+    session.generate(
+        request,
+        [&](Chunk && chunk) {
+            CHECK(!last);
+            reply.audio.insert(reply.audio.end(), chunk.audio.begin(), chunk.audio.end());
+            reply.units.insert(reply.units.end(), chunk.units.begin(), chunk.units.end());
+            reply.text.insert(reply.text.end(), chunk.text.begin(), chunk.text.end());
+            CHECK(!chunk.heard || reply.chunks == 0);
+            reply.heard = chunk.heard.value_or(reply.heard);
+            reply.heard_text = chunk.heard_text.value_or(reply.heard_text);
+            last = chunk.timings.has_value();
+            reply.timings = chunk.timings.value_or(reply.timings);
+            reply.chunks++;
+        },
+        cancel);
+    CHECK(last);
+    return reply;
+}
+
+std::string code_of(const std::function<void()> & body) {
+    try {
+        body();
+    } catch (const MossError & error) {
+        return error.code();
+    }
+    return "";
+}
+
+bool same(const Reply & a, const Reply & b) {
+    return a.audio == b.audio && a.units == b.units && a.text == b.text;
+}
+
+} // namespace
+
+TEST(a_spoken_turn_delivers_audio_units_and_text) {
+    Session session(model(), 1);
+    const Reply reply = generate(session, spoken(1.5));
+    const ModelInfo & info = model()->info();
+    CHECK(!reply.units.empty());
+    for (const int32_t unit : reply.units) {
+        CHECK(unit > 0 && unit < static_cast<int32_t>(info.units.size()));
+    }
+    CHECK(reply.text.size() <= 8);
+    for (const int32_t id : reply.text) {
+        CHECK(id != info.tokens.im_start && id != info.tokens.im_end && id != info.tokens.sosp &&
+              id != info.tokens.modality_pad && id != info.tokens.pad);
+    }
+    CHECK(!reply.audio.empty());
+    CHECK(reply.audio.size() <= 16000);
+    for (const float sample : reply.audio) {
+        CHECK(std::isfinite(sample));
+    }
+    CHECK_NEAR(reply.timings.input_seconds, 1.5, 1e-6);
+    CHECK_NEAR(reply.timings.reply_seconds, static_cast<double>(reply.audio.size()) / 16000, 1e-6);
+    const Timings & t = reply.timings;
+    CHECK(t.first_audio_ms > 0 && t.first_audio_ms < t.total_ms);
+    CHECK_NEAR(t.encode_ms + t.prefill_ms + t.lm_ms + t.decode_ms, t.total_ms, 0.1 * t.total_ms + 1);
+}
+
+TEST(the_context_holds_the_whole_turn_afterwards) {
+    Session session(model(), 1);
+    const Request request = spoken(1);
+    const Reply reply = generate(session, request);
+    // (16000 samples + 640 of tail padding) / 1280 a row, rounded up
+    const size_t speech = 13, fixed = 6 + 13 + 2, marks = 2; // user_prefix, assistant_prefix, turn_end; sosp, eosp
+    CHECK_EQ(static_cast<size_t>(session.length()), speech + fixed + marks + reply.units.size() + reply.text.size());
+    const int before = session.length();
+    const Reply answer = generate(session, written({1, 2, 3}, Output::text));
+    CHECK_EQ(static_cast<size_t>(session.length() - before), 3 + fixed + answer.text.size());
+    CHECK(answer.audio.empty() && answer.units.empty());
+    session.reset();
+    CHECK_EQ(session.length(), 0);
+}
+
+TEST(speech_output_delivers_no_text_but_remembers_it) {
+    Session both(model(), 1), speech(model(), 1);
+    const Reply with = generate(both, spoken(1, Output::both));
+    const Reply without_text = generate(speech, spoken(1, Output::speech));
+    CHECK(without_text.text.empty());
+    CHECK(with.audio == without_text.audio);
+    CHECK_EQ(both.length(), speech.length());
+}
+
+TEST(equal_seeds_give_equal_replies) {
+    Session a(model(), 3), b(model(), 3), c(model(), 4);
+    Request request = spoken(1);
+    request.speaking.seed.reset(); // the session's generator
+    const Reply first = generate(a, request);
+    CHECK(same(first, generate(b, request)));
+    CHECK(!same(first, generate(c, request)));
+    CHECK(!same(first, generate(a, request))); // the generator and the conversation went on
+}
+
+TEST(the_reply_is_generated_from_aligner_rows_alone) {
+    Session session(model(), 1);
+    const Reply reply = generate(session, spoken(1.5));
+    Session no_ctc(without("encoder.ctc."), 1);
+    const Reply deaf_to_ctc = generate(no_ctc, spoken(1.5));
+    CHECK(same(reply, deaf_to_ctc)); // bit by bit
+    CHECK(deaf_to_ctc.heard.empty() || deaf_to_ctc.heard.size() != reply.heard.size());
+    Session no_aligner(without("aligner."), 1);
+    CHECK(!same(reply, generate(no_aligner, spoken(1.5))));
+}
+
+TEST(a_cancelled_turn_leaves_no_trace) {
+    Session untouched(model(), 1);
+    generate(untouched, written({7, 8}));
+    const Reply expected = generate(untouched, spoken(1));
+    for (const size_t stop_at : {size_t(0), size_t(1), size_t(3)}) {
+        Session session(model(), 1);
+        generate(session, written({7, 8}));
+        const int before = session.length();
+        CancelToken cancel;
+        size_t chunks = 0;
+        if (stop_at == 0) {
+            cancel.cancel();
+        }
+        const auto count = [&](Chunk &&) {
+            if (++chunks == stop_at) {
+                cancel.cancel();
+            }
+        };
+        CHECK_EQ(code_of([&] { session.generate(spoken(2), count, cancel); }), code::aborted);
+        CHECK_EQ(session.length(), before);
+        CHECK(same(expected, generate(session, spoken(1))));
+    }
+}
+
+TEST(a_failing_receiver_and_undo_leave_no_trace) {
+    Session session(model(), 1);
+    CancelToken cancel;
+    const auto fail = [](Chunk && chunk) {
+        if (chunk.timings) {
+            throw std::runtime_error("full disk");
+        }
+    };
+    CHECK_THROWS_WITH(session.generate(spoken(1), fail, cancel), "full disk");
+    CHECK_EQ(session.length(), 0);
+    const Reply reply = generate(session, spoken(1));
+    session.undo();
+    CHECK_EQ(session.length(), 0);
+    CHECK(same(reply, generate(session, spoken(1))));
+}
+
+TEST(a_full_context_is_refused_before_anything_is_computed) {
+    Session session(model(), 1);
+    std::string code;
+    int turns = 0;
+    while (code.empty() && turns < 100) {
+        const int before = session.length();
+        code = code_of([&] { generate(session, spoken(2)); });
+        if (!code.empty()) {
+            CHECK_EQ(session.length(), before);
+        }
+        turns++;
+    }
+    CHECK(turns > 2);
+    CHECK_EQ(code, code::prompt_too_long);
+    session.reset();
+    CHECK(!generate(session, spoken(2)).units.empty());
+    CHECK_EQ(code_of([&] { generate(session, written(std::vector<int32_t>(600, 1))); }), code::prompt_too_long);
+    CHECK_EQ(code_of([&] { generate(session, spoken(model()->info().max_input_seconds + 0.1)); }), code::audio_length);
+}
+
+TEST(the_longest_speech_fits_and_its_reply_ends_with_the_context) {
+    Session session(model(), 1);
+    Request request = spoken(model()->info().max_input_seconds);
+    request.max_seconds = 60;
+    request.max_tokens = 500;
+    generate(session, request);
+    CHECK(session.length() <= model()->info().n_ctx);
+}
+
+TEST(limits_cut_speech_and_text) {
+    Session session(model(), 1);
+    Request request = spoken(1);
+    request.max_seconds = 0.25;
+    request.max_tokens = 1;
+    const Reply reply = generate(session, request);
+    CHECK(reply.audio.size() <= 4000);
+    CHECK(reply.text.size() <= 1);
+}
+
+TEST(a_transcription_takes_no_part_in_the_conversation) {
+    Session session(model(), 1), other(model(), 1);
+    generate(session, written({9}));
+    generate(other, written({9}));
+    const int before = session.length();
+    CancelToken cancel;
+    const Transcript a = session.transcribe(hum(1), {}, 2, 8, cancel);
+    CHECK_EQ(session.length(), before);
+    CHECK(a.text.size() <= 8);
+    for (const HeardUnit & unit : a.units) {
+        CHECK(unit.start >= 0 && unit.start <= unit.end && unit.end <= 1.0001F);
+        CHECK(unit.tone >= 0 && unit.tone <= 5);
+    }
+    CHECK(same(generate(session, spoken(1)), generate(other, spoken(1))));
+    CHECK(session.transcribe(hum(1), {}, 2, 8, cancel).text == a.text);
+    CHECK_EQ(session.encode(hum(1), cancel).size(), a.units.size());
+}
+
+TEST(a_turn_can_write_down_what_it_heard) {
+    Session session(model(), 1);
+    Request request = spoken(1);
+    request.transcribe = true;
+    const Reply reply = generate(session, request);
+    CancelToken cancel;
+    CHECK(reply.heard_text == session.transcribe(request.samples, {}, 5, 8, cancel).text);
+}
+
+TEST(units_are_read_aloud_by_the_voice_of_their_language) {
+    Session session(model(), 1);
+    const auto read = [&](const std::vector<int32_t> & units, int voice) {
+        Speaking speaking;
+        speaking.voice = voice;
+        speaking.seed = 1;
+        std::vector<float> audio;
+        CancelToken cancel;
+        session.speak(
+            units, speaking, [&](Chunk && chunk) { audio.insert(audio.end(), chunk.audio.begin(), chunk.audio.end()); },
+            cancel);
+        return audio;
+    };
+    const std::vector<int32_t> english{30, 6, 20, 40}, mandarin{30, 20, 8, 40}, neither{30, 20, 40};
+    CHECK(!read(english, 0).empty());
+    CHECK(read(english, 0) != read(english, 1));
+    CHECK(read(english, -1) == read(english, model()->info().default_voice_en));
+    CHECK(read(mandarin, -1) == read(mandarin, model()->info().default_voice_zh));
+    CHECK(read(neither, -1) == read(neither, model()->info().default_voice_en));
+    CHECK_EQ(session.length(), 0);
+}
+
+TEST(what_does_not_fit_is_refused) {
+    Session session(model(), 1);
+    CancelToken cancel;
+    const auto code_for = [&](const Request & request) { return code_of([&] { generate(session, request); }); };
+    CHECK_EQ(code_for(spoken(0)), code::audio_length);
+    Request both = spoken(1);
+    both.text = {1};
+    CHECK_EQ(code_for(both), code::invalid_argument);
+    Request nan = spoken(1);
+    nan.samples[5] = NAN;
+    CHECK_EQ(code_for(nan), code::invalid_argument);
+    CHECK_EQ(code_for(written({-1})), code::invalid_argument);
+    CHECK_EQ(code_for(written({288})), code::invalid_argument);
+    Request voice = spoken(1);
+    voice.speaking.voice = 2;
+    CHECK_EQ(code_for(voice), code::invalid_argument);
+    Request emotion = spoken(1);
+    emotion.speaking.emotion = 99;
+    CHECK_EQ(code_for(emotion), code::invalid_argument);
+    Request speed = spoken(1);
+    speed.speaking.speed = NAN;
+    CHECK_EQ(code_for(speed), code::invalid_argument);
+    CHECK_EQ(session.length(), 0);
+    const auto quiet = [](Chunk &&) {};
+    CHECK_EQ(code_of([&] { session.speak({}, {}, quiet, cancel); }), code::invalid_argument);
+    CHECK_EQ(code_of([&] { session.speak({0}, {}, quiet, cancel); }), code::invalid_argument);
+    CHECK_EQ(code_of([&] { session.speak({70}, {}, quiet, cancel); }), code::invalid_argument);
+    CHECK_EQ(code_of([&] { Model::load("no such file"); }), code::model_not_found);
+    CHECK_EQ(code_of([&] { Model::load(MOSS_SOURCE_DIR "/package.json"); }), code::model_format);
+    CHECK_EQ(code_of([&] { Model::load(tiny, {-1}); }), code::invalid_argument);
+}
+
+TEST(a_single_sample_is_speech) {
+    Session session(model(), 1);
+    Request request = spoken(1);
+    request.samples.resize(1);
+    CHECK(!generate(session, request).units.empty());
+}
