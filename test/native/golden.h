@@ -1,0 +1,57 @@
+// The tiny models of test/golden and the PyTorch twins' stages for them.
+
+#pragma once
+
+#include "test.h"
+
+#include "graph/runner.h"
+#include "graph/weights.h"
+#include "io/gguf_file.h"
+#include "model/listener.h"
+#include "model/lm.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moss::test {
+
+inline std::string golden_path(const std::string & name) {
+    return std::string(MOSS_SOURCE_DIR) + "/test/golden/" + name;
+}
+
+/// Reference tensors by stage, rows of ne0 values.
+class Golden {
+  public:
+    explicit Golden(const std::string & name) : file_(GgufFile::open(golden_path(name))) {}
+
+    StageData get(const std::string & stage) const;
+    std::vector<float> values(const std::string & stage) const { return get(stage).values; }
+    std::vector<int32_t> ids(const std::string & key) const;
+
+    /// Every stage of `found` that the file has is as in the file: the largest error is at most `tolerance` of the
+    /// stage's range (its largest value less its smallest). Returns how many were compared.
+    int check_error(const Stages & found, double tolerance) const;
+
+    /// The same by cosine similarity, which is at least `least`.
+    int check_cosine(const Stages & found, double least) const;
+
+  private:
+    GgufFile file_;
+};
+
+/// Largest difference of two equally long lists.
+double max_difference(const std::vector<float> & a, const std::vector<float> & b);
+
+/// A bundle of test/golden with its listener and, where it has one, its language model.
+struct TestModel {
+    explicit TestModel(const std::string & name, int threads = 2);
+
+    GgufFile file;
+    Weights weights;
+    Runner runner;
+    std::unique_ptr<Lm> lm;
+    std::unique_ptr<Listener> listener;
+};
+
+} // namespace moss::test
