@@ -1,0 +1,216 @@
+"""Trains front end, tone module and encoder together: CTC over the units, frame targets from known durations, pitch and tones.
+
+    python -m training.train_encoder --fold base --minutes 65                       # no human Mandarin
+    python -m training.train_encoder --fold shipped --init base --minutes 12        # both human Mandarin speakers
+    python -m training.train_encoder --fold a --init base --minutes 8               # + yuetan; judged on chenwang's syllables
+    python -m training.train_encoder --fold b --init base --minutes 8               # + chenwang; judged on yuetan's words
+
+Reads what training.data.prepare made under $MOSS_RUNS. A run lives in $MOSS_RUNS/encoder-FOLD; `--resume` continues it. The learning rate follows the processor time spent, so a run costs what was asked, however busy the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import checkpoint, fast_gelu
+from .data.units import N_UNITS
+from .encoder_data import HUMAN_MANDARIN, UNIT_DELAY, Clip, Corpora, Examples, collate
+from .encoder_eval import evaluate, held_out, outputs
+from .losses import ctc_loss, forced_alignment, frame_loss, pitch_loss, tone_loss
+from .muon import Muon
+from .speech_encoder import FRAME, SpeechEncoder
+
+FOLDS = {"base": set(), "a": {"yuetan"}, "b": {"chenwang"}, "shipped": {"yuetan", "chenwang"}}
+CHUNKS, CHUNK_ODDS = [8, 16, 32, 0], [0.2, 0.45, 0.15, 0.2]
+MIDDLE = 2  # the block whose output also predicts the frame targets
+
+
+class Trainee(nn.Module):
+    """The network and the two linear heads that only training uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = SpeechEncoder()
+        size = self.net.configs["encoder"].embedding_length
+        self.middle, self.final = nn.Linear(size, N_UNITS), nn.Linear(size, N_UNITS)
+
+    def losses(self, batch: dict[str, torch.Tensor], chunk_size: int, dropout: float, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        stages: dict[str, torch.Tensor] = {}
+        hidden, tone = self.net(batch["wave"], batch["lengths"], chunk_size, dropout, stages, mask)
+        return {
+            "ctc": ctc_loss(self.net.encoder.ctc(hidden), batch["lengths"], batch["ids"], batch["id_lengths"]),
+            "frame": frame_loss(self.final(hidden), batch["frame_ids"]),
+            "middle": frame_loss(self.middle(stages[f"encoder.blk.{MIDDLE}"]), batch["frame_ids"]),
+            "pitch": pitch_loss(tone["lag_logits"], tone["voicing_logit"], self.net.tone.log_f0, batch["log_f0"]),
+            "tone": tone_loss(tone["logits"], batch["tone"], batch["tone_weight"]),
+        }
+
+
+def hide_frames(frames: int, count: int, rng: np.random.Generator) -> torch.Tensor:
+    """[B, T, 1]: 0 in about one stretch of up to 8 frames every 3 s, on half of the utterances."""
+    mask = np.ones((count, frames, 1), np.float32)
+    for row in range(count):
+        if rng.random() < 0.5:
+            for _ in range(1 + frames // 150):
+                start, width = rng.integers(frames), rng.integers(1, 9)
+                mask[row, start : start + width] = 0
+    return torch.from_numpy(mask)
+
+
+def align(trainee: Trainee, examples: Examples, clips: list[Clip]) -> None:
+    """Gives clips without durations the bounds that the frame head finds."""
+    trainee.eval()
+    failed = 0
+    for clip, out in outputs(trainee.net, examples, clips):
+        with torch.no_grad():
+            log_probs = trainee.final(torch.from_numpy(out["hidden"])).log_softmax(-1).numpy()
+        bounds = forced_alignment(log_probs, clip.ids)
+        failed += bounds is None
+        clip.bounds = None if bounds is None else np.maximum(bounds * FRAME / 16000 - UNIT_DELAY, 0)
+    print(f"aligned {len(clips) - failed} clips, {failed} too short", flush=True)
+    trainee.train()
+
+
+def admitted(clips: list[Clip], fold: str, replay: float) -> list[Clip]:
+    """The clips a fold trains on. `replay` scales how often the clips come that its starting point knows."""
+    chosen = []
+    for clip in clips:
+        human = clip.speaker in HUMAN_MANDARIN
+        if not clip.test and clip.ids and (clip.speaker in FOLDS[fold] or not human):
+            clip.repeat *= 1.0 if human else replay
+            chosen.append(clip)
+    return chosen
+
+
+def make_optimizers(trainee: Trainee, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks and of the front end, AdamW for the rest."""
+    matrices = [p for n, p in trainee.net.named_parameters() if p.ndim > 1 and (".blk." in n or n == "encoder.proj.weight" or (n.startswith("frontend.conv") and ".0." not in n))]
+    taken = {id(p) for p in matrices}
+    rest = [p for p in trainee.parameters() if id(p) not in taken]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": 0.02, "scale": 1.0},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "scale": 1.0},
+    ]
+    return [torch.optim.AdamW(groups, lr, (0.9, 0.98), fused=True), Muon([{"params": matrices, "scale": 2.0}], lr)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    runs = checkpoint.runs_folder()
+    parser.add_argument("--fold", choices=FOLDS, default="base")
+    parser.add_argument("--name", help="run folder under $MOSS_RUNS (default: encoder-FOLD)")
+    parser.add_argument("--init", help="run to start from: its fold's name or a checkpoint file")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--minutes", type=float, default=65, help="processor time to spend")
+    parser.add_argument("--lr", type=float, help="peak (default 1.5e-3, from --init 4e-4)")
+    parser.add_argument("--seconds", type=float, default=28, help="audio a batch, padding included")
+    parser.add_argument("--replay", type=float, help="how often known clips come beside the fold's new speakers (default 1, from --init 0.35)")
+    parser.add_argument("--dropout", type=float, default=0.05)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--evaluate-every", type=float, default=5, help="minutes")
+    parser.add_argument("--publish", action="store_true", help="also keep $MOSS_RUNS/encoder/latest.pt")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+
+    fast_gelu.enable()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    run = runs / (args.name or f"encoder-{args.fold}")
+    run.mkdir(parents=True, exist_ok=True)
+    corpora = Corpora(runs)
+    replay = args.replay if args.replay is not None else 0.35 if args.init else 1.0
+    trainee = Trainee()
+    examples = Examples(corpora, lambda clips: admitted(clips, args.fold, replay), trainee.net.configs["frontend"].tail_padding, args.seed)
+    sets = held_out(corpora)
+    state_path = run / "state.pt"
+    elapsed, step = 0.0, 0
+    peak = args.lr or (4e-4 if args.init else 1.5e-3)
+    optimizers = make_optimizers(trainee, peak)
+    if args.init:
+        source = Path(args.init) if args.init.endswith(".pt") else runs / f"encoder-{args.init}" / "model.pt"
+        trainee.load_state_dict(checkpoint.load(source)["trainee"])
+    average = checkpoint.Average(trainee)
+    if args.resume and state_path.exists():
+        state = checkpoint.load(state_path)
+        trainee.load_state_dict(state["trainee"])
+        for optimizer, saved in zip(optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        average.load_state_dict(state["average"])
+        elapsed, step = state["elapsed"], state["step"]
+        examples.rng = np.random.default_rng(args.seed + step)
+        print(f"resumed at step {step}, {elapsed / 60:.1f} min", flush=True)
+    elif args.init:
+        align(trainee, examples, [c for c in examples.clips if c.bounds is None])
+    hours = sum(c.samples * c.repeat for c in examples.clips) / 16000 / 3600
+    print(f"{run.name}: {len(examples.clips)} clips, {hours:.2f} h an epoch, {sum(p.numel() for p in trainee.net.parameters()) / 1e6:.2f} M parameters", flush=True)
+
+    def keep(evaluated: bool) -> None:
+        checkpoint.save(state_path, {"trainee": trainee.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "average": average.state_dict(), "elapsed": elapsed, "step": step})
+        average.swap()
+        result = evaluate(trainee.net, examples, sets) if evaluated else {}
+        saved = {**trainee.net.export(), "trainee": trainee.state_dict(), "step": step, "fold": args.fold}
+        checkpoint.save(run / "model.pt", saved)
+        if args.publish:
+            checkpoint.save(runs / "encoder" / "latest.pt", saved)
+        average.swap()
+        if evaluated:
+            record = {"step": step, "minutes": round(elapsed / 60, 2), "epoch": examples.epoch, **{k: round(v, 4) for k, v in result.items()}}
+            print(json.dumps(record), flush=True)
+            with open(run / "log.jsonl", "a") as log:
+                log.write(json.dumps(record) + "\n")
+
+    stream = examples.batches(args.seconds)
+    warmup = 200 if not args.init else 50
+    total = args.minutes * 60
+    sums: dict[str, float] = {}
+    heard, last, next_evaluation = 0.0, time.process_time(), elapsed + args.evaluate_every * 60
+    since = (step, elapsed)
+    while elapsed < total:
+        progress = elapsed / total
+        rate = peak * min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["scale"]
+        batch = collate(next(stream))
+        chunk = int(examples.rng.choice(CHUNKS, p=CHUNK_ODDS))
+        mask = hide_frames(batch["frame_ids"].shape[1], len(batch["lengths"]), examples.rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = trainee.losses(batch, chunk, args.dropout, mask)
+        aid = 1.0 - 0.7 * progress  # the frame targets lead at first; CTC is what is used
+        loss = min(1.0, 0.05 + step / 600) * losses["ctc"] + aid * (losses["frame"] + 0.5 * losses["middle"]) + 0.3 * losses["pitch"] + 0.5 * losses["tone"]
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(trainee.parameters(), 2.0)
+        for optimizer in optimizers:
+            if torch.isfinite(norm):
+                optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        step += 1
+        average.update()
+        heard += float(batch["lengths"].sum()) * FRAME / 16000
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value.item()
+        now = time.process_time()
+        elapsed, last = elapsed + now - last, now
+        if step % 50 == 0:
+            speed = heard / max(elapsed - since[1], 1e-3)
+            print(f"{elapsed / 60:6.2f} min  step {step}  lr {rate:.1e}  norm {norm.item():.2f}  " + "  ".join(f"{k} {v / 50:.3f}" for k, v in sums.items()) + f"  {speed:.0f}x", flush=True)
+            sums, heard, since = {}, 0.0, (step, elapsed)
+        if elapsed >= next_evaluation:
+            keep(True)
+            next_evaluation = elapsed + args.evaluate_every * 60
+            last = time.process_time()
+    keep(True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
