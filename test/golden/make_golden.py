@@ -3,7 +3,7 @@
     python test/golden/make_golden.py            # needs training/requirements.txt; run from the project's root
 
 tiny.gguf, tiny-q8_0.gguf    all components with random weights: layer norm, pre-norm, causal
-tiny.golden.gguf             inputs and named stages of the PyTorch twins for it
+tiny.golden.gguf             inputs and named stages of the PyTorch twins for it (the decoder's: make_decoder_golden.py)
 whole.gguf, whole-q8_0.gguf  front end and encoder of the other kind: group norm, post-norm, not causal (as Wav2Vec2-base)
 whole.golden.gguf            its inputs and stages
 
@@ -68,6 +68,14 @@ def randomize(module: nn.Module, seed: int, gain: float = 1.0) -> nn.Module:
     return module.eval()
 
 
+def calm_decoder(decoder: nn.Module) -> nn.Module:
+    """Random weights would send the decoder's exponentials and phases where no trained one is, and rounding errors with them."""
+    with torch.no_grad():
+        decoder.prosody.stats.weight[decoder.config.flow_size :].mul_(0.2)  # log deviation of the prior
+        decoder.gen.post.weight.mul_(0.1)  # log magnitudes and phases
+    return decoder
+
+
 def voice_like(samples: int, seed: int) -> torch.Tensor:
     """A gliding harmonic tone in noise, [1, N]."""
     rng = np.random.default_rng(seed)
@@ -115,7 +123,7 @@ def make_tiny() -> None:
     encoder = randomize(Encoder(ENCODER, FRONTEND.channels[-1], N_UNITS), 3)
     aligner = randomize(Aligner(ALIGNER, ENCODER.embedding_length, LM_CONFIG.embedding_length), 4)
     lm = randomize(LM(LM_CONFIG), 5)
-    decoder = randomize(Decoder(DECODER), 6)
+    decoder = calm_decoder(randomize(Decoder(DECODER), 6))
 
     bundle = Bundle(name="tiny", description="Random weights, for tests.", tokenizer=tiny_tokenizer())
     for component, config, module in (
@@ -147,12 +155,9 @@ def make_tiny() -> None:
     grid = lm.embed(text, audio)
     lm(torch.cat([grid[None, :6], rows, grid[None, 6:]], 1), stages)
 
-    units = torch.randint(1, N_UNITS, (1, 13), generator=torch.Generator().manual_seed(11))
-    voice = [torch.tensor(table[1:2], dtype=torch.float32) for table in bundle.voices[1:]]
-    decoder.infer(units, *voice, noise_scale=0.0, stages=stages)
     save_golden(
         FOLDER / "tiny.golden.gguf", {"input.samples": wave, "encoder.full.hidden": full, **stages},
-        {"input.text": text.tolist(), "input.audio": audio.tolist(), "input.units": units[0].tolist()},
+        {"input.text": text.tolist(), "input.audio": audio.tolist()},
     )  # fmt: skip
 
 

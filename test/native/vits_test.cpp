@@ -1,0 +1,211 @@
+// The decoder against its PyTorch twin, stage by stage, and a stream in pieces against the whole.
+
+#include "golden.h"
+#include "test.h"
+
+#include "model/noise.h"
+#include "model/vits_decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+using namespace moss;
+using namespace moss::test;
+
+namespace {
+
+struct DecoderModel {
+    explicit DecoderModel(const std::string & name, int threads = 1)
+        : file(GgufFile::open(golden_path(name))), weights(file), decoder(file, weights), runner(threads) {}
+
+    GgufFile file;
+    Weights weights;
+    VitsDecoder decoder;
+    Runner runner;
+};
+
+/// What a golden file was made with.
+struct Case {
+    explicit Case(const std::string & name)
+        : golden(name), units(golden.ids("input.units")), file(GgufFile::open(golden_path(name))) {
+        options.voice = 1;
+        options.seed = static_cast<uint64_t>(file.get_int("input.seed", 0, INT64_MAX));
+        options.speed = static_cast<float>(file.get_float("input.speed", 0, 1));
+        options.emotion = static_cast<int>(file.get_int("input.emotion", 0, 100));
+    }
+
+    Golden golden;
+    std::vector<int32_t> units;
+    DecoderOptions options;
+    GgufFile file;
+};
+
+std::vector<float> append(std::vector<float> a, const std::vector<float> & b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+}
+
+/// The audio of a stream that gets its units `step` at a time.
+std::vector<float> stream(DecoderModel & model, const std::vector<int32_t> & units, const DecoderOptions & options,
+                          size_t step) {
+    VitsDecoder::Stream stream(model.decoder, model.runner, options);
+    std::vector<float> audio;
+    for (size_t i = 0; i < units.size(); i += step) {
+        audio = append(audio, stream.push(units.data() + i, std::min(step, units.size() - i)));
+    }
+    return append(audio, stream.finish());
+}
+
+Stages run(DecoderModel & model, const Case & c) {
+    Stages stages;
+    model.runner.stages = &stages;
+    VitsDecoder::Stream stream(model.decoder, model.runner, c.options);
+    std::vector<float> audio = stream.push(c.units);
+    audio = append(audio, stream.finish());
+    model.runner.stages = nullptr;
+    CHECK(audio == stages["decoder.wave"].values);
+    const std::vector<float> durations = c.golden.values("decoder.durations");
+    CHECK_EQ(stream.durations().size(), durations.size());
+    for (size_t i = 0; i < durations.size(); i++) {
+        CHECK_EQ(stream.durations()[i], static_cast<int>(durations[i]));
+    }
+    return stages;
+}
+
+/// With an odd number of flows the channels of z stand reversed, by design.
+void reverse_z(Stages & stages) {
+    StageData & z = stages["decoder.z"];
+    for (auto row = z.values.begin(); row != z.values.end(); row += z.ne0) {
+        std::reverse(row, row + z.ne0);
+    }
+}
+
+} // namespace
+
+TEST(stages_match_the_twin) {
+    const Case c("decoder.golden.gguf");
+    DecoderModel model("tiny.gguf");
+    CHECK_EQ(c.golden.check_error(run(model, c), 1e-4), 14);
+}
+
+TEST(stages_match_the_twin_of_an_odd_decoder) {
+    const Case c("decoder-odd.golden.gguf");
+    DecoderModel model("decoder-odd.gguf");
+    Stages stages = run(model, c);
+    reverse_z(stages);
+    CHECK_EQ(c.golden.check_error(stages, 1e-4), 13);
+}
+
+TEST(quantized_stages_are_close) {
+    const Case c("decoder.golden.gguf");
+    DecoderModel model("tiny-q8_0.gguf");
+    CHECK_EQ(c.golden.check_cosine(run(model, c), 0.999), 14);
+}
+
+TEST(pieces_give_the_whole) {
+    for (const std::string name : {"tiny", "decoder-odd"}) {
+        Case c(name == "tiny" ? "decoder.golden.gguf" : name + ".golden.gguf");
+        DecoderModel model(name + ".gguf");
+        for (const size_t length : {1, 2, 7, 90}) {
+            std::vector<int32_t> units;
+            for (size_t i = 0; i < length; i++) {
+                units.push_back(c.units[i % c.units.size()]);
+            }
+            c.options.chunk_frames = 4096;
+            const std::vector<float> whole = stream(model, units, c.options, length);
+            CHECK(!whole.empty());
+            for (const int chunk : {1, 7, 64}) {
+                for (const size_t step : {1, 3, 40}) {
+                    c.options.chunk_frames = chunk;
+                    CHECK(max_difference(stream(model, units, c.options, step), whole) <= 1e-4);
+                }
+            }
+        }
+    }
+}
+
+TEST(a_units_audio_needs_no_more_than_the_lookahead) {
+    const Case c("decoder.golden.gguf");
+    DecoderModel model("tiny.gguf");
+    // Two replies that differ in their last unit only: the audio is equal until long before it.
+    std::vector<int32_t> units;
+    for (size_t i = 0; i < 200; i++) {
+        units.push_back(c.units[i % c.units.size()]);
+    }
+    VitsDecoder::Stream one(model.decoder, model.runner, c.options);
+    VitsDecoder::Stream two(model.decoder, model.runner, c.options);
+    const std::vector<float> early = one.push(units);
+    CHECK(early.size() > 100 * static_cast<size_t>(model.decoder.config().hop_length));
+    CHECK(static_cast<int>(one.durations().size()) == 1 + 200 - model.decoder.lookahead_units());
+    units.back() = units.back() == 5 ? 6 : 5;
+    CHECK(max_difference(two.push(units), early) <= 1e-6);
+}
+
+TEST(options_change_the_audio) {
+    const Case c("decoder.golden.gguf");
+    DecoderModel model("tiny.gguf");
+    DecoderOptions options;
+    const std::vector<float> plain = stream(model, c.units, options, 99);
+    CHECK(max_difference(stream(model, c.units, options, 99), plain) == 0); // the seed decides
+    const auto differs = [&](const DecoderOptions & changed) {
+        const std::vector<float> other = stream(model, c.units, changed, 99);
+        return other.size() != plain.size() || max_difference(other, plain) > 1e-4;
+    };
+    DecoderOptions changed = options;
+    changed.voice = 1;
+    CHECK(differs(changed));
+    changed = options;
+    changed.emotion = 1;
+    CHECK(differs(changed));
+    changed = options;
+    changed.seed = 1;
+    CHECK(differs(changed));
+    changed = options;
+    changed.speed = 0.5F;
+    CHECK(stream(model, c.units, changed, 99).size() > plain.size());
+}
+
+TEST(refuses_what_does_not_fit) {
+    DecoderModel model("tiny.gguf");
+    const auto with = [&](const std::function<void(DecoderOptions &)> & change) {
+        DecoderOptions options;
+        change(options);
+        return VitsDecoder::Stream(model.decoder, model.runner, options);
+    };
+    CHECK_THROWS_WITH(with([](auto & o) { o.voice = 2; }), "voice");
+    CHECK_THROWS_WITH(with([](auto & o) { o.voice = -1; }), "voice");
+    CHECK_THROWS_WITH(with([](auto & o) { o.emotion = 99; }), "emotion");
+    CHECK_THROWS_WITH(with([](auto & o) { o.speed = NAN; }), "speed");
+    CHECK_THROWS_WITH(with([](auto & o) { o.noise_scale = -1; }), "noise_scale");
+    CHECK_THROWS_WITH(with([](auto & o) { o.chunk_frames = 0; }), "chunk_frames");
+    VitsDecoder::Stream stream(model.decoder, model.runner, {});
+    CHECK_THROWS_WITH(stream.push({-1}), "units");
+    CHECK_THROWS_WITH(stream.push({100000}), "units");
+    CHECK(stream.push(std::vector<int32_t>{}).empty());
+    CHECK(stream.finish().empty());
+    CHECK_THROWS_WITH(stream.push({1}), "finished");
+    CHECK_THROWS_WITH(stream.finish(), "finished");
+}
+
+TEST(noise_is_standard_and_depends_on_its_place_only) {
+    constexpr int64_t channels = 6;
+    double sum = 0;
+    double squares = 0;
+    constexpr int64_t frames = 20000;
+    std::vector<float> values(channels);
+    for (int64_t frame = 0; frame < frames; frame++) {
+        normal_noise(42, frame, channels, values.data());
+        for (const float value : values) {
+            sum += value;
+            squares += static_cast<double>(value) * value;
+        }
+    }
+    CHECK_NEAR(sum / (channels * frames), 0, 0.01);
+    CHECK_NEAR(squares / (channels * frames), 1, 0.01);
+    std::vector<float> again(channels);
+    normal_noise(42, frames - 1, channels, again.data());
+    CHECK(again == values);
+    normal_noise(43, frames - 1, channels, again.data());
+    CHECK(again != values);
+}
