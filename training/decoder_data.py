@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from .data.units import SPACE, UNIT_ID, teacher_to_units
+from .data.prepare import AudioStore
+from .data.units import SPACE, UNIT_ID
 from .data.voices import TEST_VOICES, parse_blend, voice_vector
 from .networks.config import DecoderConfig
 
@@ -43,36 +42,29 @@ class Utterance:
         return len(self.pitch)
 
 
-def load_corpus(name: str, folder: Path, audio: Path, config: DecoderConfig, minimum: int) -> tuple[np.ndarray, list[Utterance]]:
-    """Utterances of a labelled corpus; `audio` without suffix: `.i16` samples at 16 kHz, `.json` maps `name/id` to [offset, samples]."""
-    samples = np.memmap(audio.with_suffix(".i16"), "<i2", "r")
-    index = json.loads(audio.with_suffix(".json").read_text())
-    labels = np.load(folder / "f0-energy.npz")
+def load_corpus(store: AudioStore, name: str, config: DecoderConfig, minimum: int) -> list[Utterance]:
+    """Utterances of a corpus that carries durations, pitch and energy; test voices and clips under `minimum` frames are left out."""
     edge = UNIT_ID[SPACE]
     utterances = []
-    for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if TEST_VOICES & {v for v, _ in parse_blend(row["voice"])} or f"{name}/{row['id']}" not in index:
+    for i, row in enumerate(store.records):
+        if row["corpus"] != name or row["split"] == "test" or "prosody" not in row or TEST_VOICES & {v for v, _ in parse_blend(row["speaker"])}:
             continue
-        units = teacher_to_units(row["phonemes"], row["durations"], row["lang"])
-        lead, tail = TEACHER_STRIDE * units.lead, TEACHER_STRIDE * units.tail
+        lead, tail = (TEACHER_STRIDE * row.get(side, 0) for side in ("lead", "tail"))
         skip, kept_tail = max(0, lead - EDGE_CAP), min(tail, EDGE_CAP)
-        durations = np.array([lead - skip, *(TEACHER_STRIDE * d for d in units.durations), kept_tail], np.int64)
+        durations = np.array([lead - skip, *(TEACHER_STRIDE * d for d in row["durations"]), kept_tail], np.int64)
         frames = int(durations.sum())
-        f0 = labels[row["id"] + "_f0"][skip : skip + frames].astype(np.float32)
-        energy = (labels[row["id"] + "_energy"][skip : skip + frames].astype(np.float32) - ENERGY[0]) / ENERGY[1]
-        offset, length = index[f"{name}/{row['id']}"]
-        if len(f0) < frames or len(energy) < frames or frames < minimum or length < (skip + frames) * HOP:
+        f0, energy = store.f0(i)[skip : skip + frames], (store.energy(i)[skip : skip + frames] - ENERGY[0]) / ENERGY[1]
+        if len(f0) < frames or frames < minimum or row["samples"] < (skip + frames) * HOP:
             continue
-        voiced = f0 > 50
+        voiced = f0 > 0
         pitch = np.where(voiced, (np.log(np.maximum(f0, 50)) - config.log_f0_mean) / config.log_f0_std, 0).astype(np.float32)
         utterances.append(
             Utterance(
-                f"{name}/{row['id']}", row["lang"], row["voice"], len(row["phonemes"]), row["text"], offset + skip * HOP, skip * HOP,
-                np.array([edge, *units.ids, edge]), durations, pitch, voiced.astype(np.float32), energy,
+                row["id"], row["lang"], row["speaker"], len(row["ids"]), row["text"], row["offset"] + skip * HOP, skip * HOP,
+                np.array([edge, *row["ids"], edge]), durations, pitch, voiced.astype(np.float32), energy,
             )
         )  # fmt: skip
-    return samples, utterances
+    return utterances
 
 
 def held_out(utterance: Utterance) -> bool:
@@ -135,19 +127,19 @@ def collate(items: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
 class Mixture:
     """Draws batches from corpora by weight; within a corpus, an utterance by its length."""
 
-    def __init__(self, corpora: list[tuple[np.ndarray, list[Utterance], float]], window: int, seed: int):
-        self.corpora, self.window = corpora, window
+    def __init__(self, samples: np.ndarray, corpora: list[tuple[list[Utterance], float]], window: int, seed: int):
+        self.samples, self.corpora, self.window = samples, corpora, window
         self.rng = np.random.default_rng(seed)
-        self.weights = np.array([w for _, _, w in corpora]) / sum(w for _, _, w in corpora)
+        self.weights = np.array([w for _, w in corpora]) / sum(w for _, w in corpora)
         self.chances = []
-        for _, utterances, _ in corpora:
+        for utterances, _ in corpora:
             frames = np.array([min(u.frames, 400) for u in utterances], float)
             self.chances.append(frames / frames.sum())
 
     def batch(self, size: int) -> dict[str, torch.Tensor]:
         items = []
         for c in self.rng.choice(len(self.corpora), size, p=self.weights):
-            samples, utterances, _ = self.corpora[c]
+            utterances = self.corpora[c][0]
             u = utterances[self.rng.choice(len(utterances), p=self.chances[c])]
-            items.append(windowed(samples, u, self.window, self.rng))
+            items.append(windowed(self.samples, u, self.window, self.rng))
         return collate(items)

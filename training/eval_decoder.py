@@ -12,8 +12,9 @@ import soundfile
 import torch
 
 from .asr_judge import errors
-from .checkpoint import data_folder, load, runs_folder
+from .checkpoint import load, runs_folder
 from .data.g2p import to_symbols
+from .data.prepare import AudioStore
 from .data.units import SPACE, text_to_ids
 from .data.voices import DEFAULT_VOICE, voice_vector
 from .decoder_data import HOP, held_out, load_corpus
@@ -47,11 +48,12 @@ def speak(decoder: Decoder, text: str, lang: str, voice: str, noise_scale: float
     return decoder.infer(ids, speaker, style, noise_scale=noise_scale, speed=speed)[0].numpy()
 
 
-def held_out_mel(decoder: Decoder, audio: Path, n: int) -> dict[str, float]:
+def held_out_mel(decoder: Decoder, n: int) -> dict[str, float]:
     """Log mel distance of held-out clips spoken with the teacher's durations, and prosody's errors."""
     spectra, config = Spectra(), decoder.config
-    samples, utterances = load_corpus("teacher", data_folder() / "teacher", audio, config, 64)
-    utterances = [u for u in utterances if held_out(u)][:: max(1, sum(map(held_out, utterances)) // n)][:n]
+    store = AudioStore()
+    samples, utterances = store.samples, [u for u in load_corpus(store, "teacher", config, 64) if held_out(u)]
+    utterances = utterances[:: max(1, len(utterances) // n)][:n]
     mel, pitch, duration = [], [], []
     for u in utterances:
         speaker, style = (torch.from_numpy(v)[None] for v in voice_vector(u.voice, u.tokens))
@@ -68,7 +70,6 @@ def held_out_mel(decoder: Decoder, audio: Path, n: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path, nargs="?", default=runs_folder() / "decoder" / "latest.pt")
-    parser.add_argument("--audio", type=Path, default=runs_folder() / "audio16k")
     parser.add_argument("--out", type=Path, default=runs_folder() / "decoder" / "samples")
     parser.add_argument("--noise-scale", type=float, default=0.667)
     parser.add_argument("--clips", type=int, default=12)
@@ -78,7 +79,7 @@ def main() -> None:
     torch.manual_seed(0)
     decoder, step = load_decoder(args.checkpoint)
     args.out.mkdir(parents=True, exist_ok=True)
-    result: dict = {"step": step, "noise_scale": args.noise_scale} | (held_out_mel(decoder, args.audio, args.clips) if args.clips else {})
+    result: dict = {"step": step, "noise_scale": args.noise_scale} | (held_out_mel(decoder, args.clips) if args.clips else {})
     for lang, sentences in SENTENCES.items():
         wrong = total = 0
         compute = seconds = 0.0

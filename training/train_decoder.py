@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checkpoint import Average, data_folder, load, runs_folder, save
+from .checkpoint import Average, load, runs_folder, save
+from .data.prepare import AudioStore
 from .data.units import N_UNITS
 from .data.voices import statistics
 from .decoder_data import HOP, MARGIN, Mixture, held_out, load_corpus
@@ -108,8 +109,7 @@ def clip(parameters: list[torch.Tensor], recent: list[float], factor: float = 3.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=runs_folder() / "decoder")
-    parser.add_argument("--corpus", action="append", default=None, metavar="NAME=WEIGHT[,FOLDER[,AUDIO]]", help="default: teacher=1")
-    parser.add_argument("--audio", type=Path, default=runs_folder() / "audio16k", help="16 kHz memory map without suffix")
+    parser.add_argument("--corpus", action="append", default=None, metavar="NAME=WEIGHT", help="default: teacher=1")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--window", type=int, default=96, help="frames of 12.5 ms that prior, flow and posterior see")
     parser.add_argument("--segment", type=int, default=56, help="frames that are generated of it")
@@ -154,15 +154,13 @@ def main() -> None:
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
 
-    corpora = []
+    store, corpora = AudioStore(), []
     for spec in args.corpus or ["teacher=1"]:
-        name, _, rest = spec.partition("=")
-        weight, folder, audio = (rest.split(",") + ["", ""])[:3]
-        samples, utterances = load_corpus(name, Path(folder) if folder else data_folder() / name, Path(audio) if audio else args.audio, config, args.segment)
-        kept = [u for u in utterances if not held_out(u)]
-        print(f"{name}: {len(kept)} utterances, {sum(u.frames for u in kept) / 80 / 3600:.2f} h", flush=True)
-        corpora.append((samples, kept, float(weight)))
-    mixture = Mixture(corpora, args.window, args.seed + step)
+        name, _, weight = spec.partition("=")
+        utterances = [u for u in load_corpus(store, name, config, args.segment) if not held_out(u)]
+        print(f"{name}: {len(utterances)} utterances, {sum(u.frames for u in utterances) / 80 / 3600:.2f} h", flush=True)
+        corpora.append((utterances, float(weight or 1)))
+    mixture = Mixture(store.samples, corpora, args.window, args.seed + step)
     rng = np.random.default_rng(args.seed + step)
 
     def write() -> None:

@@ -33,7 +33,7 @@ class AudioStore:
         if index["units"] != UNITS:
             raise ValueError("audio16k.json was made with another unit inventory: delete audio16k.* and prepare again")
         self.records: list[dict[str, Any]] = [r for r in index["records"] if where is None or where(r)]
-        self._audio = np.memmap(folder / "audio16k.i16", dtype=np.int16, mode="r")
+        self.samples = np.memmap(folder / "audio16k.i16", dtype=np.int16, mode="r")
         self._f0 = np.memmap(folder / "audio16k.f0.f32", dtype=np.float32, mode="r")
         self._energy = np.memmap(folder / "audio16k.energy.f32", dtype=np.float32, mode="r")
 
@@ -43,7 +43,7 @@ class AudioStore:
     def audio(self, i: int) -> np.ndarray:
         """[samples] float32 in [-1, 1)."""
         r = self.records[i]
-        return self._audio[r["offset"] : r["offset"] + r["samples"]].astype(np.float32) / 32768.0
+        return self.samples[r["offset"] : r["offset"] + r["samples"]].astype(np.float32) / 32768.0
 
     def f0(self, i: int) -> np.ndarray | None:
         """[frames] Hz per 12.5 ms, 0 where unvoiced; None where the corpus has none."""
