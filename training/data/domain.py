@@ -104,6 +104,11 @@ def repeat_reply(text: str, lang: str) -> str:
     return _sentence(text, lang)
 
 
+def repeat_frames(lang: str) -> list[str]:
+    """The trained ways to ask for a repetition; {x} is what to repeat."""
+    return _phrasings(_TABLE[lang].REPEAT, "train")
+
+
 def home_reply_of(rng: random.Random, lang: str) -> str:
     """The confirmation of a random order."""
     table = _TABLE[lang]

@@ -1,0 +1,212 @@
+"""Training sequences of the aligner and the language model: turns of the dialogue domain, typed, spoken and spliced.
+
+Speech enters as the frozen encoder's states: of recordings (cached once, the augmented copy beside the clean one) and of
+sentences spliced from them (`data/splice.py`). Nothing held out is ever drawn: neither a test speaker's clip nor a test phrasing.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from .augment import Augment, resample
+from .data import domain, g2p
+from .data.domain import Domain, Item
+from .data.prepare import AudioStore
+from .data.splice import SpliceBank
+from .data.template import IGNORE, Rows, Template
+from .data.units import AUDIO_PAD, text_to_ids
+from .encode import encode
+from .speech_encoder import SpeechEncoder
+
+ROW_FRAMES = 4  # encoder frames of one aligner row
+ANSWERED = {"en-digits", "en-words", "en-wake", "zh-words", "zh-syllables"}  # recordings that are a user's whole turn
+TALKING = {"teacher", "en-kathleen"}  # sentences of anything: to be repeated, transcribed, or not understood
+
+
+@dataclass
+class Spoken:
+    """A clip with its encoder states [T, E] in float16: clean, and as augmentation left it."""
+
+    record: dict[str, Any]
+    states: list[np.ndarray]
+
+
+def item_of(record: dict[str, Any]) -> Item | None:
+    """The domain's question and answer that a clip is, or None."""
+    lang, text, meta = record["lang"], record.get("text", ""), record.get("meta", {})
+    if "reply" in meta and meta.get("kind") != "reply":
+        return Item(lang, text, meta["reply"], meta["kind"], record["split"], meta.get("slots", {}))
+    if record["corpus"] in ANSWERED:
+        pinyin = record.get("pinyin", "")
+        kind = "number" if record["corpus"] == "en-digits" else "word"
+        return Item(lang, text or pinyin, domain.reply_to(lang, text, pinyin), kind, record["split"])
+    return None
+
+
+def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], augmented: bool, seed: int = 0, progress: Callable[[str], None] = print) -> list[Spoken]:
+    spoken = [Spoken(store.records[i], []) for i in chosen]
+    noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen")]
+    augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
+    rng = np.random.default_rng(seed)
+    for copy in range(2 if augmented else 1):
+        for first in range(0, len(chosen), 256):
+            waves = [store.audio(i) for i in chosen[first : first + 256]]
+            if copy:
+                for k, s in enumerate(spoken[first : first + 256]):
+                    if not s.record.get("durations"):  # alignments must stay true
+                        waves[k] = resample(waves[k], rng.uniform(0.85, 1.2))
+                    waves[k] = augment(waves[k], float(waves[k].std()), rng)
+            for i, heard in encode(model, waves, bf16=True):
+                spoken[first + i].states.append(heard.hidden.astype(np.float16))
+        progress(f"encoded {len(chosen)} clips, copy {copy}")
+    return spoken
+
+
+def whole_rows(hidden: np.ndarray) -> np.ndarray:
+    """Frames up to whole aligner rows."""
+    return hidden[: len(hidden) // ROW_FRAMES * ROW_FRAMES]
+
+
+class Turns:
+    """Draws training sequences of one to three turns."""
+
+    def __init__(self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320):
+        self.template, self.rng, self.max_rows = template, rng, max_rows
+        self.domain = Domain("train")
+        self.bank = SpliceBank()
+        self.said: dict[str, list[tuple[Spoken, Item]]] = {}  # clips that are a user's turn, by language and kind
+        self.others: dict[str, list[Spoken]] = {"en": [], "zh": []}
+        for s in spoken:
+            record = s.record
+            if record.get("durations"):
+                for hidden in s.states:
+                    self.bank.add(hidden, record["ids"], record["durations"], record.get("lead", 0))
+            item = item_of(record)
+            if item is not None:
+                self.said.setdefault(f"{item.lang}.{item.kind}", []).append((s, item))
+            elif record["corpus"] in TALKING:
+                self.others[record["lang"]].append(s)
+
+    def _recorded(self) -> tuple[np.ndarray, Item]:
+        s, item = self.rng.choice(self.said[self.rng.choice(list(self.said))])
+        return self.rng.choice(s.states), item
+
+    def _repeat(self) -> tuple[np.ndarray, Item] | None:
+        """"Repeat after me", spliced, then somebody's sentence as it was said."""
+        s = self.rng.choice(self.others[self.rng.choice(("en", "zh"))])
+        record = s.record
+        if len(record["ids"]) > 45:
+            return None
+        frame = self.rng.choice(domain.repeat_frames(record["lang"]))
+        if not frame.endswith("{x}"):
+            return None
+        command = self.bank.splice(text_to_ids(g2p.to_symbols(frame.removesuffix("{x}"), record["lang"])), self.rng)
+        if command is None:
+            return None
+        item = Item(record["lang"], frame.format(x=record["text"]), domain.repeat_reply(record["text"], record["lang"]), "repeat", "train")
+        return np.concatenate([command, self.rng.choice(s.states)]), item
+
+    def _spliced(self) -> tuple[np.ndarray, Item] | None:
+        item = self.domain.sample(self.rng)
+        hidden = self.bank.splice(text_to_ids(item.user_units), self.rng)
+        return None if hidden is None else (hidden, item)
+
+    def _noise(self, hidden: np.ndarray) -> np.ndarray:
+        """A little noise and a few lost frames, so that the language model does not trust single frames."""
+        hidden = hidden.astype(np.float32)
+        if self.rng.random() < 0.5:
+            hidden = hidden + np.random.default_rng(self.rng.getrandbits(32)).normal(0, 0.1 * hidden.std(), hidden.shape).astype(np.float32)
+        shift = self.rng.randrange(ROW_FRAMES)  # where the rows' borders fall is chance
+        return whole_rows(np.concatenate([np.repeat(hidden[:1], shift, 0), hidden]) if shift else hidden)
+
+    def _typed(self, text: str) -> str:
+        roll = self.rng.random()
+        if roll < 0.3:
+            text = text.rstrip(".!?。！？")
+        if roll < 0.15:
+            text = text.lower()
+        elif 0.3 < roll < 0.4:
+            text = re.sub(r"[,，]", "", text)
+        return text
+
+    def turn(self, rows: Rows) -> None:
+        """Appends one turn, or nothing where the draw came to nothing."""
+        roll = self.rng.random()
+        spoken = bool(self.bank.frames)
+        if spoken and roll < 0.34:
+            drawn = self._recorded()
+        elif spoken and roll < 0.40:
+            drawn = self._repeat()
+        elif spoken and roll < 0.46:
+            s = self.rng.choice(self.others[self.rng.choice(("en", "zh"))])
+            if len(s.record["ids"]) < 60:
+                rows.user(hidden=self._noise(self.rng.choice(s.states)), transcribe=True).reply(self.template.encode(s.record["text"]))
+            return
+        elif spoken and roll < 0.78:
+            drawn = self._spliced()
+        else:
+            item = self.domain.sample(self.rng)
+            self._answer(rows.user(text=self.template.encode(self._typed(item.user))), item)
+            return
+        if drawn is None:
+            return
+        hidden, item = drawn
+        if self.rng.random() < 0.12:
+            rows.user(hidden=self._noise(hidden), transcribe=True).reply(self.template.encode(item.user))
+        else:
+            self._answer(rows.user(hidden=self._noise(hidden)), item)
+
+    def _answer(self, rows: Rows, item: domain.Item) -> None:
+        units = text_to_ids(item.reply_units) if self.rng.random() < 0.85 else None
+        rows.reply(self.template.encode(item.reply), units)
+
+    def sequence(self) -> Rows:
+        while True:
+            rows = Rows(self.template)
+            for _ in range(self.rng.choice((1, 1, 1, 1, 1, 2, 3))):
+                self.turn(rows)
+            if 0 < len(rows) <= self.max_rows:
+                return rows
+
+    def batch(self, rows_a_batch: int, pool: int = 4) -> list[list[Rows]]:
+        """`pool` batches of sequences of like length, about rows_a_batch rows each, padding included."""
+        sequences: list[Rows] = []
+        while sum(map(len, sequences)) < pool * rows_a_batch:
+            sequences.append(self.sequence())
+        sequences.sort(key=len)
+        batches: list[list[Rows]] = [[]]
+        for rows in sequences:
+            if batches[-1] and (len(batches[-1]) + 1) * len(rows) > rows_a_batch:
+                batches.append([])
+            batches[-1].append(rows)
+        self.rng.shuffle(batches)
+        return batches
+
+
+def collate(batch: list[Rows], pad: int) -> dict[str, torch.Tensor | list]:
+    """text, audio, text_target, audio_target [B, T]; states: all spoken turns' frames, one after the other, with their places."""
+    length = max(map(len, batch))
+
+    def grid(values: list[list[int]], fill: int) -> torch.Tensor:
+        return torch.tensor([v + [fill] * (length - len(v)) for v in values])
+
+    states, places = [], []
+    for b, rows in enumerate(batch):
+        for start, hidden in rows.speech:
+            states.append(torch.from_numpy(np.ascontiguousarray(hidden, np.float32)))
+            places += [(b, start + r) for r in range(len(hidden) // ROW_FRAMES)]
+    return {
+        "text": grid([r.text for r in batch], pad),
+        "audio": grid([r.audio for r in batch], AUDIO_PAD),
+        "text_target": grid([r.text_target for r in batch], IGNORE),
+        "audio_target": grid([r.audio_target for r in batch], IGNORE),
+        "states": torch.cat(states)[None] if states else None,  # [1, 4 R, E]: rows do not look at each other
+        "places": torch.tensor(places) if places else None,  # [R, 2]
+    }

@@ -1,0 +1,56 @@
+"""How often the language model's greedy answer is exactly right, on phrasings and speakers that training never saw.
+
+With the right answer fed in, every step's best unit is right if and only if greedy decoding gives that answer: one pass is enough.
+"""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from .data.domain import KINDS, LANGUAGES, Domain
+from .data.template import IGNORE, Rows, Template
+from .data.units import text_to_ids
+from .lm_data import Spoken, collate, item_of, whole_rows
+
+
+def test_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dict[str, list[Rows]]:
+    """Test sequences by kind: `typed.en.number`, `spoken.zh.home`, `human.en.number` …"""
+    groups: dict[str, list[Rows]] = {}
+    domain, rng = Domain("test"), random.Random(5)
+    for lang in LANGUAGES:
+        for kind in KINDS:
+            items = [domain.sample(rng, lang, kind) for _ in range(typed)]
+            groups[f"typed.{lang}.{kind}"] = [
+                Rows(template).user(text=template.encode(item.user)).reply(template.encode(item.reply), text_to_ids(item.reply_units)) for item in items
+            ]
+    for s in spoken:
+        item = item_of(s.record)
+        if item is not None:
+            source = "spoken" if s.record["corpus"].startswith("domain") else "human"
+            rows = Rows(template).user(hidden=whole_rows(s.states[0])).reply(template.encode(item.reply), text_to_ids(item.reply_units))
+            groups.setdefault(f"{source}.{item.lang}.{item.kind}", []).append(rows)
+    return groups
+
+
+@torch.no_grad()
+def evaluate(model, template: Template, groups: dict[str, list[Rows]], limit: int = 200) -> dict[str, str]:
+    scores = {}
+    for kind, sequences in sorted(groups.items()):
+        right = right_text = 0
+        sequences = sequences[:: max(1, len(sequences) // limit)]
+        for first in range(0, len(sequences), 32):
+            part = sequences[first : first + 32]
+            batch = collate(part, template.special["pad"])
+            with torch.autocast("cpu", torch.bfloat16):
+                text, audio = model(batch)
+            right += int(exact(audio, batch["audio_target"]).sum())
+            right_text += int(exact(text, batch["text_target"]).sum())
+        scores[kind] = f"{right}/{len(sequences)}, text {right_text}"
+    return scores
+
+
+def exact(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """[B]: every target of the sequence is its row's best id."""
+    return ((logits.argmax(-1) == target) | (target == IGNORE)).all(1)

@@ -1,0 +1,151 @@
+"""Trains the aligner and the layer-split language model on the dialogue domain, over a frozen encoder.
+
+    python -m training.train_lm --encoder runs/encoder/latest.pt --minutes 45
+
+Without --encoder it learns the typed domain alone (a warm start while the encoder still trains); --resume goes on from the run's
+state, and takes the aligner along. Writes runs/lm/{latest.pt, state.pt, log.jsonl}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import checkpoint
+from .data.template import IGNORE, Template
+from .data.units import N_AUDIO, UNITS
+from .data.prepare import AudioStore
+from .lm_data import Turns, collate, encode_clips
+from .lm_eval import evaluate, test_turns
+from .networks.aligner import Aligner
+from .networks.config import AlignerConfig, EncoderConfig, LMConfig
+from .networks.lm import LM, gguf_name
+from .speech_encoder import load_encoder
+
+
+class Speaker(nn.Module):
+    """Aligner and language model: the half of the model that answers."""
+
+    def __init__(self, template: Template, aligner: AlignerConfig | None = None, lm: LMConfig | None = None):
+        super().__init__()
+        lm = lm or LMConfig(text_vocab_size=template.tokenizer.get_vocab_size(), audio_vocab_size=N_AUDIO)
+        self.configs = {"aligner": aligner or AlignerConfig(), "lm": lm}
+        self.aligner = Aligner(self.configs["aligner"], EncoderConfig().embedding_length, lm.embedding_length)
+        self.lm = LM(lm)
+
+    def forward(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
+        """A collated batch -> text logits [B, T, V], audio logits [B, T, A]."""
+        rows = self.lm.embed(batch["text"], batch["audio"])  # [B, T, H]
+        if batch["states"] is not None:
+            spoken = self.aligner(batch["states"], self.lm.text_embd.weight)[0]  # [R, H]
+            b, t = batch["places"].unbind(1)
+            rows = rows.index_put((b, t), spoken.to(rows.dtype))
+        return self.lm(rows)
+
+    def export(self) -> dict:
+        tensors = {}
+        for name, value in self.state_dict().items():
+            component, rest = name.split(".", 1)
+            tensors[gguf_name(rest) if component == "lm" else name] = value.detach().clone()
+        return {"config": {name: asdict(c) for name, c in self.configs.items()}, "units": UNITS, "model": tensors}
+
+
+def loss_of(model: Speaker, batch: dict) -> dict[str, torch.Tensor]:
+    text, audio = model(batch)
+    return {
+        "text": F.cross_entropy(text.float().flatten(0, 1), batch["text_target"].flatten(), ignore_index=IGNORE, label_smoothing=0.02),
+        "audio": F.cross_entropy(audio.float().flatten(0, 1), batch["audio_target"].flatten(), ignore_index=IGNORE, label_smoothing=0.02),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", type=Path)
+    parser.add_argument("--run", type=Path, default=checkpoint.runs_folder() / "lm")
+    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--rows", type=int, default=2400, help="rows a batch, padding included")
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--warmup", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--eval-minutes", type=float, default=6)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--hold-out", nargs="*", default=[], metavar="SPEAKER", help="human speakers to keep out, for a fold")
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    rng = random.Random(args.seed)
+    template = Template()
+    model = Speaker(template)
+    optimizer = torch.optim.AdamW(model.parameters(), args.lr, betas=(0.9, 0.98), weight_decay=0.05)
+    average = checkpoint.Average(model, 0.998)
+    state_path = args.run / "state.pt"
+    if args.resume and state_path.exists():
+        state = checkpoint.load(state_path)
+        model.load_state_dict(state["model"])
+        average = checkpoint.Average(model, 0.998)
+
+    spoken, tests = [], []
+    if args.encoder:
+        store = AudioStore(where=lambda r: r["corpus"] != "bursts" and r["samples"] < 12 * 16000)
+        encoder = load_encoder(args.encoder)
+        chosen = {"train": [], "test": [], "valid": []}
+        for i, record in enumerate(store.records):
+            if record["corpus"] != "domain-reply" and record["speaker"] not in args.hold_out:
+                chosen[record["split"]].append(i)
+        spoken = encode_clips(encoder, store, chosen["train"], augmented=True)
+        tests = encode_clips(encoder, store, chosen["test"], augmented=False)
+    turns = Turns(template, spoken, rng)
+    test_batches = test_turns(template, tests)
+
+    log = (args.run / "log.jsonl").open("a") if args.run.mkdir(parents=True, exist_ok=True) is None else None
+    start, step, last_eval, sums = time.time(), 0, time.time(), {}
+    done = lambda: (time.time() - start) / 60 / args.minutes  # noqa: E731
+    while done() < 1:
+        for rows in turns.batch(args.rows):
+            progress = min(1.0, done())
+            rate = args.lr * min(1, (step + 1) / args.warmup) * max(0.02, 1 - progress)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            model.train()
+            with torch.autocast("cpu", torch.bfloat16):
+                losses = loss_of(model, collate(rows, template.special["pad"]))
+            total = sum(v for v in losses.values() if not v.isnan())
+            optimizer.zero_grad()
+            total.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            average.update()
+            step += 1
+            for name, value in losses.items():
+                if not value.isnan():
+                    sums.setdefault(name, []).append(float(value.detach()))
+            if step % 50 == 0:
+                print(f"{(time.time() - start) / 60:6.2f} min  step {step}  lr {rate:.1e}  " + "  ".join(f"{k} {sum(v) / len(v):.3f}" for k, v in sums.items()), flush=True)
+                sums = {}
+            if time.time() - last_eval > 60 * args.eval_minutes or done() >= 1:
+                average.swap()
+                scores = evaluate(model.eval(), template, test_batches)
+                checkpoint.save(args.run / "latest.pt", model.export())
+                average.swap()
+                checkpoint.save(state_path, {"model": model.state_dict(), "step": step})
+                line = json.dumps({"step": step, "minutes": round((time.time() - start) / 60, 2), **scores})
+                print(line, flush=True)
+                log.write(line + "\n")
+                log.flush()
+                last_eval = time.time()
+            if done() >= 1:
+                break
+
+
+if __name__ == "__main__":
+    main()
