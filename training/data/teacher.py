@@ -196,7 +196,14 @@ def _reply_jobs() -> list[Job]:
 def jobs(user: int = 2200, test: int = 252) -> list[Job]:
     """In an order such that stopping early is useful."""
     users, tests, replies = _user_jobs(user), _test_jobs(test), _reply_jobs()
-    return [*tests[:120], *users[:600], *replies, *users[600:1500], *tests[120:], *users[1500:]]
+    plan = (("t", 60), ("u", 240), ("r", 80), ("t", 120), ("u", 600), ("r", 160), ("u", 1000), ("r", None), ("t", None), ("u", None))
+    queue = {"t": tests, "u": users, "r": replies}
+    at = dict.fromkeys(queue, 0)
+    order: list[Job] = []
+    for kind, until in plan:
+        order += queue[kind][at[kind] : until]
+        at[kind] = until or len(queue[kind])
+    return order
 
 
 def _done(folder: Path) -> tuple[set[str], int]:
