@@ -6,7 +6,7 @@ import { binOf, root, run } from './lib.mjs'
 
 const files = ['native', join('test', 'native')]
   .flatMap(folder => readdirSync(join(root, folder), { recursive: true }).map(name => join(folder, name)))
-  .filter(name => /\.(cpp|h|cu|cuh)$/.test(name))
+  .filter(name => /\.(cpp|h|inc|cu|cuh)$/.test(name))
   .map(name => relative('.', name))
 
 try {

@@ -41,6 +41,7 @@ async function prebuild() {
     nodeGyp: `"${process.execPath}" "${script}" build`,
     shell: true,
   })
+  rmSync(staging, { recursive: true })
   if (readdirSync(prebuildFolder).filter(name => name.includes('ggml-cpu')).length < 2) {
     throw new Error('this compiler is too old to build for CPUs other than this one (see docs/building.md)')
   }
