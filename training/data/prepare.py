@@ -9,10 +9,12 @@ corpus has them; 0 Hz is unvoiced), audio16k.json (the records with their offset
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import numpy as np
 import soundfile
@@ -63,9 +65,28 @@ def decode(path: str) -> np.ndarray:
     return mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
 
 
-def main(corpora: tuple[str, ...] | None) -> None:
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Two processes must not append at once."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        raise RuntimeError(f"{path} exists: another prepare is running (delete it if none is)") from None
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def append(corpora: tuple[str, ...] | None) -> None:
+    """Adds the clips of the named corpora (default: all) that are not in the store yet."""
     folder = runs_dir()
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder / "audio16k.lock"):
+        _append(folder, corpora)
+
+
+def _append(folder: Path, corpora: tuple[str, ...] | None) -> None:
     index_path = folder / "audio16k.json"
     index = json.loads(index_path.read_text(encoding="utf-8")) if index_path.exists() else {"units": UNITS, "records": []}
     if index["units"] != UNITS:
@@ -113,8 +134,10 @@ def main(corpora: tuple[str, ...] | None) -> None:
             save()
             print(f"{added} clips, {at / SAMPLE_RATE / 3600:.2f} h in the file, {time.time() - started:.0f} s", flush=True)
     save()
+    for file in files:
+        file.close()
     print(f"{added} clips added, {len(index['records'])} in all, {at / SAMPLE_RATE / 3600:.2f} h, {time.time() - started:.0f} s")
 
 
 if __name__ == "__main__":
-    main(tuple(sys.argv[1:]) or None)
+    append(tuple(sys.argv[1:]) or None)

@@ -1,6 +1,6 @@
 """Speech of the domain's sentences by the teacher (Kokoro-82M, int8 ONNX, Apache-2.0), with durations, F0 and energy.
 
-    python -m training.data.teacher [--limit CLIPS]
+    python -m training.data.teacher [--limit CLIPS] [--prepare-every CLIPS]
 
 Writes $MOSS_RUNS/domain-{test,user,reply}: FLAC at 24 kHz, manifest.jsonl (like the teacher corpus, with `meta`: kind, reply, slots)
 and prosody.f32 (per clip: F0 frames, then energy frames, one value per 12.5 ms). Appends and resumes: the job list is deterministic.
@@ -26,10 +26,11 @@ import numpy as np
 import soundfile
 
 from . import domain_en, domain_zh
-from .corpora import TEST_VOICES, runs_dir
+from .corpora import DOMAIN_SETS, TEST_VOICES, runs_dir
 from .domain import Domain, Item, heard_reply, home_reply_of, number_reply, word_reply
 from .g2p import to_phonemes
 from .mandarin import SYLLABLES
+from .prepare import append
 
 SAMPLE_RATE = 24000
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -223,6 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=None, help="stop after so many new clips")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--prepare-every", type=int, default=0, help="append to the prepared audio each time so many clips are made")
     arguments = parser.parse_args()
     teacher = Teacher(arguments.threads)
     state: dict[str, tuple[set[str], int]] = {}
@@ -255,9 +257,13 @@ def main() -> None:
         state[job.corpus] = (done, offset + 2 * len(speech.f0))
         made += 1
         seconds += row["seconds"]
-        if made % 50 == 0:
+        if arguments.prepare_every and made % arguments.prepare_every == 0:
+            append(DOMAIN_SETS)
+        if made % 25 == 0:
             spent = time.time() - started
             print(f"{made} clips, {seconds / 60:.1f} min of speech in {spent:.0f} s (RTF {spent / seconds:.2f})", flush=True)
+    if arguments.prepare_every:
+        append(DOMAIN_SETS)
     print(f"{made} clips made")
 
 
