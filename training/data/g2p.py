@@ -217,7 +217,8 @@ def agreement(manifest: Path) -> dict[str, tuple[float, float, int]]:
     totals: dict[str, list[int]] = {}
     for line in manifest.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        want, got = reduce_phonemes(row["phonemes"], row["lang"]).strip(), to_symbols(row["text"], row["lang"])
+        want = reduce_phonemes(row["phonemes"], row["lang"]).strip()
+        got = reduce_phonemes(to_phonemes(row["text"], row["lang"], british=row["voice"][0] == "b"), row["lang"])
         total = totals.setdefault(row["lang"], [0, 0, 0, 0])
         total[0] += want == got
         total[1] += _distance(want, got)
