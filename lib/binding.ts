@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import nodeGypBuild from 'node-gyp-build'
 import { AddonError } from './errors.js'
@@ -151,7 +152,10 @@ export interface NativeSession {
   /** 16 kHz mono → the CTC hypothesis. */
   encode(samples: Float32Array): Promise<NativeHeard>
   /** The same and the language model's text of it. Outside the conversation: the context is not changed. */
-  transcribe(samples: Float32Array, options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined }): Promise<NativeHeard & { textIds: Int32Array }>
+  transcribe(
+    samples: Float32Array,
+    options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined },
+  ): Promise<NativeHeard & { textIds: Int32Array }>
   /** Units → audio, without the language model. */
   speakUnits(units: Int32Array, options?: NativeSpeaking): NativeStream
   /** Rows of the context in use. */
@@ -175,17 +179,24 @@ export interface NativeAddon {
   ggmlVersion: string
 }
 
+/** The package's root folder: this file is lib/binding.ts or dist/lib/binding.js. */
+export const packageRoot =
+  ['..', '../..'].map(up => join(__dirname, up)).find(folder => existsSync(join(folder, 'package.json'))) ?? __dirname
+
 let addon: NativeAddon | undefined
 
 /** The addon: a prebuild for this machine, or what was built from source. Loaded at the first call. */
 export function loadAddon(): NativeAddon {
   if (addon) return addon
-  const root = join(__dirname, '..', '..')
   try {
-    addon = nodeGypBuild(root) as NativeAddon
+    addon = nodeGypBuild(packageRoot) as NativeAddon
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    throw new AddonError(`the native addon cannot be loaded (${message}); \`npm rebuild moss-speech-native\` builds it here`, { path: root }, { cause })
+    throw new AddonError(
+      `the native addon cannot be loaded (${message}); \`npm rebuild moss-speech-native\` builds it here`,
+      { path: packageRoot },
+      { cause },
+    )
   }
   return addon
 }

@@ -46,17 +46,19 @@ function sniff(head: Uint8Array): 'wav' | CompressedFormat {
     if (page.includes('\x7fFLAC')) return 'flac'
     throw new AudioFormatError('this Ogg file holds neither Opus, Vorbis nor FLAC')
   }
-  if (text.startsWith('ID3') || (head[0] === 0xff && ((head[1] ?? 0) & 0xe0) === 0xe0 && ((head[1] ?? 0) & 0x06) !== 0)) return 'mp3'
+  if (text.startsWith('ID3') || (head[0] === 0xff && ((head[1] ?? 0) & 0xe0) === 0xe0 && ((head[1] ?? 0) & 0x06) !== 0))
+    return 'mp3'
   const others: [RegExp, string][] = [
     [/^....ftyp/s, 'MPEG-4 (m4a, mp4)'],
     [/^FORM....AIF/s, 'AIFF'],
-    [/^\x1a\x45\xdf\xa3/, 'Matroska (webm, mkv)'],
-    [/^\x30\x26\xb2\x75/, 'Windows Media'],
+    [/^.\x45\xdf\xa3/s, 'Matroska (webm, mkv)'],
+    [/^0&\xb2u/, 'Windows Media'],
     [/^#!AMR/, 'AMR'],
     [/^caff/, 'Core Audio'],
   ]
   const other = others.find(([pattern]) => pattern.test(text))?.[1]
-  if (other) throw new AudioFormatError(`${other} is not read; convert it to wav, flac, mp3 or ogg (ffmpeg -i IN out.wav)`)
+  if (other)
+    throw new AudioFormatError(`${other} is not read; convert it to wav, flac, mp3 or ogg (ffmpeg -i IN out.wav)`)
   throw new AudioFormatError('this is no audio file that is read here: wav, flac, mp3, ogg (Opus, Vorbis)')
 }
 
@@ -114,7 +116,11 @@ async function decodeWav(reader: ByteReader, maxSeconds: number): Promise<Decode
   return { samples: collector.finish(), format: 'wav', sampleRate, channels, ...(warning && { warning }) }
 }
 
-async function decodeCompressed(reader: ByteReader, format: CompressedFormat, maxSeconds: number): Promise<DecodedAudio> {
+async function decodeCompressed(
+  reader: ByteReader,
+  format: CompressedFormat,
+  maxSeconds: number,
+): Promise<DecodedAudio> {
   const collector = new Collector(maxSeconds)
   let sampleRate = 0
   let channels = 0

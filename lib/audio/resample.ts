@@ -1,5 +1,3 @@
-import type { ConverterTypeValue } from '@alexanderolsen/libsamplerate-js/dist/converter-type.js'
-
 /** Feeds blocks of mono samples through libsamplerate's band-limited sinc interpolation (medium quality, 121 dB). */
 export interface Resampler {
   /** Takes the next block; what comes out may be shorter or empty. */
@@ -14,7 +12,7 @@ const FLUSH = new Float32Array(4096)
 export async function createResampler(from: number, to: number): Promise<Resampler> {
   if (from === to) return { push: block => block, finish: () => new Float32Array(0) }
   const { create, ConverterType } = await import('@alexanderolsen/libsamplerate-js')
-  const converterType = ConverterType.SRC_SINC_MEDIUM_QUALITY as ConverterTypeValue
+  const converterType = ConverterType.SRC_SINC_MEDIUM_QUALITY
   const src = await create(1, from, to, { converterType })
   let taken = 0
   let given = 0

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { FileError } from '../errors.js'
 
 /** Where encoded audio comes from: a file's path, or its bytes. */
-export type AudioSource = { path: string } | { bytes: Uint8Array }
+export type AudioSource = { path: string } | { bytes: Uint8Array<ArrayBuffer> }
 
 /** Bytes at random positions, read as they are needed. */
 export interface ByteReader {

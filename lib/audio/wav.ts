@@ -29,7 +29,8 @@ const ENCODINGS = {
   s24: {
     bytes: 3,
     sample: (v, o, le) =>
-      (le ? (v.getInt8(o + 2) << 16) | v.getUint16(o, true) : (v.getInt8(o) << 16) | v.getUint16(o + 1, false)) / 0x800000,
+      (le ? (v.getInt8(o + 2) << 16) | v.getUint16(o, true) : (v.getInt8(o) << 16) | v.getUint16(o + 1, false)) /
+      0x800000,
   },
   s32: { bytes: 4, sample: (v, o, le) => v.getInt32(o, le) / 0x80000000 },
   f32: { bytes: 4, sample: (v, o, le) => v.getFloat32(o, le) },
@@ -125,7 +126,8 @@ export function readWavHeader(reader: ByteReader): WavHeader {
     if (id === 'fmt ') format = parseFormat(reader.read(position, Math.min(size, 64)), littleEndian)
     if (id === 'ds64') {
       const ds64 = reader.read(position, 24)
-      if (ds64.length === 24) longDataSize = Number(new DataView(ds64.buffer, ds64.byteOffset, 24).getBigUint64(8, true))
+      if (ds64.length === 24)
+        longDataSize = Number(new DataView(ds64.buffer, ds64.byteOffset, 24).getBigUint64(8, true))
     }
     if (id === 'data') {
       if (!format) throw new AudioFormatError('damaged wav file: no fmt chunk before the data')
@@ -142,7 +144,11 @@ function withExtent(format: Format, dataStart: number, declared: number, present
   const header = { ...format, dataStart, frames: Math.floor(Math.min(declared, present) / frameBytes) }
   // Encoders that cannot seek back leave 0 or the largest number in the size.
   if (declared >= UNKNOWN_SIZE - 0xffff || (declared === 0 && present > 0)) {
-    return { ...header, frames: Math.floor(present / frameBytes), warning: 'the header does not say how long it is; read to the end' }
+    return {
+      ...header,
+      frames: Math.floor(present / frameBytes),
+      warning: 'the header does not say how long it is; read to the end',
+    }
   }
   if (declared > present) {
     const missing = (declared - present) / frameBytes / format.sampleRate

@@ -55,7 +55,12 @@ class Offload {
       if (this.#worker === worker) this.#worker = undefined
       const jobs = [...this.#pending.values()]
       this.#pending.clear()
-      const reason = new MossSpeechError('MOSS_INTERNAL', `the worker thread died: ${error.message}`, {}, { cause: error })
+      const reason = new MossSpeechError(
+        'MOSS_INTERNAL',
+        `the worker thread died: ${error.message}`,
+        {},
+        { cause: error },
+      )
       for (const job of jobs) job.reject(reason)
     }
     worker.on('error', fail)

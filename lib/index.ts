@@ -1,0 +1,31 @@
+/**
+ * Speech in, speech out: a speech language model that runs where Node runs.
+ *
+ * @packageDocumentation
+ */
+
+export { loadModel, Model, type ModelComponent, type ModelInfo } from './model.js'
+export { Session } from './session.js'
+export type { Heard, HeardUnit, Prompt, Reply, ReplyChunk, Spoken, Timings, Transcript } from './session.js'
+export { ReplyStream } from './reply.js'
+export type { GenerateOptions, LoadOptions, SessionOptions, SpeakOptions, TranscribeOptions } from './options.js'
+export { encodeWav, readAudio, WavWriter, writeWav } from './audio.js'
+export type { Audio, RawSpeech, ReadAudioOptions, Speech, WavOptions } from './audio.js'
+export {
+  AbortedError,
+  AddonError,
+  AudioFormatError,
+  AudioLengthError,
+  DisposedError,
+  FileError,
+  InvalidArgumentError,
+  ModelFormatError,
+  ModelNotFoundError,
+  MossSpeechError,
+  OutOfMemoryError,
+  PromptTooLongError,
+  SessionBusyError,
+  UnsupportedError,
+  type ErrorDetails,
+  type MossErrorCode,
+} from './errors.js'

@@ -1,0 +1,131 @@
+import type { ErrorDetails } from './errors.js'
+import { InvalidArgumentError } from './errors.js'
+
+/** How a session's reply is made. All of it is optional. */
+export interface GenerateOptions extends SpeakOptions {
+  /**
+   * What the reply is to hold: `speech` (the audio, and its units), `text`, or `both`. Default `both`.
+   */
+  output?: 'speech' | 'text' | 'both'
+  /** Randomness of the language model, 0–2; 0 always takes the likeliest. Default: the model's. */
+  temperature?: number
+  /** Draws only from the likeliest that make up this probability, above 0 to 1. Default: the model's. */
+  topP?: number
+  /** Draws only from this many likeliest, a whole number; 0 is off. Default: the model's. */
+  topK?: number
+  /** The longest reply in seconds, above 0 to 600; what is longer is cut there. Default 60. */
+  maxSeconds?: number
+  /** For spoken input: also write down what was heard (`reply.heard.text`), at the cost of a second short reply. Default false. */
+  transcribe?: boolean
+}
+
+/** How text is spoken. All of it is optional. */
+export interface SpeakOptions {
+  /** A voice by name, one of `model.info().voices`. Default: the model's voice for the language that is spoken. */
+  voice?: string
+  /** 0.5–2; 2 is twice as fast. Default 1. */
+  speed?: number
+  /** One of `model.info().emotions`. Default: neutral. */
+  emotion?: string
+  /** A whole number from 0 to 2^53 - 1: equal seeds give equal replies in equal sessions. Default: the next of the session's own. */
+  seed?: number
+  /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
+  signal?: AbortSignal
+}
+
+/** Options of {@link Session.transcribe}. */
+export interface TranscribeOptions {
+  /** As for a reply, 0–2. Default 0: the likeliest text. */
+  temperature?: number
+  /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
+  signal?: AbortSignal
+}
+
+/** Options of {@link loadModel}. */
+export interface LoadOptions {
+  /** Threads a computation uses, 1–256. Default: half of the logical CPUs, 8 at most. */
+  threads?: number
+}
+
+/** Options of {@link Model.createSession}. */
+export interface SessionOptions {
+  /** The seed of everything the session draws, a whole number from 0 to 2^53 - 1. Default: random. */
+  seed?: number
+}
+
+function fail(option: string, expected: string, found: unknown): never {
+  const shown = typeof found === 'string' ? JSON.stringify(found) : String(found)
+  const details: ErrorDetails = { option, expected, found: shown }
+  throw new InvalidArgumentError(`${option} must be ${expected}, not ${shown}`, details)
+}
+
+/** A plain options object, or undefined. Names it does not know are refused: a misspelled option must not go unnoticed. */
+export function checkOptions<T extends object>(
+  name: string,
+  options: T | undefined,
+  known: readonly (keyof T & string)[],
+): T {
+  if (options === undefined) return {} as T
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) fail(name, 'an object', options)
+  const unknown = Object.keys(options).find(key => !(known as readonly string[]).includes(key))
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(`there is no option ${unknown}; there are ${known.join(', ')}`, { option: unknown })
+  }
+  return options
+}
+
+/** Undefined passes. */
+export function checkNumber(
+  option: string,
+  value: unknown,
+  low: number,
+  high: number,
+  exclusiveLow = false,
+): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'number' && value <= high && (exclusiveLow ? value > low : value >= low)) return value
+  return fail(
+    option,
+    exclusiveLow ? `a number above ${low}, at most ${high}` : `a number from ${low} to ${high}`,
+    value,
+  )
+}
+
+/** Undefined passes. */
+export function checkInteger(option: string, value: unknown, low: number, high: number): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value
+  return fail(option, `a whole number from ${low} to ${high}`, value)
+}
+
+/** Undefined passes. */
+export function checkBoolean(option: string, value: unknown): boolean | undefined {
+  return value === undefined || typeof value === 'boolean' ? value : fail(option, 'true or false', value)
+}
+
+/** Undefined passes. */
+export function checkSignal(value: unknown): AbortSignal | undefined {
+  return value === undefined || value instanceof AbortSignal ? value : fail('signal', 'an AbortSignal', value)
+}
+
+/** The index of a name in a list; undefined passes. */
+export function checkName(option: string, value: unknown, names: readonly string[]): number | undefined {
+  if (value === undefined) return undefined
+  const index = typeof value === 'string' ? names.indexOf(value) : -1
+  return index >= 0 ? index : fail(option, `one of ${names.join(', ') || '(this model has none)'}`, value)
+}
+
+/** A text with something in it. */
+export function checkText(option: string, value: unknown, longest: number): string {
+  if (typeof value !== 'string') return fail(option, 'a string', value)
+  if (value.trim() === '') throw new InvalidArgumentError(`${option} is empty`, { option })
+  if (value.length > longest) {
+    throw new InvalidArgumentError(`${option} has ${value.length} characters; at most ${longest} are taken at once`, {
+      option,
+      limit: longest,
+    })
+  }
+  return value
+}
+
+export const SEED_MAX = Number.MAX_SAFE_INTEGER

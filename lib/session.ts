@@ -1,0 +1,429 @@
+import { toSamples, type Speech } from './audio.js'
+import { concat } from './audio/resample.js'
+import type { NativeChunk, NativeHeard, NativeSession, NativeSpeaking, NativeStream, NativeTimings } from './binding.js'
+import {
+  abortedBy,
+  DisposedError,
+  InvalidArgumentError,
+  SessionBusyError,
+  toMossError,
+  UnsupportedError,
+} from './errors.js'
+import type { ModelInfo, TextCodec } from './model.js'
+import * as check from './options.js'
+import type { GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
+import { ReplyStream, type Producer } from './reply.js'
+import { unitsToPinyin } from './text/pinyin.js'
+import { languageOf } from './text/units.js'
+import { textThread } from './worker/offload.js'
+
+/** What a turn answers: speech, or text; one of the two. */
+export type Prompt = { speech: Speech; text?: undefined } | { text: string; speech?: undefined }
+
+/** A unit that was heard, and when. */
+export interface HeardUnit {
+  /** A symbol of `model.info().units`: a phoneme, a tone, a stress mark, a word boundary or a pause. */
+  unit: string
+  /** Seconds from the start of the speech. */
+  start: number
+  end: number
+}
+
+/** The phonetic transcript of speech, by the encoder. */
+export interface Heard {
+  /** What was said, in writing, where that was asked for: by the language model. */
+  text?: string
+  /** Mandarin where tones were heard. */
+  language: 'en' | 'zh'
+  units: HeardUnit[]
+  /** Mandarin only: syllables with tone digits, `ni3 hao3`; neutral is 5. */
+  pinyin?: string
+}
+
+/** What {@link Session.transcribe} returns. */
+export interface Transcript extends Heard {
+  text: string
+}
+
+/** A piece of a reply. */
+export interface ReplyChunk {
+  /** Mono at `model.info().sampleRate`, in [-1, 1]. */
+  audio?: Float32Array
+  /** Units of what is spoken, a little ahead of the audio. */
+  units?: string[]
+  /** The next piece of the text. */
+  text?: string
+  /** First chunk of a reply to speech: what was heard. */
+  heard?: Heard
+}
+
+/** How long the parts of a turn took; milliseconds of computation. */
+export type Timings = Readonly<NativeTimings>
+
+/** A whole reply. */
+export interface Reply {
+  /** Mono at `sampleRate`; empty where no speech was asked for. */
+  audio: Float32Array
+  /** Hz. */
+  sampleRate: number
+  /** Of the audio. */
+  seconds: number
+  /** What was said or written; '' for `output: 'speech'`. */
+  text: string
+  /** The units that were spoken. */
+  units: string[]
+  language: 'en' | 'zh'
+  /** For spoken input. */
+  heard?: Heard
+  timings: Timings
+}
+
+/** What {@link Session.speak} makes. */
+export type Spoken = Omit<Reply, 'heard' | 'timings'>
+
+const LONGEST_TEXT = 100_000
+const SPEAK_OPTIONS = ['voice', 'speed', 'emotion', 'seed', 'signal'] as const
+const GENERATE_OPTIONS = [
+  ...SPEAK_OPTIONS,
+  'output',
+  'temperature',
+  'topP',
+  'topK',
+  'maxSeconds',
+  'transcribe',
+] as const
+const OUTPUTS = ['speech', 'text', 'both'] as const
+
+/** Text that grows id by id; gives what is new in it as soon as its characters are whole. */
+class TextBuilder {
+  #ids: number[] = []
+  text = ''
+  constructor(private readonly codec: TextCodec | undefined) {}
+
+  async add(ids: Int32Array | undefined, last: boolean): Promise<string> {
+    if (ids) this.#ids.push(...ids)
+    if (!this.codec || this.#ids.length === 0) return ''
+    const whole = await this.codec.decode(Int32Array.from(this.#ids))
+    if (whole.endsWith('\ufffd') && !last) return '' // a character whose other bytes are still to come
+    const fresh = whole.slice(this.text.length)
+    this.text = whole
+    return fresh
+  }
+}
+
+/**
+ * A conversation with a {@link Model}: it remembers its turns. It does one thing at a time; a call while another runs is refused with
+ * {@link SessionBusyError}. Sessions of one model run side by side.
+ */
+export class Session {
+  readonly #native: NativeSession
+  readonly #info: ModelInfo
+  readonly #codec: TextCodec | undefined
+  readonly #onDispose: () => void
+  #running: { ended: Promise<void>; stream: ReplyStream<unknown, unknown> | undefined } | undefined
+  #disposal: Promise<void> | undefined
+
+  /** @internal */
+  constructor(native: NativeSession, info: ModelInfo, codec: TextCodec | undefined, onDispose: () => void) {
+    this.#native = native
+    this.#info = info
+    this.#codec = codec
+    this.#onDispose = onDispose
+  }
+
+  /**
+   * Answers speech or text, with speech, text or both. A finished turn is remembered; one that was stopped or failed is not.
+   *
+   *     for await (const chunk of session.generate({ speech: 'question.wav' })) play(chunk.audio)
+   *     const reply = await session.generate({ text: 'turn on the light' }, { output: 'text' }).result()
+   *
+   * @throws {@link InvalidArgumentError} at once; the rest by the loop or `result()`: {@link AudioFormatError}, {@link AudioLengthError},
+   * {@link FileError}, {@link PromptTooLongError} (`reset()` helps), {@link SessionBusyError}, {@link DisposedError},
+   * {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}
+   */
+  generate(prompt: Prompt, options?: GenerateOptions): ReplyStream<ReplyChunk, Reply> {
+    const o = check.checkOptions<GenerateOptions>('options', options, GENERATE_OPTIONS)
+    const { speech, text } = checkPrompt(prompt)
+    const output = OUTPUTS[check.checkName('output', o.output, OUTPUTS) ?? OUTPUTS.indexOf('both')] ?? 'both'
+    const request = {
+      ...this.#checkSpeaking(o),
+      output,
+      temperature: check.checkNumber('temperature', o.temperature, 0, 2),
+      topP: check.checkNumber('topP', o.topP, 0, 1, true),
+      topK: check.checkInteger('topK', o.topK, 0, 1_000_000),
+      maxSeconds: check.checkNumber('maxSeconds', o.maxSeconds, 0, 600, true),
+      transcribe: check.checkBoolean('transcribe', o.transcribe),
+    }
+    if (output !== 'text') this.#needDecoder()
+    return this.#stream(signal => this.#reply({ speech, text }, request, signal), check.checkSignal(o.signal))
+  }
+
+  async *#reply(
+    { speech, text }: { speech: Speech | undefined; text: string | undefined },
+    request: Omit<Parameters<NativeSession['generate']>[0], 'samples' | 'textIds'>,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, Reply, void> {
+    const samples = speech === undefined ? undefined : await toSamples(speech, this.#info.maxInputSeconds, signal)
+    const textIds = text === undefined ? undefined : await this.#encodeText(text)
+    const builder = new TextBuilder(this.#codec)
+    const audio: Float32Array[] = []
+    const units: string[] = []
+    let heard: Heard | undefined
+    let timings: NativeTimings | undefined
+    for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, textIds }), signal)) {
+      const chunk: ReplyChunk = {}
+      if (native.heard) chunk.heard = heard = this.#toHeard(native.heard)
+      if (native.heardTextIds && this.#codec && heard) heard.text = await this.#codec.decode(native.heardTextIds)
+      if (native.audio) audio.push((chunk.audio = native.audio))
+      if (native.units) units.push(...(chunk.units = this.#unitsOf(native.units)))
+      const fresh = await builder.add(native.textIds, native.done)
+      if (fresh) chunk.text = fresh
+      timings = native.timings ?? timings
+      if (Object.keys(chunk).length > 0) yield chunk
+    }
+    if (!timings) throw new Error('the addon ended the reply without timings')
+    const spoken = this.#toSpoken(audio, units, builder.text)
+    return { ...spoken, ...(heard && { heard }), timings }
+  }
+
+  /**
+   * Writes speech down: the units that the encoder hears and the language model's text of it. The conversation is not changed. After
+   * an abort the session stays busy for the moment that the computation under way needs.
+   *
+   * @throws as {@link generate}, by rejecting.
+   */
+  async transcribe(speech: Speech, options?: TranscribeOptions): Promise<Transcript> {
+    const o = check.checkOptions<TranscribeOptions>('options', options, ['temperature', 'signal'])
+    const temperature = check.checkNumber('temperature', o.temperature, 0, 2) ?? 0
+    const signal = check.checkSignal(o.signal)
+    const codec = this.#needCodec()
+    const transcript = this.#exclusive(async () => {
+      const samples = await toSamples(speech, this.#info.maxInputSeconds, signal)
+      if (signal?.aborted) throw abortedBy(signal)
+      const { textIds, ...heard } = await this.#native.transcribe(samples, { temperature })
+      return { text: await codec.decode(textIds), ...this.#toHeard(heard) }
+    })
+    return untilAborted(transcript, signal)
+  }
+
+  /**
+   * Reads any English or Mandarin text aloud, sentence by sentence, without the language model. A chunk whose `text` is set begins that
+   * sentence. The conversation is not changed.
+   *
+   * @throws {@link InvalidArgumentError} at once, or by the loop where nothing in the text can be read; the rest as {@link generate}.
+   */
+  speak(text: string, options?: SpeakOptions): ReplyStream<ReplyChunk, Spoken> {
+    const o = check.checkOptions<SpeakOptions>('options', options, SPEAK_OPTIONS)
+    const checked = check.checkText('text', text, LONGEST_TEXT)
+    const speaking = this.#checkSpeaking(o)
+    this.#needDecoder()
+    return this.#stream(signal => this.#speak(checked, speaking, signal), check.checkSignal(o.signal))
+  }
+
+  async *#speak(text: string, speaking: NativeSpeaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void> {
+    const sentences = await textThread.run('textToUnits', { text }, { signal })
+    const audio: Float32Array[] = []
+    const units: string[] = []
+    for (const sentence of sentences) {
+      const ids = this.#idsOf(sentence.units)
+      let begun = false
+      for await (const native of chunksOf(() => this.#native.speakUnits(ids, speaking), signal)) {
+        const chunk: ReplyChunk = begun ? {} : { text: sentence.text }
+        if (native.audio) audio.push((chunk.audio = native.audio))
+        if (native.units) units.push(...(chunk.units = this.#unitsOf(native.units)))
+        if (Object.keys(chunk).length > 0) yield chunk
+        begun = true
+      }
+    }
+    return this.#toSpoken(audio, units, text)
+  }
+
+  /** Rows of the model's context that the conversation takes so far, of `model.info().nCtx`. */
+  get length(): number {
+    return this.#native.length
+  }
+
+  /** Forgets the conversation. @throws {@link SessionBusyError}, {@link DisposedError} */
+  reset(): void {
+    if (this.#disposal) throw new DisposedError('the session is disposed')
+    if (this.#running) throw new SessionBusyError('the session is at work; wait for it or stop it before reset()')
+    this.#native.reset()
+  }
+
+  /** Stops what runs and frees the session's memory. Idempotent. */
+  dispose(): Promise<void> {
+    return (this.#disposal ??= this.#dispose())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
+  }
+
+  async #dispose(): Promise<void> {
+    this.#native.dispose()
+    const running = this.#running
+    await running?.stream?.stop(new DisposedError('the session was disposed'))
+    await running?.ended
+    this.#onDispose()
+  }
+
+  /** Takes the session for one task; returns what releases it. */
+  #begin(stream?: ReplyStream<unknown, unknown>): () => void {
+    if (this.#disposal) throw new DisposedError('the session is disposed')
+    if (this.#running) {
+      throw new SessionBusyError('the session is at work; wait for that, stop it, or create another session')
+    }
+    let release: () => void = () => undefined
+    this.#running = { ended: new Promise(resolve => (release = resolve)), stream }
+    return () => {
+      this.#running = undefined
+      release()
+    }
+  }
+
+  /** What a disposal interrupts fails as disposed, not as aborted. */
+  #explain(thrown: unknown): Error {
+    return this.#disposal ? new DisposedError('the session was disposed', {}, { cause: thrown }) : toMossError(thrown)
+  }
+
+  async #exclusive<T>(task: () => Promise<T>): Promise<T> {
+    const end = this.#begin()
+    try {
+      return await task()
+    } catch (thrown) {
+      throw this.#explain(thrown)
+    } finally {
+      end()
+    }
+  }
+
+  /** A stream that takes the session when it starts. */
+  #stream<C, R>(produce: Producer<C, R>, signal: AbortSignal | undefined): ReplyStream<C, R> {
+    const stream: ReplyStream<C, R> = new ReplyStream(s => this.#during(stream, produce(s)), signal)
+    return stream
+  }
+
+  async *#during<C, R>(stream: ReplyStream<C, R>, task: AsyncGenerator<C, R, void>): AsyncGenerator<C, R, void> {
+    const end = this.#begin(stream)
+    try {
+      return yield* task
+    } catch (thrown) {
+      throw this.#explain(thrown)
+    } finally {
+      end()
+    }
+  }
+
+  #checkSpeaking(o: SpeakOptions): NativeSpeaking {
+    const voices = this.#info.voices.map(voice => voice.name)
+    return {
+      voice: check.checkName('voice', o.voice, voices),
+      speed: check.checkNumber('speed', o.speed, 0.5, 2),
+      emotion: check.checkName('emotion', o.emotion, this.#info.emotions),
+      seed: check.checkInteger('seed', o.seed, 0, check.SEED_MAX),
+    }
+  }
+
+  #needDecoder(): void {
+    if (this.#info.sampleRate === 0)
+      throw new UnsupportedError('this model has no decoder: it cannot speak', { component: 'decoder' })
+  }
+
+  #needCodec(): TextCodec {
+    if (!this.#codec)
+      throw new UnsupportedError('this model has no language model: it has no text', { component: 'lm' })
+    return this.#codec
+  }
+
+  async #encodeText(text: string): Promise<Int32Array> {
+    const ids = await this.#needCodec().encode(text)
+    if (ids.length === 0)
+      throw new InvalidArgumentError('the text holds nothing but control tokens', { option: 'text' })
+    return ids
+  }
+
+  #unitsOf(ids: Int32Array): string[] {
+    return Array.from(ids, id => this.#info.units[id] ?? '').filter(unit => unit !== '')
+  }
+
+  #idsOf(units: string): Int32Array {
+    return Int32Array.from(units, unit => {
+      const id = this.#info.units.indexOf(unit)
+      if (id < 0) throw new UnsupportedError(`this model's units lack ${JSON.stringify(unit)}`, { unit })
+      return id
+    })
+  }
+
+  #toHeard({ units: ids, starts, ends }: NativeHeard): Heard {
+    const units = Array.from(ids, (id, i) => ({
+      unit: this.#info.units[id] ?? '',
+      start: roundTime(starts[i]),
+      end: roundTime(ends[i]),
+    }))
+    const symbols = units.map(u => u.unit)
+    const language = languageOf(symbols)
+    return { language, units, ...(language === 'zh' && { pinyin: unitsToPinyin(symbols.join('')) }) }
+  }
+
+  #toSpoken(chunks: readonly Float32Array[], units: string[], text: string): Spoken {
+    const audio = concat(chunks)
+    const { sampleRate } = this.#info
+    const seconds = sampleRate > 0 ? audio.length / sampleRate : 0
+    const language = units.length > 0 ? languageOf(units) : /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
+    return { audio, sampleRate, seconds, text, units, language }
+  }
+}
+
+/** The promise, or the signal's error as soon as it aborts. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise
+  let onAbort: () => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortedBy(signal))
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Milliseconds are exact enough, and print well. */
+function roundTime(seconds: number | undefined): number {
+  return Math.round((seconds ?? 0) * 1000) / 1000
+}
+
+function checkPrompt(prompt: unknown): { speech: Speech | undefined; text: string | undefined } {
+  const { speech, text } = (typeof prompt === 'object' && prompt !== null ? prompt : {}) as {
+    speech?: Speech
+    text?: unknown
+  }
+  if ((speech === undefined) === (text === undefined)) {
+    throw new InvalidArgumentError('the prompt must be { speech } or { text }, one of the two', { option: 'prompt' })
+  }
+  return { speech, text: text === undefined ? undefined : check.checkText('text', text, LONGEST_TEXT) }
+}
+
+/** The chunks of a native stream; cancels it when the signal aborts or the loop is left. */
+async function* chunksOf(start: () => NativeStream, signal: AbortSignal): AsyncGenerator<NativeChunk, void, void> {
+  if (signal.aborted) throw abortedBy(signal)
+  const stream = start()
+  const cancel = (): void => stream.cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  let done = false
+  try {
+    while (!done) {
+      const chunk = await stream.next()
+      done = chunk.done
+      yield chunk
+    }
+  } catch (thrown) {
+    done = true
+    throw thrown
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    if (!done) stream.cancel()
+  }
+}
