@@ -9,11 +9,16 @@ std::shared_ptr<Worker> AddonData::new_worker() {
             workers_.erase(&self);
         });
     });
-    workers_.emplace(worker.get(), worker);
+    if (shut_down_) {
+        worker->close();
+    } else {
+        workers_.emplace(worker.get(), worker);
+    }
     return worker;
 }
 
 void AddonData::shut_down() {
+    shut_down_ = true;
     for (const auto & [id, worker] : workers_) {
         worker->cancel();
         worker->close();

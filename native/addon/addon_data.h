@@ -18,7 +18,7 @@ class AddonData {
     /// A thread that is joined when it has ended, at the latest when the environment shuts down.
     std::shared_ptr<Worker> new_worker();
 
-    /// Stops and joins all threads: at the environment's end.
+    /// Stops and joins all threads, at the environment's end. New workers do nothing then.
     void shut_down();
 
     Dispatcher dispatcher;
@@ -28,6 +28,7 @@ class AddonData {
 
   private:
     std::map<Worker *, std::shared_ptr<Worker>> workers_;
+    bool shut_down_ = false;
 };
 
 } // namespace moss::addon

@@ -64,7 +64,11 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     auto * data = new AddonData(env); // freed with the environment
     env.SetInstanceData(data);
+    // Both are needed: process.exit() does not run the hooks, worker.terminate() does not tell the listeners.
     env.AddCleanupHook([data] { data->shut_down(); });
+    const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
+    const auto on_exit = Napi::Function::New(env, [data](const Napi::CallbackInfo &) { data->shut_down(); });
+    process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), on_exit});
     data->model_class = Napi::Persistent(NativeModel::define(env));
     data->session_class = Napi::Persistent(NativeSession::define(env));
     data->stream_class = Napi::Persistent(NativeStream::define(env));

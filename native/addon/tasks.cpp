@@ -94,7 +94,7 @@ void StreamTask::settle(Napi::Env env) {
     while (!waiting_.empty()) {
         std::optional<Chunk> chunk;
         std::optional<Failure> failure;
-        if (!delivered_) {
+        if (!finished_) {
             const std::lock_guard<std::mutex> lock(mutex_);
             if (!chunks_.empty()) {
                 chunk = std::move(chunks_.front());
@@ -110,10 +110,11 @@ void StreamTask::settle(Napi::Env env) {
         waiting_.pop_front();
         data_.dispatcher.release();
         if (failure) {
+            failed_ = true;
             waiting.deferred.Reject(failure->to_js(env).Value());
         } else if (chunk) {
-            delivered_ = chunk->timings.has_value();
-            waiting.deferred.Resolve(to_js(env, *chunk, delivered_));
+            finished_ = chunk->timings.has_value();
+            waiting.deferred.Resolve(to_js(env, *chunk, finished_));
         } else {
             waiting.deferred.Resolve(to_js(env, Chunk(), true));
         }

@@ -46,8 +46,7 @@ class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> 
     /// JavaScript thread. Cancels, and rejects those who wait.
     void abort(Napi::Env env);
     /// JavaScript thread: the last chunk or the error has been delivered, or nobody wants them any more.
-    bool over() const { return delivered_ || cancelled(); }
-    bool delivered() const { return delivered_; }
+    bool over() const { return finished_ || failed_ || cancelled(); }
 
     void run() noexcept override;
     void cancel() override;
@@ -71,7 +70,8 @@ class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> 
     std::optional<Failure> failure_; // comes after chunks_
 
     std::deque<Waiting> waiting_; // JavaScript thread
-    bool delivered_ = false;      // JavaScript thread
+    bool finished_ = false;       // JavaScript thread: the last chunk has been read
+    bool failed_ = false;         // JavaScript thread: the failure has been read
 };
 
 } // namespace moss::addon

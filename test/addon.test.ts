@@ -1,0 +1,295 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import t from 'tap'
+import { loadAddon, type NativeChunk, type NativeModel, type NativeRequest, type NativeStream } from '../lib/binding.js'
+
+// The raw addon on a tiny bundle of random weights.
+
+const root = resolve(__dirname, '..')
+const tiny = join(root, 'test', 'golden', 'tiny.gguf')
+const addon = loadAddon()
+
+function hum(seconds: number): Float32Array {
+  return Float32Array.from({ length: seconds * 16000 }, (_, i) => 0.2 * Math.sin(i / 20) + 0.1 * Math.sin(i / 9 + Math.sin(i / 4000)))
+}
+
+const request = (more: Partial<NativeRequest> = {}): NativeRequest => ({
+  samples: hum(1),
+  output: 'both',
+  seed: 5,
+  maxSeconds: 1,
+  maxTokens: 8,
+  ...more,
+})
+
+async function readAll(stream: NativeStream): Promise<NativeChunk[]> {
+  const chunks: NativeChunk[] = []
+  do chunks.push(await stream.next())
+  while (!chunks.at(-1)!.done)
+  return chunks
+}
+
+/** All of a reply's data as one string, to compare replies. */
+const text = (chunks: NativeChunk[]): string =>
+  JSON.stringify([chunks.flatMap(c => [...(c.audio ?? [])]), chunks.flatMap(c => [...(c.units ?? [])]), chunks.flatMap(c => [...(c.textIds ?? [])])])
+
+const load = (): Promise<NativeModel> => addon.loadModel(tiny, { threads: 1 })
+
+t.test('a model says what it is', async t => {
+  const model = await load()
+  const info = model.info()
+  t.match(info, {
+    name: 'tiny',
+    license: 'MIT',
+    voices: [
+      { name: 'anna', language: 'en' },
+      { name: 'mei', language: 'zh' },
+    ],
+    defaultVoices: { en: 0, zh: 1 },
+    inputSampleRate: 16000,
+    sampleRate: 16000,
+    specialTokens: { imStart: 256, imEnd: 257, sosp: 258, modalityPad: 259, pad: 260 },
+    nCtx: 512,
+    sampling: { topK: 20 },
+    threads: 1,
+  })
+  t.equal(info.units[0], '_')
+  t.equal(info.emotions[0], 'neutral')
+  t.doesNotThrow(() => JSON.parse(info.tokenizer) as unknown)
+  t.strictSame(
+    info.components.map(c => c.name),
+    ['frontend', 'tone', 'encoder', 'aligner', 'lm', 'decoder'],
+  )
+  t.ok(info.components.every(c => c.bytes > 0 && c.parameters > 0 && c.types.length > 0))
+  model.dispose()
+  model.dispose()
+  t.throws(() => model.info(), { code: 'MOSS_DISPOSED' })
+  t.throws(() => model.createSession(), { code: 'MOSS_DISPOSED' })
+})
+
+t.test('a spoken turn', async t => {
+  const session = (await load()).createSession({ seed: 1 })
+  const stream = session.generate(request())
+  const chunks = await readAll(stream)
+  t.ok(chunks[0]!.heard)
+  t.equal(chunks[0]!.heard!.units.length, chunks[0]!.heard!.starts.length)
+  t.ok(chunks.some(c => c.audio && c.audio.length > 0))
+  t.ok(chunks.every(c => c.done === (c.timings !== undefined)))
+  t.strictSame(await stream.next(), { done: true }, 'after the end')
+  t.ok(session.length > 20)
+
+  const [heard, written] = [await session.encode(hum(1)), await session.transcribe(hum(1), { seed: 1, maxTokens: 4 })]
+  t.strictSame([...written.units], [...heard.units])
+  t.ok(written.textIds instanceof Int32Array && written.textIds.length <= 4)
+
+  const spoken = await readAll(session.speakUnits(Int32Array.of(30, 6, 20, 40), { seed: 1, speed: 1.5 }))
+  t.ok(spoken.some(c => c.audio))
+  t.strictSame(
+    spoken.flatMap(c => [...(c.units ?? [])]),
+    [30, 6, 20, 40],
+  )
+  session.reset()
+  t.equal(session.length, 0)
+  session.dispose()
+})
+
+t.test('many requests for chunks at once are answered in order', async t => {
+  const model = await load()
+  const expected = await readAll(model.createSession().generate(request()))
+  const stream = model.createSession().generate(request())
+  const chunks = await Promise.all(expected.map(() => stream.next()))
+  t.equal(text(chunks), text(expected))
+})
+
+t.test('sessions run side by side and do not disturb each other', async t => {
+  const model = await load()
+  const alone = text(await readAll(model.createSession().generate(request())))
+  const together = await Promise.all(Array.from({ length: 4 }, () => readAll(model.createSession().generate(request()))))
+  for (const chunks of together) t.equal(text(chunks), alone)
+})
+
+t.test('errors have codes and details', async t => {
+  await t.rejects(addon.loadModel(join(root, 'none.gguf')), { code: 'MOSS_MODEL_NOT_FOUND' })
+  await t.rejects(addon.loadModel(join(root, 'package.json')), { code: 'MOSS_MODEL_FORMAT' })
+  const truncated = join(t.testdir(), 'truncated.gguf')
+  writeFileSync(truncated, readFileSync(tiny).subarray(0, 200_000))
+  await t.rejects(addon.loadModel(truncated), { code: 'MOSS_MODEL_FORMAT' })
+  t.throws(() => void addon.loadModel(5 as never), { code: 'MOSS_INVALID_ARGUMENT', details: { option: 'path' } })
+  t.throws(() => void addon.loadModel(tiny, { threads: 0 }), { code: 'MOSS_INVALID_ARGUMENT', details: { option: 'threads' } })
+
+  const session = (await load()).createSession()
+  for (const wrong of [
+    { samples: [1, 2] as never },
+    { samples: new Float64Array(5) as never },
+    { output: 'song' as never },
+    { temperature: NaN },
+    { temperature: '1' as never },
+    { topK: 1.5 },
+    { topP: 0 },
+    { repetitionPenalty: 0.5 },
+    { seed: -1 },
+    { seed: 0.5 },
+    { maxSeconds: 0 },
+    { maxTokens: 1e12 },
+    { voice: -2 },
+    { speed: 3 },
+    { emotion: 0.5 },
+  ]) {
+    t.throws(() => session.generate(request(wrong)), { code: 'MOSS_INVALID_ARGUMENT' }, JSON.stringify(wrong))
+  }
+  t.throws(() => session.generate(5 as never), { code: 'MOSS_INVALID_ARGUMENT' })
+  for (const [wrong, code] of [
+    [{ samples: new Float32Array(0) }, 'MOSS_AUDIO_LENGTH'],
+    [{ samples: Float32Array.of(0, NaN) }, 'MOSS_INVALID_ARGUMENT'],
+    [{ samples: new Float32Array(16000 * 600) }, 'MOSS_AUDIO_LENGTH'],
+    [{ textIds: Int32Array.of(1) }, 'MOSS_INVALID_ARGUMENT'],
+    [{ samples: undefined, textIds: Int32Array.of(-5) }, 'MOSS_INVALID_ARGUMENT'],
+    [{ samples: undefined, textIds: new Int32Array(5000) }, 'MOSS_PROMPT_TOO_LONG'],
+    [{ voice: 7 }, 'MOSS_INVALID_ARGUMENT'],
+  ] as const) {
+    const stream = session.generate(request(wrong))
+    await t.rejects(stream.next(), { code })
+    await t.rejects(stream.next(), { code }, 'and again')
+  }
+  await t.rejects(session.encode(new Float32Array(16000 * 601)), { code: 'MOSS_AUDIO_LENGTH', details: { seconds: 601, limit: 600 } })
+  t.equal(session.length, 0)
+  t.throws(() => new (session.constructor as new () => { encode(s: Float32Array): unknown })().encode(hum(1)), { code: 'MOSS_DISPOSED' })
+})
+
+t.test('a session does one thing at a time', async t => {
+  const session = (await load()).createSession()
+  const stream = session.generate(request())
+  t.throws(() => session.generate(request()), { code: 'MOSS_SESSION_BUSY' })
+  t.throws(() => session.reset(), { code: 'MOSS_SESSION_BUSY' })
+  await readAll(stream)
+  const encoding = session.encode(hum(1))
+  t.throws(() => void session.encode(hum(1)), { code: 'MOSS_SESSION_BUSY' })
+  await encoding
+  await session.encode(hum(1))
+})
+
+t.test('a cancelled stream leaves the conversation as it was', async t => {
+  const model = await load()
+  const [session, other] = [model.createSession(), model.createSession()]
+  for (const s of [session, other]) await readAll(s.generate(request({ samples: undefined, textIds: Int32Array.of(7, 8) })))
+  const { length } = session
+
+  const early = session.generate(request())
+  const waiting = early.next()
+  early.cancel()
+  early.cancel()
+  await t.rejects(waiting, { code: 'MOSS_ABORTED' })
+  await t.rejects(early.next(), { code: 'MOSS_ABORTED' })
+
+  const late = session.generate(request({ output: 'text', maxTokens: 2 }))
+  await late.next()
+  await sleep(200) // it has long been computed, but its end has not been read
+  late.cancel()
+
+  const stream = session.generate(request())
+  t.equal(text(await readAll(stream)), text(await readAll(other.generate(request()))), 'the next turn starts at once')
+  stream.cancel() // after the end: too late
+  t.equal(session.length, other.length)
+  t.ok(session.length > length)
+})
+
+t.test('a slow reader gets the same', async t => {
+  const model = await load()
+  const long = request({ samples: undefined, textIds: Int32Array.of(1, 2), output: 'text', maxTokens: 100 })
+  const expected = await readAll(model.createSession().generate(long))
+  const stream = model.createSession().generate(long)
+  await sleep(200) // longer than the computation, which waits after 16 chunks
+  t.equal(text(await readAll(stream)), text(expected))
+})
+
+t.test('dispose while it runs', async t => {
+  const model = await load()
+  const session = model.createSession()
+  model.dispose() // the session keeps what it needs
+  const stream = session.generate(request({ samples: hum(8), maxSeconds: 30 }))
+  const waiting = stream.next()
+  session.dispose()
+  session.dispose()
+  await t.rejects(waiting, { code: 'MOSS_ABORTED' })
+  t.throws(() => session.generate(request()), { code: 'MOSS_DISPOSED' })
+  t.throws(() => session.reset(), { code: 'MOSS_DISPOSED' })
+  t.equal(session.length, 0)
+})
+
+t.test('the event loop turns while models load and sessions work', async t => {
+  const delay = monitorEventLoopDelay({ resolution: 5 })
+  const model = await load()
+  await model.createSession().encode(hum(0.1))
+  delay.enable()
+  await Promise.all([load(), model.createSession().encode(hum(60)), readAll(model.createSession().generate(request({ samples: hum(20) })))])
+  delay.disable()
+  t.ok(delay.max < 100e6, `longest delay ${(delay.max / 1e6).toFixed(1)} ms`)
+})
+
+t.test('a thousand sessions leave nothing behind', async t => {
+  const model = await load()
+  const round = async (count: number): Promise<number> => {
+    for (let i = 0; i < count; i++) {
+      const session = model.createSession()
+      const stream = session.generate(request({ samples: hum(0.1), maxSeconds: 0.1 }))
+      await stream.next()
+      session.dispose()
+    }
+    await sleep(50)
+    return process.memoryUsage().rss
+  }
+  await round(200)
+  const before = await round(1)
+  const after = await round(1000)
+  t.ok(after - before < 30e6, `grew by ${((after - before) / 1e6).toFixed(1)} MB`)
+})
+
+/** Code that has `addon`, `tiny` and `request` in a program or a worker of its own. */
+const prelude = `
+  const addon = require('node-gyp-build')(${JSON.stringify(root)})
+  const tiny = ${JSON.stringify(tiny)}
+  const request = { samples: new Float32Array(16000 * 20).map((_, i) => Math.sin(i / 20) / 5), output: 'both', maxSeconds: 60 }
+`
+
+t.test('worker threads load it and may be terminated while it works', async t => {
+  const code = `${prelude}
+    const { parentPort } = require('node:worker_threads')
+    addon.loadModel(tiny, { threads: 1 }).then(async model => {
+      const stream = model.createSession().generate(request)
+      const encoding = model.createSession().encode(request.samples)
+      await stream.next()
+      parentPort.postMessage('works')
+      for (;;) await stream.next().then(c => c.done && encoding)
+    })`
+  const workers = Array.from({ length: 4 }, () => new Worker(code, { eval: true }))
+  await Promise.all(workers.map(w => new Promise<void>((done, fail) => w.once('message', () => done()).once('error', fail))))
+  await Promise.all(workers.map(w => w.terminate()))
+  const again = new Worker(code, { eval: true })
+  again.once('online', () => void again.terminate())
+  t.equal(await new Promise(done => again.once('exit', done)), 1)
+  t.ok((await readAll((await load()).createSession().generate(request()))).at(-1)!.done, 'the main thread goes on')
+})
+
+t.test('a process ends cleanly while it works', async t => {
+  const run = (code: string) => spawnSync(process.execPath, ['-e', prelude + code], { cwd: root, encoding: 'utf8', timeout: 30_000 })
+  const start = `addon.loadModel(tiny, { threads: 1 }).then(async model => {
+    const stream = model.createSession().generate(request)
+    const encoding = model.createSession().encode(request.samples)
+    await stream.next();`
+  for (const [what, code, status] of [
+    ['process.exit', `${start} process.exit(3) })`, 3],
+    ['process.exit while it loads', 'addon.loadModel(tiny); process.exit(3)', 3],
+    ['an uncaught error', `${start} setImmediate(() => { throw new Error('boom') }) })`, 1],
+    ['nothing left to do', `${start} })`, 0],
+    ['a stream that nobody reads', 'addon.loadModel(tiny).then(model => { model.createSession().generate(request) })', 0],
+    ['a loaded model', 'addon.loadModel(tiny).then(model => { globalThis.model = model })', 0],
+  ] as const) {
+    const result = run(code)
+    t.equal(result.signal, null, what)
+    t.equal(result.status, status, `${what}: ${result.stderr}`)
+  }
+})
