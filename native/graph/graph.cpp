@@ -15,6 +15,24 @@ ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
     return tensor;
 }
 
+/// Threads meet at a barrier after every node. Below this many multiplications a node, they lose more there than they
+/// win, and on a busy machine far more.
+constexpr double work_for_threads = 500e3;
+
+/// Multiplications a node, on average.
+double work_a_node(ggml_cgraph * graph) {
+    double work = 0;
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        if (node->op == GGML_OP_MUL_MAT) {
+            work += double(node->src[0]->ne[0]) * double(ggml_nelements(node));
+        } else if (node->op == GGML_OP_CUSTOM) { // a convolution, of a few taps and a hundred channels or so
+            work += 256.0 * double(ggml_nelements(node));
+        }
+    }
+    return work / ggml_graph_n_nodes(graph);
+}
+
 } // namespace
 
 Graph::Graph(Runner & runner) : runner_(runner) {
@@ -66,7 +84,8 @@ void Graph::run() {
             ggml_backend_tensor_set(input.tensor, input.data, 0, ggml_nbytes(input.tensor));
         }
     }
-    const ggml_status status = ggml_backend_graph_compute(runner_.backend_, graph_);
+    const bool threads = runner_.threads_ > 1 && work_a_node(graph_) >= work_for_threads;
+    const ggml_status status = ggml_backend_graph_compute(threads ? runner_.backend_ : runner_.serial_, graph_);
     if (status == GGML_STATUS_ABORTED) {
         throw MossError(code::aborted, "cancelled");
     }

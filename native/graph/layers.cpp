@@ -1,5 +1,7 @@
 #include "layers.h"
 
+#include "conv.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -28,58 +30,20 @@ ggml_tensor * RmsNorm::operator()(Graph & g, ggml_tensor * x) const {
     return ggml_mul(g, ggml_rms_norm(g, x, epsilon), weight);
 }
 
-Conv1d::Conv1d(const Weights & weights, const std::string & name, int64_t in_channels, int64_t out_channels,
-               int kernel_size, int stride_, int dilation_, int groups_)
-    : weight(weights.get(name + ".weight", {in_channels / groups_ * kernel_size, out_channels})),
-      bias(weights.get_f32(name + ".bias", {out_channels})), in(in_channels), out(out_channels), kernel(kernel_size),
-      stride(stride_), dilation(dilation_), groups(groups_) {}
+Conv1d::Conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape)
+    : shape_(shape), packed_(std::make_shared<const PackedConv1d>(load_conv1d(weights, name, shape))) {}
 
-namespace {
-
-/// Every window that the convolution looks at: x [C, T] -> [C / groups * kernel, frames, groups].
-ggml_tensor * windows(Graph & g, const Conv1d & conv, ggml_tensor * x, int64_t frames) {
-    const int64_t channels = conv.in / conv.groups;
-    // ggml refuses to make a view whose rows overlap, but computes with one: shape and strides are set by hand.
-    ggml_tensor * view = ggml_view_1d(g, x, channels, 0); // [C / groups, kernel, frames, groups]
-    view->ne[1] = conv.kernel;
-    view->ne[2] = frames;
-    view->ne[3] = conv.groups;
-    view->nb[1] = static_cast<size_t>(conv.dilation) * x->nb[1];
-    view->nb[2] = static_cast<size_t>(conv.stride) * x->nb[1];
-    view->nb[3] = static_cast<size_t>(channels) * x->nb[0];
-    if (conv.dilation == 1 && conv.groups == 1) { // a window is contiguous: copied in one piece
-        view->ne[0] *= conv.kernel;
-        view->ne[1] = 1;
-    }
-    return ggml_cont_3d(g, view, channels * conv.kernel, frames, conv.groups);
+ggml_tensor * Conv1d::operator()(Graph & g, ggml_tensor * x, const Conv1dOptions & options) const {
+    return conv1d(g, x, *packed_, options);
 }
 
-} // namespace
-
-ggml_tensor * Conv1d::operator()(Graph & g, ggml_tensor * x) const {
-    const int64_t frames = (x->ne[1] - dilation * (kernel - 1) - 1) / stride + 1;
-    if (!ggml_is_contiguous(x)) {
-        x = ggml_cont(g, x);
-    }
-    ggml_tensor * w = ggml_reshape_3d(g, weight, weight->ne[0], out / groups, groups);
-    x = ggml_mul_mat(g, w, windows(g, *this, x, frames)); // [Cout / groups, frames, groups]
-    if (groups > 1) {
-        x = ggml_cont_2d(g, ggml_permute(g, x, 0, 2, 1, 3), out, frames);
-    }
-    return ggml_add(g, x, bias); // [Cout, frames]
-}
-
-ggml_tensor * Conv1d::causal(Graph & g, ggml_tensor * x, ggml_tensor * slot) const {
+ggml_tensor * Conv1d::causal(Graph & g, ggml_tensor * x, ggml_tensor * slot, const Conv1dOptions & options) const {
     if (slot) {
         x = ggml_concat(g, slot, x, 1); // [Cin, left_context + T]
         const size_t last = static_cast<size_t>(x->ne[1] - slot->ne[1]) * x->nb[1];
         g.effect(ggml_cpy(g, ggml_view_2d(g, x, slot->ne[0], slot->ne[1], x->nb[1], last), slot));
     }
-    return (*this)(g, x);
-}
-
-ggml_tensor * pad_time(Graph & g, ggml_tensor * x, int left, int right) {
-    return left || right ? ggml_pad_ext(g, x, 0, 0, left, right, 0, 0, 0, 0) : x;
+    return (*this)(g, x, options);
 }
 
 // Scores are [Tk, Tq, H]: many queries go slice by slice.

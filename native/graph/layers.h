@@ -5,6 +5,9 @@
 #include "graph.h"
 #include "weights.h"
 
+#include "../kernels/cpu/conv1d.h"
+
+#include <memory>
 #include <string>
 
 namespace moss {
@@ -40,31 +43,29 @@ struct RmsNorm {
     ggml_tensor * operator()(Graph & g, ggml_tensor * x) const;
 };
 
-/// Conv1d as one matrix product over windows of [C, T]. The weight is stored [Cin / groups * kernel, Cout] with the
-/// input channel fastest, so that Q8_0's blocks fit and no permutation is needed. Padding is the caller's.
-struct Conv1d {
-    ggml_tensor * weight = nullptr;
-    ggml_tensor * bias = nullptr;
-    int64_t in = 0, out = 0;
-    int kernel = 1, stride = 1, dilation = 1, groups = 1;
-
+/// Conv1d on the direct kernel (kernels/cpu/conv1d.h). Weights [Cin / groups * kernel, Cout] of any type, the input
+/// channel fastest.
+class Conv1d {
+  public:
     Conv1d() = default;
-    Conv1d(const Weights & weights, const std::string & name, int64_t in, int64_t out, int kernel, int stride = 1,
-           int dilation = 1, int groups = 1);
+    Conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape);
 
-    /// [Cin, T] -> [Cout, (T - dilation (kernel - 1) - 1) / stride + 1]
-    ggml_tensor * operator()(Graph & g, ggml_tensor * x) const;
+    const Conv1dShape & shape() const { return shape_; }
 
     /// Frames that a causal convolution remembers: its span less its stride.
-    int left_context() const { return dilation * (kernel - 1) + 1 - stride; }
+    int left_context() const { return static_cast<int>(packed_->span() - shape_.stride); }
 
-    /// Causal: `slot` [Cin, left_context()] stands before x and then holds its last frames. T a multiple of stride -> T
-    /// / stride. The slot may be null where left_context() is 0.
-    ggml_tensor * causal(Graph & g, ggml_tensor * x, ggml_tensor * slot) const;
+    /// x [Cin, T] between options.left and options.right frames of zeros -> [Cout, T']. No activation is its own.
+    ggml_tensor * operator()(Graph & g, ggml_tensor * x, const Conv1dOptions & options = {}) const;
+
+    /// Causal: `slot` [Cin, left_context()] stands before x and then holds its last frames. T a multiple of stride ->
+    /// T / stride. The slot is null where left_context() is 0.
+    ggml_tensor * causal(Graph & g, ggml_tensor * x, ggml_tensor * slot, const Conv1dOptions & options = {}) const;
+
+  private:
+    Conv1dShape shape_;
+    std::shared_ptr<const PackedConv1d> packed_;
 };
-
-/// x [C, T] with `left` and `right` frames of zeros around it.
-ggml_tensor * pad_time(Graph & g, ggml_tensor * x, int left, int right);
 
 /// Scaled dot-product attention. q [D, H, Tq], k [D, Hkv, Tk] (strided views are fine), v transposed [Tk, D, Hkv], mask
 /// [Tk, Tq] F32 of 0 and -inf or null -> [D * H, Tq]. H is a multiple of Hkv.

@@ -38,14 +38,19 @@ void load_backends([[maybe_unused]] const std::string & folder) {
 Runner::Runner(int threads) : threads_(std::clamp(threads, 1, 256)) {
     ggml_backend_dev_t device = cpu_device();
     backend_ = device ? ggml_backend_dev_init(device, nullptr) : nullptr;
-    if (!backend_) {
+    serial_ = device ? ggml_backend_dev_init(device, nullptr) : nullptr;
+    if (!backend_ || !serial_) {
+        ggml_backend_free(backend_);
         throw MossError(code::internal, "the CPU backend of ggml cannot be started");
     }
     allocator_ = ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_));
-    cpu_function<ggml_backend_set_n_threads_t>(device, "ggml_backend_set_n_threads")(backend_, threads_);
+    const auto set_threads = cpu_function<ggml_backend_set_n_threads_t>(device, "ggml_backend_set_n_threads");
+    const auto set_abort = cpu_function<ggml_backend_set_abort_callback_t>(device, "ggml_backend_set_abort_callback");
     const auto cancelled = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };
-    cpu_function<ggml_backend_set_abort_callback_t>(device, "ggml_backend_set_abort_callback")(backend_, cancelled,
-                                                                                               &cancel);
+    set_threads(backend_, threads_);
+    set_threads(serial_, 1);
+    set_abort(backend_, cancelled, &cancel);
+    set_abort(serial_, cancelled, &cancel);
     if (threads_ > 1) {
         // Threads of its own, or every graph would start and join new ones. They spin for a few ms after a graph, which
         // spans the gap to a language model's next step, and sleep then.
@@ -60,6 +65,7 @@ Runner::Runner(int threads) : threads_(std::clamp(threads, 1, 256)) {
 Runner::~Runner() {
     ggml_gallocr_free(allocator_);
     ggml_backend_free(backend_);
+    ggml_backend_free(serial_);
     if (threadpool_) {
         cpu_function<decltype(&ggml_threadpool_free)>(cpu_device(), "ggml_threadpool_free")(threadpool_);
     }

@@ -6,7 +6,7 @@ Aligner::Aligner(const GgufFile & file, const Weights & weights, int encoder_siz
                  Runner & runner)
     : config_(AlignerConfig::load(file)), encoder_size_(encoder_size) {
     const int64_t size = config_.embedding_length, text_size = text_embd->ne[0], vocabulary = text_embd->ne[1];
-    down_ = Conv1d(weights, "aligner.down", encoder_size, size, config_.downsample, config_.downsample);
+    down_ = Conv1d(weights, "aligner.down", Conv1dShape{encoder_size, size, config_.downsample, config_.downsample});
     for (int i = 0; i < config_.block_count; i++) {
         const std::string name = "aligner.blk." + std::to_string(i) + ".";
         Block block;

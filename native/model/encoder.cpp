@@ -11,7 +11,8 @@ Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_siz
     const float eps = config_.layer_norm_epsilon;
     proj_norm_ = LayerNorm(weights, "encoder.proj_norm", feature_size, eps);
     proj_ = Linear(weights, "encoder.proj", feature_size, size);
-    pos_conv_ = Conv1d(weights, "encoder.pos_conv", size, size, config_.pos_conv_kernel, 1, 1, config_.pos_conv_groups);
+    pos_conv_ = Conv1d(weights, "encoder.pos_conv",
+                       Conv1dShape{size, size, config_.pos_conv_kernel, 1, 1, config_.pos_conv_groups});
     norm_ = LayerNorm(weights, "encoder.norm", size, eps);
     for (int i = 0; i < config_.block_count; i++) {
         const std::string name = "encoder.blk." + std::to_string(i) + ".";
@@ -115,15 +116,17 @@ void Encoder::compute(Runner & runner, State * state, const float * features, co
         x = ggml_add(g, x, g.input(GGML_TYPE_F32, {config_.embedding_length, frames}, tone_embedding));
     }
     g.stage(x, "encoder.input");
-    const int kernel = config_.pos_conv_kernel;
-    ggml_tensor * position = nullptr;
+    Conv1dOptions position; // x + gelu(conv(x))
+    position.output = {Activation::gelu};
+    position.residual = x;
     if (state) {
-        position = pos_conv_.causal(g, x, state->pos_context_);
+        x = pos_conv_.causal(g, x, state->pos_context_, position);
     } else {
-        const int left = config_.pos_conv_causal ? kernel - 1 : kernel / 2;
-        position = pos_conv_(g, pad_time(g, x, left, kernel - 1 - left));
+        const int span = config_.pos_conv_kernel - 1;
+        position.left = config_.pos_conv_causal ? span : config_.pos_conv_kernel / 2;
+        position.right = span - position.left;
+        x = pos_conv_(g, x, position);
     }
-    x = ggml_add(g, x, gelu(g, position));
     if (!config_.norm_first) {
         x = norm_(g, x);
     }

@@ -14,8 +14,8 @@ Frontend::Frontend(const GgufFile & file, const Weights & weights) : config_(Fro
     int in = 1;
     for (size_t i = 0; i < config_.channels.size(); i++) {
         const std::string index = std::to_string(i);
-        conv_.emplace_back(weights, "frontend.conv." + index, in, config_.channels[i], config_.kernel_sizes[i],
-                           config_.strides[i]);
+        conv_.emplace_back(weights, "frontend.conv." + index,
+                           Conv1dShape{in, config_.channels[i], config_.kernel_sizes[i], config_.strides[i]});
         in = config_.channels[i];
         if (config_.layer_norm || i == 0) {
             norm_.emplace_back(weights, "frontend.norm." + index, in, 1e-5f);
@@ -28,7 +28,8 @@ Frontend::State::State(const Frontend & frontend) {
         const Conv1d & conv = frontend.conv_[i];
         const std::string name = "frontend.conv." + std::to_string(i) + ".context";
         const int context = conv.left_context();
-        context_.push_back(context > 0 ? slots_.add(name, GGML_TYPE_F32, {conv.in, context}) : nullptr);
+        context_.push_back(context > 0 ? slots_.add(name, GGML_TYPE_F32, {conv.shape().in_channels, context})
+                                       : nullptr);
     }
     slots_.allocate();
 }
@@ -46,7 +47,9 @@ ggml_tensor * Frontend::build(Graph & g, ggml_tensor * x, State * state) const {
         if (state) {
             x = conv_[i].causal(g, x, state->context_[i]); // [C_i, T / stride]
         } else {
-            x = conv_[i](g, pad_time(g, x, config_.causal ? conv_[i].left_context() : 0, 0));
+            Conv1dOptions padding;
+            padding.left = config_.causal ? conv_[i].left_context() : 0;
+            x = conv_[i](g, x, padding);
         }
         if (config_.layer_norm) {
             x = norm_[i](g, x);
@@ -80,8 +83,8 @@ void Frontend::push(Runner & runner, State & state, const float * samples, size_
 size_t Frontend::minimum_samples() const {
     size_t samples = 1;
     for (size_t i = conv_.size(); i-- > 0;) {
-        const size_t stride = static_cast<size_t>(conv_[i].stride);
-        samples = (samples - 1) * stride + (config_.causal ? stride : static_cast<size_t>(conv_[i].kernel));
+        const size_t stride = static_cast<size_t>(config_.strides[i]);
+        samples = (samples - 1) * stride + (config_.causal ? stride : static_cast<size_t>(config_.kernel_sizes[i]));
     }
     return samples;
 }

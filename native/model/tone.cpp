@@ -12,7 +12,7 @@ constexpr size_t frames_a_graph = 256; // a long push is computed in pieces: bou
 StreamState & add_contexts(StreamState & slots, const std::vector<Conv1d> & layers, const std::string & name,
                            std::vector<ggml_tensor *> & context) {
     for (size_t i = 0; i < layers.size(); i++) {
-        const Shape shape = {layers[i].in, layers[i].left_context()};
+        const Shape shape = {layers[i].shape().in_channels, layers[i].left_context()};
         context.push_back(slots.add(name + std::to_string(i) + ".context", GGML_TYPE_F32, shape));
     }
     return slots;
@@ -27,13 +27,13 @@ void append(std::vector<float> & to, const std::vector<float> & from) {
 Tone::Tone(const GgufFile & file, const Weights & weights, int embedding_length)
     : config_(ToneConfig::load(file)), embedding_length_(embedding_length) {
     const int lags = static_cast<int>(config_.lags.size());
-    conv_.emplace_back(weights, "tone.conv.0", lags + 1, config_.hidden, 3);
-    conv_.emplace_back(weights, "tone.conv.1", config_.hidden, config_.hidden, 3);
+    conv_.emplace_back(weights, "tone.conv.0", Conv1dShape{lags + 1, config_.hidden, 3});
+    conv_.emplace_back(weights, "tone.conv.1", Conv1dShape{config_.hidden, config_.hidden, 3});
     f0_ = Linear(weights, "tone.f0", config_.hidden, lags + 1);
     int in = config_.hidden + 2;
     for (size_t i = 0; i < config_.dilations.size(); i++) {
-        tcn_.emplace_back(weights, "tone.tcn." + std::to_string(i), in, config_.tcn_channels, config_.kernel_size, 1,
-                          config_.dilations[i]);
+        tcn_.emplace_back(weights, "tone.tcn." + std::to_string(i),
+                          Conv1dShape{in, config_.tcn_channels, config_.kernel_size, 1, config_.dilations[i]});
         in = config_.tcn_channels;
     }
     logits_ = Linear(weights, "tone.logits", in, config_.classes);
@@ -67,13 +67,15 @@ void Tone::push(Runner & runner, State & state, const float * samples, size_t co
 
 void Tone::push_part(Runner & runner, State & state, const float * samples, size_t frames, ToneFrames & out) const {
     const int64_t count = static_cast<int64_t>(frames), lags = static_cast<int64_t>(config_.lags.size());
+    Conv1dOptions gelu_after;
+    gelu_after.output = {Activation::gelu};
     std::vector<float> correlation, pitch, hidden;
     state.nccf_.push(samples, frames * Nccf::hop_length, correlation);
     {
         Graph g(runner);
         ggml_tensor * x = g.stage(g.input(GGML_TYPE_F32, {lags + 1, count}, correlation.data()), "tone.nccf");
         for (size_t i = 0; i < conv_.size(); i++) {
-            x = gelu(g, conv_[i].causal(g, x, state.conv_[i])); // [hidden, T]
+            x = conv_[i].causal(g, x, state.conv_[i], gelu_after); // [hidden, T]
         }
         g.output(x, hidden);
         g.output(f0_(g, x), pitch); // [lags + 1, T]
@@ -107,8 +109,9 @@ void Tone::push_part(Runner & runner, State & state, const float * samples, size
         ggml_tensor * x = g.input(GGML_TYPE_F32, {config_.hidden, count}, hidden.data());
         x = ggml_concat(g, x, g.input(GGML_TYPE_F32, {2, count}, relative.data()), 0); // [hidden + 2, T]
         for (size_t i = 0; i < tcn_.size(); i++) {
-            ggml_tensor * y = gelu(g, tcn_[i].causal(g, x, state.tcn_[i]));
-            x = i == 0 ? y : ggml_add(g, x, y); // [tcn_channels, T]
+            Conv1dOptions options = gelu_after;
+            options.residual = i == 0 ? nullptr : x;
+            x = tcn_[i].causal(g, x, state.tcn_[i], options); // [tcn_channels, T]
         }
         g.output(g.stage(logits_(g, x), "tone.logits"), logits);
         g.output(g.stage(embd_(g, x), "tone.embedding"), embedding);

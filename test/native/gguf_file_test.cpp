@@ -3,6 +3,7 @@
 #include "golden.h"
 
 #include "model/config.h"
+#include "model/vits_decoder.h"
 
 #include <cstring>
 #include <fstream>
@@ -40,6 +41,8 @@ bool load_all(const std::vector<char> & bytes) {
         Listener::State state(listener, 4);
         Heard heard;
         listener.push(runner, state, std::vector<float>(1280, 0.01f).data(), 1280, heard);
+        const VitsDecoder decoder(file, weights);
+        VitsDecoder::Stream(decoder, runner, {}).push({1, 2, 3});
         return true;
     } catch (const MossError & error) {
         CHECK(std::string(error.code()).rfind("MOSS_", 0) == 0);
@@ -154,14 +157,35 @@ TEST(headers_with_random_bytes) {
 
 TEST(keys_out_of_range) {
     const std::vector<char> whole = bytes_of("tiny-q8_0.gguf");
-    for (const char * key :
-         {"moss-speech.lm.head_count", "moss-speech.lm.key_length", "moss-speech.lm.embedding_length",
-          "moss-speech.lm.shared_block_count", "moss-speech.lm.text_vocab_size", "moss-speech.lm.context_length",
-          "moss-speech.encoder.head_count", "moss-speech.encoder.block_count", "moss-speech.encoder.pos_conv_groups",
-          "moss-speech.encoder.pos_conv_kernel", "moss-speech.encoder.embedding_length",
-          "moss-speech.aligner.downsample", "moss-speech.aligner.head_count", "moss-speech.tone.kernel_size",
-          "moss-speech.tone.hidden", "moss-speech.frontend.sample_rate", "moss-speech.token.sosp",
-          "moss-speech.audio.eosp"}) {
+    for (const char * key : {"moss-speech.lm.head_count",
+                             "moss-speech.lm.key_length",
+                             "moss-speech.lm.embedding_length",
+                             "moss-speech.lm.shared_block_count",
+                             "moss-speech.lm.text_vocab_size",
+                             "moss-speech.lm.context_length",
+                             "moss-speech.encoder.head_count",
+                             "moss-speech.encoder.block_count",
+                             "moss-speech.encoder.pos_conv_groups",
+                             "moss-speech.encoder.pos_conv_kernel",
+                             "moss-speech.encoder.embedding_length",
+                             "moss-speech.aligner.downsample",
+                             "moss-speech.aligner.head_count",
+                             "moss-speech.tone.kernel_size",
+                             "moss-speech.tone.hidden",
+                             "moss-speech.frontend.sample_rate",
+                             "moss-speech.token.sosp",
+                             "moss-speech.audio.eosp",
+                             "moss-speech.decoder.hidden_size",
+                             "moss-speech.decoder.head_count",
+                             "moss-speech.decoder.flow_count",
+                             "moss-speech.decoder.subbands",
+                             "moss-speech.decoder.hop_length",
+                             "moss-speech.decoder.window_size",
+                             "moss-speech.decoder.mask_left",
+                             "moss-speech.decoder.istft_hop",
+                             "moss-speech.decoder.edge_unit",
+                             "moss-speech.decoder.unit_count",
+                             "moss-speech.decoder.ffn_kernel"}) {
         for (const uint32_t value : {0U, 3U, 0x7fffffffU, 0xffffffffU}) {
             std::vector<char> bytes = whole;
             std::memcpy(bytes.data() + after(whole, key) + 4, &value, sizeof value);
