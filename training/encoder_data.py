@@ -170,11 +170,11 @@ class Examples:
         return float(np.exp(self.rng.uniform(np.log(0.86), np.log(1.16))))
 
     def silence(self, longest: float) -> int:
-        return 0 if self.rng.random() < 0.25 else int(self.rng.uniform(0, longest) * SAMPLE_RATE)
+        return 0 if self.rng.random() < 0.3 else int(self.rng.uniform(0, longest) * SAMPLE_RATE)
 
     def augmented(self, clips: list[Clip]) -> Example:
         rng = self.rng
-        pieces, parts, at = [np.zeros(self.silence(0.6), np.float32)], [], 0
+        pieces, parts, at = [np.zeros(self.silence(0.4), np.float32)], [], 0
         at = len(pieces[0])
         level = 1e-4
         for i, clip in enumerate(clips):
@@ -184,7 +184,7 @@ class Examples:
             wave = wave * np.float32(0.1 / power * 10 ** (rng.uniform(-3, 3) / 20))
             level = 0.1
             parts.append((clip, at / SAMPLE_RATE, (at + len(wave)) / SAMPLE_RATE, rate))
-            gap = np.zeros(int(rng.uniform(0.08, 0.5) * SAMPLE_RATE) if i + 1 < len(clips) else self.silence(0.6), np.float32)
+            gap = np.zeros(int(rng.uniform(0.08, 0.5) * SAMPLE_RATE) if i + 1 < len(clips) else self.silence(0.4), np.float32)
             pieces += [wave, gap]
             at += len(wave) + len(gap)
         wave = np.concatenate(pieces)

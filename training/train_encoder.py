@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -153,26 +154,32 @@ def main() -> None:
     hours = sum(c.samples * c.repeat for c in examples.clips) / 16000 / 3600
     print(f"{run.name}: {len(examples.clips)} clips, {hours:.2f} h an epoch, {sum(p.numel() for p in trainee.net.parameters()) / 1e6:.2f} M parameters", flush=True)
 
-    def keep(evaluated: bool) -> None:
+    def keep_state() -> None:
         checkpoint.save(state_path, {"trainee": trainee.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "average": average.state_dict(), "elapsed": elapsed, "step": step})
+
+    def keep_model() -> None:
+        """Evaluates and keeps the averaged weights."""
         average.swap()
-        result = evaluate(trainee.net, examples, sets) if evaluated else {}
+        result = evaluate(trainee.net, examples, sets)
         saved = {**trainee.net.export(), "trainee": trainee.state_dict(), "step": step, "fold": args.fold}
         checkpoint.save(run / "model.pt", saved)
         if args.publish:
             checkpoint.save(runs / "encoder" / "latest.pt", saved)
         average.swap()
-        if evaluated:
-            record = {"step": step, "minutes": round(elapsed / 60, 2), "epoch": examples.epoch, **{k: round(v, 4) for k, v in result.items()}}
-            print(json.dumps(record), flush=True)
-            with open(run / "log.jsonl", "a") as log:
-                log.write(json.dumps(record) + "\n")
+        record = {"step": step, "minutes": round(elapsed / 60, 2), "epoch": examples.epoch, **{k: round(v, 4) for k, v in result.items()}}
+        print(json.dumps(record), flush=True)
+        with open(run / "log.jsonl", "a") as log:
+            log.write(json.dumps(record) + "\n")
+
+    stop: list[int] = []
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: stop.append(number))
 
     stream = examples.batches(args.seconds)
     warmup = 200 if not args.init else 50
     total = args.minutes * 60
     sums: dict[str, float] = {}
-    heard, last, next_evaluation = 0.0, time.process_time(), elapsed + args.evaluate_every * 60
+    heard, last, next_save, next_evaluation = 0.0, time.process_time(), elapsed + 60, elapsed + args.evaluate_every * 60
     since = (step, elapsed)
     while elapsed < total:
         progress = elapsed / total
@@ -204,11 +211,18 @@ def main() -> None:
             speed = heard / max(elapsed - since[1], 1e-3)
             print(f"{elapsed / 60:6.2f} min  step {step}  lr {rate:.1e}  norm {norm.item():.2f}  " + "  ".join(f"{k} {v / 50:.3f}" for k, v in sums.items()) + f"  {speed:.0f}x", flush=True)
             sums, heard, since = {}, 0.0, (step, elapsed)
+        if elapsed >= next_save or stop:
+            keep_state()
+            if stop:
+                print(f"stopped at step {step}; --resume goes on", flush=True)
+                return
+            next_save = elapsed + 180
         if elapsed >= next_evaluation:
-            keep(True)
+            keep_model()
             next_evaluation = elapsed + args.evaluate_every * 60
             last = time.process_time()
-    keep(True)
+    keep_state()
+    keep_model()
 
 
 if __name__ == "__main__":
