@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 using namespace moss;
 
@@ -353,4 +354,41 @@ TEST(a_single_sample_is_speech) {
     Request request = spoken(1);
     request.samples.resize(1);
     CHECK(!generate(session, request).units.empty());
+}
+
+TEST(threads_share_a_model) {
+    Session session(model(), 1);
+    const Reply expected = generate(session, spoken(1));
+    std::vector<Reply> replies(3);
+    std::vector<std::thread> threads;
+    for (Reply & reply : replies) {
+        threads.emplace_back([&reply] {
+            Session own(model(), 1);
+            reply = generate(own, spoken(1));
+        });
+    }
+    for (std::thread & thread : threads) {
+        thread.join();
+    }
+    for (const Reply & reply : replies) {
+        CHECK(same(reply, expected));
+    }
+}
+
+TEST(a_running_computation_is_cancelled_from_another_thread) {
+    Session session(model(), 1);
+    CancelToken cancel;
+    std::thread other([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        cancel.cancel();
+    });
+    const std::string code = code_of([&] {
+        while (true) {
+            session.encode(hum(30), cancel);
+        }
+    });
+    other.join();
+    CHECK_EQ(code, code::aborted);
+    CancelToken fresh;
+    CHECK(!session.encode(hum(1), fresh).empty());
 }
