@@ -26,6 +26,7 @@ from . import checkpoint, fast_gelu
 from .data.units import N_UNITS
 from .encoder_data import HUMAN_MANDARIN, UNIT_DELAY, Clip, Corpora, Examples, collate
 from .encoder_eval import evaluate, held_out, outputs
+from .initialization import initialize
 from .losses import ctc_loss, forced_alignment, frame_loss, pitch_loss, tone_loss
 from .muon import Muon
 from .speech_encoder import FRAME, SpeechEncoder
@@ -41,6 +42,7 @@ class Trainee(nn.Module):
     def __init__(self):
         super().__init__()
         self.net = SpeechEncoder()
+        initialize(self.net.frontend, self.net.tone)
         size = self.net.configs["encoder"].embedding_length
         self.middle, self.final = nn.Linear(size, N_UNITS), nn.Linear(size, N_UNITS)
 
@@ -176,7 +178,7 @@ def main() -> None:
         signal.signal(name, lambda number, _: stop.append(number))
 
     stream = examples.batches(args.seconds)
-    warmup = 200 if not args.init else 50
+    warmup = 100 if not args.init else 50
     total = args.minutes * 60
     sums: dict[str, float] = {}
     heard, last, next_save, next_evaluation = 0.0, time.process_time(), elapsed + 60, elapsed + args.evaluate_every * 60
