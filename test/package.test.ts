@@ -1,8 +1,9 @@
 // The package as a user gets it: packed with a prebuild, installed into an empty project where neither a compiler nor CMake
 // is to be found, and loaded with both `require` and `import`.
 
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import t from 'tap'
 
@@ -50,8 +51,12 @@ function node(args: string[], cwd: string, env: NodeJS.ProcessEnv): string {
 
 t.test('the packed package works where there is no compiler', async t => {
   if (npmScript === undefined) throw new Error('npm is not to be found beside node')
-  const folder = t.testdir({ project: { 'package.json': '{ "name": "empty", "private": true }' } })
+  // Not tap's own test folder: that is below ours, where Node would also find our node_modules.
+  const folder = mkdtempSync(join(tmpdir(), 'moss-speech-native-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const project = join(folder, 'project')
+  mkdirSync(project)
+  writeFileSync(join(project, 'package.json'), '{ "name": "empty", "private": true }')
   const env = bareEnvironment(folder)
 
   node([join(root, 'scripts', 'prebuild.mjs')], root, process.env)
@@ -75,6 +80,13 @@ t.test('the packed package works where there is no compiler', async t => {
 
   node([npmScript, 'install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, filename)], project, env)
   const installed = join(project, 'node_modules', 'moss-speech-native')
+
+  t.test('found neither a compiler nor CMake', async t => {
+    for (const tool of ['cc', 'gcc', 'clang', 'cl', 'cmake']) {
+      const { error } = spawnSync(tool, ['--version'], { env })
+      t.equal((error as NodeJS.ErrnoException | undefined)?.code, 'ENOENT', tool)
+    }
+  })
 
   t.test('took the prebuild', async t => {
     t.notOk(existsSync(join(installed, 'build')), 'nothing was built')
