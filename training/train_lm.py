@@ -27,7 +27,7 @@ from .lm_data import Turns, collate, encode_clips
 from .lm_eval import evaluate, test_turns
 from .networks.aligner import Aligner
 from .networks.config import AlignerConfig, EncoderConfig, LMConfig
-from .networks.lm import LM, gguf_name
+from .networks.lm import LM
 from .speech_encoder import load_encoder
 
 
@@ -51,11 +51,8 @@ class Speaker(nn.Module):
         return self.lm(rows)
 
     def export(self) -> dict:
-        tensors = {}
-        for name, value in self.state_dict().items():
-            component, rest = name.split(".", 1)
-            tensors[gguf_name(rest) if component == "lm" else name] = value.detach().clone()
-        return {"config": {name: asdict(c) for name, c in self.configs.items()}, "units": UNITS, "model": tensors}
+        """What the GGUF exporter reads: configurations, units, tensors named `component.tensor`."""
+        return {"config": {name: asdict(c) for name, c in self.configs.items()}, "units": UNITS, "model": {k: v.detach().clone() for k, v in self.state_dict().items()}}
 
 
 def loss_of(model: Speaker, batch: dict) -> dict[str, torch.Tensor]:
