@@ -15,9 +15,10 @@ ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
     return tensor;
 }
 
-/// Threads meet at a barrier after every node. Below this many multiplications a node, they lose more there than they
-/// win, and on a busy machine far more.
-constexpr double work_for_threads = 500e3;
+/// Threads meet at a barrier after every node: on an idle machine for a microsecond, on a busy one until the scheduler
+/// brings the last of them back. So nodes must be long: on two busy cores nano's decoder took 8 times as long with two
+/// threads as with one.
+constexpr double work_for_threads = 4e6;
 
 /// Multiplications a node, on average.
 double work_a_node(ggml_cgraph * graph) {
