@@ -6,7 +6,7 @@
 
 export { loadModel, Model, type ModelComponent, type ModelInfo } from './model.js'
 export { Session } from './session.js'
-export type { Heard, HeardUnit, Prompt, Reply, ReplyChunk, Spoken, Timings, Transcript } from './session.js'
+export type { Heard, HeardUnit, Prompt, Reply, ReplyChunk, Spoken, Timings, Transcript } from './turn.js'
 export { ReplyStream } from './reply.js'
 export type { GenerateOptions, LoadOptions, SessionOptions, SpeakOptions, TranscribeOptions } from './options.js'
 export { encodeWav, readAudio, WavWriter, writeWav } from './audio.js'

@@ -1,6 +1,6 @@
 import { toSamples, type Speech } from './audio.js'
 import { concat } from './audio/resample.js'
-import type { NativeChunk, NativeHeard, NativeSession, NativeSpeaking, NativeStream, NativeTimings } from './binding.js'
+import type { NativeHeard, NativeSession, NativeSpeaking, NativeTimings } from './binding.js'
 import {
   abortedBy,
   DisposedError,
@@ -14,72 +14,10 @@ import * as check from './options.js'
 import type { GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
 import { unitsToPinyin } from './text/pinyin.js'
+import { chunksOf, TextBuilder, untilAborted } from './streaming.js'
 import { languageOf } from './text/units.js'
+import type { Heard, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
 import { textThread } from './worker/offload.js'
-
-/** What a turn answers: speech, or text; one of the two. */
-export type Prompt = { speech: Speech; text?: undefined } | { text: string; speech?: undefined }
-
-/** A unit that was heard, and when. */
-export interface HeardUnit {
-  /** A symbol of `model.info().units`: a phoneme, a tone, a stress mark, a word boundary or a pause. */
-  unit: string
-  /** Seconds from the start of the speech. */
-  start: number
-  end: number
-}
-
-/** The phonetic transcript of speech, by the encoder. */
-export interface Heard {
-  /** What was said, in writing, where that was asked for: by the language model. */
-  text?: string
-  /** Mandarin where tones were heard. */
-  language: 'en' | 'zh'
-  units: HeardUnit[]
-  /** Mandarin only: syllables with tone digits, `ni3 hao3`; neutral is 5. */
-  pinyin?: string
-}
-
-/** What {@link Session.transcribe} returns. */
-export interface Transcript extends Heard {
-  text: string
-}
-
-/** A piece of a reply. */
-export interface ReplyChunk {
-  /** Mono at `model.info().sampleRate`, in [-1, 1]. */
-  audio?: Float32Array
-  /** Units of what is spoken, a little ahead of the audio. */
-  units?: string[]
-  /** The next piece of the text. */
-  text?: string
-  /** First chunk of a reply to speech: what was heard. */
-  heard?: Heard
-}
-
-/** How long the parts of a turn took; milliseconds of computation. */
-export type Timings = Readonly<NativeTimings>
-
-/** A whole reply. */
-export interface Reply {
-  /** Mono at `sampleRate`; empty where no speech was asked for. */
-  audio: Float32Array
-  /** Hz. */
-  sampleRate: number
-  /** Of the audio. */
-  seconds: number
-  /** What was said or written; '' for `output: 'speech'`. */
-  text: string
-  /** The units that were spoken. */
-  units: string[]
-  language: 'en' | 'zh'
-  /** For spoken input. */
-  heard?: Heard
-  timings: Timings
-}
-
-/** What {@link Session.speak} makes. */
-export type Spoken = Omit<Reply, 'heard' | 'timings'>
 
 const LONGEST_TEXT = 100_000
 const SPEAK_OPTIONS = ['voice', 'speed', 'emotion', 'seed', 'signal'] as const
@@ -93,23 +31,6 @@ const GENERATE_OPTIONS = [
   'transcribe',
 ] as const
 const OUTPUTS = ['speech', 'text', 'both'] as const
-
-/** Text that grows id by id; gives what is new in it as soon as its characters are whole. */
-class TextBuilder {
-  #ids: number[] = []
-  text = ''
-  constructor(private readonly codec: TextCodec | undefined) {}
-
-  async add(ids: Int32Array | undefined, last: boolean): Promise<string> {
-    if (ids) this.#ids.push(...ids)
-    if (!this.codec || this.#ids.length === 0) return ''
-    const whole = await this.codec.decode(Int32Array.from(this.#ids))
-    if (whole.endsWith('\ufffd') && !last) return '' // a character whose other bytes are still to come
-    const fresh = whole.slice(this.text.length)
-    this.text = whole
-    return fresh
-  }
-}
 
 /**
  * A conversation with a {@link Model}: it remembers its turns. It does one thing at a time; a call while another runs is refused with
@@ -299,7 +220,8 @@ export class Session {
 
   /** A stream that takes the session when it starts. */
   #stream<C, R>(produce: Producer<C, R>, signal: AbortSignal | undefined): ReplyStream<C, R> {
-    const stream: ReplyStream<C, R> = new ReplyStream(s => this.#during(stream, produce(s)), signal)
+    const running: Producer<C, R> = s => this.#during(stream, produce(s))
+    const stream = new ReplyStream(running, signal)
     return stream
   }
 
@@ -362,7 +284,8 @@ export class Session {
     }))
     const symbols = units.map(u => u.unit)
     const language = languageOf(symbols)
-    return { language, units, ...(language === 'zh' && { pinyin: unitsToPinyin(symbols.join('')) }) }
+    const pinyin = language === 'zh' ? unitsToPinyin(symbols.join('')) : ''
+    return { language, units, ...(pinyin && { pinyin }) }
   }
 
   #toSpoken(chunks: readonly Float32Array[], units: string[], text: string): Spoken {
@@ -371,22 +294,6 @@ export class Session {
     const seconds = sampleRate > 0 ? audio.length / sampleRate : 0
     const language = units.length > 0 ? languageOf(units) : /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
     return { audio, sampleRate, seconds, text, units, language }
-  }
-}
-
-/** The promise, or the signal's error as soon as it aborts. */
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise
-  let onAbort: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(abortedBy(signal))
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }
 
@@ -404,26 +311,4 @@ function checkPrompt(prompt: unknown): { speech: Speech | undefined; text: strin
     throw new InvalidArgumentError('the prompt must be { speech } or { text }, one of the two', { option: 'prompt' })
   }
   return { speech, text: text === undefined ? undefined : check.checkText('text', text, LONGEST_TEXT) }
-}
-
-/** The chunks of a native stream; cancels it when the signal aborts or the loop is left. */
-async function* chunksOf(start: () => NativeStream, signal: AbortSignal): AsyncGenerator<NativeChunk, void, void> {
-  if (signal.aborted) throw abortedBy(signal)
-  const stream = start()
-  const cancel = (): void => stream.cancel()
-  signal.addEventListener('abort', cancel, { once: true })
-  let done = false
-  try {
-    while (!done) {
-      const chunk = await stream.next()
-      done = chunk.done
-      yield chunk
-    }
-  } catch (thrown) {
-    done = true
-    throw thrown
-  } finally {
-    signal.removeEventListener('abort', cancel)
-    if (!done) stream.cancel()
-  }
 }
