@@ -156,6 +156,8 @@ export interface NativeSession {
     samples: Float32Array,
     options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined },
   ): Promise<NativeHeard & { textIds: Int32Array }>
+  /** Stops a running `encode` or `transcribe`: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
+  cancel(): void
   /** Units → audio, without the language model. */
   speakUnits(units: Int32Array, options?: NativeSpeaking): NativeStream
   /** Rows of the context in use. */

@@ -1,3 +1,5 @@
+import { ConverterType, create } from '@alexanderolsen/libsamplerate-js'
+
 /** Feeds blocks of mono samples through libsamplerate's band-limited sinc interpolation (medium quality, 121 dB). */
 export interface Resampler {
   /** Takes the next block; what comes out may be shorter or empty. */
@@ -11,7 +13,6 @@ const FLUSH = new Float32Array(4096)
 /** Makes a resampler; at equal rates blocks pass unchanged. */
 export async function createResampler(from: number, to: number): Promise<Resampler> {
   if (from === to) return { push: block => block, finish: () => new Float32Array(0) }
-  const { create, ConverterType } = await import('@alexanderolsen/libsamplerate-js')
   const converterType = ConverterType.SRC_SINC_MEDIUM_QUALITY
   const src = await create(1, from, to, { converterType })
   let taken = 0

@@ -1,0 +1,62 @@
+import { Command } from 'commander'
+import { loadModel, type ModelInfo } from '../../lib/index.js'
+import { printJson } from '../output.js'
+
+const EXAMPLES = `
+Examples:
+  $ moss-speech info
+  $ moss-speech info other.gguf --json`
+
+export function infoCommand(): Command {
+  return new Command('info')
+    .description('Say what a model is: its networks, voices and limits.')
+    .argument('[model]', 'a GGUF file (default: nano, which comes with the package)')
+    .option('--model <file>', 'the same')
+    .option('--json', 'print one object')
+    .addHelpText('after', EXAMPLES)
+    .action(info)
+}
+
+async function info(path: string | undefined, flags: { model?: string; json?: boolean }): Promise<void> {
+  const model = await loadModel(path ?? flags.model)
+  try {
+    if (flags.json) printJson(model.info())
+    else process.stdout.write(describe(model.info()))
+  } finally {
+    await model.dispose()
+  }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
+const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`
+
+function describe(i: ModelInfo): string {
+  const total = i.components.reduce(
+    (sum, c) => ({ parameters: sum.parameters + c.parameters, bytes: sum.bytes + c.bytes }),
+    {
+      parameters: 0,
+      bytes: 0,
+    },
+  )
+  const networks = [...i.components, { name: 'together', types: [], ...total }].map(
+    c =>
+      `  ${c.name.padEnd(10)}${millions(c.parameters).padStart(10)}${megabytes(c.bytes).padStart(11)}  ${c.types.join(', ')}`,
+  )
+  const voices = i.voices.map(v => `${v.name} (${v.language})`).join(', ')
+  const sampling = Object.entries(i.sampling).map(([name, value]) => `${name} ${Number(value.toFixed(3))}`)
+  const lines: [string, string][] = [
+    ['', i.description],
+    ['file', i.path],
+    ['licence', i.license],
+    ['voices', voices],
+    ['emotions', i.emotions.join(', ')],
+    ['units', `${i.units.length}: ${i.units.slice(1).join('').trim()}`],
+    ['listens at', `${i.inputSampleRate} Hz, up to ${i.maxInputSeconds.toFixed(0)} s a turn`],
+    ['speaks at', i.sampleRate > 0 ? `${i.sampleRate} Hz` : ''],
+    ['context', i.nCtx > 0 ? `${i.nCtx} rows` : ''],
+    ['sampling', sampling.join(', ')],
+    ['threads', String(i.threads)],
+  ]
+  const facts = lines.filter(([, value]) => value).map(([name, value]) => (name ? `${name.padEnd(12)}${value}` : value))
+  return [i.name, ...facts, 'networks', ...networks, ''].join('\n')
+}

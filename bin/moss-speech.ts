@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { askCommand } from './commands/ask.js'
+import { chatCommand } from './commands/chat.js'
+import { infoCommand } from './commands/info.js'
+import { sayCommand } from './commands/say.js'
+import { transcribeCommand } from './commands/transcribe.js'
+import { exitCodeOf, report } from './failure.js'
+
+const EPILOGUE = `
+Examples:
+  $ moss-speech chat question.wav -o answer.wav        answer speech with speech
+  $ moss-speech chat a.wav b.wav -o answers.wav        two turns of one conversation
+  $ moss-speech say "Hello there. 你好。" -o hello.wav   read a text aloud
+  $ moss-speech transcribe question.wav --json         what was said, with units and times
+  $ moss-speech ask "turn on the kitchen light"        answer a text in writing
+  $ cat question.wav | moss-speech chat - -o - > answer.wav
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C (what was written so far is kept, as a whole wav file).`
+
+async function main(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')) as {
+    version: string
+  }
+  // Subcommands take these over: they must be set before they are added.
+  const program = new Command('moss-speech')
+    .description('Speech in, speech out: a speech language model that runs on this machine.')
+    .version(version)
+    .addHelpText('after', EPILOGUE)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'moss-speech: error: ')) })
+    .showHelpAfterError('(--help shows how to use it)')
+    .exitOverride()
+  for (const make of [chatCommand, sayCommand, transcribeCommand, askCommand, infoCommand]) {
+    program.addCommand(make().copyInheritedSettings(program))
+  }
+  try {
+    await program.parseAsync()
+  } catch (thrown) {
+    // Commander has already said what was wrong.
+    if (!(thrown instanceof CommanderError)) report(thrown)
+    process.exitCode = exitCodeOf(thrown)
+  }
+}
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
+void main()
