@@ -33,7 +33,7 @@ class Utterance:
     available: int  # samples before frame 0 that belong to the same clip
     ids: np.ndarray  # [U]
     durations: np.ndarray  # [U] frames; 0 where the teacher gave none
-    pitch: np.ndarray  # [T] standardised ln F0, 0 where unvoiced
+    pitch: np.ndarray  # [T] standardised ln F0, interpolated where unvoiced
     voiced: np.ndarray  # [T]
     energy: np.ndarray  # [T] standardised
 
@@ -57,7 +57,10 @@ def load_corpus(store: AudioStore, name: str, config: DecoderConfig, minimum: in
         if len(f0) < frames or frames < minimum or row["samples"] < (skip + frames) * HOP:
             continue
         voiced = f0 > 0
-        pitch = np.where(voiced, (np.log(np.maximum(f0, 50)) - config.log_f0_mean) / config.log_f0_std, 0).astype(np.float32)
+        if not voiced.any():
+            continue
+        at = np.arange(frames)  # unvoiced frames: the straight line between their voiced neighbours
+        pitch = np.interp(at, at[voiced], (np.log(f0[voiced]) - config.log_f0_mean) / config.log_f0_std).astype(np.float32)
         utterances.append(
             Utterance(
                 row["id"], row["lang"], row["speaker"], len(row["ids"]), row["text"], row["offset"] + skip * HOP, skip * HOP,

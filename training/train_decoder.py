@@ -43,9 +43,9 @@ class Model(nn.Module):
         super().__init__()
         self.decoder = Decoder(config)
         self.posterior = Posterior(config, 513)
-        with torch.no_grad():  # start quietly: log magnitudes near -4
+        with torch.no_grad():  # start quietly: log magnitudes near -3.5
             bins = config.istft_n_fft // 2 + 1
-            self.decoder.gen.post.bias.view(config.subbands, 2, bins)[:, 0] -= 4.0
+            self.decoder.gen.post.bias.view(-1, 2, bins)[:, 0] -= 3.5
         self.register_buffer("voice_mean", torch.zeros(2, config.style_size))
         self.register_buffer("voice_std", torch.ones(2, config.style_size))
 
@@ -69,7 +69,7 @@ class Model(nn.Module):
         prosody = prosody.float()
         target = batch["durations"].clamp(min=1).float().log()
         losses["duration"] = masked_mean((log_durations.float() - target) ** 2, batch["judged"])
-        voiced = batch["voiced"] * batch["valid"]
+        voiced = (0.1 + 0.9 * batch["voiced"]) * batch["valid"]  # a little where unvoiced, so that it stays in range there
         losses["pitch"] = masked_mean((prosody[..., 0] - batch["pitch"]) ** 2, voiced)
         losses["voicing"] = masked_mean(F.binary_cross_entropy_with_logits(prosody[..., 1], batch["voiced"], reduction="none"), batch["valid"])
         losses["energy"] = masked_mean((prosody[..., 2] - batch["energy"]) ** 2, batch["valid"])
@@ -79,7 +79,10 @@ class Model(nn.Module):
             z = torch.cat([z[:split], d.flow.inverse(sample, valid[split:], g[split:]).float()])
         counts = batch["valid"].sum(1).long().tolist()
         starts = [int(rng.integers(0, max(1, n - segment + 1))) for n in counts]
-        wave = d.gen(torch.stack([z[i, :, s : s + segment] for i, s in enumerate(starts)]), g)
+        pitch, voicing = (torch.stack([batch[k][i, s : s + segment] for i, s in enumerate(starts)]) for k in ("pitch", "voiced"))
+        with torch.no_grad():
+            source = d.gen.source(pitch, voicing, torch.rand(len(z), 1))
+        wave = d.gen(torch.stack([z[i, :, s : s + segment] for i, s in enumerate(starts)]), g, source, torch.randn_like(source))
         return wave, starts, split, losses
 
 

@@ -104,6 +104,7 @@ class DecoderConfig:
     subbands: int = 4
     istft_n_fft: int = 20
     istft_hop: int = 5
+    source: bool = True  # the head filters a pulse train of the predicted pitch, and noise
     log_f0_mean: float = 5.2
     log_f0_std: float = 0.4
 

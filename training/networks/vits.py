@@ -36,9 +36,10 @@ class Decoder(nn.Module):
         pitch_shift: float = 0.0,
         pitch_range: float = 1.0,
         energy_shift: float = 0.0,
+        source_noise: torch.Tensor | None = None,
         stages: dict | None = None,
     ) -> torch.Tensor:
-        """units [1, U], speaker and style [1, S], noise [1, T', Z] (T' >= T) -> waveform [1, 200 T].
+        """units [1, U], speaker and style [1, S], noise [1, T', Z] (T' >= T), source_noise [1, 88, 10 T'] -> waveform [1, 200 T].
 
         pitch_shift in ln F0, pitch_range a factor about the voice's mean in log F0, energy_shift in ln energy's deviations.
         """
@@ -61,4 +62,11 @@ class Decoder(nn.Module):
         if stages is not None:
             stages.update({"decoder.text": x, "decoder.log_durations": log_durations, "decoder.durations": durations, "decoder.trunk": trunk,
                            "decoder.prosody": prosody, "decoder.prior_mean": mean, "decoder.prior_log_scale": log_scale, "decoder.z": z})
-        return self.gen(z, g, stages)
+        if not config.source:
+            return self.gen(z, g, stages=stages)
+        source = self.gen.source(pitch, voicing)
+        if source_noise is None:
+            source_noise = torch.randn(source.shape)
+        if stages is not None:
+            stages["decoder.gen.source"] = source
+        return self.gen(z, g, source, source_noise[..., : source.shape[-1]], stages)
