@@ -1,4 +1,5 @@
-// Unpacks ggml's source into vendor/ggml: the pinned npm tarball of node-llama-cpp carries a git bundle of llama.cpp.
+// Unpacks ggml's source into vendor/ggml: the pinned npm tarball of node-llama-cpp carries a git bundle of llama.cpp. Our changes to it
+// are ggml.patch, which says why.
 // Does nothing when the stamp says that the right version is there, which is always so in a published package.
 
 import { execFileSync } from 'node:child_process'
@@ -28,7 +29,9 @@ const source = {
 const backends = ['ggml-blas', 'ggml-cpu', 'ggml-cuda', 'ggml-metal']
 const target = join(root, 'vendor', 'ggml')
 const stampFile = join(target, 'stamp.json')
-const stamp = JSON.stringify({ ...source, backends }, null, 2) + '\n'
+const patch = join(root, 'scripts', 'ggml.patch')
+const patchHash = createHash('sha256').update(readFileSync(patch, 'utf8').replaceAll('\r', '')).digest('hex')
+const stamp = JSON.stringify({ ...source, backends, patch: patchHash }, null, 2) + '\n'
 
 export function vendorGgml() {
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
@@ -36,6 +39,7 @@ export function vendorGgml() {
   const temporary = mkdtempSync(join(tmpdir(), 'moss-ggml-'))
   try {
     const clone = unpack(download(temporary), temporary)
+    run('git', ['apply', patch], { cwd: clone })
     for (const name of readdirSync(join(clone, 'ggml', 'src'), { withFileTypes: true })) {
       if (name.isDirectory() && name.name.startsWith('ggml-') && !backends.includes(name.name)) {
         rmSync(join(clone, 'ggml', 'src', name.name), { recursive: true })
