@@ -1,6 +1,6 @@
-// Unpacks ggml's source into vendor/ggml: the pinned npm tarball of node-llama-cpp carries a git bundle of llama.cpp. Our changes to it
-// are ggml.patch, which says why.
-// Does nothing when the stamp says that the right version is there, which is always so in a published package.
+// Unpacks ggml's source into vendor/ggml: the pinned npm tarball of node-llama-cpp carries a git bundle of llama.cpp. Our
+// changes to it are ggml.patch, which says why. Does nothing when the stamp says that the right version is there, which is
+// always so in a published package.
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -75,22 +75,8 @@ function unpack(tarball, folder) {
   // drive letter would be a host name to GNU tar.
   run('tar', ['-xzf', tarball.slice(folder.length + 1), source.bundle], { cwd: folder })
   const clone = join(folder, 'llama.cpp')
-  run(
-    'git',
-    [
-      '-c',
-      'core.autocrlf=false',
-      '-c',
-      'advice.detachedHead=false',
-      'clone',
-      '--quiet',
-      '--depth',
-      '1',
-      join(folder, source.bundle),
-      clone,
-    ],
-    { cwd: folder },
-  )
+  const settings = ['-c', 'core.autocrlf=false', '-c', 'advice.detachedHead=false']
+  run('git', [...settings, 'clone', '--quiet', '--depth', '1', join(folder, source.bundle), clone], { cwd: folder })
   return clone
 }
 
