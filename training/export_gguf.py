@@ -37,7 +37,7 @@ from .networks.vits import Decoder
 ARCHITECTURE = "moss-speech"
 MATRIX_TYPES = {"f32": Type.F32, "f16": Type.F16, "q8_0": Type.Q8_0}
 # Read raw voice vectors, whose means are folded into the bias: rounding the weight would shift the voice.
-KEEP_F32 = {"decoder.speaker.weight", "decoder.text.style.weight", "decoder.gen.synthesis"}
+KEEP_F32 = {"decoder.speaker.weight", "decoder.text.style.weight", "decoder.gen.synthesis", "decoder.gen.analysis"}
 
 
 @dataclass
@@ -105,6 +105,8 @@ def encode(name: str, kind: str, tensor: torch.Tensor, matrix_type: Type) -> tup
     array = tensor.detach().float().cpu().numpy()
     if name.endswith("gen.synthesis"):
         kind = "transposed"
+    elif name.endswith("gen.analysis"):
+        kind = "conv"
     if kind == "conv":  # [out, in / groups, kernel] -> [out, kernel * in / groups]
         array = array.transpose(0, 2, 1).reshape(array.shape[0], -1)
     elif kind == "transposed":  # [in, out, kernel] -> [out, kernel * in]

@@ -1,6 +1,7 @@
 #include "conv.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -53,6 +54,11 @@ PackedConv1d load_conv1d(const Weights & weights, const std::string & name, cons
         }
     }
     return {shape, weight.data(), bias.data()};
+}
+
+PackedConv1d load_filter1d(const Weights & weights, const std::string & name, const Conv1dShape & shape) {
+    const int64_t inputs = shape.in_channels / shape.groups;
+    return {shape, to_floats(weights.get(name, {inputs * shape.kernel_size, shape.out_channels})).data(), nullptr};
 }
 
 PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,

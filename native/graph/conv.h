@@ -22,6 +22,9 @@ struct ConvEdit {
 PackedConv1d load_conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape,
                          const ConvEdit & edit = {});
 
+/// A convolution without bias, whose weight's name is `name` itself. Throws model_format.
+PackedConv1d load_filter1d(const Weights & weights, const std::string & name, const Conv1dShape & shape);
+
 /// A transposed convolution, its output cut by `drop` (PackedConv1d::transposed): tensor `weight_name` [Cin * kernel,
 /// Cout], and `bias_name` [Cout], empty for none. Throws model_format.
 PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,

@@ -20,13 +20,13 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint3
 
 } // namespace
 
-void normal_noise(uint64_t seed, int64_t frame, int64_t channels, float * to) {
+void normal_noise(uint64_t seed, NoiseUse use, int64_t frame, int64_t channels, float * to) {
     const std::array<uint32_t, 2> key = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
     const auto place = static_cast<uint64_t>(frame);
     for (int64_t channel = 0; channel < channels; channel += 4) {
-        const std::array<uint32_t, 4> words = philox(
-            {static_cast<uint32_t>(channel / 4), 0, static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32)},
-            key);
+        const std::array<uint32_t, 4> words = philox({static_cast<uint32_t>(channel / 4), static_cast<uint32_t>(use),
+                                                      static_cast<uint32_t>(place), static_cast<uint32_t>(place >> 32)},
+                                                     key);
         std::array<double, 4> values{};
         for (size_t i = 0; i < 4; i += 2) {
             const double radius =

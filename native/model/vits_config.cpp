@@ -2,6 +2,7 @@
 
 #include "../io/error.h"
 
+#include <functional>
 #include <numeric>
 
 namespace moss {
@@ -68,6 +69,8 @@ DecoderConfig DecoderConfig::load(const GgufFile & file) {
     c.subbands = keys.integer("subbands", 1, 64);
     c.istft_n_fft = keys.integer("istft_n_fft", 2, 4096);
     c.istft_hop = keys.integer("istft_hop", 1, 2048);
+    c.source = file.has(prefix + "source") && file.get_bool(prefix + "source");
+    c.log_f0_mean = static_cast<float>(file.get_float(prefix + "log_f0_mean", 0, 20));
     c.log_f0_std = static_cast<float>(file.get_float(prefix + "log_f0_std", 1e-3, 1e3));
     if (file.has(prefix + "edge_unit")) {
         c.edge_unit = keys.integer("edge_unit", -1, c.unit_count - 1);

@@ -41,6 +41,8 @@ struct DecoderConfig {
     int subbands = 0;
     int istft_n_fft = 0;
     int istft_hop = 0;
+    bool source = false;   // the head filters pulses and noise instead of inventing a spectrum. Optional key.
+    float log_f0_mean = 0; // ln Hz
     float log_f0_std = 0;
     int edge_unit = -1; // stands before and after what is spoken (nano: the space); -1: nothing does. Optional key.
 
@@ -48,6 +50,7 @@ struct DecoderConfig {
     static DecoderConfig load(const GgufFile & file);
 
     int istft_bins() const { return istft_n_fft / 2 + 1; }
+    int spectrum_channels() const { return subbands * 2 * istft_bins(); }
 };
 
 /// A voice by name; its vectors are tensors (`decoder.voice.speaker`, `decoder.voice.style`).

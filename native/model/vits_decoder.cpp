@@ -44,7 +44,8 @@ struct VitsDecoder::Stream::State {
     State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen);
 
     void push_text(size_t count, bool last);
-    void push_frames(int count, bool last, std::vector<float> & audio);
+    void push_prosody(int count, bool last);
+    void push_wave(bool last, std::vector<float> & audio);
     void expand(int count);
     void speak(std::vector<float> & audio, bool last);
 
@@ -67,13 +68,14 @@ struct VitsDecoder::Stream::State {
     Prosody::Stream prosody;
     Flow::Stream flow;
     Generator::Stream generator;
+    Excitation excitation;
 
     std::vector<int32_t> ids;    // units that the encoder has not seen
     std::deque<Unit> units;      // that it has
     size_t predicted = 0;        // of them, from the front
     int64_t frames = 0;          // of those that are predicted and not yet computed
     int64_t noise_frame = 0;     // the next frame that draws noise
-    std::vector<float> noise;    // [Z] of each frame of one graph
+    std::vector<float> prior;    // samples of it: [Z] of each frame of one graph
     std::vector<float> expanded; // [C + 2] of each frame of one graph
     std::vector<int> durations;
     bool started = false;
@@ -82,7 +84,8 @@ struct VitsDecoder::Stream::State {
 
 VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen)
     : decoder(vits), runner(graphs), options(chosen), text(vits.config_, slots), duration(vits.config_, slots),
-      prosody(vits.config_, slots), flow(vits.config_, slots), generator(vits.generator_, slots) {
+      prosody(vits.config_, slots), flow(vits.config_, slots), generator(vits.generator_, slots),
+      excitation(vits.config_, chosen.seed, vits.generator_.source_context()) {
     require(chosen.voice >= 0 && static_cast<size_t>(chosen.voice) < vits.voices().size(), "no such voice");
     require(chosen.emotion >= 0 && static_cast<size_t>(chosen.emotion) < vits.emotions().size(), "no such emotion");
     require(chosen.speed >= 0.25F && chosen.speed <= 4.0F, "speed must be between 0.25 and 4");
@@ -150,32 +153,55 @@ void VitsDecoder::Stream::State::expand(int count) {
     frames -= count;
 }
 
-/// Computes the next `count` frames and appends the audio that became final.
-void VitsDecoder::Stream::State::push_frames(int count, bool last, std::vector<float> & audio) {
+/// Predicts the prosody of the next `count` frames and draws from the prior as far as it is known.
+void VitsDecoder::Stream::State::push_prosody(int count, bool last) {
     const DecoderConfig & config = decoder.config_;
     expand(count);
-    std::vector<float> wave;
+    std::vector<float> stats;
+    std::vector<float> pitch;
+    std::vector<float> voicing;
     Graph g(runner);
     ggml_tensor * x = count == 0 ? nullptr : g.input(GGML_TYPE_F32, {config.hidden_size + 2, count}, expanded.data());
-    ggml_tensor * g_vector = decoder.speaker_(g, g.input(GGML_TYPE_F32, {config.style_size}, speaker.data())); // [G]
-    x = decoder.prosody_.push(g, prosody, x, emotion, last); // [2 Z, T]
-    if (x != nullptr) {
-        const int64_t size = config.flow_size;
-        const int64_t rows = x->ne[1];
-        noise.resize(static_cast<size_t>(size * rows));
-        for (int64_t i = 0; i < rows; i++) {
-            normal_noise(options.seed, noise_frame++, size, noise.data() + i * size);
-        }
-        ggml_tensor * mean = g.stage(channels_of(g, x, 0, size), "decoder.prior_mean");
-        ggml_tensor * log_scale = g.stage(channels_of(g, x, size, size), "decoder.prior_log_scale");
-        ggml_tensor * deviation = ggml_scale(g, ggml_exp(g, ggml_cont(g, log_scale)), options.noise_scale);
-        x = ggml_add(g, ggml_mul(g, deviation, g.input(GGML_TYPE_F32, {size, rows}, noise.data())), mean); // [Z, T]
+    const Prosody::Output output = decoder.prosody_.push(g, prosody, x, emotion, last);
+    if (output.pitch != nullptr && config.source) {
+        g.output(output.pitch, pitch);
+        g.output(output.voicing, voicing);
     }
-    x = decoder.flow_.push(g, flow, x, g_vector, last);
+    if (output.stats != nullptr) {
+        g.stage(channels_of(g, output.stats, 0, config.flow_size), "decoder.prior_mean");
+        g.stage(channels_of(g, output.stats, config.flow_size, config.flow_size), "decoder.prior_log_scale");
+        g.output(output.stats, stats);
+    }
+    g.run();
+    for (size_t i = 0; i < pitch.size(); i++) {
+        excitation.push(pitch[i], voicing[i]);
+    }
+    const auto size = static_cast<size_t>(config.flow_size);
+    prior.resize(stats.size() / 2);
+    for (size_t frame = 0; frame < stats.size() / (2 * size); frame++) {
+        const float * mean = stats.data() + 2 * size * frame;
+        float * z = prior.data() + size * frame;
+        normal_noise(options.seed, NoiseUse::prior, noise_frame++, config.flow_size, z);
+        for (size_t i = 0; i < size; i++) {
+            z[i] = mean[i] + z[i] * std::exp(mean[size + i]) * options.noise_scale;
+        }
+    }
+}
+
+/// The samples of the prior to audio, as far as it becomes final.
+void VitsDecoder::Stream::State::push_wave(bool last, std::vector<float> & audio) {
+    const DecoderConfig & config = decoder.config_;
+    const auto rows = static_cast<int64_t>(prior.size()) / config.flow_size;
+    std::vector<float> wave;
+    Graph g(runner);
+    ggml_tensor * x = rows == 0 ? nullptr : g.input(GGML_TYPE_F32, {config.flow_size, rows}, prior.data());
+    ggml_tensor * vector = g.input(GGML_TYPE_F32, {config.style_size}, speaker.data());
+    ggml_tensor * condition = decoder.speaker_(g, vector); // [G]
+    x = decoder.flow_.push(g, flow, x, condition, last);
     if (x != nullptr) {
         g.stage(x, "decoder.z");
     }
-    x = decoder.generator_.push(g, generator, x, g_vector, last); // [1, hop T]
+    x = decoder.generator_.push(g, generator, x, condition, excitation, last); // [1, hop T]
     if (x != nullptr) {
         g.output(x, wave);
     }
@@ -186,10 +212,12 @@ void VitsDecoder::Stream::State::push_frames(int count, bool last, std::vector<f
 /// Computes all frames but less than a chunk of them; `last`: all.
 void VitsDecoder::Stream::State::speak(std::vector<float> & audio, bool last) {
     while (frames > options.chunk_frames || (!last && frames == options.chunk_frames)) {
-        push_frames(options.chunk_frames, false, audio);
+        push_prosody(options.chunk_frames, false);
+        push_wave(false, audio);
     }
     if (last) {
-        push_frames(static_cast<int>(frames), true, audio);
+        push_prosody(static_cast<int>(frames), true);
+        push_wave(true, audio);
     }
 }
 

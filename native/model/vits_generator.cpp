@@ -1,5 +1,7 @@
 #include "vits_generator.h"
 
+#include "../kernels/cpu/spectral_filter.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -20,13 +22,16 @@ ConvEdit inputs(bool reversed) {
     return edit;
 }
 
+int64_t synthesis_kernel(const DecoderConfig & config) {
+    return static_cast<int64_t>(config.istft_n_fft - 1) * config.subbands + filter_taps;
+}
+
 /// Frame t of the spectrum is centred on sample stride t + stride / 2; what lies before that is cut.
 PackedConv1d load_synthesis(const DecoderConfig & config, const Weights & weights) {
     const int64_t stride = static_cast<int64_t>(config.istft_hop) * config.subbands;
-    const int64_t kernel = static_cast<int64_t>(config.istft_n_fft - 1) * config.subbands + 1 + filter_taps - 1;
     const int64_t center = static_cast<int64_t>(config.istft_n_fft / 2) * config.subbands + (filter_taps - 1) / 2;
-    const int64_t channels = static_cast<int64_t>(config.subbands) * 2 * config.istft_bins();
-    return load_conv_transpose1d(weights, "decoder.gen.synthesis", "", {channels, 1, kernel, stride},
+    return load_conv_transpose1d(weights, "decoder.gen.synthesis", "",
+                                 {config.spectrum_channels(), 1, synthesis_kernel(config), stride},
                                  center - stride / 2);
 }
 
@@ -57,8 +62,13 @@ Generator::Generator(const DecoderConfig & config, const Weights & weights, bool
       cond_(weights, "decoder.gen.cond", config.gin_channels, config.upsample_initial),
       post_(load_conv1d(weights, "decoder.gen.post",
                         {config.upsample_initial >> config.upsample_rates.size(),
-                         static_cast<int64_t>(config.subbands) * 2 * config.istft_bins(), post_kernel})),
+                         static_cast<int64_t>(config.source ? 2 : 1) * config.spectrum_channels(), post_kernel})),
       synthesis_(load_synthesis(config, weights)) {
+    if (config.source) {
+        const int64_t stride = static_cast<int64_t>(config.istft_hop) * config.subbands;
+        analysis_ = load_filter1d(weights, "decoder.gen.analysis",
+                                  {1, config.spectrum_channels(), synthesis_kernel(config), stride});
+    }
     int64_t channels = config.upsample_initial;
     for (size_t i = 0; i < config.upsample_rates.size(); i++) {
         const std::string up = "decoder.gen.up." + std::to_string(i);
@@ -115,7 +125,8 @@ Generator::Stream::Stream(const Generator & generator, StreamState & state)
     }
 }
 
-ggml_tensor * Generator::push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker, bool last) const {
+ggml_tensor * Generator::push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker,
+                              Excitation & excitation, bool last) const {
     ggml_tensor * x = stream.pre_.push(g, z, last);
     if (x != nullptr) {
         Conv1dOptions options;
@@ -145,7 +156,7 @@ ggml_tensor * Generator::push(Graph & g, Stream & stream, ggml_tensor * z, ggml_
     }
     x = stream.post_.push(g, x, last);
     if (x != nullptr) {
-        x = spectrum(g, conv1d(g, x, post_, leaky(post_slope)));
+        x = spectrum(g, conv1d(g, x, post_, leaky(post_slope)), excitation);
     }
     x = stream.synthesis_.push(g, x, last);
     return x == nullptr ? nullptr : g.stage(conv1d(g, x, synthesis_), "decoder.wave");
@@ -171,21 +182,21 @@ ggml_tensor * Generator::residual(Graph & g, const ResBlock & block, ResStream &
     return x;
 }
 
-// Log magnitudes and phases [bands * 2 * bins, T] -> real and imaginary parts of the same layout.
-ggml_tensor * Generator::spectrum(Graph & g, ggml_tensor * x) const {
-    const int64_t bins = config_.istft_bins();
-    const int64_t bands = config_.subbands;
-    const int64_t frames = x->ne[1];
-    const auto half = [&](int64_t index) { // [bins, 1, bands, T]
-        const size_t bin = static_cast<size_t>(bins) * x->nb[0];
-        return ggml_cont(
-            g, ggml_view_4d(g, x, bins, 1, bands, frames, bin, 2 * bin, x->nb[1], static_cast<size_t>(index) * bin));
-    };
-    ggml_tensor * magnitude = ggml_exp(g, ggml_clamp(g, half(0), -INFINITY, max_log_magnitude));
-    ggml_tensor * phase = half(1);
-    ggml_tensor * parts =
-        ggml_concat(g, ggml_mul(g, magnitude, ggml_cos(g, phase)), ggml_mul(g, magnitude, ggml_sin(g, phase)), 1);
-    return g.stage(ggml_reshape_2d(g, parts, bands * 2 * bins, frames), "decoder.gen.spectrum");
+int64_t Generator::source_context() const {
+    return analysis_ ? analysis_->span() - analysis_->stride() : 0;
+}
+
+// Log magnitudes and phases -> real and imaginary parts [bands * 2 * bins, T].
+ggml_tensor * Generator::spectrum(Graph & g, ggml_tensor * x, Excitation & excitation) const {
+    const SpectrumShape shape = {config_.subbands, config_.istft_bins()};
+    ggml_tensor * carriers[2] = {};
+    if (analysis_) {
+        const Excitation::Inputs inputs = excitation.take(g, x->ne[1]);
+        carriers[0] = inputs.noise;
+        carriers[1] = g.stage(conv1d(g, inputs.samples, *analysis_), "decoder.gen.source");
+    }
+    return g.stage(spectral_filter(g, x, carriers, analysis_ ? 2 : 0, shape, max_log_magnitude),
+                   "decoder.gen.spectrum");
 }
 
 } // namespace moss

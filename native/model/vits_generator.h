@@ -4,11 +4,13 @@
 #pragma once
 
 #include "vits_config.h"
+#include "vits_excitation.h"
 
 #include "../graph/conv.h"
 #include "../graph/layers.h"
 #include "../graph/window.h"
 
+#include <optional>
 #include <vector>
 
 namespace moss {
@@ -20,8 +22,13 @@ class Generator {
 
     class Stream;
 
-    /// z [Z, T] (null: none), speaker [G] -> samples [1, hop T'] or null.
-    ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker, bool last) const;
+    /// z [Z, T] (null: none), speaker [G] -> samples [1, hop T'] or null. `excitation` is read where the config has a
+    /// source.
+    ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker, Excitation & excitation,
+                       bool last) const;
+
+    /// Samples that a spectrum frame of the source sees before its own.
+    int64_t source_context() const;
 
   private:
     /// HiFi-GAN residual block: type 1 has two convolutions a dilation, type 2 one.
@@ -31,7 +38,7 @@ class Generator {
     struct ResStream;
 
     static ggml_tensor * residual(Graph & g, const ResBlock & block, ResStream & stream, ggml_tensor * x, bool last);
-    ggml_tensor * spectrum(Graph & g, ggml_tensor * x) const;
+    ggml_tensor * spectrum(Graph & g, ggml_tensor * x, Excitation & excitation) const;
 
     const DecoderConfig config_;
     PackedConv1d pre_;
@@ -39,7 +46,8 @@ class Generator {
     std::vector<PackedConv1d> up_;
     std::vector<ResBlock> res_; // for each up-sampling, one a kernel
     PackedConv1d post_;
-    PackedConv1d synthesis_; // inverse STFT and synthesis filter bank, in one
+    std::optional<PackedConv1d> analysis_; // of the source: what synthesis_ undoes
+    PackedConv1d synthesis_;               // inverse STFT and synthesis filter bank, in one
 };
 
 struct Generator::ResStream {

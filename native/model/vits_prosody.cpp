@@ -30,7 +30,7 @@ ggml_tensor * ConvNorm::operator()(Graph & g, ggml_tensor * window) const {
 DurationPredictor::DurationPredictor(const DecoderConfig & config, const Weights & weights)
     : first_(weights, "decoder.duration.conv.0", config.hidden_size, config.duration_channels, kernel),
       second_(weights, "decoder.duration.conv.1", config.duration_channels, config.duration_channels, kernel),
-      proj_(weights, "decoder.duration.proj", config.duration_channels, 1) {}
+      proj_(load_conv1d(weights, "decoder.duration.proj", {config.duration_channels, 1})) {}
 
 DurationPredictor::Stream::Stream(const DecoderConfig & config, StreamState & state)
     : first(same(state, "decoder.duration.conv.0", config.hidden_size, kernel)),
@@ -42,13 +42,13 @@ ggml_tensor * DurationPredictor::push(Graph & g, Stream & stream, ggml_tensor * 
         x = first_(g, x);
     }
     x = stream.second.push(g, x, last);
-    return x == nullptr ? nullptr : g.stage(proj_(g, second_(g, x)), "decoder.log_durations"); // [1, U']
+    return x == nullptr ? nullptr : g.stage(conv1d(g, second_(g, x), proj_), "decoder.log_durations"); // [1, U']
 }
 
 Prosody::Prosody(const DecoderConfig & config, const Weights & weights)
-    : config_(config), pre_(weights, "decoder.prosody.pre", config.hidden_size + 2, config.hidden_size),
-      out_(weights, "decoder.prosody.out", config.hidden_size, 3),
-      stats_(weights, "decoder.prosody.stats", config.hidden_size, 2 * config.flow_size),
+    : config_(config), pre_(load_conv1d(weights, "decoder.prosody.pre", {config.hidden_size + 2, config.hidden_size})),
+      out_(load_conv1d(weights, "decoder.prosody.out", {config.hidden_size, 3})),
+      stats_(load_conv1d(weights, "decoder.prosody.stats", {config.hidden_size, 2 * config.flow_size})),
       embd_(load_conv1d(weights, "decoder.prosody.embd", {3, config.hidden_size, embd_kernel})),
       stats_conv_(weights, "decoder.prosody.stats_conv", config.hidden_size, config.hidden_size,
                   config.prosody_kernel) {
@@ -68,17 +68,24 @@ Prosody::Stream::Stream(const DecoderConfig & config, StreamState & state)
     }
 }
 
-ggml_tensor * Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const {
+Prosody::Output Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const {
     if (x != nullptr) {
-        x = pre_(g, x); // [C, T]
+        x = conv1d(g, x, pre_); // [C, T]
     }
     for (size_t i = 0; i < trunk_.size(); i++) {
         x = residual(g, trunk_[i], stream.trunk[i], x, last);
     }
+    Output output;
     ggml_tensor * y = nullptr;
     if (x != nullptr) {
         g.stage(x, "decoder.trunk");
-        y = shape(g, g.stage(out_(g, x), "decoder.prosody"), emotion, config_.log_f0_std); // [3, T]
+        ggml_tensor * prosody = g.stage(conv1d(g, x, out_), "decoder.prosody"); // pitch, voicing logit, energy [3, T]
+        const auto channel = [&](int64_t index) { return ggml_cont(g, channels_of(g, prosody, index, 1)); }; // [1, T]
+        output.pitch = ggml_scale_bias(g, channel(0), emotion.pitch_range, emotion.pitch_shift / config_.log_f0_std);
+        output.voicing = ggml_sigmoid(g, channel(1));
+        ggml_tensor * energy = ggml_scale_bias(g, channel(2), 1.0F, emotion.energy_shift);
+        y = ggml_mul(g, output.pitch, output.voicing);
+        y = ggml_concat(g, ggml_concat(g, y, output.voicing, 0), energy, 0); // [3, T]
     }
     y = stream.embd.push(g, y, last);
     if (y != nullptr) {
@@ -86,16 +93,8 @@ ggml_tensor * Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const E
     }
     x = stream.pending.push(g, x, row_count(y));
     x = residual(g, stats_conv_, stream.stats, y == nullptr ? nullptr : ggml_add(g, x, y), last);
-    return x == nullptr ? nullptr : stats_(g, x); // [2 Z, T'']
-}
-
-// Pitch, voicing logit, energy [3, T] -> what the prior is conditioned on: pitch where voiced, voicing, energy.
-ggml_tensor * Prosody::shape(Graph & g, ggml_tensor * prosody, const Emotion & emotion, float log_f0_std) {
-    const auto channel = [&](int64_t index) { return ggml_cont(g, channels_of(g, prosody, index, 1)); }; // [1, T]
-    ggml_tensor * voicing = ggml_sigmoid(g, channel(1));
-    ggml_tensor * pitch = ggml_scale_bias(g, channel(0), emotion.pitch_range, emotion.pitch_shift / log_f0_std);
-    ggml_tensor * energy = ggml_scale_bias(g, channel(2), 1.0F, emotion.energy_shift);
-    return ggml_concat(g, ggml_concat(g, ggml_mul(g, pitch, voicing), voicing, 0), energy, 0);
+    output.stats = x == nullptr ? nullptr : conv1d(g, x, stats_); // [2 Z, T'']
+    return output;
 }
 
 } // namespace moss

@@ -42,7 +42,7 @@ class DurationPredictor {
 
   private:
     ConvNorm first_, second_;
-    Linear proj_;
+    PackedConv1d proj_;
 };
 
 /// Frame-level trunk, its prosody, and the prior's statistics.
@@ -60,14 +60,18 @@ class Prosody {
         Window stats;
     };
 
-    /// Frames [C + 2, T] of the expanded units (null: none) -> mean and log deviation [2 Z, T'] or null.
-    ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const;
+    struct Output {
+        ggml_tensor * stats = nullptr;   // mean and log deviation of the prior [2 Z, T'], or null
+        ggml_tensor * pitch = nullptr;   // standardised ln F0 [1, T], a little ahead of the prior, or null
+        ggml_tensor * voicing = nullptr; // 0 .. 1, likewise
+    };
+
+    /// Frames [C + 2, T] of the expanded units (null: none).
+    Output push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const;
 
   private:
-    static ggml_tensor * shape(Graph & g, ggml_tensor * prosody, const Emotion & emotion, float log_f0_std);
-
     const DecoderConfig config_;
-    Linear pre_, out_, stats_;
+    PackedConv1d pre_, out_, stats_;
     std::vector<ConvNorm> trunk_;
     PackedConv1d embd_;
     ConvNorm stats_conv_;

@@ -18,10 +18,10 @@ std::string block_name(int index) {
 } // namespace
 
 UnitEncoder::Block::Block(const DecoderConfig & config, const Weights & weights, const std::string & name)
-    : q(weights, name + ".attn.q", config.hidden_size, config.hidden_size),
-      k(weights, name + ".attn.k", config.hidden_size, config.hidden_size),
-      v(weights, name + ".attn.v", config.hidden_size, config.hidden_size),
-      o(weights, name + ".attn.o", config.hidden_size, config.hidden_size),
+    : q(load_conv1d(weights, name + ".attn.q", {config.hidden_size, config.hidden_size})),
+      k(load_conv1d(weights, name + ".attn.k", {config.hidden_size, config.hidden_size})),
+      v(load_conv1d(weights, name + ".attn.v", {config.hidden_size, config.hidden_size})),
+      o(load_conv1d(weights, name + ".attn.o", {config.hidden_size, config.hidden_size})),
       rel_k(
           weights.get_f32(name + ".attn.rel_k", {config.hidden_size / config.head_count, 2 * config.window_size + 1})),
       rel_v(
@@ -80,15 +80,15 @@ ggml_tensor * UnitEncoder::attend(Graph & g, const Block & block, BlockStream & 
     const int64_t waiting = stream.queries.pending() + row_count(x);
     const int64_t ready = last ? waiting : std::max<int64_t>(0, waiting - config_.mask_right);
     const int64_t first = stream.keys.count() - stream.queries.pending();
-    ggml_tensor * k = stream.keys.push(g, x == nullptr ? nullptr : block.k(g, x));
-    ggml_tensor * v = stream.values.push(g, x == nullptr ? nullptr : block.v(g, x));
+    ggml_tensor * k = stream.keys.push(g, x == nullptr ? nullptr : conv1d(g, x, block.k));
+    ggml_tensor * v = stream.values.push(g, x == nullptr ? nullptr : conv1d(g, x, block.v));
     x = stream.queries.push(g, x, ready);
     if (x == nullptr) {
         return nullptr;
     }
-    ggml_tensor * y = relative_attention(g, block.q(g, x), k, v, block.rel_k, block.rel_v, config_.head_count,
+    ggml_tensor * y = relative_attention(g, conv1d(g, x, block.q), k, v, block.rel_k, block.rel_v, config_.head_count,
                                          {config_.mask_left, config_.mask_right, first});
-    return block.attn_norm(g, ggml_add(g, x, block.o(g, y)));
+    return block.attn_norm(g, ggml_add(g, x, conv1d(g, y, block.o)));
 }
 
 ggml_tensor * UnitEncoder::feed_forward(Graph & g, const Block & block, BlockStream & stream, ggml_tensor * x,

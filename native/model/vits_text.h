@@ -29,8 +29,8 @@ class UnitEncoder {
     struct Block {
         Block(const DecoderConfig & config, const Weights & weights, const std::string & name);
 
-        Linear q, k, v, o;
-        ggml_tensor * rel_k; // [D, 2 w + 1]
+        PackedConv1d q, k, v, o; // on our kernels a row's result does not depend on how many rows there are
+        ggml_tensor * rel_k;     // [D, 2 w + 1]
         ggml_tensor * rel_v;
         LayerNorm attn_norm, ffn_norm;
         PackedConv1d ffn_in, ffn_out;

@@ -195,7 +195,7 @@ TEST(noise_is_standard_and_depends_on_its_place_only) {
     constexpr int64_t frames = 20000;
     std::vector<float> values(channels);
     for (int64_t frame = 0; frame < frames; frame++) {
-        normal_noise(42, frame, channels, values.data());
+        normal_noise(42, NoiseUse::prior, frame, channels, values.data());
         for (const float value : values) {
             sum += value;
             squares += static_cast<double>(value) * value;
@@ -204,8 +204,8 @@ TEST(noise_is_standard_and_depends_on_its_place_only) {
     CHECK_NEAR(sum / (channels * frames), 0, 0.01);
     CHECK_NEAR(squares / (channels * frames), 1, 0.01);
     std::vector<float> again(channels);
-    normal_noise(42, frames - 1, channels, again.data());
+    normal_noise(42, NoiseUse::prior, frames - 1, channels, again.data());
     CHECK(again == values);
-    normal_noise(43, frames - 1, channels, again.data());
+    normal_noise(43, NoiseUse::prior, frames - 1, channels, again.data());
     CHECK(again != values);
 }

@@ -50,6 +50,7 @@ class PackedConv1d {
 
     int64_t in_channels() const { return shape_.in_channels; }
     int64_t out_channels() const { return shape_.out_channels / phases_; }
+    int64_t stride() const { return shape_.stride; }
     /// Output frames per frame of the packed convolution: a transposed convolution's stride, else 1.
     int64_t phases() const { return phases_; }
     /// Frames that one output sees: dilation * (kernel - 1) + 1.
