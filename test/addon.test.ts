@@ -14,7 +14,10 @@ const tiny = join(root, 'test', 'golden', 'tiny.gguf')
 const addon = loadAddon()
 
 function hum(seconds: number): Float32Array {
-  return Float32Array.from({ length: seconds * 16000 }, (_, i) => 0.2 * Math.sin(i / 20) + 0.1 * Math.sin(i / 9 + Math.sin(i / 4000)))
+  return Float32Array.from(
+    { length: seconds * 16000 },
+    (_, i) => 0.2 * Math.sin(i / 20) + 0.1 * Math.sin(i / 9 + Math.sin(i / 4000)),
+  )
 }
 
 const request = (more: Partial<NativeRequest> = {}): NativeRequest => ({
@@ -35,7 +38,11 @@ async function readAll(stream: NativeStream): Promise<NativeChunk[]> {
 
 /** All of a reply's data as one string, to compare replies. */
 const text = (chunks: NativeChunk[]): string =>
-  JSON.stringify([chunks.flatMap(c => [...(c.audio ?? [])]), chunks.flatMap(c => [...(c.units ?? [])]), chunks.flatMap(c => [...(c.textIds ?? [])])])
+  JSON.stringify([
+    chunks.flatMap(c => [...(c.audio ?? [])]),
+    chunks.flatMap(c => [...(c.units ?? [])]),
+    chunks.flatMap(c => [...(c.textIds ?? [])]),
+  ])
 
 const load = (): Promise<NativeModel> => addon.loadModel(tiny, { threads: 1 })
 
@@ -108,7 +115,9 @@ t.test('many requests for chunks at once are answered in order', async t => {
 t.test('sessions run side by side and do not disturb each other', async t => {
   const model = await load()
   const alone = text(await readAll(model.createSession().generate(request())))
-  const together = await Promise.all(Array.from({ length: 4 }, () => readAll(model.createSession().generate(request()))))
+  const together = await Promise.all(
+    Array.from({ length: 4 }, () => readAll(model.createSession().generate(request()))),
+  )
   for (const chunks of together) t.equal(text(chunks), alone)
 })
 
@@ -119,7 +128,10 @@ t.test('errors have codes and details', async t => {
   writeFileSync(truncated, readFileSync(tiny).subarray(0, 200_000))
   await t.rejects(addon.loadModel(truncated), { code: 'MOSS_MODEL_FORMAT' })
   t.throws(() => void addon.loadModel(5 as never), { code: 'MOSS_INVALID_ARGUMENT', details: { option: 'path' } })
-  t.throws(() => void addon.loadModel(tiny, { threads: 0 }), { code: 'MOSS_INVALID_ARGUMENT', details: { option: 'threads' } })
+  t.throws(() => void addon.loadModel(tiny, { threads: 0 }), {
+    code: 'MOSS_INVALID_ARGUMENT',
+    details: { option: 'threads' },
+  })
 
   const session = (await load()).createSession()
   for (const wrong of [
@@ -155,9 +167,14 @@ t.test('errors have codes and details', async t => {
     await t.rejects(stream.next(), { code })
     await t.rejects(stream.next(), { code }, 'and again')
   }
-  await t.rejects(session.encode(new Float32Array(16000 * 601)), { code: 'MOSS_AUDIO_LENGTH', details: { seconds: 601, limit: 600 } })
+  await t.rejects(session.encode(new Float32Array(16000 * 601)), {
+    code: 'MOSS_AUDIO_LENGTH',
+    details: { seconds: 601, limit: 600 },
+  })
   t.equal(session.length, 0)
-  t.throws(() => new (session.constructor as new () => { encode(s: Float32Array): unknown })().encode(hum(1)), { code: 'MOSS_DISPOSED' })
+  t.throws(() => new (session.constructor as new () => { encode(s: Float32Array): unknown })().encode(hum(1)), {
+    code: 'MOSS_DISPOSED',
+  })
 })
 
 t.test('a session does one thing at a time', async t => {
@@ -169,13 +186,19 @@ t.test('a session does one thing at a time', async t => {
   const encoding = session.encode(hum(1))
   t.throws(() => void session.encode(hum(1)), { code: 'MOSS_SESSION_BUSY' })
   await encoding
-  await session.encode(hum(1))
+  const stopped = session.encode(hum(60))
+  session.cancel()
+  const next = session.encode(hum(1))
+  await t.rejects(stopped, { code: 'MOSS_ABORTED' })
+  t.strictSame((await next).units, (await session.encode(hum(1))).units)
+  session.cancel() // nothing to stop
 })
 
 t.test('a cancelled stream leaves the conversation as it was', async t => {
   const model = await load()
   const [session, other] = [model.createSession(), model.createSession()]
-  for (const s of [session, other]) await readAll(s.generate(request({ samples: undefined, textIds: Int32Array.of(7, 8) })))
+  for (const s of [session, other])
+    await readAll(s.generate(request({ samples: undefined, textIds: Int32Array.of(7, 8) })))
   const { length } = session
 
   const early = session.generate(request())
@@ -225,18 +248,26 @@ t.test('the event loop turns while models load and sessions work', async t => {
   const model = await load()
   await model.createSession().encode(hum(0.1))
   delay.enable()
-  await Promise.all([load(), model.createSession().encode(hum(60)), readAll(model.createSession().generate(request({ samples: hum(20) })))])
+  await Promise.all([
+    load(),
+    model.createSession().encode(hum(60)),
+    readAll(model.createSession().generate(request({ samples: hum(20) }))),
+  ])
   delay.disable()
   t.ok(delay.max < 100e6, `longest delay ${(delay.max / 1e6).toFixed(1)} ms`)
 })
 
 t.test('a thousand sessions leave nothing behind', async t => {
   const model = await load()
+  const short = hum(0.1)
   const round = async (count: number): Promise<number> => {
     for (let i = 0; i < count; i++) {
       const session = model.createSession()
-      const stream = session.generate(request({ samples: hum(0.1), maxSeconds: 0.1 }))
-      await stream.next()
+      const spoken = i % 10 === 0
+      const prompt = spoken ? { samples: short } : { samples: undefined, textIds: Int32Array.of(1) }
+      await session
+        .generate(request({ ...prompt, output: spoken ? 'both' : 'text', maxSeconds: 0.1, maxTokens: 1 }))
+        .next()
       session.dispose()
     }
     await sleep(50)
@@ -266,7 +297,9 @@ t.test('worker threads load it and may be terminated while it works', async t =>
       for (;;) await stream.next().then(c => c.done && encoding)
     })`
   const workers = Array.from({ length: 4 }, () => new Worker(code, { eval: true }))
-  await Promise.all(workers.map(w => new Promise<void>((done, fail) => w.once('message', () => done()).once('error', fail))))
+  await Promise.all(
+    workers.map(w => new Promise<void>((done, fail) => w.once('message', () => done()).once('error', fail))),
+  )
   await Promise.all(workers.map(w => w.terminate()))
   const again = new Worker(code, { eval: true })
   again.once('online', () => void again.terminate())
@@ -275,7 +308,8 @@ t.test('worker threads load it and may be terminated while it works', async t =>
 })
 
 t.test('a process ends cleanly while it works', async t => {
-  const run = (code: string) => spawnSync(process.execPath, ['-e', prelude + code], { cwd: root, encoding: 'utf8', timeout: 30_000 })
+  const run = (code: string) =>
+    spawnSync(process.execPath, ['-e', prelude + code], { cwd: root, encoding: 'utf8', timeout: 30_000 })
   const start = `addon.loadModel(tiny, { threads: 1 }).then(async model => {
     const stream = model.createSession().generate(request)
     const encoding = model.createSession().encode(request.samples)
@@ -285,7 +319,11 @@ t.test('a process ends cleanly while it works', async t => {
     ['process.exit while it loads', 'addon.loadModel(tiny); process.exit(3)', 3],
     ['an uncaught error', `${start} setImmediate(() => { throw new Error('boom') }) })`, 1],
     ['nothing left to do', `${start} })`, 0],
-    ['a stream that nobody reads', 'addon.loadModel(tiny).then(model => { model.createSession().generate(request) })', 0],
+    [
+      'a stream that nobody reads',
+      'addon.loadModel(tiny).then(model => { model.createSession().generate(request) })',
+      0,
+    ],
     ['a loaded model', 'addon.loadModel(tiny).then(model => { globalThis.model = model })', 0],
   ] as const) {
     const result = run(code)

@@ -23,8 +23,9 @@ Napi::Function NativeSession::define(Napi::Env env) {
         env, "NativeSession",
         {InstanceMethod<&NativeSession::generate>("generate"),
          InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::encode>("encode"),
-         InstanceMethod<&NativeSession::transcribe>("transcribe"), InstanceMethod<&NativeSession::reset>("reset"),
-         InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length")});
+         InstanceMethod<&NativeSession::transcribe>("transcribe"), InstanceMethod<&NativeSession::cancel>("cancel"),
+         InstanceMethod<&NativeSession::reset>("reset"), InstanceMethod<&NativeSession::dispose>("dispose"),
+         InstanceAccessor<&NativeSession::length>("length")});
 }
 
 Napi::Object NativeSession::create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed) {
@@ -72,6 +73,7 @@ void NativeSession::post(Napi::Env env, std::shared_ptr<Task> task) {
 Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {
     const auto task = std::make_shared<PromiseTask>(env, std::move(work));
     over_ = [task] { return task->over(); };
+    promised_ = task;
     post(env, task);
     return task->promise();
 }
@@ -148,6 +150,12 @@ Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
 
 Napi::Value NativeSession::length(const Napi::CallbackInfo & info) {
     return Napi::Number::New(info.Env(), conversation_ ? conversation_->length.load() : 0);
+}
+
+void NativeSession::cancel(const Napi::CallbackInfo & /*info*/) {
+    if (const auto task = promised_.lock()) {
+        task->cancel();
+    }
 }
 
 void NativeSession::reset(const Napi::CallbackInfo & info) {

@@ -55,6 +55,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     Napi::Value encode(const Napi::CallbackInfo & info);
     Napi::Value transcribe(const Napi::CallbackInfo & info);
     Napi::Value length(const Napi::CallbackInfo & info);
+    void cancel(const Napi::CallbackInfo & info);
     void reset(const Napi::CallbackInfo & info);
     void dispose(const Napi::CallbackInfo & info);
 
@@ -68,6 +69,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     std::shared_ptr<Conversation> conversation_; // null when disposed
     std::shared_ptr<Worker> worker_;             // null before the first task
     std::function<bool()> over_;                 // of the last task
+    std::weak_ptr<PromiseTask> promised_;        // the last encode() or transcribe()
 };
 
 /// `NativeStream` of lib/binding.ts.
