@@ -55,6 +55,7 @@ class Bundle:
     voice_languages: list[str] = field(default_factory=list)
     default_voices: tuple[int, int] = (0, 0)  # English, Mandarin
     emotions: tuple[list[str], np.ndarray] | None = None  # names, [n, 4]
+    sampling: dict[str, float] = field(default_factory=dict)  # defaults: temperature, top_k, top_p, repetition_penalty
 
     def add(self, component: str, config: object, state: dict[str, torch.Tensor]) -> None:
         self.configs[component], self.states[component] = config, state
@@ -181,6 +182,8 @@ def write(bundle: Bundle, path: Path, matrix_type: str) -> dict[str, int]:
     writer.add_array("moss-speech.units", bundle.units)
     if bundle.tokenizer:
         add_vocabulary(writer, bundle.tokenizer)
+    for name, value in bundle.sampling.items():
+        add_key(writer, f"moss-speech.sampling.{name}", value)
     sizes: dict[str, int] = {}
     for component in COMPONENTS:  # in the order of the signal path, whatever the order of the checkpoints
         if component not in bundle.configs:
@@ -228,6 +231,8 @@ def main() -> None:
         from .data.template import TOKENIZER
 
         bundle.tokenizer = args.tokenizer or TOKENIZER
+        # What nano says is settled by what it heard; and a phoneme said twice is no fault.
+        bundle.sampling = {"temperature": 0.0, "repetition_penalty": 1.0}
     if "decoder" in bundle.configs:
         from .data import voices
 
