@@ -86,7 +86,7 @@ void reverse_z(Stages & stages) {
 TEST(stages_match_the_twin) {
     const Case c("decoder.golden.gguf");
     DecoderModel model("tiny.gguf");
-    CHECK_EQ(c.golden.check_error(run(model, c), 1e-4), 14);
+    CHECK_EQ(c.golden.check_error(run(model, c), 1e-4), 15);
 }
 
 TEST(stages_match_the_twin_of_an_odd_decoder) {
@@ -100,7 +100,12 @@ TEST(stages_match_the_twin_of_an_odd_decoder) {
 TEST(quantized_stages_are_close) {
     const Case c("decoder.golden.gguf");
     DecoderModel model("tiny-q8_0.gguf");
-    CHECK_EQ(c.golden.check_cosine(run(model, c), 0.999), 14);
+    Stages stages = run(model, c);
+    // The pulses' phase is the sum of all pitch so far: a hundredth of a semitone of difference is soon a turn.
+    for (const char * name : {"decoder.gen.source", "decoder.gen.spectrum", "decoder.wave"}) {
+        CHECK_EQ(stages.erase(name), 1U);
+    }
+    CHECK_EQ(c.golden.check_cosine(stages, 0.999), 12);
 }
 
 TEST(pieces_give_the_whole) {
