@@ -8,7 +8,17 @@ import { writeFileSync } from 'node:fs'
 import { dictionary } from 'cmu-pronouncing-dictionary'
 import { arpabetToUnits } from '../dist/lib/text/arpabet.js'
 
-const CONTEXTS = [[0, 0], [0, 1], [1, 1], [1, 2], [2, 2], [1, 4], [2, 4], [3, 3], [4, 4]] // letters to the left and to the right
+const CONTEXTS = [
+  [0, 0],
+  [0, 1],
+  [1, 1],
+  [1, 2],
+  [2, 2],
+  [1, 4],
+  [2, 4],
+  [3, 3],
+  [4, 4],
+] // letters to the left and to the right
 const MIN_COUNT = 2
 const ROUNDS = 8
 
@@ -119,7 +129,9 @@ const heldOut = words.filter((_, i) => i % 20 === 0)
 const rules = learn(words.filter((_, i) => i % 20 !== 0))
 const right = heldOut.filter(([word, units]) => say(rules, word) === units).length
 const rightBare = heldOut.filter(([word, units]) => bare(say(rules, word)) === bare(units)).length
-console.log(`${heldOut.length} words left out: ${((100 * right) / heldOut.length).toFixed(1)} % right, ${((100 * rightBare) / heldOut.length).toFixed(1)} % but for stress`)
+console.log(
+  `${heldOut.length} words left out: ${((100 * right) / heldOut.length).toFixed(1)} % right, ${((100 * rightBare) / heldOut.length).toFixed(1)} % but for stress`,
+)
 console.log(`${Object.keys(rules).length} rules`)
 if (process.argv.includes('--write')) {
   const text = JSON.stringify({ contexts: CONTEXTS, rules: learn(words) })
