@@ -2,6 +2,8 @@
 
 #include "ggml.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 
 namespace moss {
@@ -11,6 +13,10 @@ namespace {
 thread_local std::string last_message;
 
 void keep(ggml_log_level level, const char * text, void *) {
+    static const bool shown = std::getenv("MOSS_SPEECH_LOG") != nullptr;
+    if (shown) {
+        std::fputs(text, stderr);
+    }
     if (level != GGML_LOG_LEVEL_WARN && level != GGML_LOG_LEVEL_ERROR) {
         return;
     }
