@@ -1,0 +1,96 @@
+/*
+ * How fast a whole turn is: speech in, speech out. Prints one JSON object.
+ *
+ *     npm run bench                                    # nano says its own questions, then answers them
+ *     npm run bench -- --model models/nano.gguf --rounds 5 question.wav …
+ *
+ * RTF is the seconds of computation over the seconds of input and reply: below 1 is faster than real time. The first round warms up.
+ */
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+import { loadModel } from 'moss-speech-native'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    model: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    threads: { type: 'string', default: '1,2' },
+  },
+})
+const rounds = Number(values.rounds)
+const threadCounts = values.threads.split(',').map(Number)
+if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--rounds must be a whole number from 1')
+
+const QUESTIONS = ['Seven.', 'Please turn on the lights in the kitchen.', '请打开客厅的灯。', '你好。']
+
+function median(numbers) {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+const rounded = (n, digits = 3) => Number(n.toFixed(digits))
+
+async function measure(threads) {
+  const began = process.hrtime.bigint()
+  const model = await loadModel(values.model, { threads })
+  const loadMs = Number(process.hrtime.bigint() - began) / 1e6
+  const session = model.createSession({ seed: 1 })
+  let questions = positionals
+  if (questions.length === 0) {
+    const spoken = []
+    for (const [seed, text] of QUESTIONS.entries()) spoken.push(await session.speak(text, { seed }).result())
+    questions = spoken.map(({ audio, sampleRate }) => ({ samples: audio, sampleRate }))
+  }
+  const turns = []
+  for (let round = 0; round <= rounds; round++) {
+    for (const [seed, speech] of questions.entries()) {
+      session.reset()
+      const before = process.cpuUsage()
+      const { timings } = await session.generate({ speech }, { output: 'speech', seed, maxSeconds: 15 }).result()
+      const { user, system } = process.cpuUsage(before)
+      if (round > 0) turns.push({ ...timings, cpuMs: (user + system) / 1000 })
+    }
+  }
+  const of = pick => rounded(median(turns.map(pick)))
+  const perSecond = key => of(t => t[key] / 1000 / (t.inputSeconds + t.replySeconds))
+  const result = {
+    threads,
+    rtf: perSecond('totalMs'),
+    cpuRtf: perSecond('cpuMs'), // processor seconds of all threads
+    firstAudioMs: of(t => t.firstAudioMs),
+    parts: {
+      listen: of(t => t.encodeMs / 1000 / t.inputSeconds), // front end, tone module, encoder, aligner; a second of input
+      prefill: perSecond('prefillMs'),
+      lm: of(t => t.lmMs / 1000 / t.replySeconds), // a second of reply
+      decode: of(t => t.decodeMs / 1000 / t.replySeconds), // a second of reply
+    },
+    inputSeconds: of(t => t.inputSeconds),
+    replySeconds: of(t => t.replySeconds),
+    turns: turns.length,
+    loadMs: rounded(loadMs, 0),
+  }
+  const path = model.info().path
+  await model.dispose()
+  return { path, result }
+}
+
+const results = []
+let file = ''
+for (const threads of threadCounts) {
+  const { path, result } = await measure(threads)
+  file = basename(path)
+  results.push(result)
+}
+const machine = {
+  cpu: cpus()[0]?.model.trim() ?? '',
+  cores: availableParallelism(),
+  loadAverage: rounded(loadavg()[0] ?? 0, 2), // of a busy machine the numbers say little
+  platform: `${process.platform}-${process.arch}`,
+  node: process.version,
+}
+console.log(
+  JSON.stringify({ model: file, questions: positionals.length || QUESTIONS.length, rounds, results, machine }, null, 2),
+)

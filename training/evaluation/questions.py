@@ -1,0 +1,81 @@
+"""The held-out questions: recordings of people, the teacher's test voices with held-out phrasings, and typed ones."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from ..data.corpora import Record, records
+from ..data.domain import Domain, Item
+from ..data.units import ids_to_text
+from ..encoder_data import spoken
+from ..lm_data import item_of
+
+TYPED_KINDS = ("number", "home", "talk", "word", "repeat")
+
+
+@dataclass(frozen=True)
+class Question:
+    id: str
+    item: Item  # question and right answer
+    path: str = ""  # of the recording; '' for a typed question
+    said: str = ""  # the recording's units
+
+    @property
+    def right_units(self) -> str:
+        """What must be heard in the reply: phonemes and tones, without stress, pauses and word borders."""
+        return spoken(self.item.reply_units)
+
+    def job(self, output: str = "both") -> dict[str, str]:
+        return {"id": self.id, "output": output, **({"speech": str(Path(self.path).resolve())} if self.path else {"text": self.item.user})}
+
+
+def spread(items: list, limit: int, key) -> list:
+    """At most `limit` of them, drawn by checksum: always the same ones. 0 takes all."""
+    chosen = sorted(items, key=lambda item: crc32(key(item).encode()))
+    return chosen[:limit] if limit else chosen
+
+
+def _questions(found: list[Record], limit: int) -> list[Question]:
+    out = []
+    for record in spread(found, limit, lambda r: r.id):
+        row = record.to_json()
+        item = item_of({"text": "", "meta": {}, **row})
+        if item is not None:
+            out.append(Question(record.id, item, record.path, spoken(ids_to_text(record.ids))))
+    return out
+
+
+def spoken_sets(limit: int) -> dict[str, list[Question]]:
+    """By name: `digits` (human), `home.en`, `home.zh` (teacher), `words.en` (human), `other.en`, `other.zh` (teacher)."""
+    test = [r for r in records(("en-digits", "en-words", "domain-test")) if r.split == "test"]
+    domain = [r for r in test if r.corpus == "domain-test"]
+    sets = {"digits": [r for r in test if r.corpus == "en-digits"]}
+    for lang in ("en", "zh"):
+        sets[f"home.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] == "home" and r.meta.get("phrasing") == "test"]
+    sets["words.en"] = [r for r in test if r.corpus == "en-words"]
+    for lang in ("en", "zh"):
+        sets[f"other.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] != "home"]
+    return {name: _questions(found, limit) for name, found in sets.items()}
+
+
+def typed_sets(limit: int) -> dict[str, list[Question]]:
+    """`typed.en`, `typed.zh`: held-out phrasings of every kind, `limit` (0: 200) a language."""
+    domain, sets = Domain("test"), {}
+    for lang in ("en", "zh"):
+        rng, unique = random.Random(11), {}
+        for _ in range(50 * (limit or 200)):
+            item = domain.sample(rng, lang, TYPED_KINDS[len(unique) % len(TYPED_KINDS)])
+            unique.setdefault(item.user, item)
+            if len(unique) == (limit or 200):
+                break
+        sets[f"typed.{lang}"] = [Question(f"typed.{lang}/{i}", item) for i, item in enumerate(unique.values())]
+    return sets
+
+
+def human_mandarin(speaker: str, limit: int) -> list[Record]:
+    """The recordings of one of the two human Mandarin speakers, at most four syllables each."""
+    corpus = {"chenwang": "zh-syllables", "yuetan": "zh-words"}[speaker]
+    return spread([r for r in records((corpus,)) if r.speaker == speaker and 1 <= len(r.pinyin.split()) <= 4], limit, lambda r: r.id)
