@@ -55,12 +55,19 @@ class Model(nn.Module):
         valid = batch["valid"][:, None]  # [B, 1, W]
         frame_valid = batch["valid"][..., None]  # [B, W, 1]
         g = d.speaker((batch["speaker"] - self.voice_mean[0]) / self.voice_std[0])
-        x = d.text(batch["ids"], (batch["style"] - self.voice_mean[1]) / self.voice_std[1], batch["units_valid"], 0.1)  # [B, U, C]
+        x = d.text(batch["ids"], (batch["style"] - self.voice_mean[1]) / self.voice_std[1], batch["units_valid"])  # [B, U, C]
         log_durations = d.duration(x, batch["units_valid"])
         x = x.gather(1, batch["index"][..., None].expand(-1, -1, x.shape[2]))
         x = torch.cat([x, batch["place"][..., None].to(x.dtype), batch["length"][..., None].to(x.dtype)], -1)  # [B, W, C + 2]
         trunk, prosody = d.prosody.trunk(x, frame_valid)
-        mean, log_scale = d.prosody.prior(trunk, batch["pitch"], batch["voiced"], batch["energy"], frame_valid)
+        split = len(frame_valid) - round(len(frame_valid) * prior_share)  # from here on, waveforms of the prior's sample
+        # Most of those are given the predicted voicing and energy, as inference is: taught the true ones only, the prior reads more
+        # from them than the predictor knows. The pitch stays true, for the pulses have to meet the recording's harmonics.
+        given = torch.rand(len(frame_valid), 1) < 0.25
+        given[:split] = True
+        voicing = torch.where(given, batch["voiced"], prosody[..., 1].detach().float().sigmoid())
+        energy = torch.where(given, batch["energy"], prosody[..., 2].detach().float())
+        mean, log_scale = d.prosody.prior(trunk, batch["pitch"], voicing, energy, frame_valid)
         mean, log_scale = mean.float().transpose(1, 2), log_scale.float().transpose(1, 2)  # [B, Z, W]
         z, _, q_log_scale = self.posterior(spectrogram, valid, g)
         z = z.float()
@@ -73,13 +80,12 @@ class Model(nn.Module):
         losses["pitch"] = masked_mean((prosody[..., 0] - batch["pitch"]) ** 2, voiced)
         losses["voicing"] = masked_mean(F.binary_cross_entropy_with_logits(prosody[..., 1], batch["voiced"], reduction="none"), batch["valid"])
         losses["energy"] = masked_mean((prosody[..., 2] - batch["energy"]) ** 2, batch["valid"])
-        split = len(z) - round(len(z) * prior_share)  # from here on: the prior's
         if split < len(z):
             sample = mean[split:] + torch.randn_like(mean[split:]) * log_scale[split:].exp() * noise_scale
             z = torch.cat([z[:split], d.flow.inverse(sample, valid[split:], g[split:]).float()])
         counts = batch["valid"].sum(1).long().tolist()
         starts = [int(rng.integers(0, max(1, n - segment + 1))) for n in counts]
-        pitch, voicing = (torch.stack([batch[k][i, s : s + segment] for i, s in enumerate(starts)]) for k in ("pitch", "voiced"))
+        pitch, voicing = (torch.stack([x[i, s : s + segment] for i, s in enumerate(starts)]) for x in (batch["pitch"], voicing))
         with torch.no_grad():
             source = d.gen.source(pitch, voicing, torch.rand(len(z), 1))
         wave = d.gen(torch.stack([z[i, :, s : s + segment] for i, s in enumerate(starts)]), g, source, torch.randn_like(source))
@@ -114,7 +120,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=runs_folder() / "decoder")
     parser.add_argument("--corpus", action="append", default=None, metavar="NAME=WEIGHT", help="default: teacher=1")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--window", type=int, default=96, help="frames of 12.5 ms that prior, flow and posterior see")
+    parser.add_argument("--window", type=int, default=72, help="frames of 12.5 ms that prior, flow and posterior see")
     parser.add_argument("--segment", type=int, default=56, help="frames that are generated of it")
     parser.add_argument("--judged", type=int, default=32, help="frames of it that the discriminators see")
     parser.add_argument("--steps", type=int, default=12000)
@@ -123,7 +129,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--lr-gan", type=float, default=3e-4)
     parser.add_argument("--lr-end", type=float, default=5e-5)
-    parser.add_argument("--prior-share", type=float, default=0.5)
+    parser.add_argument("--prior-share", type=float, default=0.75)
     parser.add_argument("--noise-scale", type=float, default=0.667)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
@@ -139,7 +145,7 @@ def main() -> None:
     model.voice_mean.copy_(torch.tensor(mean))
     model.voice_std.copy_(torch.tensor(std))
     parameters, d_parameters = list(model.parameters()), list(discriminators.parameters())
-    average = Average(model, 0.998)
+    average = Average(model, 0.995)
     optimizer = torch.optim.AdamW(parameters, args.lr, (0.8, 0.99), weight_decay=0.01)
     d_optimizer = torch.optim.AdamW(d_parameters, args.lr_gan, (0.8, 0.99), weight_decay=0.01)
     step = 0
@@ -153,7 +159,7 @@ def main() -> None:
             d_optimizer.load_state_dict(state["d_optimizer"])
             average.load_state_dict(state["average"])
         else:
-            average = Average(model, 0.998)
+            average = Average(model, 0.995)
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
 
