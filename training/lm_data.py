@@ -50,22 +50,25 @@ def item_of(record: dict[str, Any]) -> Item | None:
     return None
 
 
-def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], augmented: bool, seed: int = 0, progress: Callable[[str], None] = print) -> list[Spoken]:
+def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], copies: int = 1, seed: int = 0, progress: Callable[[str], None] = print) -> list[Spoken]:
+    """Encodes the chosen records; users' turns `copies` times, degraded and resampled after the first time."""
     spoken = [Spoken(store.records[i], []) for i in chosen]
     noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen")]
     augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
     rng = np.random.default_rng(seed)
-    for copy in range(2 if augmented else 1):
-        for first in range(0, len(chosen), 256):
-            waves = [store.audio(i) for i in chosen[first : first + 256]]
+    for copy in range(copies):
+        part = spoken if copy == 0 else [s for s in spoken if item_of(s.record)]
+        where = chosen if copy == 0 else [i for i, s in zip(chosen, spoken) if item_of(s.record)]
+        for first in range(0, len(part), 256):
+            waves = [store.audio(i) for i in where[first : first + 256]]
             if copy:
-                for k, s in enumerate(spoken[first : first + 256]):
+                for k, s in enumerate(part[first : first + 256]):
                     if not s.record.get("durations"):  # alignments must stay true
                         waves[k] = resample(waves[k], rng.uniform(0.85, 1.2))
                     waves[k] = augment(waves[k], float(waves[k].std()), rng)
             for i, heard in encode(model, waves, bf16=True):
-                spoken[first + i].states.append(heard.hidden.astype(np.float16))
-        progress(f"encoded {len(chosen)} clips, copy {copy}")
+                part[first + i].states.append(heard.hidden.astype(np.float16))
+        progress(f"encoded {len(part)} clips, copy {copy}")
     return spoken
 
 

@@ -2,8 +2,8 @@
 
     python -m training.train_lm --encoder runs/encoder/latest.pt --minutes 45
 
-Without --encoder it learns the typed domain alone (a warm start while the encoder still trains); --resume goes on from the run's
-state, and takes the aligner along. Writes runs/lm/{latest.pt, state.pt, log.jsonl}.
+Without --encoder it learns the typed domain alone (a warm start while the encoder still trains). --resume goes on from the run's
+own state, --init starts from another's. Writes runs/lm/{latest.pt, state.pt, log.jsonl}.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from . import checkpoint
 from .data.template import IGNORE, Template
 from .data.units import N_AUDIO, UNITS
 from .data.prepare import AudioStore
-from .lm_data import Turns, collate, encode_clips
+from .lm_data import TALKING, Turns, collate, encode_clips
 from .lm_eval import evaluate, test_turns
 from .networks.aligner import Aligner
 from .networks.config import AlignerConfig, EncoderConfig, LMConfig
@@ -66,6 +66,9 @@ def loss_of(model: Speaker, batch: dict) -> dict[str, torch.Tensor]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path)
+    parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
+    parser.add_argument("--copies", type=int, default=2, help="times that a user's turn is encoded, each time degraded anew")
+    parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
     parser.add_argument("--run", type=Path, default=checkpoint.runs_folder() / "lm")
     parser.add_argument("--minutes", type=float, default=45)
     parser.add_argument("--rows", type=int, default=2400, help="rows a batch, padding included")
@@ -86,8 +89,9 @@ def main() -> None:
     optimizer = torch.optim.AdamW(model.parameters(), args.lr, betas=(0.9, 0.98), weight_decay=0.05)
     average = checkpoint.Average(model, 0.998)
     state_path = args.run / "state.pt"
-    if args.resume and state_path.exists():
-        state = checkpoint.load(state_path)
+    source = state_path if args.resume and state_path.exists() else args.init
+    if source:
+        state = checkpoint.load(source)
         model.load_state_dict(state["model"])
         average = checkpoint.Average(model, 0.998)
 
@@ -99,8 +103,10 @@ def main() -> None:
         for i, record in enumerate(store.records):
             if record["corpus"] != "domain-reply" and record["speaker"] not in args.hold_out:
                 chosen[record["split"]].append(i)
-        spoken = encode_clips(encoder, store, chosen["train"], augmented=True)
-        tests = encode_clips(encoder, store, chosen["test"], augmented=False)
+        talking = [i for i in chosen["train"] if store.records[i]["corpus"] in TALKING]
+        left_out = set(rng.sample(talking, max(0, len(talking) - args.sentences)))
+        spoken = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], args.copies)
+        tests = encode_clips(encoder, store, chosen["test"])
     turns = Turns(template, spoken, rng)
     test_batches = test_turns(template, tests)
 
