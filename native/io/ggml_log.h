@@ -6,8 +6,8 @@
 
 namespace moss {
 
-/// From now on ggml's messages go to last_ggml_message(), and to stderr where the environment variable MOSS_SPEECH_LOG is
-/// set. May be called any number of times.
+/// From now on ggml's messages go to last_ggml_message(), and to stderr where the environment variable MOSS_SPEECH_LOG
+/// is set. May be called any number of times.
 void capture_ggml_log();
 
 /// The last warning or error that ggml logged on this thread, without its newline; empty when none.

@@ -2,6 +2,7 @@
 
 #include "core/moss.h"
 
+#include "temporary.h"
 #include "test.h"
 
 #include "io/gguf_file.h"
@@ -24,8 +25,11 @@ std::vector<char> read_file(const std::string & path) {
 
 /// Loads the bytes as a model and lets it answer; returns the code of the error, or "".
 std::string try_model(const std::vector<char> & bytes) {
-    const std::filesystem::path path = std::filesystem::temp_directory_path() / "moss-damaged.gguf";
+    static const std::filesystem::path path = test::temporary_file("damaged.gguf");
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    struct Remove {
+        ~Remove() { std::filesystem::remove(path); }
+    } remove;
     try {
         Session session(Model::load(path.u8string(), {1}), 1);
         Request request;

@@ -3,6 +3,7 @@
 
 #include "core/moss.h"
 
+#include "temporary.h"
 #include "test.h"
 
 #include "io/gguf_file.h"
@@ -39,7 +40,7 @@ std::shared_ptr<const Model> without(const std::string & prefix) {
         }
     }
     CHECK(zeroed > 0);
-    const std::filesystem::path path = std::filesystem::temp_directory_path() / ("moss-without-" + prefix + ".gguf");
+    const std::filesystem::path path = test::temporary_file("without-" + prefix + "gguf");
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     auto loaded = Model::load(path.u8string(), {1});
     std::filesystem::remove(path);
