@@ -132,7 +132,12 @@ async function decodeCompressed(
   }
   if (sampleRate === 0) throw new AudioFormatError(`damaged ${format} file: ${warnings[0] ?? 'no audio in it'}`)
   const [warning] = warnings
-  return { samples: collector.finish(), format, sampleRate, channels, ...(warning && { warning }) }
+  try {
+    return { samples: collector.finish(), format, sampleRate, channels, ...(warning && { warning }) }
+  } catch (thrown) {
+    if (warning && thrown instanceof AudioLengthError) throw new AudioFormatError(`damaged ${format} file: ${warning}`)
+    throw thrown
+  }
 }
 
 /**

@@ -108,10 +108,8 @@ function byLetters(word: string): string {
 
 /** Letter by letter, the last one stressed most: `GPS`, `U.S.`. */
 export function spellLetters(word: string): string {
-  const letters = [...word.toLowerCase()].map(c => LETTERS[c] ?? '')
-  return letters
-    .map((units, i) => (i < letters.length - 1 && word.length > 1 ? units.replace('ˈ', 'ˌ') : units))
-    .join('')
+  const letters = [...word.toLowerCase().replace(/[^a-z]/g, '')].map(c => LETTERS[c] ?? '')
+  return letters.map((units, i) => (i < letters.length - 1 ? units.replace('ˈ', 'ˌ') : units)).join('')
 }
 
 /** The units of one word of the letters a–z and apostrophes. */

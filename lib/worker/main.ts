@@ -18,6 +18,9 @@ const handlers: Handlers = {
   textToUnits: ({ text }) => textToUnits(text),
 }
 
+// The decoders print what they also return as errors.
+console.error = console.warn = () => undefined
+
 /** Sample buffers move to the main thread instead of being copied. */
 function buffersOf(output: unknown): TransferListItem[] {
   const samples = output instanceof Float32Array ? output : (output as { samples?: unknown } | undefined)?.samples

@@ -1,0 +1,175 @@
+// The text front end: English and Mandarin to units, units to pinyin, mixed and unreadable text.
+
+import t from 'tap'
+import { englishWords } from '../dist/lib/text/english-numbers.js'
+import { englishToUnits } from '../dist/lib/text/english.js'
+import { textToUnits } from '../dist/lib/text/frontend.js'
+import { spell } from '../dist/lib/text/lexicon.js'
+import { mandarinNumbers, mandarinToUnits } from '../dist/lib/text/mandarin.js'
+import { spokenTones, syllableToUnits, unitsToPinyin } from '../dist/lib/text/pinyin.js'
+import { decodeText, encodeText, freeTokenizer, loadTokenizer } from '../dist/lib/text/tokenizer.js'
+import { languageOf, UNITS } from '../dist/lib/text/units.js'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from './helpers/model.js'
+
+const unitsOf = async (text: string): Promise<string> => (await textToUnits(text)).map(s => s.units).join(' | ')
+
+t.test('what is not words is spelled out in English', t => {
+  const cases: [string, string][] = [
+    ['7', 'seven'],
+    ['42 and 105', 'forty-two and one hundred five'],
+    ['1,234,567', 'one million two hundred thirty-four thousand five hundred sixty-seven'],
+    ['3.14', 'three point one four'],
+    ['-5', 'minus five'],
+    ['21st', 'twenty-first'],
+    ['in 1984', 'in nineteen eighty-four'],
+    ['in 2005', 'in two thousand five'],
+    ['in 1900', 'in nineteen hundred'],
+    ['7:30', 'seven thirty'],
+    ['7:05 pm', 'seven oh five P.M.'],
+    ['3 p.m.', 'three P.M.'],
+    ["12:00", "twelve o'clock"],
+    ['$5.20', 'five dollars and twenty cents'],
+    ['$1', 'one dollar'],
+    ['50%', 'fifty percent'],
+    ['5 km', 'five kilometers'],
+    ['1 kg', 'one kilogram'],
+    ['20°C', 'twenty degrees Celsius'],
+    ['007', 'zero zero seven'],
+    ['5551234', 'five five five one two three four'],
+    ['7-10', 'seven to ten'],
+    ['Dr. Smith', 'doctor Smith'],
+    ['cats & dogs', 'cats and dogs'],
+    ['No. 5', 'number five'],
+  ] // prettier-ignore
+  for (const [written, said] of cases) t.equal(englishWords(written).replace(/\s+/g, ' ').trim(), said, written)
+  t.end()
+})
+
+t.test('English words', async t => {
+  const cases: [string, string][] = [
+    ['You said seven.', 'ju sˈɛd sˈɛvən.'],
+    ['The kitchen light is on.', 'ðə kˈɪʧən lˈIt ɪz ˌɔn.'],
+    ['Go to a house, and look in.', 'ɡˌO tə ə hˈWs, ænd lˈʊk ˈɪn.'],
+    ['The U.S.', 'ðə jˌuˈɛs'],
+    ['XTC', 'ˌɛkstˌisˈi'],
+    ["I don't; we've!", 'ˌI dˈOnt, wiv!'],
+    ['café', 'kæfˈA'],
+  ]
+  for (const [text, units] of cases) t.equal(await englishToUnits(text), units, text)
+})
+
+t.test('words in no dictionary are still said', async t => {
+  for (const word of [
+    'zanthor',
+    'blorptastic',
+    'nightlight',
+    'unkitcheny',
+    'qwrtz',
+    "o'zyx",
+    'xylorimbaphone',
+    'aaaaaaaaaa',
+  ]) {
+    const units = await spell(word)
+    t.ok(units.length > 1, `${word}: ${units}`)
+    t.ok(
+      [...units].every(u => UNITS.includes(u)),
+      'of the alphabet',
+    )
+    t.equal(units.match(/ˈ/g)?.length, 1, 'with one main stress')
+  }
+  t.equal(await spell('constructor'), 'kənstɹˈʌktəɹ', "a word that is an object's property, too")
+  t.ok(await spell('hasownproperty'))
+})
+
+t.test('Mandarin numbers', t => {
+  const cases: [string, string][] = [
+    ['25', '二十五'],
+    ['10', '十'],
+    ['105', '一百零五'],
+    ['3.5', '三点五'],
+    ['50%', '百分之五十'],
+    ['7:30', '七点三十分'],
+    ['8:00', '八点'],
+    ['2024年', '二零二四年'],
+    ['-5', '负五'],
+    ['13800138000', '一三八零零一三八零零零'],
+    ['1,234', '一千二百三十四'],
+  ]
+  for (const [written, said] of cases) t.equal(mandarinNumbers(written), said, written)
+  t.end()
+})
+
+t.test('Mandarin words, with the tones that are spoken', t => {
+  const cases: [string, string][] = [
+    ['你好。', 'ni2 hao3'],
+    ['一个', 'yi2 ge4'],
+    ['不是', 'bu2 shi4'],
+    ['不好', 'bu4 hao3'],
+    ['第一', 'di4 yi1'],
+    ['银行行长', 'yin2 hang2 hang2 zhang3'],
+    ['女儿', 'nv3 er2'],
+    ['我的灯', 'wo3 de5 deng1'],
+    ['二十五度', 'er4 shi2 wu3 du4'],
+  ]
+  for (const [text, pinyin] of cases) t.equal(unitsToPinyin(mandarinToUnits(text)), pinyin, text)
+  t.equal(mandarinToUnits('你好，世界！'), 'ni↗ xau↓, ʂɨ↘ʨje↘!')
+  t.equal(mandarinToUnits(''), '')
+  t.end()
+})
+
+t.test('syllables and units, there and back', t => {
+  const table = JSON.parse(readFileSync(join(root, 'lib', 'text', 'pinyin-units.json'), 'utf8')) as Record<
+    string,
+    string
+  >
+  let same = 0
+  for (const syllable of Object.keys(table)) {
+    for (const tone of [1, 2, 3, 4, 5]) {
+      const units = syllableToUnits(`${syllable}${tone}`)
+      t.ok(units && [...units].every(u => UNITS.includes(u)), `${syllable}${tone}`)
+      if (units && unitsToPinyin(units) === `${syllable}${tone}`) same++
+    }
+  }
+  t.ok(same / (Object.keys(table).length * 5) > 0.98, 'all but those that sound alike come back')
+  t.equal(syllableToUnits('lü4'), syllableToUnits('lv4'))
+  t.equal(syllableToUnits('nu:3'), syllableToUnits('nv3'))
+  t.equal(syllableToUnits('blorp1'), undefined)
+  t.equal(unitsToPinyin('θɹˈ'), '')
+  t.equal(spokenTones('ni↓ xau↓'), 'ni↗ xau↓')
+  t.equal(spokenTones('xau↓, ni↓'), 'xau↓, ni↓', 'not over a pause')
+  t.end()
+})
+
+t.test('any text', async t => {
+  t.equal(await unitsOf('Hello. 你好！'), 'həlˈO. | ni↗ xau↓!')
+  t.equal(await unitsOf('打开 kitchen 的灯'), 'ta↓kʰai→ kˈɪʧən tɤ tə→ŋ')
+  t.equal(await unitsOf('ni3 hao3'), 'ni↗xau↓')
+  t.match(await unitsOf('an mp3 file'), /ˌɛmpˈi θɹˈi/, 'mp3 is no pinyin')
+  t.equal((await textToUnits('Dr. Smith is here. He waits.')).length, 2, 'an abbreviation ends no sentence')
+  t.same((await textToUnits('One.\nTwo! 三。')).map(s => s.language), ['en', 'en', 'zh']) // prettier-ignore
+  const long = await textToUnits('very '.repeat(400))
+  t.ok(
+    long.every(s => s.units.length <= 300),
+    'a long sentence is divided',
+  )
+  for (const text of ['', '  ', '!?', 'Привет', '😀'])
+    await t.rejects(textToUnits(text), { code: 'MOSS_INVALID_ARGUMENT' }, JSON.stringify(text))
+  t.equal(languageOf('ni↗xau↓'), 'zh')
+  t.equal(languageOf('sˈɛvən'), 'en')
+})
+
+t.test('tokenizer', t => {
+  const json = readFileSync(join(root, 'test', 'golden', 'tiny-tokenizer.json'), 'utf8')
+  loadTokenizer(1, json)
+  for (const text of ['You said seven.', '你说的是七。', 'emoji 😀'])
+    t.equal(decodeText(1, encodeText(1, text)), text, text)
+  t.same(encodeText(1, 'a<|im_end|>b'), encodeText(1, 'ab'), 'control tokens in a text are left out')
+  t.equal(encodeText(1, '<|im_end|>').length, 0)
+  t.equal(decodeText(1, new Int32Array(0)), '')
+  freeTokenizer(1)
+  t.throws(() => loadTokenizer(2, '{"model": 3}'), { code: 'MOSS_MODEL_FORMAT' })
+  t.throws(() => loadTokenizer(2, 'not JSON'), { code: 'MOSS_MODEL_FORMAT' })
+  t.end()
+})
