@@ -135,7 +135,7 @@ class Evaluation:
 
             right, n, heard = score(path, speaker, found)
             self.bars.append(share(title, right, n, 0.88, f"fold {fold}, {trained}" if given is None else f"--fold-{speaker}"))
-            self.log += [{"set": f"tones.{speaker}", "id": r.id, "want": r.pinyin, "heard": heard[r.id]} for r in found]
+            self.log += [{"set": f"tones.{speaker}", "id": r.id, "want": r.pinyin, "heard": heard[r.id], "text": r.text} for r in found]
 
     def read_back(self) -> None:
         from .asr_judge import Judge

@@ -10,7 +10,7 @@ from .. import checkpoint
 from ..data import mandarin
 from ..data.corpora import Record
 from ..data.prepare import decode
-from ..data.units import ids_to_text
+from ..data.units import TONES, ids_to_text
 from ..encode import encode
 from ..speech_encoder import load_encoder
 from ..train_encoder import FOLDS
@@ -21,7 +21,8 @@ from .turns import Library
 def _heard_by_twin(path: Path, found: list[Record]) -> list[str]:
     torch.set_num_threads(1)
     heard = dict(encode(load_encoder(path), [decode(r.path) for r in found], bf16=True))
-    return [" ".join(mandarin.units_to_pinyin(ids_to_text(u.unit for u in heard[i].units))) for i in range(len(found))]
+    units = [ids_to_text(u.unit for u in heard[i].units) for i in range(len(found))]
+    return [" ".join(mandarin.units_to_pinyin(u)) if set(TONES) & set(u) else "" for u in units]  # as the library: no tone, no Mandarin
 
 
 def _heard_by_library(path: Path, found: list[Record]) -> list[str]:
