@@ -2,7 +2,7 @@
 // when something fails, and ends with one line that counts all of it: `123 passed, 0 failed, 4 skipped`.
 
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { binOf, root } from './lib.mjs'
 
@@ -60,10 +60,12 @@ async function tapTests(name) {
   count(name, readTap(record), ok)
 }
 
-/** Counts the tests of each file (the subtests one level down), or the file itself where it has none. */
+/** Prints the files, and counts their tests: what stands one level below a file. */
 function readTap(record) {
   const result = { passed: 0, failed: 0, skipped: 0 }
+  if (!existsSync(record)) return result
   for (const line of readFileSync(record, 'utf8').split('\n')) {
+    if (/^(not )?ok \d+/.test(line)) console.log(line)
     const [, not, rest] = /^ {4}(not )?ok \d+(.*)$/.exec(line) ?? []
     if (rest === undefined) continue
     if (/#\s*(skip|todo)\b/i.test(rest)) result.skipped++
