@@ -1,0 +1,374 @@
+// Model and session over the real addon and a tiny bundle of random weights: what they say is noise, how they behave is not.
+
+import { closeSync, ftruncateSync, openSync } from 'node:fs'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import t from 'tap'
+import {
+  loadModel,
+  MossSpeechError,
+  ModelNotFoundError,
+  type Reply,
+  type ReplyChunk,
+  type Session,
+} from '../dist/lib/index.js'
+import { root, TINY } from './helpers/model.js'
+import { makeWav, sine } from './helpers/wav.js'
+
+const SPEECH = sine(1)
+/** Short replies keep the tests short. */
+const SHORT = { maxSeconds: 1 }
+
+async function withSession(work: (session: Session) => Promise<void>): Promise<void> {
+  const model = await loadModel(TINY)
+  try {
+    await work(model.createSession({ seed: 1 }))
+  } finally {
+    await model.dispose()
+  }
+}
+
+t.test('loading', async t => {
+  const model = await loadModel(TINY, { threads: 1 })
+  const info = model.info()
+  t.equal(info.path, TINY)
+  t.equal(info.name, 'tiny')
+  t.same(
+    info.components.map(c => c.name),
+    ['frontend', 'tone', 'encoder', 'aligner', 'lm', 'decoder'],
+  )
+  t.ok(info.voices.length > 0 && info.units.length > 50 && info.sampleRate > 0)
+  t.notOk('tokenizer' in info, 'the tokenizer is not for users')
+  await model.dispose()
+  await model.dispose()
+  t.throws(() => model.createSession(), { code: 'MOSS_DISPOSED' })
+  const byUrl = await loadModel(pathToFileURL(TINY))
+  await byUrl[Symbol.asyncDispose]()
+})
+
+t.test('models that are none', async t => {
+  const folder = t.testdir({ 'text.gguf': 'This is no model.', 'empty.gguf': '' })
+  const whole = await readFile(TINY)
+  const none = await loadModel(join(folder, 'none.gguf')).catch((e: unknown) => e)
+  t.ok(none instanceof ModelNotFoundError && none instanceof MossSpeechError && none instanceof Error)
+  t.match(none, {
+    code: 'MOSS_MODEL_NOT_FOUND',
+    name: 'ModelNotFoundError',
+    details: { path: join(folder, 'none.gguf') },
+  })
+  await t.rejects(loadModel(folder), { code: 'MOSS_MODEL_FORMAT' }, 'a folder')
+  for (const name of ['text.gguf', 'empty.gguf'])
+    await t.rejects(loadModel(join(folder, name)), { code: 'MOSS_MODEL_FORMAT' }, name)
+  for (const part of [0.01, 0.5, 0.999]) {
+    const path = join(folder, `cut-${part}.gguf`)
+    await writeFile(path, whole.subarray(0, Math.floor(whole.length * part)))
+    await t.rejects(loadModel(path), { code: 'MOSS_MODEL_FORMAT' }, `${part} of a model`)
+  }
+  await t.rejects(loadModel(''), { code: 'MOSS_INVALID_ARGUMENT' })
+  await t.rejects(loadModel(7 as never), { code: 'MOSS_INVALID_ARGUMENT' })
+  await t.rejects(loadModel(TINY, { threads: 0 }), { code: 'MOSS_INVALID_ARGUMENT', details: { option: 'threads' } })
+  await t.rejects(loadModel(TINY, { thread: 1 } as never), {
+    code: 'MOSS_INVALID_ARGUMENT',
+    message: /there is no option thread/,
+  })
+})
+
+t.test('all four modes', async t => {
+  await withSession(async session => {
+    const { sampleRate } = { sampleRate: 16_000 }
+    for (const prompt of [{ speech: SPEECH }, { text: 'seven' }]) {
+      const name = Object.keys(prompt)[0] ?? ''
+      const both = await session.generate(prompt, { ...SHORT, output: 'both' }).result()
+      t.ok(both.audio.length > 0 && both.units.length > 0, `${name} → both: speech`)
+      t.equal(both.sampleRate, sampleRate)
+      t.equal(both.seconds, both.audio.length / sampleRate)
+      t.ok(both.audio.every(Number.isFinite), 'finite samples')
+      t.ok(both.timings.totalMs > 0)
+      t.equal(both.heard !== undefined, name === 'speech', 'heard, where there was speech')
+      session.reset()
+      const speech = await session.generate(prompt, { ...SHORT, output: 'speech' }).result()
+      t.ok(speech.audio.length > 0, `${name} → speech`)
+      t.equal(speech.text, '')
+      session.reset()
+      const text = await session.generate(prompt, { output: 'text' }).result()
+      t.equal(text.audio.length, 0, `${name} → text`)
+      t.equal(text.units.length, 0)
+      session.reset()
+    }
+  })
+})
+
+t.test('chunks add up to the result', async t => {
+  await withSession(async session => {
+    const stream = session.generate({ speech: SPEECH }, { ...SHORT, transcribe: true })
+    const chunks: ReplyChunk[] = []
+    for await (const chunk of stream) chunks.push(chunk)
+    const reply = await stream.result()
+    t.equal(chunks.reduce((n, c) => n + (c.audio?.length ?? 0), 0), reply.audio.length) // prettier-ignore
+    t.equal(chunks.flatMap(c => c.units ?? []).join(''), reply.units.join(''))
+    t.equal(chunks.map(c => c.text ?? '').join(''), reply.text)
+    t.type(reply.heard?.text, 'string', 'what was heard is written down')
+    const again: ReplyChunk[] = []
+    for await (const chunk of stream) again.push(chunk)
+    t.same(again.length, chunks.length, 'a later loop sees all of them')
+  })
+})
+
+t.test('equal seeds give equal replies, and turns are remembered', async t => {
+  const replies: Reply[] = []
+  for (let i = 0; i < 2; i++) {
+    await withSession(async session => {
+      replies.push(await session.generate({ text: 'seven' }, SHORT).result())
+      t.ok(session.length > 0, 'the turn stays in the context')
+    })
+  }
+  t.same(replies[0]?.units, replies[1]?.units)
+  t.same(replies[0]?.audio, replies[1]?.audio)
+})
+
+t.test('speech in every form', async t => {
+  const path = join(t.testdir(), 'speech.wav')
+  const wav = makeWav(SPEECH)
+  await writeFile(path, wav)
+  await withSession(async session => {
+    const units: string[] = []
+    for (const speech of [path, pathToFileURL(path), wav, { samples: SPEECH, sampleRate: 16_000 }]) {
+      const heard = await session.transcribe(speech)
+      units.push(heard.units.map(u => u.unit).join(''))
+      t.ok(heard.units.every(u => u.start <= u.end && u.end <= 1.1))
+    }
+    t.equal(new Set(units).size, 1, 'the same is heard')
+    const eight = await session.transcribe({ samples: sine(1, 8000), sampleRate: 8000 })
+    t.type(eight.text, 'string')
+  })
+})
+
+t.test('arguments are checked', async t => {
+  await withSession(async session => {
+    const invalid = { code: 'MOSS_INVALID_ARGUMENT' }
+    const bad = (options: object, option: string): unknown =>
+      t.throws(
+        () => session.generate({ text: 'a' }, options),
+        { ...invalid, details: { option } },
+        JSON.stringify(options),
+      )
+    bad({ output: 'song' }, 'output')
+    bad({ voice: 'nobody' }, 'voice')
+    bad({ emotion: 'hungry' }, 'emotion')
+    bad({ speed: 0.4 }, 'speed')
+    bad({ speed: NaN }, 'speed')
+    bad({ speed: '1' }, 'speed')
+    bad({ temperature: -1 }, 'temperature')
+    bad({ topP: 0 }, 'topP')
+    bad({ topP: 1.1 }, 'topP')
+    bad({ topK: 1.5 }, 'topK')
+    bad({ seed: -1 }, 'seed')
+    bad({ seed: 2 ** 60 }, 'seed')
+    bad({ maxSeconds: 0 }, 'maxSeconds')
+    bad({ maxSeconds: Infinity }, 'maxSeconds')
+    bad({ transcribe: 1 }, 'transcribe')
+    bad({ signal: {} }, 'signal')
+    bad({ tempertaure: 1 }, 'tempertaure')
+    for (const prompt of [
+      undefined,
+      null,
+      {},
+      'text',
+      { speech: SPEECH, text: 'a' },
+      { text: '' },
+      { text: '  ' },
+      { text: 5 },
+    ]) {
+      t.throws(() => session.generate(prompt as never), invalid, JSON.stringify(prompt)?.slice(0, 20))
+    }
+    t.throws(() => session.speak(''), invalid)
+    t.throws(() => session.speak('a'.repeat(200_000)), invalid)
+    t.throws(() => session.speak('a', { output: 'text' } as never), invalid)
+    t.match(t.throws(() => session.generate({ text: 'a' }, { voice: 'nobody' })), { message: /anna, mei/ }, 'the names there are') // prettier-ignore
+
+    const nan = sine(1)
+    nan[12_345] = NaN
+    const cases: [unknown, string][] = [
+      [new Float32Array(0), 'MOSS_AUDIO_LENGTH'],
+      [new Float32Array(100), 'MOSS_AUDIO_LENGTH'],
+      [nan, 'MOSS_INVALID_ARGUMENT'],
+      [sine(1, 16_000, 440, 1000), 'MOSS_INVALID_ARGUMENT'],
+      [new Float32Array(16_000 * 600), 'MOSS_AUDIO_LENGTH'],
+      [{ samples: SPEECH, sampleRate: 10 }, 'MOSS_INVALID_ARGUMENT'],
+      [{ samples: [1, 2] }, 'MOSS_INVALID_ARGUMENT'],
+      ['no-such-file.wav', 'MOSS_FILE'],
+      [join(root, 'package.json'), 'MOSS_AUDIO_FORMAT'],
+      [42, 'MOSS_INVALID_ARGUMENT'],
+    ]
+    for (const [speech, code] of cases) {
+      await t.rejects(session.transcribe(speech as never), { code })
+      await t.rejects(session.generate({ speech: speech as never }, SHORT).result(), { code })
+    }
+    await t.rejects(session.speak('Привет').result(), invalid)
+    t.ok((await session.generate({ text: 'a' }, SHORT).result()).audio.length > 0, 'and after all that it still works')
+  })
+})
+
+t.test('stopping', async t => {
+  await withSession(async session => {
+    const before = session.length
+    let seen = 0
+    for await (const _ of session.generate({ speech: SPEECH }, { maxSeconds: 30 })) if (++seen === 1) break
+    t.equal(session.length, before, 'leaving the loop leaves the context as it was')
+
+    const controller = new AbortController()
+    const aborted = session.generate({ speech: SPEECH }, { maxSeconds: 30, signal: controller.signal })
+    await t.rejects(
+      (async () => {
+        for await (const _ of aborted) controller.abort(new Error('enough'))
+      })(),
+      { name: 'AbortError', code: 'MOSS_ABORTED', cause: { message: 'enough' } },
+    )
+    await t.rejects(aborted.result(), { code: 'MOSS_ABORTED' })
+    await t.rejects(session.generate({ text: 'a' }, { signal: AbortSignal.abort() }).result(), { code: 'MOSS_ABORTED' })
+    await t.rejects(session.transcribe(SPEECH, { signal: AbortSignal.abort() }), { code: 'MOSS_ABORTED' })
+
+    const cancelled = session.generate({ text: 'a' })
+    await cancelled.cancel()
+    await cancelled.cancel()
+    await t.rejects(cancelled.result(), { code: 'MOSS_ABORTED' }, 'cancelled before it began')
+    t.equal(session.length, before)
+    t.ok((await session.generate({ text: 'a' }, SHORT).result()).audio.length > 0, 'the session goes on')
+  })
+})
+
+t.test('one thing at a time', async t => {
+  await withSession(async session => {
+    const first = session.generate({ text: 'a' }, SHORT)
+    const running = first.result()
+    await t.rejects(session.generate({ text: 'b' }, SHORT).result(), {
+      code: 'MOSS_SESSION_BUSY',
+      name: 'SessionBusyError',
+    })
+    await t.rejects(session.transcribe(SPEECH), { code: 'MOSS_SESSION_BUSY' })
+    t.throws(() => session.reset(), { code: 'MOSS_SESSION_BUSY' })
+    await running
+    session.reset()
+    t.equal(session.length, 0)
+  })
+  const model = await loadModel(TINY)
+  const sessions = [1, 2, 3].map(seed => model.createSession({ seed }))
+  const replies = await Promise.all(sessions.map(s => s.generate({ text: 'a' }, SHORT).result()))
+  t.ok(replies.every(r => r.audio.length > 0), 'sessions run side by side') // prettier-ignore
+  await model.dispose()
+})
+
+t.test('disposal', async t => {
+  const model = await loadModel(TINY)
+  const session = model.createSession()
+  const running = session.generate({ text: 'a' }, { maxSeconds: 30 }).result()
+  const suspended = model.createSession().generate({ text: 'b' }, { maxSeconds: 30 })
+  await suspended[Symbol.asyncIterator]().next() // a loop that never goes on
+  const both = Promise.all([t.rejects(running, { code: 'MOSS_DISPOSED' }), session.dispose()])
+  await both
+  t.throws(() => session.reset(), { code: 'MOSS_DISPOSED' })
+  await t.rejects(session.generate({ text: 'a' }).result(), { code: 'MOSS_DISPOSED' })
+  await model.dispose()
+  await t.rejects(suspended.result(), { code: 'MOSS_DISPOSED' }, 'a model takes its sessions with it')
+})
+
+t.test('reading aloud', async t => {
+  await withSession(async session => {
+    const stream = session.speak('Hello there. 你好！', { voice: 'mei', speed: 1.2, emotion: 'happy', seed: 4 })
+    const begun: string[] = []
+    for await (const chunk of stream) if (chunk.text) begun.push(chunk.text)
+    t.same(begun, ['Hello there.', '你好！'], 'sentence by sentence')
+    const spoken = await stream.result()
+    t.ok(spoken.audio.length > 0)
+    t.match(spoken.units.join(''), /həlˈO ðɛɹ\./)
+    t.match(spoken.units.join(''), /ni↗ ?xau↓!/)
+    t.equal(session.length, 0, 'the conversation is not changed')
+  })
+})
+
+t.test('a context that is full is said so', async t => {
+  await withSession(async session => {
+    const fill = async (): Promise<void> => {
+      for (let i = 0; i < 50; i++) await session.generate({ text: 'seven '.repeat(20) }, SHORT).result()
+    }
+    await t.rejects(fill(), { code: 'MOSS_PROMPT_TOO_LONG', message: /reset\(\)/ })
+    session.reset()
+    t.ok((await session.generate({ text: 'a' }, SHORT).result()).audio.length > 0)
+  })
+})
+
+t.test('the event loop goes on', async t => {
+  await withSession(async session => {
+    let ticks = 0
+    const timer = setInterval(() => ticks++, 5)
+    const started = performance.now()
+    for (let i = 0; i < 3; i++) {
+      await session.generate({ speech: SPEECH }, { maxSeconds: 3, output: 'speech' }).result()
+      await session.speak('Hello there. 你好！').result()
+      session.reset()
+    }
+    const elapsed = performance.now() - started
+    clearInterval(timer)
+    t.ok(ticks >= elapsed / 5 / 20, `${ticks} ticks of 5 ms in ${elapsed.toFixed(0)} ms: a twentieth would do`)
+  })
+})
+
+t.test('memory does not grow', async t => {
+  const rounds = async (n: number): Promise<number> => {
+    for (let i = 0; i < n; i++) {
+      const model = await loadModel(TINY)
+      await model
+        .createSession()
+        .generate({ text: 'a' }, { ...SHORT, output: 'text' })
+        .result()
+      await model.dispose()
+    }
+    return process.memoryUsage.rss()
+  }
+  const warm = await rounds(20)
+  const after = await rounds(60)
+  t.ok(after - warm < 48 * 1024 * 1024, `${((after - warm) / 1024 / 1024).toFixed(1)} MiB more after 60 loads`)
+})
+
+t.test('worker threads', async t => {
+  const script = `
+    const { parentPort } = require('node:worker_threads')
+    const { loadModel } = require(${JSON.stringify(join(root, 'dist', 'lib', 'index.js'))})
+    void (async () => {
+      const model = await loadModel(${JSON.stringify(TINY)})
+      const reply = await model.createSession({ seed: 1 }).generate({ text: 'seven' }, { maxSeconds: 1 }).result()
+      await model.dispose()
+      parentPort.postMessage(reply.units)
+    })()`
+  const run = (): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(script, { eval: true })
+      let units: unknown
+      worker.on('message', (message: unknown) => (units = message))
+      worker.on('error', reject)
+      worker.on('exit', code => (code === 0 ? resolve(units) : reject(new Error(`exit code ${code}`))))
+    })
+  const results = await Promise.all([run(), run()])
+  let here: string[] = []
+  await withSession(async session => {
+    here = (await session.generate({ text: 'seven' }, SHORT).result()).units
+  })
+  t.same(results, [here, here], 'the same reply there as here')
+})
+
+t.test(
+  'a model file that is replaced while it is used does no harm',
+  { skip: process.platform === 'win32' },
+  async t => {
+    const path = join(t.testdir(), 'model.gguf')
+    await copyFile(TINY, path)
+    const model = await loadModel(path)
+    const fd = openSync(path, 'r+')
+    ftruncateSync(fd, 100)
+    closeSync(fd)
+    t.ok((await model.createSession().generate({ text: 'a' }, SHORT).result()).audio.length > 0)
+    await model.dispose()
+  },
+)
