@@ -167,7 +167,7 @@ class Turns:
             self._answer(rows.user(hidden=self._noise(hidden)), item)
 
     def _answer(self, rows: Rows, item: domain.Item) -> None:
-        units = text_to_ids(item.reply_units) if self.rng.random() < 0.85 else None
+        units = text_to_ids(item.reply_units) if self.rng.random() < 0.65 else None
         rows.reply(self.template.encode(item.reply), units)
 
     def sequence(self) -> Rows:
