@@ -128,16 +128,18 @@ def collate(items: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
 
 
 class Mixture:
-    """Draws batches from corpora by weight; within a corpus, an utterance by its length."""
+    """Draws batches from corpora by weight; within a corpus, the languages equally, and an utterance by its length and its voice's favour."""
 
-    def __init__(self, samples: np.ndarray, corpora: list[tuple[list[Utterance], float]], window: int, seed: int):
+    def __init__(self, samples: np.ndarray, corpora: list[tuple[list[Utterance], float]], window: int, seed: int, favour: dict[str, float]):
         self.samples, self.corpora, self.window = samples, corpora, window
         self.rng = np.random.default_rng(seed)
         self.weights = np.array([w for _, w in corpora]) / sum(w for _, w in corpora)
         self.chances = []
         for utterances, _ in corpora:
-            frames = np.array([min(u.frames, 400) for u in utterances], float)
-            self.chances.append(frames / frames.sum())
+            chance = np.array([min(u.frames, 400) * favour.get(u.voice, 1.0) for u in utterances])
+            for lang in {u.lang for u in utterances}:
+                chance /= np.where([u.lang == lang for u in utterances], chance[[u.lang == lang for u in utterances]].sum(), 1)
+            self.chances.append(chance / chance.sum())
 
     def batch(self, size: int) -> dict[str, torch.Tensor]:
         items = []

@@ -1,8 +1,8 @@
 """Trains the decoder: `python -m training.train_decoder`. Resumes from `$MOSS_RUNS/decoder/resume.pt`; writes `latest.pt`, averaged and ready to export.
 
 VITS with everything that the teacher's labels give: alignments, pitch and energy are known, so durations and prosody are
-regressions, and all that is frame-level sees windows of an utterance only. Half of each batch's waveforms is generated from the
-posterior's sample, the other half from the prior's through the inverse flow, the way inference goes; a few thousand steps do not
+regressions, and all that is frame-level sees windows of an utterance only. A part of each batch's waveforms is generated from the
+posterior's sample, the rest from the prior's through the inverse flow, the way inference goes; a few thousand steps do not
 close the gap between the two by the divergence alone.
 """
 
@@ -69,10 +69,12 @@ class Model(nn.Module):
         energy = torch.where(given, batch["energy"], prosody[..., 2].detach().float())
         mean, log_scale = d.prosody.prior(trunk, batch["pitch"], voicing, energy, frame_valid)
         mean, log_scale = mean.float().transpose(1, 2), log_scale.float().transpose(1, 2)  # [B, Z, W]
-        z, _, q_log_scale = self.posterior(spectrogram, valid, g)
-        z = z.float()
-        image = d.flow(z, valid, g).float()
-        losses = {"kl": divergence(image, q_log_scale.float(), mean, log_scale, valid).clamp(min=kl_floor)}
+        losses, z = {}, mean[:0]
+        if split > 0:
+            z, _, q_log_scale = self.posterior(spectrogram, valid, g)
+            z = z.float()
+            image = d.flow(z, valid, g).float()
+            losses["kl"] = divergence(image, q_log_scale.float(), mean, log_scale, valid).clamp(min=kl_floor)
         prosody = prosody.float()
         target = batch["durations"].clamp(min=1).float().log()
         losses["duration"] = masked_mean((log_durations.float() - target) ** 2, batch["judged"])
@@ -80,7 +82,7 @@ class Model(nn.Module):
         losses["pitch"] = masked_mean((prosody[..., 0] - batch["pitch"]) ** 2, voiced)
         losses["voicing"] = masked_mean(F.binary_cross_entropy_with_logits(prosody[..., 1], batch["voiced"], reduction="none"), batch["valid"])
         losses["energy"] = masked_mean((prosody[..., 2] - batch["energy"]) ** 2, batch["valid"])
-        if split < len(z):
+        if split < len(mean):
             sample = mean[split:] + torch.randn_like(mean[split:]) * log_scale[split:].exp() * noise_scale
             z = torch.cat([z[:split], d.flow.inverse(sample, valid[split:], g[split:]).float()])
         counts = batch["valid"].sum(1).long().tolist()
@@ -129,8 +131,9 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--lr-gan", type=float, default=3e-4)
     parser.add_argument("--lr-end", type=float, default=5e-5)
-    parser.add_argument("--prior-share", type=float, default=0.75)
+    parser.add_argument("--prior-share", type=float, default=0.75, help="of the waveforms; 1 leaves the posterior out")
     parser.add_argument("--noise-scale", type=float, default=0.667)
+    parser.add_argument("--favour", action="append", default=[], metavar="VOICE=FACTOR", help="draw a voice's clips more often")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-minutes", type=float, default=5)
@@ -169,7 +172,7 @@ def main() -> None:
         utterances = [u for u in load_corpus(store, name, config, args.segment) if not held_out(u)]
         print(f"{name}: {len(utterances)} utterances, {sum(u.frames for u in utterances) / 80 / 3600:.2f} h", flush=True)
         corpora.append((utterances, float(weight or 1)))
-    mixture = Mixture(store.samples, corpora, args.window, args.seed + step)
+    mixture = Mixture(store.samples, corpora, args.window, args.seed + step, {v: float(f) for v, _, f in (x.partition("=") for x in args.favour)})
     rng = np.random.default_rng(args.seed + step)
 
     def write() -> None:
