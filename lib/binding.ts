@@ -47,7 +47,7 @@ export interface NativeModelInfo {
   nCtx: number
   /** The longest speech that one turn can take in an empty session, in seconds. */
   maxInputSeconds: number
-  /** What undefined options of {@link NativeSampling} become. */
+  /** What sampling options become where they are not given. */
   sampling: { temperature: number; topK: number; topP: number; repetitionPenalty: number }
   components: NativeComponent[]
   /** Threads a computation uses. */

@@ -4,9 +4,10 @@
  * @packageDocumentation
  */
 
-export { loadModel, Model, type ModelComponent, type ModelInfo } from './model.js'
+export { loadModel, Model, type ModelInfo } from './model.js'
+export type { NativeComponent as ModelComponent, NativeTimings as Timings } from './binding.js'
 export { Session } from './session.js'
-export type { Heard, HeardUnit, Prompt, Reply, ReplyChunk, Spoken, Timings, Transcript } from './turn.js'
+export type { Heard, HeardUnit, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
 export { ReplyStream } from './reply.js'
 export type { GenerateOptions, LoadOptions, SessionOptions, SpeakOptions, TranscribeOptions } from './options.js'
 export { encodeWav, readAudio, WavWriter, writeWav } from './audio.js'

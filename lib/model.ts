@@ -1,14 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadAddon, type NativeComponent, type NativeModel, type NativeModelInfo } from './binding.js'
+import { loadAddon, type NativeModel, type NativeModelInfo } from './binding.js'
 import { DisposedError, InvalidArgumentError, ModelFormatError, ModelNotFoundError, toMossError } from './errors.js'
 import { checkInteger, checkOptions, SEED_MAX, type LoadOptions, type SessionOptions } from './options.js'
 import { Session } from './session.js'
 import { textThread } from './worker/offload.js'
-
-/** One network of a bundle. */
-export type ModelComponent = Readonly<NativeComponent>
 
 /** What a bundle is and can do. */
 export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens'>> {

@@ -41,9 +41,6 @@ export interface ReplyChunk {
   heard?: Heard
 }
 
-/** How long the parts of a turn took; milliseconds of computation. */
-export type Timings = Readonly<NativeTimings>
-
 /** A whole reply. */
 export interface Reply {
   /** Mono at `sampleRate`; empty where no speech was asked for. */
@@ -59,7 +56,8 @@ export interface Reply {
   language: 'en' | 'zh'
   /** For spoken input. */
   heard?: Heard
-  timings: Timings
+  /** How long the parts of the turn took. */
+  timings: NativeTimings
 }
 
 /** What {@link Session.speak} makes. */
