@@ -1,3 +1,4 @@
+import { concat } from '../lib/audio/concat.js'
 import { encodeWav, WavWriter } from '../lib/index.js'
 import { UsageError } from './failure.js'
 
@@ -49,12 +50,7 @@ class StdoutWav implements SpeechOutput {
 
   async close(succeeded: boolean): Promise<void> {
     if (!succeeded && this.#length === 0) return
-    const all = new Float32Array(this.#length)
-    let at = 0
-    for (const chunk of this.#chunks) {
-      all.set(chunk, at)
-      at += chunk.length
-    }
+    const all = concat(this.#chunks)
     await new Promise<void>((resolve, reject) => {
       process.stdout.write(encodeWav(all, { sampleRate: this.sampleRate }), error =>
         error ? reject(error) : resolve(),

@@ -1,5 +1,5 @@
 import { toSamples, type Speech } from './audio.js'
-import { concat } from './audio/resample.js'
+import { concat } from './audio/concat.js'
 import type { NativeHeard, NativeSession, NativeSpeaking, NativeTimings } from './binding.js'
 import {
   abortedBy,

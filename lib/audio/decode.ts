@@ -1,7 +1,8 @@
 import { AudioFormatError, AudioLengthError } from '../errors.js'
 import { readCompressedBlocks, type CompressedFormat } from './compressed.js'
+import { concat } from './concat.js'
 import { MIN_SECONDS, SAMPLE_RATE } from './limits.js'
-import { concat, createResampler, type Resampler } from './resample.js'
+import { createResampler, type Resampler } from './resample.js'
 import { openSource, type AudioSource, type ByteReader } from './source.js'
 import { readWavBlocks, readWavHeader } from './wav.js'
 

@@ -1,4 +1,5 @@
 import { ConverterType, create } from '@alexanderolsen/libsamplerate-js'
+import { concat } from './concat.js'
 
 /** Feeds blocks of mono samples through libsamplerate's band-limited sinc interpolation (medium quality, 121 dB). */
 export interface Resampler {
@@ -46,15 +47,4 @@ export async function createResampler(from: number, to: number): Promise<Resampl
 export async function resample(samples: Float32Array, from: number, to: number): Promise<Float32Array> {
   const resampler = await createResampler(from, to)
   return concat([resampler.push(samples), resampler.finish()])
-}
-
-/** Blocks, one after the other, in a new array. */
-export function concat(blocks: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(blocks.reduce((sum, b) => sum + b.length, 0))
-  let at = 0
-  for (const block of blocks) {
-    out.set(block, at)
-    at += block.length
-  }
-  return out
 }

@@ -33,7 +33,7 @@ export function mandarinNumbers(text: string): string {
 }
 
 // Readings on which the dictionary is out of step with how people speak.
-customPinyin({ 嗯: 'ńg', 哦: 'ó', 哪儿: 'nǎ ér' })
+customPinyin({ 嗯: 'ńg', 哦: 'ó', 呗: 'bei', 哪儿: 'nǎ ér' })
 
 /** The units of a run of Chinese characters, one string a character: readings depend on the neighbours. */
 function readingsOf(run: string): string[] {

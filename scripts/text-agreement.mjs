@@ -1,0 +1,68 @@
+// How far the text front end agrees with the phonemes of the teacher's corpus (training/README.md tells where that comes from).
+// Needs `npm run build:ts` first.
+//
+//   node scripts/text-agreement.mjs path/to/teacher/manifest.jsonl
+
+import { readFileSync } from 'node:fs'
+import { englishToUnits } from '../dist/lib/text/english.js'
+import { mandarinToUnits } from '../dist/lib/text/mandarin.js'
+import { spokenTones, unitsToPinyin } from '../dist/lib/text/pinyin.js'
+import { onlyUnits } from '../dist/lib/text/units.js'
+
+// As training/data/units.py reduces the teacher's alphabet.
+const REDUCE = { ᵊ: 'ə', ᵻ: 'ɪ', ɐ: 'ə', ɾ: 't', ʔ: 't', Q: 'O', ɒ: 'ɑ', ';': ',', ':': ',', '—': ',' }
+
+function reduce({ phonemes, lang }) {
+  const table = lang === 'en' ? { ...REDUCE, a: 'æ' } : REDUCE
+  const units = onlyUnits([...phonemes].map(c => table[c] ?? c).join('')).trim()
+  return lang === 'zh' ? spokenTones(units) : units
+}
+
+function distance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (const [i, x] of a.entries()) {
+    const next = [i + 1]
+    for (const [j, y] of b.entries()) next.push(Math.min(row[j + 1] + 1, next[j] + 1, row[j] + (x === y ? 0 : 1)))
+    row = next
+  }
+  return row.at(-1)
+}
+
+const rows = readFileSync(process.argv[2], 'utf8')
+  .trim()
+  .split('\n')
+  .map(line => JSON.parse(line))
+const differences = new Map()
+
+async function compare(name, wanted, pieces, toUnits) {
+  let [sentences, total, wrong] = [0, 0, 0]
+  for (const row of wanted) {
+    const [theirs, ours] = [pieces(reduce(row)), pieces(await toUnits(row.text))]
+    total += theirs.length
+    const errors = distance(theirs, ours)
+    wrong += errors
+    if (errors === 0) sentences++
+    else if (theirs.length === ours.length) {
+      theirs.forEach((piece, i) => {
+        const key = `${ours[i]} for ${piece}`
+        if (piece !== ours[i]) differences.set(key, (differences.get(key) ?? 0) + 1)
+      })
+    }
+  }
+  const percent = n => `${(100 * n).toFixed(2)} %`
+  console.log(
+    `${name}: ${percent(wrong / total)} of ${total} differ; ${percent(sentences / wanted.length)} of ${wanted.length} sentences are equal`,
+  )
+}
+
+// British voices have their own lexicon.
+const american = rows.filter(row => row.lang === 'en' && !/b[fm]_/.test(row.voice))
+await compare('English words', american, units => units.split(' '), englishToUnits)
+await compare(
+  'Mandarin syllables with tones',
+  rows.filter(row => row.lang === 'zh'),
+  units => unitsToPinyin(units).split(' '),
+  mandarinToUnits,
+)
+const frequent = [...differences].sort((a, b) => b[1] - a[1]).slice(0, 25)
+console.log(frequent.map(([key, count]) => `${String(count).padStart(6)}  ${key}`).join('\n'))
