@@ -1,6 +1,7 @@
 // The command, as a user runs it.
 
 import { spawn } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -16,11 +17,11 @@ interface Result {
 
 interface RunOptions {
   input?: Uint8Array
-  /** Sends SIGINT after so long. */
-  interruptAfterMs?: number
+  /** Sends SIGINT once this file holds samples. */
+  interruptAt?: string
 }
 
-function run(args: string[], { input, interruptAfterMs }: RunOptions = {}): Promise<Result> {
+function run(args: string[], { input, interruptAt }: RunOptions = {}): Promise<Result> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CLI, ...args], { cwd: root, stdio: 'pipe' })
     const stdout: Buffer[] = []
@@ -31,7 +32,13 @@ function run(args: string[], { input, interruptAfterMs }: RunOptions = {}): Prom
     child.on('close', code => resolve({ code, stdout: Buffer.concat(stdout), stderr }))
     child.stdin.on('error', () => undefined) // it may end before it has read everything
     child.stdin.end(input)
-    if (interruptAfterMs !== undefined) setTimeout(() => child.kill('SIGINT'), interruptAfterMs)
+    if (interruptAt === undefined) return
+    const timer = setInterval(() => {
+      if (!existsSync(interruptAt) || statSync(interruptAt).size <= 44) return
+      clearInterval(timer)
+      child.kill('SIGINT')
+    }, 20)
+    child.on('close', () => clearInterval(timer))
   })
 }
 
@@ -182,13 +189,13 @@ t.test('Ctrl-C', { skip: process.platform === 'win32' && 'there are no signals' 
   const text = 'This is a sentence of many words that are read aloud one after the other. '.repeat(1000)
   const { code, stderr } = await run(['say', '-', '-o', out, '--speed', '0.5', ...MODEL], {
     input: Buffer.from(text),
-    interruptAfterMs: 6000,
+    interruptAt: out,
   })
   t.equal(code, 130)
   t.match(stderr, /stopped/)
-  const audio = await readAudio(out, { maxSeconds: 36_000 }).catch((error: Error) => error)
-  if (audio instanceof Error) t.match(audio, { code: 'MOSS_FILE' }, 'stopped before the first sample: no file')
-  else t.equal(audio.source.warning, undefined, 'what was written is a whole wav')
+  const audio = await readAudio(out, { maxSeconds: 36_000 })
+  t.ok(audio.seconds > 0)
+  t.equal(audio.source.warning, undefined, 'what was written is a whole wav')
 })
 
 t.test('a reader that goes away is no failure', { skip: process.platform === 'win32' }, async t => {
