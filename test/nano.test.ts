@@ -1,0 +1,76 @@
+// nano, the bundle that comes with the package: the demo, and that what it says is what it writes.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { loadModel, readAudio } from '../dist/lib/index.js'
+import { textToUnits } from '../dist/lib/text/frontend.js'
+import { root } from './helpers/model.js'
+
+const skip = existsSync(join(root, 'models', 'nano.gguf')) ? false : 'models/nano.gguf is not there'
+
+/** Units without stress, pauses and word boundaries. */
+function bare(units: string): string {
+  return units.replace(/[ˈˌ,.?! ]/gu, '')
+}
+
+/** Edits from one to the other, per symbol. */
+function difference(a: string, b: string): number {
+  const [from, to] = [[...a], [...b]]
+  let row = to.map((_, j) => j + 1)
+  for (const [i, x] of from.entries()) {
+    const next: number[] = []
+    for (const [j, y] of to.entries()) {
+      const diagonal = j === 0 ? i : (row[j - 1] ?? 0)
+      next.push(Math.min((row[j] ?? 0) + 1, (j === 0 ? i + 1 : (next[j - 1] ?? 0)) + 1, diagonal + (x === y ? 0 : 1)))
+    }
+    row = next
+  }
+  return (row.at(-1) ?? from.length) / Math.max(1, to.length)
+}
+
+t.test('the demo answers two recordings with speech', { skip }, async t => {
+  const out = join(root, 'demo-out')
+  await rm(out, { recursive: true, force: true })
+  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'dist', 'examples', 'demo.js')], {
+    cwd: root,
+  })
+  for (const name of ['seven-answer.wav', 'pingguo-answer.wav']) {
+    t.match(stdout, name, 'it says where the wav is')
+    const audio = await readAudio(join(out, name))
+    t.ok(audio.seconds > 0.5 && audio.seconds < 20, `${name}: ${audio.seconds.toFixed(2)} s`)
+    const level = Math.sqrt(audio.samples.reduce((sum, x) => sum + x * x, 0) / audio.samples.length)
+    t.ok(level > 0.005, `${name} is no silence`)
+  }
+})
+
+t.test('what is said is what is written', { skip }, async t => {
+  const model = await loadModel()
+  for (const text of ['turn on the kitchen light', 'good morning', '打开卧室的灯', 'seven', '七']) {
+    const session = model.createSession({ seed: 1 })
+    const reply = await session.generate({ text }).result()
+    const written = (await textToUnits(reply.text)).map(sentence => sentence.units).join('')
+    const apart = difference(bare(written), bare(reply.units.join('')))
+    t.ok(apart <= 0.15, `${text}: "${reply.text}" is spoken ${reply.units.join('')}`)
+    t.equal(reply.language, /\p{Script=Han}/u.test(reply.text) ? 'zh' : 'en')
+    await session.dispose()
+  }
+  await model.dispose()
+})
+
+t.test('a voice and a speed change the speech, not the words', { skip }, async t => {
+  const model = await loadModel()
+  const session = model.createSession({ seed: 1 })
+  const [slow, fast] = [await session.speak('The light is on.', { speed: 0.7 }).result(), await session.speak('The light is on.', { speed: 1.4 }).result()] // prettier-ignore
+  t.ok(slow.seconds > 1.4 * fast.seconds, `${slow.seconds.toFixed(2)} s and ${fast.seconds.toFixed(2)} s`)
+  t.same(slow.units, fast.units)
+  for (const { name } of model.info().voices) {
+    const spoken = await session.speak('你好。', { voice: name }).result()
+    t.same(spoken.units.join(''), 'ni↗ xau↓.', name)
+    t.ok(spoken.seconds > 0.3 && spoken.seconds < 3)
+  }
+  await model.dispose()
+})
