@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ BABBLE = ("en-wake", "en-kathleen", "bursts", "teacher")
 SILENCE = 0  # class of the frame targets: the CTC blank's id
 IGNORE = -1
 TONE_DELAY, UNIT_DELAY = 0.06, 0.08  # seconds by which the targets of a causal network lag behind the sound
+LONGEST_UNIT, LONGEST_RHYME = 0.25, 0.4  # seconds; the teacher's last unit before a pause takes the silence in
 TEACHER_FRAME, F0_STEP = 0.025, 0.0125
 
 VOWELS = frozenset(UNIT_ID[c] for c in "aeoyɤɨəɚɛɔiuʊɑɪʌæɜjwɥ" if c in UNIT_ID)  # and glides: with them a Mandarin rhyme begins
@@ -46,6 +47,26 @@ class Clip:
     repeat: float  # times an epoch
     bounds: np.ndarray | None = None  # [units + 1] seconds; unit i lies between bounds i and i + 1
     f0: np.ndarray | None = None  # Hz, one value per 12.5 ms; 0 is unvoiced
+    start: int = 0  # of an excerpt, in samples
+
+
+def excerpt(clip: Clip, rng: np.random.Generator) -> Clip:
+    """One to four consecutive words of an aligned clip, so that short utterances come in both languages and by many voices."""
+    edges = [-1, *(i for i, unit in enumerate(clip.ids) if unit in PAUSES), len(clip.ids)]
+    words = [(a + 1, b) for a, b in zip(edges, edges[1:]) if b > a + 1]
+    if clip.bounds is None or len(words) < 2:
+        return clip
+    count = int(rng.integers(1, min(4, len(words) - 1) + 1))
+    first = int(rng.integers(0, len(words) - count + 1))
+    low, high = words[first][0], words[first + count - 1][1]
+    start, end = int(clip.bounds[low] / TEACHER_FRAME), int(np.ceil(clip.bounds[high] / TEACHER_FRAME))
+    if end - start < 4:
+        return clip
+    step, pitch_step = int(TEACHER_FRAME * SAMPLE_RATE), round(TEACHER_FRAME / F0_STEP)
+    return replace(
+        clip, ids=clip.ids[low:high], bounds=clip.bounds[low : high + 1] - start * TEACHER_FRAME, start=clip.start + start * step,
+        samples=(end - start) * step, f0=None if clip.f0 is None else clip.f0[start * pitch_step : end * pitch_step],
+    )  # fmt: skip
 
 
 class Corpora:
@@ -75,10 +96,14 @@ class Corpora:
         bounds = np.cumsum([r.get("lead", 0), *durations]) * TEACHER_FRAME if durations else None
         test = r["split"] == "test" or r["speaker"] in WATCHED_VOICES
         text = r.get("text") or r.get("pinyin", "")
-        return Clip(r["id"], r["corpus"], r["lang"], r["speaker"], i, r["samples"], ids, text, test, REPEAT.get(r["corpus"], 1.0), bounds, self.store.f0(i))
+        return Clip(r["id"], r["corpus"], r["lang"], r["speaker"], i, r["samples"], ids, text, test, self._repeat(r), bounds, self.store.f0(i))
+
+    @staticmethod
+    def _repeat(r: dict) -> float:
+        return 1.5 if r["corpus"] == "teacher" and r["lang"] == "en" else REPEAT.get(r["corpus"], 1.0)
 
     def wave(self, clip: Clip) -> np.ndarray:
-        return self.store.audio(clip.store_index)
+        return self.store.audio(clip.store_index)[clip.start : clip.start + clip.samples]
 
     def babble(self, rng: np.random.Generator) -> np.ndarray:
         return self.store.audio(self.babble_indices[rng.integers(len(self.babble_indices))])
@@ -130,7 +155,8 @@ def frame_targets(frames: int, parts: list[tuple[Clip, float, float, float]]) ->
             bounds = start + clip.bounds / rate
             unit = np.searchsorted(bounds, time - UNIT_DELAY, side="right") - 1
             hit = (unit >= 0) & (unit < len(clip.ids))
-            frame_ids[hit] = np.asarray(clip.ids)[unit[hit]]
+            late = time[hit] - UNIT_DELAY - bounds[unit[hit]] > LONGEST_UNIT
+            frame_ids[hit] = np.where(late, IGNORE, np.asarray(clip.ids)[unit[hit]])
         here = (time - 0.02 >= start) & (time - 0.02 < end)
         if clip.f0 is None:
             log_f0[here] = np.nan
@@ -144,7 +170,7 @@ def frame_targets(frames: int, parts: list[tuple[Clip, float, float, float]]) ->
             tone[inside] = IGNORE
             continue
         for low, high, label in tone_spans(clip.ids, bounds):
-            place = (time - TONE_DELAY - low) / max(high - low, 1e-3)
+            place = (time - TONE_DELAY - low) / min(max(high - low, 1e-3), LONGEST_RHYME)
             hit = (place >= 0) & (place < 1)
             tone[hit] = label
             weight[hit] = 0.3 + 1.2 * (place[hit] > 0.45)
@@ -210,10 +236,11 @@ class Examples:
         """One epoch: clips repeated by their weight; some of the short ones joined in twos and threes."""
         rng = self.rng
         chosen = [c for c in self.clips for _ in range(int(c.repeat + rng.random()))]
+        chosen = [excerpt(c, rng) if rng.random() < 0.35 else c for c in chosen]
         rng.shuffle(chosen)
         groups, waiting, size = [], [], 2
         for clip in chosen:
-            if clip.samples < 1.5 * SAMPLE_RATE and rng.random() < 0.3:
+            if clip.samples < 1.5 * SAMPLE_RATE and rng.random() < 0.2:
                 waiting.append(clip)
                 if len(waiting) == size:
                     groups.append(waiting)
