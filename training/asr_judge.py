@@ -6,7 +6,6 @@ import importlib.util
 import re
 import shutil
 import unicodedata
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -73,15 +72,3 @@ def distance(want: list[str], got: list[str]) -> int:
         for j, b in enumerate(got, 1):
             previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
     return row[-1]
-
-
-@lru_cache(maxsize=1)
-def judge() -> Judge:
-    return Judge()
-
-
-def errors(text: str, audio: np.ndarray, lang: str) -> tuple[int, int, str]:
-    """Wrong and all words (Mandarin: characters), and what was read."""
-    got = judge().read(audio, lang)
-    want = normalise(text, lang)
-    return distance(want, normalise(got, lang)), len(want), got

@@ -87,7 +87,8 @@ def cut(samples: np.ndarray, u: Utterance, start: int, frames: int) -> np.ndarra
 
 def windowed(samples: np.ndarray, u: Utterance, window: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """A random window of an utterance, and the units around it."""
-    start = int(rng.integers(0, max(1, u.frames - window + 1)))
+    # Uniform over windows that may stick out by half, then moved inside: else the first and last syllables were hardly ever seen.
+    start = int(np.clip(rng.integers(-window // 2, max(1, u.frames - window // 2)), 0, max(0, u.frames - window)))
     count = min(window, u.frames - start)
     ends = u.durations.cumsum()
     unit = np.searchsorted(ends, np.arange(start, start + count), side="right")  # [count]

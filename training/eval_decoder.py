@@ -11,13 +11,14 @@ import numpy as np
 import soundfile
 import torch
 
-from .asr_judge import errors
+from .asr_judge import Judge
 from .checkpoint import load, runs_folder
 from .data.g2p import to_symbols
 from .data.prepare import AudioStore
 from .data.units import SPACE, text_to_ids
 from .data.voices import DEFAULT_VOICE, voice_vector
 from .decoder_data import HOP, held_out, load_corpus
+from .evaluation.judging import read_back_errors
 from .losses_decoder import Spectra
 from .networks.config import DecoderConfig
 from .networks.vits import Decoder
@@ -80,6 +81,7 @@ def main() -> None:
     decoder, step = load_decoder(args.checkpoint)
     args.out.mkdir(parents=True, exist_ok=True)
     result: dict = {"step": step, "noise_scale": args.noise_scale} | (held_out_mel(decoder, args.clips) if args.clips else {})
+    judge = Judge()
     for lang, sentences in SENTENCES.items():
         wrong = total = 0
         compute = seconds = 0.0
@@ -88,7 +90,8 @@ def main() -> None:
             wave = speak(decoder, text, lang, args.voice or DEFAULT_VOICE[lang], args.noise_scale)
             compute, seconds = compute + time.perf_counter() - began, seconds + len(wave) / 16000
             soundfile.write(args.out / f"{lang}{i:02d}.wav", wave, 16000)
-            bad, words, got = errors(text, wave, lang)
+            got = judge.read(wave, lang)
+            bad, words = read_back_errors(text, got, lang)
             wrong, total = wrong + bad, total + words
             print(f"{lang} {bad}/{words} | {text} | {got}", flush=True)
         result |= {f"{lang}_error": round(wrong / total, 4), f"{lang}_n": total, f"{lang}_rtf": round(compute / seconds, 3)}

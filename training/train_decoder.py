@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checkpoint import Average, load, runs_folder, save
+from .checkpoint import Average, half, load, runs_folder, save
 from .data.prepare import AudioStore
 from .data.units import N_UNITS
 from .data.voices import statistics
@@ -86,7 +86,7 @@ class Model(nn.Module):
             sample = mean[split:] + torch.randn_like(mean[split:]) * log_scale[split:].exp() * noise_scale
             z = torch.cat([z[:split], d.flow.inverse(sample, valid[split:], g[split:]).float()])
         counts = batch["valid"].sum(1).long().tolist()
-        starts = [int(rng.integers(0, max(1, n - segment + 1))) for n in counts]
+        starts = [int(np.clip(rng.integers(-segment // 4, max(1, n - segment * 3 // 4)), 0, max(0, n - segment))) for n in counts]
         pitch, voicing = (torch.stack([x[i, s : s + segment] for i, s in enumerate(starts)]) for x in (batch["pitch"], voicing))
         with torch.no_grad():
             source = d.gen.source(pitch, voicing, torch.rand(len(z), 1))
@@ -120,6 +120,8 @@ def clip(parameters: list[torch.Tensor], recent: list[float], factor: float = 3.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=runs_folder() / "decoder")
+    parser.add_argument("--start", type=Path, default=None, help="where to start if there is nothing to resume: an exported FP16 checkpoint")
+    parser.add_argument("--export", type=Path, default=None, help="write the averaged weights as an FP16 checkpoint there, and stop")
     parser.add_argument("--corpus", action="append", default=None, metavar="NAME=WEIGHT", help="default: teacher=1")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--window", type=int, default=72, help="frames of 12.5 ms that prior, flow and posterior see")
@@ -153,8 +155,9 @@ def main() -> None:
     d_optimizer = torch.optim.AdamW(d_parameters, args.lr_gan, (0.8, 0.99), weight_decay=0.01)
     step = 0
     resume = args.out / "resume.pt"
-    if resume.exists():
-        state = load(resume)
+    start = resume if resume.exists() else args.start
+    if start:
+        state = load(start)
         model.load_state_dict(state["model"])
         discriminators.load_state_dict(state["discriminators"])
         if "optimizer" in state:  # an FP16 export has none
@@ -165,6 +168,10 @@ def main() -> None:
             average = Average(model, 0.995)
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
+    if args.export:
+        average.swap()
+        save(args.export, {"step": step, "config": asdict(config), "model": half(model.state_dict()), "discriminators": half(discriminators.state_dict())})
+        return
 
     store, corpora = AudioStore(), []
     for spec in args.corpus or ["teacher=1"]:
