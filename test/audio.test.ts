@@ -147,6 +147,28 @@ t.test('compressed formats', async t => {
   }
 })
 
+t.test('damaged files end in a typed error or in sound samples', async t => {
+  const files = await Promise.all(
+    ['tone.mp3', 'tone.flac', 'tone.opus', 'tone.ogg'].map(file => readFile(join(AUDIO, file))),
+  )
+  files.push(makeWav(sine(0.25)))
+  let seed = 1
+  const random = (below: number): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % below
+  for (let i = 0; i < 100; i++) {
+    const bytes = Buffer.from(files[i % files.length] ?? [])
+    for (let k = 0; k < 6; k++) bytes[random(k % 2 ? bytes.length : 120)] = random(256)
+    const outcome = await readAudio(i % 3 ? bytes : bytes.subarray(0, random(bytes.length))).catch(
+      (error: Error) => error,
+    )
+    const fine =
+      outcome instanceof Error
+        ? ['MOSS_AUDIO_FORMAT', 'MOSS_AUDIO_LENGTH'].includes((outcome as { code?: string }).code ?? '')
+        : outcome.samples.every(Number.isFinite)
+    if (!fine) t.fail(`file ${i}: ${outcome instanceof Error ? outcome.message : 'NaN'}`)
+  }
+  t.pass('100 files')
+})
+
 t.test('paths, URLs, bytes; aborting', async t => {
   const path = join(t.testdir(), 'tone ä 1.wav')
   const bytes = makeWav(sine(0.25))

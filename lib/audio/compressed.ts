@@ -1,3 +1,4 @@
+import { AudioFormatError } from '../errors.js'
 import type { AudioBlock } from './decode.js'
 import type { ByteReader } from './source.js'
 
@@ -42,6 +43,16 @@ function toBlock({ channelData, samplesDecoded, sampleRate }: Decoded): AudioBlo
   return { mono, sampleRate, channels }
 }
 
+/** What a decoder throws, it throws at bytes that it cannot make sense of. */
+async function* orDamaged<T>(results: AsyncGenerator<T>, format: CompressedFormat): AsyncGenerator<T> {
+  try {
+    yield* results
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new AudioFormatError(`damaged ${format} file: ${reason}`, { format }, { cause })
+  }
+}
+
 /** Decodes chunk by chunk; what the decoder could mend goes to `warn`. */
 export async function* readCompressedBlocks(
   reader: ByteReader,
@@ -55,7 +66,7 @@ export async function* readCompressedBlocks(
       for (let at = 0; at < reader.length; at += CHUNK_BYTES) yield await decoder.decode(reader.read(at, CHUNK_BYTES))
       if (decoder.flush) yield await decoder.flush()
     }
-    for await (const decoded of results()) {
+    for await (const decoded of orDamaged(results(), format)) {
       for (const { message } of decoded.errors) warn(message)
       if (decoded.samplesDecoded > 0) yield toBlock(decoded)
     }
