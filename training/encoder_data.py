@@ -193,7 +193,7 @@ class Examples:
             return 1.0
         if clip.corpus in ("en-digits", "en-words"):  # few speakers: many sizes of vocal tract
             return float(np.exp(self.rng.uniform(np.log(0.75), np.log(1.3))))
-        return float(np.exp(self.rng.uniform(np.log(0.86), np.log(1.16))))
+        return float(np.exp(self.rng.uniform(np.log(0.82), np.log(1.22))))
 
     def silence(self, longest: float) -> int:
         return 0 if self.rng.random() < 0.3 else int(self.rng.uniform(0, longest) * SAMPLE_RATE)

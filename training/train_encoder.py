@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=28, help="audio a batch, padding included")
     parser.add_argument("--replay", type=float, help="how often known clips come beside the fold's new speakers (default 1, from --init 0.35)")
     parser.add_argument("--dropout", type=float, default=0.05)
+    parser.add_argument("--augmentation", type=float, default=0.7, help="scales how often filters, noise and codecs come")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--evaluate-every", type=float, default=5, help="minutes")
     parser.add_argument("--publish", action="store_true", help="also keep $MOSS_RUNS/encoder/latest.pt")
@@ -133,7 +134,7 @@ def main() -> None:
     corpora = Corpora(runs)
     replay = args.replay if args.replay is not None else 0.35 if args.init else 1.0
     trainee = Trainee()
-    examples = Examples(corpora, lambda clips: admitted(clips, args.fold, replay), trainee.net.configs["frontend"].tail_padding, args.seed)
+    examples = Examples(corpora, lambda clips: admitted(clips, args.fold, replay), trainee.net.configs["frontend"].tail_padding, args.seed, args.augmentation)
     sets = held_out(corpora)
     state_path = run / "state.pt"
     elapsed, step = 0.0, 0
