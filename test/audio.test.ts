@@ -148,7 +148,7 @@ t.test('compressed formats', async t => {
 })
 
 t.test('damaged files end in a typed error or in sound samples', async t => {
-  const files = await Promise.all(
+  const files: Buffer[] = await Promise.all(
     ['tone.mp3', 'tone.flac', 'tone.opus', 'tone.ogg'].map(file => readFile(join(AUDIO, file))),
   )
   files.push(makeWav(sine(0.25)))
