@@ -94,7 +94,13 @@ Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
         require_free();
         const auto request = std::make_shared<const Request>(to_request(info[0], conversation_->model->info()));
         auto work = [conversation = conversation_, request](const Receiver & receiver, CancelToken & cancel) {
-            conversation->use([&](Session & session) { session.generate(*request, receiver, cancel); });
+            conversation->use([&](Session & session) {
+                const Receiver publishing = [&](Chunk && chunk) {
+                    conversation->length = session.length(); // who reads the last chunk may ask for it at once
+                    receiver(std::move(chunk));
+                };
+                session.generate(*request, publishing, cancel);
+            });
         };
         const auto undo = std::make_shared<Errand>([conversation = conversation_] {
             if (conversation->session) {
