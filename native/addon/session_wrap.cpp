@@ -96,7 +96,9 @@ Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
         auto work = [conversation = conversation_, request](const Receiver & receiver, CancelToken & cancel) {
             conversation->use([&](Session & session) {
                 const Receiver publishing = [&](Chunk && chunk) {
-                    conversation->length = session.length(); // who reads the last chunk may ask for it at once
+                    if (chunk.timings) { // the last one: who reads it may ask for the length at once
+                        conversation->length = session.length();
+                    }
                     receiver(std::move(chunk));
                 };
                 session.generate(*request, publishing, cancel);
