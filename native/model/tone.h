@@ -48,7 +48,6 @@ class Tone {
     void push_part(Runner & runner, State & state, const float * samples, size_t frames, ToneFrames & out) const;
 
     ToneConfig config_;
-    int embedding_length_;
     std::vector<Conv1d> conv_, tcn_;
     Linear f0_, logits_, embd_;
     std::vector<float> lag_log_f0_;
