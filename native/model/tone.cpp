@@ -24,8 +24,7 @@ void append(std::vector<float> & to, const std::vector<float> & from) {
 
 } // namespace
 
-Tone::Tone(const GgufFile & file, const Weights & weights, int embedding_length)
-    : config_(ToneConfig::load(file)) {
+Tone::Tone(const GgufFile & file, const Weights & weights, int embedding_length) : config_(ToneConfig::load(file)) {
     const int lags = static_cast<int>(config_.lags.size());
     conv_.emplace_back(weights, "tone.conv.0", Conv1dShape{lags + 1, config_.hidden, 3});
     conv_.emplace_back(weights, "tone.conv.1", Conv1dShape{config_.hidden, config_.hidden, 3});
