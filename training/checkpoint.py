@@ -10,16 +10,6 @@ import torch
 from torch import nn
 
 
-def runs_folder() -> Path:
-    """Where runs, caches and checkpoints live: $MOSS_RUNS, or `runs/` under the working directory."""
-    return Path(os.environ.get("MOSS_RUNS", "runs"))
-
-
-def data_folder() -> Path:
-    """Where the corpora are unpacked: $MOSS_DATA, or `data/` under the working directory."""
-    return Path(os.environ.get("MOSS_DATA", "data"))
-
-
 def save(path: Path, state: dict[str, Any]) -> None:
     """Writes `state` to `path` atomically: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)

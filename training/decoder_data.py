@@ -10,7 +10,7 @@ import torch
 
 from .data.prepare import AudioStore
 from .data.units import SPACE, UNIT_ID
-from .data.voices import TEST_VOICES, parse_blend, voice_vector
+from .data.voices import holds_test_voice, voice_vector
 from .networks.config import DecoderConfig
 
 HOP = 200  # samples of a decoder frame at 16 kHz: 12.5 ms
@@ -47,7 +47,7 @@ def load_corpus(store: AudioStore, name: str, config: DecoderConfig, minimum: in
     edge = UNIT_ID[SPACE]
     utterances = []
     for i, row in enumerate(store.records):
-        if row["corpus"] != name or row["split"] == "test" or "prosody" not in row or TEST_VOICES & {v for v, _ in parse_blend(row["speaker"])}:
+        if row["corpus"] != name or row["split"] == "test" or "prosody" not in row or holds_test_voice(row["speaker"]):
             continue
         lead, tail = (TEACHER_STRIDE * row.get(side, 0) for side in ("lead", "tail"))
         skip, kept_tail = max(0, lead - EDGE_CAP), min(tail, EDGE_CAP)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import checkpoint
 from .data.units import BLANK_ID, UNITS
+from .folders import runs_folder
 from .speech_encoder import FRAME, SpeechEncoder, load_encoder, padded_length
 
 SAMPLE_RATE = 16000
@@ -90,7 +90,7 @@ def read(path: Path) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--checkpoint", type=Path, default=checkpoint.runs_folder() / "encoder" / "latest.pt")
+    parser.add_argument("--checkpoint", type=Path, default=runs_folder() / "encoder" / "latest.pt")
     parser.add_argument("--chunk-size", type=int, help="frames of 20 ms; 0 is full context (default: the live one)")
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -8,31 +8,14 @@ import numpy as np
 import torch
 
 from .data import g2p
-from .data.units import BLANK_ID, TONES, UNIT_ID
+from .data.edit_distance import distance
+from .data.units import TONES, UNIT_ID
+from .encode import best_path
 from .encoder_data import Clip, Corpora, Examples, as_text, collate, spoken
 from .speech_encoder import SpeechEncoder
 
 DIGITS = "zero one two three four five six seven eight nine".split()
 TONE_IDS = [UNIT_ID[t] for t in TONES]
-
-
-def greedy(path: Iterable[int]) -> list[int]:
-    """Best path of the CTC head → units: repeats merge, blanks go."""
-    out, last = [], BLANK_ID
-    for unit in path:
-        if unit != last and unit != BLANK_ID:
-            out.append(int(unit))
-        last = unit
-    return out
-
-
-def distance(a: str, b: str) -> int:
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
-    return row[-1]
 
 
 def tones_heard(wanted: str, heard: str) -> tuple[int, int]:
@@ -114,7 +97,7 @@ def evaluate(model: SpeechEncoder, examples: Examples, sets: dict[str, list[Clip
         errors = units = phone_errors = phones = right = tone_right = tone_total = module_right = module_total = frame_right = frame_total = 0
         pitch_right = pitch_total = voicing_right = voicing_total = 0
         for clip, out in outputs(model, examples, clips, chunk_size):
-            heard, wanted = as_text(greedy(out["ctc"].argmax(-1))), as_text(clip.ids)
+            heard, wanted = as_text([heard.unit for heard in best_path(out["ctc"])]), as_text(clip.ids)
             errors += distance(wanted, heard)
             units += len(wanted)
             phone_errors += distance(spoken(wanted), spoken(heard))

@@ -12,7 +12,8 @@ import soundfile
 import torch
 
 from .asr_judge import Judge
-from .checkpoint import load, runs_folder
+from .checkpoint import load
+from .folders import runs_folder
 from .data.g2p import to_symbols
 from .data.prepare import AudioStore
 from .data.units import SPACE, text_to_ids

@@ -22,14 +22,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import runs_folder
-from .data.corpora import data_dir
+from .data.edit_distance import distance
 from .data.prepare import decode
 from .encoder_data import spoken
 from .evaluation import judging, questions
 from .evaluation.questions import Question
 from .evaluation.report import Row, components_markdown, error_rate, markdown, plain, share, write_card
 from .evaluation.turns import ROOT, Library, Turn
+from .folders import data_folder, runs_folder
 
 SETS = ("digits", "home", "words", "other", "typed", "written", "transcripts", "tones", "readback", "speed")
 FOLDS = {"chenwang": ("a", "trained on yuetan"), "yuetan": ("b", "trained on chenwang")}
@@ -76,7 +76,7 @@ class Evaluation:
             asked = spoken_sets[name]
             rows = self.bars if bar else self.more
             if not asked:
-                self.skipped.append(f"{name}: no held-out recordings (data in {data_dir()}, synthesized sets in {runs_folder()})")
+                self.skipped.append(f"{name}: no held-out recordings (data in {data_folder()}, synthesized sets in {runs_folder()})")
                 rows.append(Row(title, None, bar=bar, note="no data"))
                 continue
             pairs = self.ask(library, name, asked, "both")
@@ -87,7 +87,7 @@ class Evaluation:
             for q, t in pairs:
                 if t.error:
                     continue
-                wrong.append((judging.distance(list(q.said), list(spoken(t.heard.get("units", "")))), len(q.said)))
+                wrong.append((distance(list(q.said), list(spoken(t.heard.get("units", "")))), len(q.said)))
                 if t.wav and t.text:
                     self.replies[q.item.lang].append((t.text, t.wav))
                     if name == "home.zh":
@@ -117,7 +117,7 @@ class Evaluation:
                 pairs = []
                 for q in asked:
                     want, got = (judging.words(s, lang) for s in (q.item.user, done[q.id].heard.get("text", "")))
-                    pairs.append((judging.distance(want, got), len(want)))
+                    pairs.append((distance(want, got), len(want)))
                 self.more.append(error_rate(f"transcripts, {lang}: wrong", pairs, "words" if lang == "en" else "characters"))
 
     def tones(self) -> None:
@@ -157,7 +157,7 @@ class Evaluation:
                 pairs.append(judging.read_back_errors(text, got, lang))
                 if lang == "zh":
                     want = judging.syllables(text)
-                    toneless.append((judging.distance(want, judging.syllables(got)), len(want)))
+                    toneless.append((distance(want, judging.syllables(got)), len(want)))
                 self.log.append({"set": f"readback.{lang}", "wav": wav, "want": text, "read": got, "errors": pairs[-1]})
                 if sys.stderr.isatty():
                     print(f"\rread back {lang}: {i + 1}/{len(chosen)} ", end="\n" if i + 1 == len(chosen) else "", file=sys.stderr, flush=True)

@@ -1,7 +1,8 @@
 """Training sequences of the aligner and the language model: turns of the dialogue domain, typed, spoken and spliced.
 
 Speech enters as the frozen encoder's states: of recordings (cached once, the augmented copy beside the clean one) and of
-sentences spliced from them (`data/splice.py`). Nothing held out is ever drawn: neither a test speaker's clip nor a test phrasing.
+sentences spliced from them (`data/splice.py`). No test speaker's clip and no test phrasing is drawn; single words and the sentences
+that are repeated or not understood may be ones that a typed test holds, since the recordings say them.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ TALKING = {"teacher", "en-kathleen"}  # sentences of anything: to be repeated, t
 
 @dataclass
 class Spoken:
-    """A clip with its encoder states [T, E] in float16: clean, and as augmentation left it."""
+    """A clip, the question that it is (None for a sentence of anything), and its encoder states [T, E] in float16: clean, then degraded."""
 
     record: dict[str, Any]
+    item: Item | None
     states: list[np.ndarray]
 
 
@@ -52,23 +54,23 @@ def item_of(record: dict[str, Any]) -> Item | None:
 
 def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], copies: int = 1, seed: int = 0, progress: Callable[[str], None] = print) -> list[Spoken]:
     """Encodes the chosen records; users' turns `copies` times, degraded and resampled after the first time."""
-    spoken = [Spoken(store.records[i], []) for i in chosen]
+    spoken = [Spoken(store.records[i], item_of(store.records[i]), []) for i in chosen]
     noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen")]
     augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
     rng = np.random.default_rng(seed)
     for copy in range(copies):
-        part = spoken if copy == 0 else [s for s in spoken if item_of(s.record)]
-        where = chosen if copy == 0 else [i for i, s in zip(chosen, spoken) if item_of(s.record)]
-        for first in range(0, len(part), 256):
-            waves = [store.audio(i) for i in where[first : first + 256]]
+        clips = [(i, s) for i, s in zip(chosen, spoken) if copy == 0 or s.item]
+        for first in range(0, len(clips), 256):
+            part = clips[first : first + 256]
+            waves = [store.audio(i) for i, _ in part]
             if copy:
-                for k, s in enumerate(part[first : first + 256]):
+                for k, (_, s) in enumerate(part):
                     if not s.record.get("durations"):  # alignments must stay true
                         waves[k] = resample(waves[k], rng.uniform(0.85, 1.2))
                     waves[k] = augment(waves[k], float(waves[k].std()), rng)
-            for i, heard in encode(model, waves, bf16=True):
-                part[first + i].states.append(heard.hidden.astype(np.float16))
-        progress(f"encoded {len(part)} clips, copy {copy}")
+            for k, heard in encode(model, waves, bf16=True):
+                part[k][1].states.append(heard.hidden.astype(np.float16))
+        progress(f"encoded {len(clips)} clips, copy {copy}")
     return spoken
 
 
@@ -84,22 +86,21 @@ class Turns:
         self.template, self.rng, self.max_rows = template, rng, max_rows
         self.domain = Domain("train")
         self.bank = SpliceBank()
-        self.said: dict[str, list[tuple[Spoken, Item]]] = {}  # clips that are a user's turn, by language and kind
+        self.said: dict[str, list[Spoken]] = {}  # clips that are a user's turn, by language and kind
         self.others: dict[str, list[Spoken]] = {"en": [], "zh": []}
         for s in spoken:
             record = s.record
             if record.get("durations"):
                 for hidden in s.states:
                     self.bank.add(hidden, record["ids"], record["durations"], record.get("lead", 0))
-            item = item_of(record)
-            if item is not None:
-                self.said.setdefault(f"{item.lang}.{item.kind}", []).append((s, item))
+            if s.item is not None:
+                self.said.setdefault(f"{s.item.lang}.{s.item.kind}", []).append(s)
             elif record["corpus"] in TALKING:
                 self.others[record["lang"]].append(s)
 
     def _recorded(self) -> tuple[np.ndarray, Item]:
-        s, item = self.rng.choice(self.said[self.rng.choice(list(self.said))])
-        return self.rng.choice(s.states), item
+        s = self.rng.choice(self.said[self.rng.choice(list(self.said))])
+        return self.rng.choice(s.states), s.item
 
     def _repeat(self) -> tuple[np.ndarray, Item] | None:
         """"Repeat after me", spliced, then somebody's sentence as it was said."""
@@ -122,7 +123,7 @@ class Turns:
         return None if hidden is None else (hidden, item)
 
     def _noise(self, hidden: np.ndarray) -> np.ndarray:
-        """A little noise and a few lost frames, so that the language model does not trust single frames."""
+        """A little noise, so that the language model does not trust single frames; and whole rows."""
         hidden = hidden.astype(np.float32)
         if self.rng.random() < 0.5:
             hidden = hidden + np.random.default_rng(self.rng.getrandbits(32)).normal(0, 0.1 * hidden.std(), hidden.shape).astype(np.float32)

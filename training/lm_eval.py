@@ -9,10 +9,15 @@ import random
 
 import torch
 
-from .data.domain import KINDS, LANGUAGES, Domain
+from .data.domain import KINDS, LANGUAGES, Domain, Item
 from .data.template import IGNORE, Rows, Template
 from .data.units import text_to_ids
-from .lm_data import Spoken, collate, item_of, whole_rows
+from .lm_data import Spoken, collate, whole_rows
+
+
+def answered(template: Template, item: Item, **question) -> Rows:
+    """A turn with the right answer, spoken and written."""
+    return Rows(template).user(**question).reply(template.encode(item.reply), text_to_ids(item.reply_units))
 
 
 def test_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dict[str, list[Rows]]:
@@ -22,15 +27,12 @@ def test_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dic
     for lang in LANGUAGES:
         for kind in KINDS:
             items = [domain.sample(rng, lang, kind) for _ in range(typed)]
-            groups[f"typed.{lang}.{kind}"] = [
-                Rows(template).user(text=template.encode(item.user)).reply(template.encode(item.reply), text_to_ids(item.reply_units)) for item in items
-            ]
+            groups[f"typed.{lang}.{kind}"] = [answered(template, item, text=template.encode(item.user)) for item in items]
     for s in spoken:
-        item = item_of(s.record)
+        item = s.item
         if item is not None:
             source = "spoken" if s.record["corpus"].startswith("domain") else "human"
-            rows = Rows(template).user(hidden=whole_rows(s.states[0])).reply(template.encode(item.reply), text_to_ids(item.reply_units))
-            groups.setdefault(f"{source}.{item.lang}.{item.kind}", []).append(rows)
+            groups.setdefault(f"{source}.{item.lang}.{item.kind}", []).append(answered(template, item, hidden=whole_rows(s.states[0])))
     return groups
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import checkpoint
+from .folders import runs_folder
 
 FOLDER = Path(__file__).with_name("checkpoints")
 RUNS = {"encoder-base": "trainee", "lm": "model"}  # run: the key of its weights
@@ -19,7 +20,7 @@ RUNS = {"encoder-base": "trainee", "lm": "model"}  # run: the key of its weights
 
 def main() -> None:
     for run, key in RUNS.items():
-        state = checkpoint.load(checkpoint.runs_folder() / run / "state.pt")
+        state = checkpoint.load(runs_folder() / run / "state.pt")
         path = FOLDER / f"{run}.pt"
         checkpoint.save(path, {key: checkpoint.half(state[key]), "step": state["step"]})
         print(f"{path}: step {state['step']}, {path.stat().st_size / 1e6:.1f} MB")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import time
 from dataclasses import asdict
@@ -21,11 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checkpoint import Average, half, load, runs_folder, save
+from .checkpoint import Average, half, load, save
 from .data.prepare import AudioStore
 from .data.units import N_UNITS
 from .data.voices import statistics
 from .decoder_data import HOP, MARGIN, Mixture, held_out, load_corpus
+from .folders import runs_folder
 from .losses_decoder import Spectra, adversarial_losses, divergence, masked_mean
 from .networks.config import DecoderConfig
 from .networks.discriminators import Discriminators

@@ -26,6 +26,7 @@ from . import checkpoint, fast_gelu
 from .data.units import N_UNITS
 from .encoder_data import HUMAN_MANDARIN, UNIT_DELAY, Clip, Corpora, Examples, collate
 from .encoder_eval import evaluate, held_out, outputs
+from .folders import runs_folder
 from .initialization import initialize
 from .losses import ctc_loss, forced_alignment, frame_loss, pitch_loss, tone_loss
 from .muon import Muon
@@ -108,7 +109,7 @@ def make_optimizers(trainee: Trainee, lr: float) -> list[torch.optim.Optimizer]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    runs = checkpoint.runs_folder()
+    runs = runs_folder()
     parser.add_argument("--fold", choices=FOLDS, default="base")
     parser.add_argument("--name", help="run folder under $MOSS_RUNS (default: encoder-FOLD)")
     parser.add_argument("--init", help="run to start from: its fold's name or a checkpoint file")

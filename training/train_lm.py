@@ -20,9 +20,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import checkpoint
+from .data.prepare import AudioStore
 from .data.template import IGNORE, Template
 from .data.units import N_AUDIO, UNITS
-from .data.prepare import AudioStore
+from .folders import runs_folder
 from .lm_data import TALKING, Turns, collate, encode_clips
 from .lm_eval import evaluate, test_turns
 from .networks.aligner import Aligner
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
     parser.add_argument("--copies", type=int, default=2, help="times that a user's turn is encoded, each time degraded anew")
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
-    parser.add_argument("--run", type=Path, default=checkpoint.runs_folder() / "lm")
+    parser.add_argument("--run", type=Path, default=runs_folder() / "lm")
     parser.add_argument("--minutes", type=float, default=45)
     parser.add_argument("--rows", type=int, default=2400, help="rows a batch, padding included")
     parser.add_argument("--lr", type=float, default=1.5e-3)
@@ -87,13 +88,11 @@ def main() -> None:
     template = Template()
     model = Speaker(template)
     optimizer = torch.optim.AdamW(model.parameters(), args.lr, betas=(0.9, 0.98), weight_decay=0.05)
-    average = checkpoint.Average(model, 0.998)
     state_path = args.run / "state.pt"
     source = state_path if args.resume and state_path.exists() else args.init
     if source:
-        state = checkpoint.load(source)
-        model.load_state_dict(state["model"])
-        average = checkpoint.Average(model, 0.998)
+        model.load_state_dict(checkpoint.load(source)["model"])
+    average = checkpoint.Average(model, 0.998)
 
     spoken, tests = [], []
     if args.encoder:
@@ -110,7 +109,8 @@ def main() -> None:
     turns = Turns(template, spoken, rng)
     test_batches = test_turns(template, tests)
 
-    log = (args.run / "log.jsonl").open("a") if args.run.mkdir(parents=True, exist_ok=True) is None else None
+    args.run.mkdir(parents=True, exist_ok=True)
+    log = (args.run / "log.jsonl").open("a")
     start, step, last_eval, sums = time.time(), 0, time.time(), {}
     done = lambda: (time.time() - start) / 60 / args.minutes  # noqa: E731
     while done() < 1:
@@ -122,7 +122,8 @@ def main() -> None:
             model.train()
             with torch.autocast("cpu", torch.bfloat16):
                 losses = loss_of(model, collate(rows, template.special["pad"]))
-            total = sum(v for v in losses.values() if not v.isnan())
+            losses = {name: value for name, value in losses.items() if not value.isnan()}  # a batch may lack targets of a channel
+            total = sum(losses.values())
             optimizer.zero_grad()
             total.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -130,8 +131,7 @@ def main() -> None:
             average.update()
             step += 1
             for name, value in losses.items():
-                if not value.isnan():
-                    sums.setdefault(name, []).append(float(value.detach()))
+                sums.setdefault(name, []).append(float(value.detach()))
             if step % 50 == 0:
                 print(f"{(time.time() - start) / 60:6.2f} min  step {step}  lr {rate:.1e}  " + "  ".join(f"{k} {sum(v) / len(v):.3f}" for k, v in sums.items()), flush=True)
                 sums = {}

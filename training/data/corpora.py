@@ -7,16 +7,16 @@ The coffee orders carry no transcript and are not used.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterator
 from zlib import crc32
 
+from ..folders import data_folder, runs_folder
 from . import g2p, mandarin
 from .units import BREATH, LAUGH, UNIT_ID, teacher_to_units, text_to_ids
+from .voices import holds_test_voice
 
-TEST_VOICES = ("af_nova", "am_echo", "bf_isabella", "bm_lewis", "zf_xiaoyi", "zm_yunxia")
 TEST_DIGIT_SPEAKERS = ("theo", "nicolas")
 KATHLEEN_VALIDATION_SENTENCES = 40
 DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-synth")  # made by teacher.py and synthesizers.py
@@ -44,19 +44,9 @@ class Record:
         return {k: v for k, v in asdict(self).items() if v not in (None, "", {})}
 
 
-def data_dir() -> Path:
-    """The folder the tars are unpacked in: $MOSS_DATA, else `data/`."""
-    return Path(os.environ.get("MOSS_DATA", "data")).expanduser()
-
-
-def runs_dir() -> Path:
-    """The folder for caches, synthesized sets and checkpoints: $MOSS_RUNS, else `runs/`."""
-    return Path(os.environ.get("MOSS_RUNS", "runs")).expanduser()
-
-
 def voice_split(voice: str) -> str:
     """`test` for a test voice and for every blend with one."""
-    return "test" if any(name in voice for name in TEST_VOICES) else "train"
+    return "test" if holds_test_voice(voice) else "train"
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:
@@ -150,7 +140,7 @@ def records(corpora: tuple[str, ...] | None = None) -> Iterator[Record]:
     """All records of the named corpora, or of all that are there."""
     for name, read in _READERS.items():
         if corpora is None or name in corpora:
-            yield from read((runs_dir() if name in DOMAIN_SETS else data_dir()) / name)
+            yield from read((runs_folder() if name in DOMAIN_SETS else data_folder()) / name)
 
 
 def prosody(corpus: str) -> Callable[[str], tuple[Any, Any] | None]:
@@ -158,9 +148,9 @@ def prosody(corpus: str) -> Callable[[str], tuple[Any, Any] | None]:
     import numpy as np
 
     if corpus == "teacher":
-        arrays = np.load(data_dir() / "teacher" / "f0-energy.npz")
+        arrays = np.load(data_folder() / "teacher" / "f0-energy.npz")
         return lambda rid: (arrays[rid.split("/")[1] + "_f0"], arrays[rid.split("/")[1] + "_energy"])
-    folder = runs_dir() / corpus
+    folder = runs_folder() / corpus
     if not (folder / "prosody.f32").exists():
         return lambda rid: None
     flat = np.fromfile(folder / "prosody.f32", dtype=np.float32)

@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import Any, Callable
 from zlib import crc32
 
+from ..folders import data_folder
 from . import domain_en, domain_zh, g2p, mandarin
-from .corpora import data_dir
 
 LANGUAGES = ("en", "zh")
 KINDS = {"number": 0.22, "digits": 0.03, "home": 0.33, "talk": 0.16, "word": 0.12, "repeat": 0.10, "unknown": 0.04}  # shares of a sample
@@ -158,7 +158,7 @@ def reply_to(lang: str, text: str = "", pinyin: str = "") -> str:
 
 @lru_cache(maxsize=None)
 def _lines(name: str) -> tuple[str, ...]:
-    path = data_dir() / "text" / name
+    path = data_folder() / "text" / name
     if not path.exists():
         return ()
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
@@ -170,7 +170,7 @@ def _lines(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=None)
 def _mandarin_words() -> tuple[tuple[str, str], ...]:
     """(text, spoken pinyin) of the recorded words; without the corpus, of the words of our own sentences."""
-    path = data_dir() / "zh-words" / "manifest.jsonl"
+    path = data_folder() / "zh-words" / "manifest.jsonl"
     if path.exists():
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return tuple((r["text"], mandarin.surface_tones(r["pinyin"], r["text"])) for r in rows if len(r["pinyin"].split()) <= 4)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from . import mandarin
+from .edit_distance import distance
 from .units import UNIT_ID, reduce_phonemes, text_to_ids
 
 _VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵻɐ")
@@ -221,21 +222,10 @@ def agreement(manifest: Path) -> dict[str, tuple[float, float, int]]:
         got = reduce_phonemes(to_phonemes(row["text"], row["lang"], british=row["voice"][0] == "b"), row["lang"])
         total = totals.setdefault(row["lang"], [0, 0, 0, 0])
         total[0] += want == got
-        total[1] += _distance(want, got)
+        total[1] += distance(want, got)
         total[2] += len(want)
         total[3] += 1
     return {lang: (t[0] / t[3], t[1] / t[2], t[3]) for lang, t in totals.items()}
-
-
-def _distance(a: str, b: str) -> int:
-    if a == b:
-        return 0
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
-    return row[-1]
 
 
 assert all(c in UNIT_ID for p in _LETTERS.values() for c in p)

@@ -20,7 +20,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from .corpora import prosody, records, runs_dir
+from ..folders import runs_folder
+from .corpora import prosody, records
 from .units import UNITS
 
 SAMPLE_RATE = 16000
@@ -30,7 +31,7 @@ class AudioStore:
     """The prepared audio: `records` are dicts (see corpora.Record) with `offset` and `samples`, and `prosody` where there is F0."""
 
     def __init__(self, folder: Path | None = None, where: Callable[[dict[str, Any]], bool] | None = None):
-        folder = folder or runs_dir()
+        folder = folder or runs_folder()
         index = json.loads((folder / "audio16k.json").read_text(encoding="utf-8"))
         if index["units"] != UNITS:
             raise ValueError("audio16k.json was made with another unit inventory: delete audio16k.* and prepare again")
@@ -80,7 +81,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 def append(corpora: tuple[str, ...] | None) -> None:
     """Adds the clips of the named corpora (default: all) that are not in the store yet."""
-    folder = runs_dir()
+    folder = runs_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder / "audio16k.lock"):
         _append(folder, corpora)

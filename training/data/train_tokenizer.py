@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from .corpora import data_dir
+from ..folders import data_folder
 from .domain import LANGUAGES, Domain, number_reply
 from .template import TOKENIZER
 
@@ -33,7 +33,7 @@ def texts(items: int = 30000) -> Iterator[str]:
             yield from [number_reply(n, lang)] * 20
     yield from ["user\n", "assistant\n", "transcribe\n"] * 2000
     for corpus in ("teacher", "en-kathleen", "zh-words"):
-        path = data_dir() / corpus / "manifest.jsonl"
+        path = data_folder() / corpus / "manifest.jsonl"
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 yield json.loads(line)["text"]

