@@ -16,12 +16,17 @@ Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values) {
     return array;
 }
 
-Napi::Array to_js(Napi::Env env, const std::vector<std::string> & values) {
+template <class Value, class Convert>
+Napi::Array to_array(Napi::Env env, const std::vector<Value> & values, const Convert & convert) {
     Napi::Array array = Napi::Array::New(env, values.size());
     for (size_t i = 0; i < values.size(); i++) {
-        array.Set(static_cast<uint32_t>(i), values[i]);
+        array.Set(static_cast<uint32_t>(i), convert(values[i]));
     }
     return array;
+}
+
+Napi::Array to_js(Napi::Env env, const std::vector<std::string> & values) {
+    return to_array(env, values, [](const std::string & value) { return value; });
 }
 
 Napi::Object to_js(Napi::Env env, const Timings & timings) {
@@ -121,14 +126,12 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     object.Set("license", info.license);
     object.Set("description", info.description);
     object.Set("units", to_js(env, info.units));
-    Napi::Array voices = Napi::Array::New(env, info.voices.size());
-    for (size_t i = 0; i < info.voices.size(); i++) {
-        Napi::Object voice = Napi::Object::New(env);
-        voice.Set("name", info.voices[i].name);
-        voice.Set("language", info.voices[i].language);
-        voices.Set(static_cast<uint32_t>(i), voice);
-    }
-    object.Set("voices", voices);
+    object.Set("voices", to_array(env, info.voices, [env](const auto & voice) {
+                   Napi::Object entry = Napi::Object::New(env);
+                   entry.Set("name", voice.name);
+                   entry.Set("language", voice.language);
+                   return entry;
+               }));
     Napi::Object defaults = Napi::Object::New(env);
     defaults.Set("en", info.default_voice_en);
     defaults.Set("zh", info.default_voice_zh);
@@ -152,17 +155,14 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     sampling.Set("topP", info.sampling.top_p);
     sampling.Set("repetitionPenalty", info.sampling.repetition_penalty);
     object.Set("sampling", sampling);
-    Napi::Array components = Napi::Array::New(env, info.components.size());
-    for (size_t i = 0; i < info.components.size(); i++) {
-        const ComponentInfo & component = info.components[i];
-        Napi::Object entry = Napi::Object::New(env);
-        entry.Set("name", component.name);
-        entry.Set("parameters", static_cast<double>(component.parameters));
-        entry.Set("bytes", static_cast<double>(component.bytes));
-        entry.Set("types", to_js(env, component.types));
-        components.Set(static_cast<uint32_t>(i), entry);
-    }
-    object.Set("components", components);
+    object.Set("components", to_array(env, info.components, [env](const ComponentInfo & component) {
+                   Napi::Object entry = Napi::Object::New(env);
+                   entry.Set("name", component.name);
+                   entry.Set("parameters", static_cast<double>(component.parameters));
+                   entry.Set("bytes", static_cast<double>(component.bytes));
+                   entry.Set("types", to_js(env, component.types));
+                   return entry;
+               }));
     object.Set("threads", info.threads);
     return object;
 }

@@ -35,46 +35,43 @@ void check_size(const std::string & name, const StageData & found, const StageDa
 
 } // namespace
 
-int Golden::check_error(const Stages & found, double tolerance) const {
+int Golden::compare(const Stages & found, const Comparison & check) const {
     int compared = 0;
     for (const auto & [name, data] : found) {
-        if (!file_.find_tensor(name)) {
-            continue;
+        if (file_.find_tensor(name)) {
+            const StageData expected = get(name);
+            check_size(name, data, expected);
+            check(name, data.values, expected.values);
+            compared++;
         }
-        const StageData expected = get(name);
-        check_size(name, data, expected);
-        const auto [low, high] = std::minmax_element(expected.values.begin(), expected.values.end());
-        const double range = double(*high) - *low;
-        const double error = max_difference(data.values, expected.values);
-        if (!(error <= tolerance * range)) {
-            throw Failure(name + ": error " + std::to_string(error) + " in a range of " + std::to_string(range));
-        }
-        compared++;
     }
     return compared;
 }
 
-int Golden::check_cosine(const Stages & found, double least) const {
-    int compared = 0;
-    for (const auto & [name, data] : found) {
-        if (!file_.find_tensor(name)) {
-            continue;
+int Golden::check_error(const Stages & found, double tolerance) const {
+    return compare(found, [&](const std::string & name, const auto & values, const auto & expected) {
+        const auto [low, high] = std::minmax_element(expected.begin(), expected.end());
+        const double range = double(*high) - *low;
+        const double error = max_difference(values, expected);
+        if (!(error <= tolerance * range)) {
+            throw Failure(name + ": error " + std::to_string(error) + " in a range of " + std::to_string(range));
         }
-        const StageData expected = get(name);
-        check_size(name, data, expected);
+    });
+}
+
+int Golden::check_cosine(const Stages & found, double least) const {
+    return compare(found, [&](const std::string & name, const auto & values, const auto & expected) {
         double dot = 0, a = 0, b = 0;
-        for (size_t i = 0; i < data.values.size(); i++) {
-            dot += double(data.values[i]) * expected.values[i];
-            a += double(data.values[i]) * data.values[i];
-            b += double(expected.values[i]) * expected.values[i];
+        for (size_t i = 0; i < values.size(); i++) {
+            dot += double(values[i]) * expected[i];
+            a += double(values[i]) * values[i];
+            b += double(expected[i]) * expected[i];
         }
         const double cosine = dot / std::sqrt(a * b);
         if (!(cosine >= least)) {
             throw Failure(name + ": cosine " + std::to_string(cosine));
         }
-        compared++;
-    }
-    return compared;
+    });
 }
 
 double max_difference(const std::vector<float> & a, const std::vector<float> & b) {

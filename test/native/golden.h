@@ -10,6 +10,7 @@
 #include "model/listener.h"
 #include "model/lm.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,11 @@ class Golden {
     int check_cosine(const Stages & found, double least) const;
 
   private:
+    using Comparison = std::function<void(const std::string & name, const std::vector<float> & values,
+                                          const std::vector<float> & expected)>;
+
+    int compare(const Stages & found, const Comparison & check) const;
+
     GgufFile file_;
 };
 
