@@ -178,6 +178,14 @@ export interface NativeModel {
 export interface NativeAddon {
   /** `threads` 1–256, default: half of the logical CPUs, at most 8, at least 2 where there are 2. */
   loadModel(path: string, options?: { threads?: number | undefined }): Promise<NativeModel>
+  /**
+   * Rows of `rowLength` floats in the form in which a GGUF file holds them. `type` is `f32`, `f16`, `bf16`, `q4_0`, `q4_1`, `q5_0`, `q5_1`,
+   * `q8_0` or `q2_k` … `q6_k`. Rejects with MOSS_INVALID_ARGUMENT what is no whole number of rows or blocks (32 values, K-quants 256), is
+   * not finite, or does not fit F16.
+   */
+  quantize(type: string, data: Float32Array, rowLength: number): Promise<Uint8Array>
+  /** The floats of whole blocks of such a type. */
+  dequantize(type: string, data: Uint8Array): Promise<Float32Array>
   ggmlVersion: string
 }
 

@@ -40,8 +40,19 @@ Napi::Object to_object(const Napi::Value & value, const char * what) {
     return value.As<Napi::Object>();
 }
 
+std::string to_text(const Napi::Value & value, const char * what) {
+    if (!value.IsString()) {
+        throw wrong(what, "a string");
+    }
+    return value.As<Napi::String>().Utf8Value();
+}
+
 std::vector<float> to_samples(const Napi::Value & value, const char * what) {
     return to_vector<Napi::Float32Array, float>(value, napi_float32_array, what, "a Float32Array");
+}
+
+std::vector<uint8_t> to_bytes(const Napi::Value & value, const char * what) {
+    return to_vector<Napi::Uint8Array, uint8_t>(value, napi_uint8_array, what, "a Uint8Array");
 }
 
 std::vector<int32_t> to_ids(const Napi::Value & value, const char * what) {

@@ -35,7 +35,9 @@ auto guarded(Napi::Env env, Body && body) {
 
 /// Reading arguments. All throw MOSS_INVALID_ARGUMENT; a field that is undefined takes the default.
 Napi::Object to_object(const Napi::Value & value, const char * what); // undefined: an empty object
+std::string to_text(const Napi::Value & value, const char * what);
 std::vector<float> to_samples(const Napi::Value & value, const char * what);
+std::vector<uint8_t> to_bytes(const Napi::Value & value, const char * what);
 std::vector<int32_t> to_ids(const Napi::Value & value, const char * what);
 Request to_request(const Napi::Value & value, const ModelInfo & info);
 Speaking to_speaking(const Napi::Object & object);
@@ -49,5 +51,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info);
 Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done);
 Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard);
 Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids);
+Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values);
+Napi::Uint8Array to_js(Napi::Env env, const std::vector<uint8_t> & bytes);
 
 } // namespace moss::addon

@@ -1,6 +1,7 @@
 // The addon's entry: one AddonData for each environment, so that it loads in any number of worker_threads.
 
 #include "addon/wraps.h"
+#include "io/quantize.h"
 
 #include "ggml.h"
 
@@ -40,24 +41,57 @@ std::string own_folder() {
     return end == std::string::npos ? "." : path.substr(0, end);
 }
 
+/// Runs work on a thread of its own.
+Napi::Promise promise(Napi::Env env, PromiseTask::Work work) {
+    const auto task = std::make_shared<PromiseTask>(env, std::move(work));
+    const auto worker = AddonData::of(env).new_worker();
+    worker->post(task);
+    worker->close();
+    return task->promise();
+}
+
 Napi::Value load_model(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&] {
-        if (!info[0].IsString()) {
-            throw MossError(code::invalid_argument, "path: expected a string", {{"option", "path"}});
-        }
-        const std::string path = info[0].As<Napi::String>().Utf8Value();
+        const std::string path = to_text(info[0], "path");
         LoadOptions options;
         options.threads = integer_field(to_object(info[1], "options"), "threads", 1, 256, 0);
-        const auto task = std::make_shared<PromiseTask>(env, [path, options](CancelToken &) {
+        return promise(env, [path, options](CancelToken &) {
             initialize(own_folder());
             auto model = Model::load(path, options);
             return [model = std::move(model)](Napi::Env js) -> Napi::Value { return NativeModel::create(js, model); };
         });
-        const auto worker = AddonData::of(env).new_worker();
-        worker->post(task);
-        worker->close();
-        return task->promise();
+    });
+}
+
+/// What a conversion resolves with. Shared: a std::function must be copyable, and there may be megabytes.
+template <class Value>
+PromiseTask::Result array_result(std::vector<Value> values) {
+    auto shared = std::make_shared<const std::vector<Value>>(std::move(values));
+    return [shared](Napi::Env js) -> Napi::Value { return to_js(js, *shared); };
+}
+
+Napi::Value quantize_rows(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&] {
+        const ggml_type type = to_weight_type(to_text(info[0], "type"));
+        const double row = info[2].IsNumber() ? info[2].As<Napi::Number>().DoubleValue() : 0;
+        if (!(row >= 1 && row <= 1e9)) {
+            throw MossError(code::invalid_argument, "rowLength: expected an integer from 1", {{"option", "rowLength"}});
+        }
+        return promise(env, [type, row, values = to_samples(info[1], "data")](CancelToken &) {
+            return array_result(quantize(type, values.data(), values.size(), static_cast<size_t>(row)));
+        });
+    });
+}
+
+Napi::Value dequantize_blocks(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&] {
+        const ggml_type type = to_weight_type(to_text(info[0], "type"));
+        return promise(env, [type, data = to_bytes(info[1], "data")](CancelToken &) {
+            return array_result(dequantize(type, data.data(), data.size()));
+        });
     });
 }
 
@@ -74,6 +108,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     data->stream_class = Napi::Persistent(NativeStream::define(env));
     exports.Set("ggmlVersion", ggml_version());
     exports.Set("loadModel", Napi::Function::New<load_model>(env, "loadModel"));
+    exports.Set("quantize", Napi::Function::New<quantize_rows>(env, "quantize"));
+    exports.Set("dequantize", Napi::Function::New<dequantize_blocks>(env, "dequantize"));
     return exports;
 }
 

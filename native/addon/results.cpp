@@ -10,12 +10,6 @@ namespace moss::addon {
 
 namespace {
 
-Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values) {
-    Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
-    std::copy(values.begin(), values.end(), array.Data());
-    return array;
-}
-
 template <class Value, class Convert>
 Napi::Array to_array(Napi::Env env, const std::vector<Value> & values, const Convert & convert) {
     Napi::Array array = Napi::Array::New(env, values.size());
@@ -84,6 +78,18 @@ Napi::Error Failure::to_js(Napi::Env env) const {
 Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids) {
     Napi::Int32Array array = Napi::Int32Array::New(env, ids.size());
     std::copy(ids.begin(), ids.end(), array.Data());
+    return array;
+}
+
+Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values) {
+    Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+}
+
+Napi::Uint8Array to_js(Napi::Env env, const std::vector<uint8_t> & bytes) {
+    Napi::Uint8Array array = Napi::Uint8Array::New(env, bytes.size());
+    std::copy(bytes.begin(), bytes.end(), array.Data());
     return array;
 }
 

@@ -1,32 +1,12 @@
 #include "weights.h"
 
+#include "io/quantize.h"
+
 #include <algorithm>
 
 namespace moss {
 
 namespace {
-
-/// What the CPU backend multiplies with.
-bool is_weight_type(ggml_type type) {
-    switch (type) {
-    case GGML_TYPE_F32:
-    case GGML_TYPE_F16:
-    case GGML_TYPE_BF16:
-    case GGML_TYPE_Q4_0:
-    case GGML_TYPE_Q4_1:
-    case GGML_TYPE_Q5_0:
-    case GGML_TYPE_Q5_1:
-    case GGML_TYPE_Q8_0:
-    case GGML_TYPE_Q2_K:
-    case GGML_TYPE_Q3_K:
-    case GGML_TYPE_Q4_K:
-    case GGML_TYPE_Q5_K:
-    case GGML_TYPE_Q6_K:
-        return true;
-    default:
-        return false;
-    }
-}
 
 Shape shape_of(const ggml_tensor * tensor) {
     Shape shape(tensor->ne, tensor->ne + GGML_MAX_DIMS);

@@ -1,0 +1,68 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { FileError, ModelFormatError } from '../errors.js'
+
+/** The system's error about a file as ours: a full disk and a missing file are said in so many words. */
+export function fileError(path: string, doing: 'read' | 'write', cause: unknown): FileError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  const reasons: Record<string, string> = {
+    ENOSPC: 'there is no space left on the disk',
+    EDQUOT: 'the disk quota is used up',
+    EFBIG: 'the file system does not take files of this size',
+    ENOENT: doing === 'read' ? 'no such file' : 'no such folder',
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'the file system is read-only',
+    EISDIR: 'it is a folder',
+  }
+  const reason = reasons[code ?? ''] ?? message
+  return new FileError(`cannot ${doing} ${path}: ${reason}`, { path, ...(code && { code }) }, { cause })
+}
+
+/** An open file that is read by position. Reading blocks: for worker threads. */
+export class RandomAccessFile {
+  readonly size: number
+  readonly #descriptor: number
+
+  /** @throws {@link FileError} */
+  constructor(readonly path: string) {
+    let descriptor: number | undefined
+    try {
+      descriptor = openSync(path, 'r')
+      const found = fstatSync(descriptor)
+      if (!found.isFile()) throw Object.assign(new Error('it is not a file'), { code: 'EISDIR' })
+      this.size = found.size
+    } catch (cause) {
+      if (descriptor !== undefined) closeSync(descriptor)
+      throw fileError(path, 'read', cause)
+    }
+    this.#descriptor = descriptor
+  }
+
+  /** @throws {@link ModelFormatError} when the file ends before; {@link FileError} */
+  read(position: number, length: number): Buffer<ArrayBuffer> {
+    if (length < 0 || position < 0 || length > this.size - position) throw this.cutOff()
+    const bytes = Buffer.from(new ArrayBuffer(length)) // not of the pool: views of other element types must be aligned
+    for (let done = 0; done < length;) {
+      let count: number
+      try {
+        count = readSync(this.#descriptor, bytes, done, Math.min(length - done, 1 << 30), position + done)
+      } catch (cause) {
+        throw fileError(this.path, 'read', cause)
+      }
+      if (count === 0) throw this.cutOff()
+      done += count
+    }
+    return bytes
+  }
+
+  close(): void {
+    closeSync(this.#descriptor)
+  }
+
+  cutOff(): ModelFormatError {
+    return new ModelFormatError(`${this.path}: truncated: a field ends after the file (${this.size} bytes)`, {
+      path: this.path,
+      size: this.size,
+    })
+  }
+}

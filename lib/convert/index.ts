@@ -1,0 +1,63 @@
+import { UnsupportedError } from '../errors.js'
+import type { Converter } from './converter.js'
+import { GgufWriter, type WrittenTensor } from './gguf-writer.js'
+import { openSource, type Source } from './source.js'
+import type { WeightType } from './weight-types.js'
+
+/** The families that are understood, in the order in which they are asked. A new one is one more line here. */
+export const CONVERTERS: readonly Converter[] = []
+
+/** What a conversion made. */
+export interface Converted {
+  /** The converter's name. */
+  readonly family: string
+  readonly out: string
+  readonly tensors: WrittenTensor[]
+}
+
+/** One file or folder to one GGUF file. Blocks: {@link "convert".convert} runs it in a thread of its own. @internal */
+export async function convertSource(
+  path: string,
+  out: string,
+  type: WeightType,
+  onProgress: (done: number, total: number, tensor: string) => void,
+  converters: readonly Converter[] = CONVERTERS,
+): Promise<Converted> {
+  const source = openSource(path)
+  try {
+    const converter = converters.find(candidate => candidate.detect(source))
+    if (!converter) throw unknown(source, converters)
+    const writer = new GgufWriter(out)
+    await converter.convert(source, writer, { type })
+    return { family: converter.name, out, tensors: await writer.finish({ onProgress }) }
+  } finally {
+    source.close()
+  }
+}
+
+function unknown(source: Source, converters: readonly Converter[]): UnsupportedError {
+  const known = converters.map(({ name, takes }) => `\n  ${name}: ${takes}`).join('')
+  return new UnsupportedError(
+    `${source.path} is of no family that is understood (found: ${describe(source)}). Understood:${known}`,
+    {
+      path: source.path,
+      kind: source.kind,
+    },
+  )
+}
+
+/** What was found, for people. */
+function describe({ kind, config, onnx, gguf, tensors }: Source): string {
+  const { architectures, model_type: type } = (config ?? {}) as { architectures?: unknown; model_type?: unknown }
+  const parts: unknown[] = [
+    { safetensors: 'a safetensors checkpoint', onnx: 'an ONNX graph', gguf: 'a GGUF file' }[kind],
+    `${tensors.size} tensors`,
+    config === undefined && kind !== 'gguf' && 'no config',
+    Array.isArray(architectures) && `architectures ${architectures.join(', ')}`,
+    typeof type === 'string' && `model_type ${type}`,
+    onnx &&
+      `written by ${onnx.producer || 'an unknown program'}, inputs ${onnx.inputs.map(input => input.name).join(', ')}`,
+    gguf && `general.architecture ${gguf.text('general.architecture') || 'missing'}`,
+  ]
+  return parts.filter(Boolean).join(', ')
+}

@@ -1,0 +1,22 @@
+import { blockSize, type TensorType, type WeightType } from './weight-types.js'
+
+/**
+ * What a tensor is to the network that reads it: a matrix (linear layer, embedding) may be quantized, a convolution is read by our own
+ * kernels, a table (bias, norm, codebook) is small and stays exact.
+ */
+export type TensorRole = 'matrix' | 'conv' | 'table'
+
+/**
+ * The type in which a tensor is stored when the weights are to be `type`, as training/export_gguf.py has it: tables F32; convolutions
+ * F16, or what was asked for where that is BF16 or F32; matrices as asked for, but Q8_0 only with 32 rows or more (else F32) and rows of
+ * a multiple of 32 (else F16).
+ *
+ * @param shape - as PyTorch has it: [out, in]
+ */
+export function storageType(role: TensorRole, shape: readonly number[], type: WeightType): TensorType {
+  if (role === 'table' || type === 'f32') return 'f32'
+  if (type !== 'q8_0') return type
+  if (role === 'conv') return 'f16'
+  if ((shape[0] ?? 1) < 32) return 'f32'
+  return (shape.at(-1) ?? 1) % blockSize('q8_0') === 0 ? 'q8_0' : 'f16'
+}
