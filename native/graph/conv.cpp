@@ -18,8 +18,34 @@ std::vector<float> to_floats(const ggml_tensor * tensor) {
     }
     std::vector<uint8_t> raw(ggml_nbytes(tensor));
     ggml_backend_tensor_get(tensor, raw.data(), 0, raw.size());
-    ggml_get_type_traits(tensor->type)->to_float(raw.data(), values.data(), ggml_nelements(tensor));
+    if (tensor->type == GGML_TYPE_I8) {
+        std::transform(raw.begin(), raw.end(), values.begin(),
+                       [](uint8_t byte) { return static_cast<float>(static_cast<int8_t>(byte)); });
+    } else {
+        ggml_get_type_traits(tensor->type)->to_float(raw.data(), values.data(), ggml_nelements(tensor));
+    }
     return values;
+}
+
+struct Filter {
+    std::vector<float> values;
+    ConvType type;
+};
+
+/// The tensor [row, outputs].
+Filter load_filter(const Weights & weights, const std::string & name, int64_t row, int64_t outputs) {
+    const ggml_tensor * tensor = weights.get_any(name, {row, outputs});
+    Filter filter = {to_floats(tensor), ConvType::f32};
+    if (tensor->type == GGML_TYPE_BF16) {
+        filter.type = ConvType::bf16;
+    } else if (tensor->type == GGML_TYPE_I8) {
+        filter.type = ConvType::int8;
+        const std::vector<float> scales = to_floats(weights.get_f32(name + "_scale", {outputs}));
+        for (size_t i = 0; i < filter.values.size(); i++) {
+            filter.values[i] *= scales[i / static_cast<size_t>(row)];
+        }
+    }
+    return filter;
 }
 
 /// Rows of `width` values in reverse order.
@@ -36,8 +62,8 @@ void reverse_rows(std::vector<float> & values, int64_t width) {
 PackedConv1d load_conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape,
                          const ConvEdit & edit) {
     const int64_t inputs = shape.in_channels / shape.groups;
-    std::vector<float> weight =
-        to_floats(weights.get(name + ".weight", {inputs * shape.kernel_size, shape.out_channels}));
+    Filter filter = load_filter(weights, name + ".weight", inputs * shape.kernel_size, shape.out_channels);
+    std::vector<float> & weight = filter.values;
     std::vector<float> bias = to_floats(weights.get_f32(name + ".bias", {shape.out_channels}));
     if (edit.reverse_inputs) {
         for (auto row = weight.begin(); row != weight.end(); row += inputs) { // of one tap
@@ -53,23 +79,23 @@ PackedConv1d load_conv1d(const Weights & weights, const std::string & name, cons
             std::transform(values->begin(), values->end(), values->begin(), std::negate<>());
         }
     }
-    return {shape, weight.data(), bias.data()};
+    return {shape, weight.data(), bias.data(), filter.type};
 }
 
 PackedConv1d load_filter1d(const Weights & weights, const std::string & name, const Conv1dShape & shape) {
     const int64_t inputs = shape.in_channels / shape.groups;
-    return {shape, to_floats(weights.get(name, {inputs * shape.kernel_size, shape.out_channels})).data(), nullptr};
+    const Filter filter = load_filter(weights, name, inputs * shape.kernel_size, shape.out_channels);
+    return {shape, filter.values.data(), nullptr, filter.type};
 }
 
 PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,
                                    const std::string & bias_name, const Conv1dShape & shape, int64_t drop) {
-    const std::vector<float> weight =
-        to_floats(weights.get(weight_name, {shape.in_channels * shape.kernel_size, shape.out_channels}));
+    const Filter filter = load_filter(weights, weight_name, shape.in_channels * shape.kernel_size, shape.out_channels);
     std::vector<float> bias(static_cast<size_t>(shape.out_channels), 0.0F);
     if (!bias_name.empty()) {
         bias = to_floats(weights.get_f32(bias_name, {shape.out_channels}));
     }
-    return PackedConv1d::transposed(shape, drop, weight.data(), bias.data());
+    return PackedConv1d::transposed(shape, drop, filter.values.data(), bias.data(), filter.type);
 }
 
 } // namespace moss

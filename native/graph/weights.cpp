@@ -8,6 +8,8 @@ namespace moss {
 
 namespace {
 
+constexpr const char * weight_types = "F32, F16, BF16, Q4_0 … Q8_0 or Q2_K … Q6_K";
+
 Shape shape_of(const ggml_tensor * tensor) {
     Shape shape(tensor->ne, tensor->ne + GGML_MAX_DIMS);
     while (shape.size() > 1 && shape.back() == 1) {
@@ -23,9 +25,8 @@ Weights::Weights(const GgufFile & file) {
         throw model_format_error("tensors", "some", "none");
     }
     for (const TensorInfo & info : file.tensors()) {
-        if (!is_weight_type(info.type)) {
-            throw model_format_error(info.name, "F32, F16, BF16, Q4_0 … Q8_0 or Q2_K … Q6_K",
-                                     ggml_type_name(info.type));
+        if (!is_weight_type(info.type) && info.type != GGML_TYPE_I8) {
+            throw model_format_error(info.name, weight_types, ggml_type_name(info.type));
         }
     }
     context_.reset(ggml_init({file.tensors().size() * ggml_tensor_overhead(), nullptr, true}));
@@ -51,7 +52,7 @@ bool Weights::has(const std::string & name) const {
     return ggml_get_tensor(context_.get(), name.c_str()) != nullptr;
 }
 
-ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const {
+ggml_tensor * Weights::get_any(const std::string & name, const Shape & shape) const {
     Shape expected = shape;
     while (expected.size() > 1 && expected.back() == 1) {
         expected.pop_back();
@@ -62,6 +63,14 @@ ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const 
     }
     if (shape_of(tensor) != expected) {
         throw model_format_error(name, "shape " + to_string(expected), "shape " + to_string(shape_of(tensor)));
+    }
+    return tensor;
+}
+
+ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const {
+    ggml_tensor * tensor = get_any(name, shape);
+    if (tensor->type == GGML_TYPE_I8) {
+        throw model_format_error(name, weight_types, "I8, which is for convolutions");
     }
     return tensor;
 }

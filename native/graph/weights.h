@@ -19,6 +19,9 @@ class Weights {
     /// The tensor of that name and shape. Throws model_format with tensor, expected and found.
     ggml_tensor * get(const std::string & name, const Shape & shape) const;
 
+    /// The same, but its type may also be I8.
+    ggml_tensor * get_any(const std::string & name, const Shape & shape) const;
+
     /// The same for what must be F32: biases, norms, tables.
     ggml_tensor * get_f32(const std::string & name, const Shape & shape) const;
 

@@ -8,6 +8,8 @@
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -115,14 +117,39 @@ void check_equal(const std::vector<float> & actual, const std::vector<float> & e
     }
 }
 
-void for_each_kernel(const std::function<void()> & body) {
-    const Conv1dKernel * kernels[3];
+/// With each kernel of that type in turn.
+void for_each_kernel(ConvType type, const std::function<void()> & body) {
+    const Conv1dKernel * kernels[6];
     const int count = conv1d_kernels(kernels);
     for (int i = 0; i < count; i++) {
-        set_conv1d_kernel(kernels[i]);
-        body();
+        if (kernels[i]->type == type) {
+            set_conv1d_kernel(kernels[i]);
+            body();
+        }
     }
     set_conv1d_kernel(nullptr);
+}
+
+void for_each_kernel(const std::function<void()> & body) {
+    for_each_kernel(ConvType::f32, body);
+}
+
+float to_bf16(float value) {
+    return ggml_bf16_to_fp32(ggml_fp32_to_bf16(value));
+}
+
+/// Rows of `width` as INT8 keeps them: 127 is a row's largest magnitude.
+std::vector<float> to_int8(std::vector<float> values, size_t width) {
+    for (size_t row = 0; row < values.size(); row += width) {
+        float largest = 0;
+        for (size_t i = row; i < row + width; i++) {
+            largest = std::max(largest, std::fabs(values[i]));
+        }
+        for (size_t i = row; i < row + width && largest > 0; i++) {
+            values[i] = std::nearbyint(values[i] * (127.0F / largest)) * (largest / 127.0F);
+        }
+    }
+    return values;
 }
 
 const Activation no_activation;
@@ -176,6 +203,92 @@ TEST(matches_the_formula) {
             }
         }
     });
+}
+
+TEST(bf16_and_int8_round_weights_and_frames) {
+    const std::vector<Case> cases = {
+        {{32, 32, 3, 1, 1, 1}, 71, 1, 1, Activation::leaky(0.1F), no_activation, true, false, true},
+        {{20, 33, 7, 1, 5, 1}, 61, 15, 15, Activation::leaky(0.1F), Activation::leaky(0.2F), true, true, true},
+        {{24, 16, 4, 3, 2, 2}, 40, 2, 9, {Activation::tanh}, {Activation::tanh}, false, true, false},
+        {{36, 70, 5, 1, 1, 1}, 25, 2, 2, no_activation, {Activation::relu}, true, false, false},
+    };
+    for (const ConvType type : {ConvType::bf16, ConvType::int8}) {
+        const bool bytes = type == ConvType::int8;
+        for_each_kernel(type, [&] {
+            for (size_t i = 0; i < cases.size(); i++) {
+                Case c = cases[i];
+                const Conv1dShape & s = c.shape;
+                const auto seed = static_cast<uint32_t>(100 * i + 7);
+                Matrix x = {s.in_channels, c.frames,
+                            random_values(static_cast<size_t>(s.in_channels * c.frames), seed)};
+                for (int64_t k = 0; k < s.in_channels; k++) {
+                    x.values[static_cast<size_t>(k)] = 0; // a silent frame
+                }
+                const int64_t row = s.kernel_size * s.in_channels / s.groups;
+                auto w = random_values(static_cast<size_t>(s.out_channels * row), seed + 1);
+                const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
+                const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr, type);
+                CHECK(conv.type() == type);
+                const int64_t out = conv.out_frames(c.frames, c.left, c.right);
+                const Matrix condition = {s.out_channels, 1,
+                                          random_values(static_cast<size_t>(s.out_channels), seed + 3)};
+                const Matrix residual = {s.out_channels, out,
+                                         random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
+                const auto actual = [&](int threads) {
+                    return compute({x, condition, residual}, threads,
+                                   [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                                       Conv1dOptions options;
+                                       options.left = c.left;
+                                       options.right = c.right;
+                                       options.input = c.input;
+                                       options.output = c.output;
+                                       options.condition = c.condition ? in[1] : nullptr;
+                                       options.residual = c.residual ? in[2] : nullptr;
+                                       return conv1d(context, in[0], conv, options);
+                                   });
+                };
+                const std::vector<float> one = actual(1);
+                CHECK(one == actual(3)); // whoever computes it
+                Matrix heard = x;
+                for (float & value : heard.values) {
+                    value = activate(c.input, value);
+                }
+                if (bytes) {
+                    heard.values = to_int8(heard.values, static_cast<size_t>(s.in_channels));
+                    w = to_int8(w, static_cast<size_t>(row));
+                } else {
+                    std::transform(heard.values.begin(), heard.values.end(), heard.values.begin(), to_bf16);
+                    std::transform(w.begin(), w.end(), w.begin(), to_bf16);
+                }
+                c.input = no_activation;
+                const auto expected = reference(c, heard, w, c.bias ? bias.data() : nullptr,
+                                                c.condition ? condition.values.data() : nullptr,
+                                                c.residual ? residual.values.data() : nullptr);
+                CHECK_EQ(one.size(), expected.size());
+                // A value on the border between two steps may fall to either side: tanh and the sum of leaky differ in
+                // the last bit. A step of INT8 is 1 / 127.
+                size_t apart = 0;
+                for (size_t k = 0; k < one.size(); k++) {
+                    apart += std::fabs(one[k] - expected[k]) > 1e-4F ? 1 : 0;
+                    CHECK_NEAR(one[k], expected[k], 0.02);
+                }
+                CHECK(apart * 100 <= one.size());
+            }
+        });
+    }
+}
+
+TEST(a_type_that_does_not_fit_is_computed_in_f32) {
+    const auto w = random_values(16 * 3 * 3, 5);
+    const PackedConv1d conv({3, 16, 3, 1, 1, 1}, w.data(), nullptr, ConvType::int8); // 3 channels fill no lane
+    CHECK(conv.type() == ConvType::f32);
+    const Matrix x = {3, 20, random_values(60, 6)};
+    const Case c = {{3, 16, 3, 1, 1, 1}, 20, 1, 1, no_activation, no_activation, false, false, false};
+    check_equal(compute({x}, 2,
+                        [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                            return conv1d_same(context, in[0], conv);
+                        }),
+                reference(c, x, to_int8(w, 9), nullptr, nullptr, nullptr));
 }
 
 TEST(reads_views_with_a_stride) {
@@ -243,6 +356,33 @@ TEST(transposed_matches_the_formula) {
                                     }),
                             expected);
             }
+        });
+    }
+}
+
+TEST(transposed_rounds_little_in_bf16_and_int8) {
+    const Conv1dShape s = {32, 20, 16, 8};
+    const Matrix x = {s.in_channels, 30, random_values(960, 1)};
+    const auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), 2);
+    const auto bias = random_values(static_cast<size_t>(s.out_channels), 3);
+    const auto run = [&](ConvType type) {
+        const PackedConv1d conv = PackedConv1d::transposed(s, 4, w.data(), bias.data(), type);
+        return compute({x}, 2, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+            Conv1dOptions options;
+            options.input = Activation::leaky(0.1F);
+            return conv1d_same(context, in[0], conv, options);
+        });
+    };
+    const std::vector<float> exact = run(ConvType::f32);
+    for (const ConvType type : {ConvType::bf16, ConvType::int8}) {
+        for_each_kernel(type, [&] {
+            const std::vector<float> rounded = run(type);
+            double error = 0, power = 0;
+            for (size_t i = 0; i < exact.size(); i++) {
+                error += std::pow(rounded[i] - exact[i], 2.0);
+                power += std::pow(exact[i], 2.0);
+            }
+            CHECK(std::sqrt(error / power) < 0.01); // 8 bits of mantissa or a step of 1 / 127, at random
         });
     }
 }

@@ -14,11 +14,10 @@ namespace moss {
 
 namespace {
 
-constexpr int64_t panel_width = 16;
 constexpr int64_t tile_floats =
     16384; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
-std::atomic<const Conv1dKernel *> chosen{nullptr};
+std::atomic<const Conv1dKernel *> chosen[3]; // by type
 
 float apply(Activation activation, float x) {
     switch (activation.kind) {
@@ -76,153 +75,51 @@ void conv1d_op(ggml_tensor * dst, int ith, int nth, void * userdata);
 
 } // namespace
 
-const Conv1dKernel & conv1d_kernel() {
-    if (const Conv1dKernel * kernel = chosen.load(std::memory_order_relaxed)) {
+const Conv1dKernel & conv1d_kernel(ConvType type) {
+    std::atomic<const Conv1dKernel *> & choice = chosen[static_cast<int>(type)];
+    if (const Conv1dKernel * kernel = choice.load(std::memory_order_relaxed)) {
         return *kernel;
     }
-    const Conv1dKernel * kernels[3];
-    conv1d_kernels(kernels);
-    chosen.store(kernels[0], std::memory_order_relaxed);
-    return *kernels[0];
+    const Conv1dKernel * kernels[6];
+    const int count = conv1d_kernels(kernels);
+    const auto find = [&](ConvType wanted) {
+        return std::find_if(kernels, kernels + count, [&](const Conv1dKernel * k) { return k->type == wanted; });
+    };
+    const Conv1dKernel ** found = find(type);
+    choice.store(found != kernels + count ? *found : *find(ConvType::f32), std::memory_order_relaxed);
+    return *choice.load(std::memory_order_relaxed);
 }
 
 void set_conv1d_kernel(const Conv1dKernel * kernel) {
-    chosen.store(kernel, std::memory_order_relaxed);
+    if (kernel != nullptr) {
+        chosen[static_cast<int>(kernel->type)].store(kernel, std::memory_order_relaxed);
+        return;
+    }
+    for (std::atomic<const Conv1dKernel *> & choice : chosen) {
+        choice.store(nullptr, std::memory_order_relaxed);
+    }
 }
 
-int conv1d_kernels(const Conv1dKernel * (&kernels)[3]) {
+int conv1d_kernels(const Conv1dKernel * (&kernels)[6]) {
     int count = 0;
-#if defined(__x86_64__) || defined(_M_X64)
-    if (cpu_features().avx512) {
-        kernels[count++] = &conv1d_avx512;
-    }
-    if (cpu_features().avx2) {
-        kernels[count++] = &conv1d_avx2;
-    }
-#elif defined(__aarch64__) || defined(_M_ARM64)
-    kernels[count++] = &conv1d_neon;
-#endif
-    kernels[count++] = &conv1d_portable;
-    return count;
-}
-
-// --- weights
-// ------------------------------------------------------------------------------------------------------------
-
-PackedConv1d::PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left)
-    : shape_(shape), phases_(phases), left_(left) {
-    constexpr int64_t most = 1 << 20; // products of two stay far inside int64_t
-    for (const int64_t size :
-         {shape.in_channels, shape.out_channels, shape.kernel_size, shape.stride, shape.dilation, shape.groups}) {
-        require(size > 0 && size <= most, "sizes must be between 1 and 2^20");
-    }
-    require(shape.in_channels % shape.groups == 0 && shape.out_channels % shape.groups == 0,
-            "channels must be divisible by groups");
-    if (left_ < 0) {
-        left_ = (span() - 1) / 2;
-    }
-}
-
-PackedConv1d::PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias)
-    : PackedConv1d(shape, 1, -1) {
-    pack(weight, bias);
-}
-
-PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, const float * weight,
-                                      const float * bias) {
-    require(shape.groups == 1 && shape.dilation == 1 && drop >= 0, "unsupported transposed convolution");
-    require(shape.stride > 0 && shape.kernel_size > drop, "the dropped samples exceed the kernel");
-    // Sample stride * q + p of the output sums over x[q - j] with the tap k = stride * j + p + drop of the kernel.
-    const int64_t stride = shape.stride;
-    const int64_t last = (shape.kernel_size - 1 - drop) / stride; // of j: frames before q
-    const int64_t first = -((stride - 1 + drop) / stride);        // and after it
-    const int64_t taps = last - first + 1;
-    const int64_t channels = shape.in_channels;
-    PackedConv1d conv({channels, stride * shape.out_channels, taps, 1, 1, 1}, stride, last);
-    std::vector<float> phased(static_cast<size_t>(stride * shape.out_channels * taps * channels), 0.0F);
-    std::vector<float> biases(static_cast<size_t>(stride * shape.out_channels), 0.0F);
-    for (int64_t p = 0; p < stride; p++) {
-        for (int64_t o = 0; o < shape.out_channels; o++) {
-            const int64_t row = p * shape.out_channels + o;
-            if (bias != nullptr) {
-                biases[static_cast<size_t>(row)] = bias[o];
-            }
-            for (int64_t tap = 0; tap < taps; tap++) { // tap 0 is the earliest frame: j = last
-                const int64_t k = stride * (last - tap) + p + drop;
-                if (k >= 0 && k < shape.kernel_size) {
-                    const float * from = weight + (o * shape.kernel_size + k) * channels;
-                    std::copy(from, from + channels, phased.begin() + (row * taps + tap) * channels);
-                }
-            }
+    const CpuFeatures & cpu = cpu_features();
+    const auto add = [&](bool runs, const Conv1dKernel & kernel) {
+        if (runs) {
+            kernels[count++] = &kernel;
         }
-    }
-    conv.pack(phased.data(), biases.data());
-    return conv;
-}
-
-void PackedConv1d::pack(const float * weight, const float * bias) {
-    const int64_t taps = shape_.kernel_size;
-    const int64_t channels = shape_.in_channels / shape_.groups;
-    const int64_t outputs = shape_.out_channels / shape_.groups;
-    const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
-    const auto zero_tap = [&](const Panel & panel, int64_t tap) {
-        for (int64_t o = panel.out; o < panel.out + panel.width; o++) {
-            const float * row = weight + (o * taps + tap) * channels;
-            if (!std::all_of(row, row + channels, [](float w) { return w == 0.0F; })) {
-                return false;
-            }
-        }
-        return true;
     };
-    storage_.assign(static_cast<size_t>(panels * panel_width * (taps * channels + 1) + 16), 0.0F);
-    void * aligned = storage_.data();
-    size_t room = storage_.size() * sizeof(float);
-    float * to = static_cast<float *>(std::align(64, 1, aligned, room));
-    for (int64_t group = 0; group < shape_.groups; group++) {
-        for (int64_t first = 0; first < outputs; first += panel_width) {
-            Panel panel{};
-            panel.group = group;
-            panel.out = group * outputs + first;
-            panel.width = std::min(panel_width, outputs - first);
-            panel.taps = taps;
-            if (phases_ > 1) { // a phase of a transposed convolution does not reach all taps
-                while (panel.taps > 1 && zero_tap(panel, panel.first_tap)) {
-                    panel.first_tap++;
-                    panel.taps--;
-                }
-                while (panel.taps > 1 && zero_tap(panel, panel.first_tap + panel.taps - 1)) {
-                    panel.taps--;
-                }
-            }
-            panel.weights = to;
-            for (int64_t tap = 0; tap < panel.taps; tap++) {
-                for (int64_t c = 0; c < channels; c++, to += panel_width) {
-                    for (int64_t i = 0; i < panel.width; i++) {
-                        to[i] = weight[((panel.out + i) * taps + panel.first_tap + tap) * channels + c];
-                    }
-                }
-            }
-            panels_.push_back(panel);
-        }
-    }
-    for (Panel & panel : panels_) { // side by side, so that two panels' biases are one run
-        panel.biases = to;
-        for (int64_t i = 0; bias != nullptr && i < panel.width; i++) {
-            to[i] = bias[panel.out + i];
-        }
-        to += panel_width;
-    }
-    for (size_t i = 0; i + 1 < panels_.size(); i++) {
-        const Panel & next = panels_[i + 1];
-        Panel & panel = panels_[i];
-        panel.paired = (i == 0 || !panels_[i - 1].paired) && panel.width == panel_width && next.group == panel.group &&
-                       next.first_tap == panel.first_tap && next.taps == panel.taps;
-    }
-}
-
-int64_t PackedConv1d::out_frames(int64_t frames, int64_t left, int64_t right) const {
-    const int64_t room = left + frames + right - span();
-    return room < 0 ? 0 : phases_ * (room / shape_.stride + 1);
+#if defined(__x86_64__) || defined(_M_X64)
+    add(cpu.avx512, conv1d_avx512);
+    add(cpu.avx2, conv1d_avx2);
+    add(cpu.avx512_bf16, conv1d_avx512bf16);
+    add(cpu.avx512_vnni, conv1d_avx512vnni);
+    add(cpu.avx2, conv1d_avx2_int8);
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    add(true, conv1d_neon);
+    add(cpu.dotprod, conv1d_dotprod);
+#endif
+    add(true, conv1d_portable);
+    return count;
 }
 
 // --- the operation
@@ -289,6 +186,9 @@ class Conv1dTask {
         residual_ = parameters_.residual > 0 ? dst->src[parameters_.residual] : nullptr;
         out_ = conv.shape_.out_channels;
         frames_ = dst->ne[1] / conv.phases_;
+        kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
+        value_bytes_ = kernel_->type == ConvType::int8 ? 1 : kernel_->type == ConvType::bf16 ? 2 : 4;
+        input_ = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
         output_ = {static_cast<Activation::Kind>(parameters_.output), parameters_.output_slope};
         for (const PackedConv1d::Panel & panel : conv.panels_) {
             units_ += panel.paired ? 0 : 1;
@@ -326,38 +226,55 @@ class Conv1dTask {
         }
     }
 
-    // Sets base_: the input of the tile's first window, padded and activated, where need be in a copy.
+    // Sets base_: the input of the tile's first window, padded, activated and in the kernel's type, where need be in a
+    // copy.
     void load_input(int64_t first, int64_t last) {
         const int64_t channels = conv_.shape_.in_channels;
         const int64_t from = first * conv_.shape_.stride - parameters_.left;
         const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
-        const Activation activation = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
         const int64_t x_step = static_cast<int64_t>(x_->nb[1] / sizeof(float));
         const auto * x = static_cast<const float *>(x_->data);
-        if (from >= 0 && to <= x_->ne[1] && activation.kind == Activation::none) {
-            base_ = x + from * x_step;
-            step_ = x_step;
+        if (kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] && input_.kind == Activation::none) {
+            base_ = reinterpret_cast<const std::byte *>(x + from * x_step);
+            step_ = x_step * static_cast<int64_t>(sizeof(float));
             return;
         }
-        thread_local std::vector<float> copy;
-        copy.resize(static_cast<size_t>((to - from) * channels));
+        thread_local std::vector<std::byte> copy;
+        thread_local std::vector<float> scales;
+        step_ = channels * value_bytes_;
+        copy.resize(static_cast<size_t>((to - from) * step_));
+        scales.resize(static_cast<size_t>(to - from));
         for (int64_t t = from; t < to; t++) {
-            float * row = copy.data() + (t - from) * channels;
-            if (t < 0 || t >= x_->ne[1]) {
-                std::fill(row, row + channels, 0.0F);
-            } else {
-                apply(activation, x + t * x_step, row, channels);
-            }
+            const bool inside = t >= 0 && t < x_->ne[1];
+            load_frame(inside ? x + t * x_step : nullptr, copy.data() + (t - from) * step_, scales.data() + (t - from));
         }
         base_ = copy.data();
-        step_ = channels;
+        frame_scales_ = scales.data();
+    }
+
+    // One frame; `x` is null for padding.
+    void load_frame(const float * x, std::byte * to, float * scale) const {
+        const int64_t channels = conv_.shape_.in_channels;
+        if (x == nullptr) {
+            std::fill(to, to + step_, static_cast<std::byte>(kernel_->zero));
+            *scale = 0.0F;
+        } else if (kernel_->load == nullptr) {
+            apply(input_, x, reinterpret_cast<float *>(to), channels);
+        } else if (input_.linear()) {
+            kernel_->load(x, channels, input_.factor(), to, scale);
+        } else {
+            thread_local std::vector<float> activated;
+            activated.resize(static_cast<size_t>(channels));
+            apply(input_, x, activated.data(), channels);
+            kernel_->load(activated.data(), channels, 1.0F, to, scale);
+        }
     }
 
     void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
                     const PackedConv1d::Panel * second) {
         const Conv1dShape & shape = conv_.shape_;
-        const Conv1dKernel & kernel = conv1d_kernel();
-        const int64_t channels = shape.in_channels / shape.groups;
+        const Conv1dKernel & kernel = *kernel_;
+        const int64_t bytes = shape.in_channels / shape.groups * value_bytes_; // of a group's channels
         const int64_t width = panel.width + (second != nullptr ? second->width : 0);
         const bool whole = width == (second != nullptr ? 32 : 16); // else the kernel's output is cut
         float biases[32];
@@ -371,20 +288,21 @@ class Conv1dTask {
         tile.row_step = shape.stride * step_;
         tile.tap_step = shape.dilation * step_;
         tile.taps = panel.taps;
-        tile.channels = channels;
-        if (tile.tap_step == channels) { // taps follow each other in memory
-            tile.channels *= tile.taps;
+        tile.lanes = bytes / 4;
+        if (tile.tap_step == bytes && kernel.type != ConvType::int8) { // taps follow each other in memory
+            tile.lanes *= tile.taps;
             tile.taps = 1;
         }
+        tile.row_frames = shape.stride;
+        tile.tap_frames = shape.dilation;
         tile.weights = panel.weights;
         tile.weights2 = second != nullptr ? second->weights : nullptr;
+        tile.offsets = panel.offsets;
+        tile.offsets2 = second != nullptr ? second->offsets : nullptr;
+        tile.scales = panel.scales;
         tile.biases = biases;
-        const bool linear = output_.kind == Activation::none || output_.kind == Activation::relu ||
-                            output_.kind == Activation::leaky_relu;
-        tile.slope = output_.kind == Activation::relu         ? 0.0F
-                     : output_.kind == Activation::leaky_relu ? output_.slope
-                                                              : 1.0F;
-        const bool fused = whole && linear;
+        tile.slope = output_.factor();
+        const bool fused = whole && output_.linear();
         // A residual's row of a transposed convolution is `phases` frames.
         const int64_t residual_step = residual_ == nullptr ? 0
                                       : conv_.phases_ > 1  ? out_
@@ -395,7 +313,8 @@ class Conv1dTask {
         for (int64_t t = first; t < last; t += kernel.max_rows) {
             const int64_t rows = std::min(kernel.max_rows, last - t);
             tile.x =
-                base_ + (t - first) * tile.row_step + panel.first_tap * shape.dilation * step_ + panel.group * channels;
+                base_ + (t - first) * tile.row_step + panel.first_tap * shape.dilation * step_ + panel.group * bytes;
+            tile.frame_scales = frame_scales_ + (t - first) * shape.stride + panel.first_tap * shape.dilation;
             float * y = y_ + t * out_ + panel.out;
             const float * added = residual == nullptr ? nullptr : residual + t * residual_step;
             if (fused) {
@@ -411,7 +330,7 @@ class Conv1dTask {
             kernel.run(tile, rows);
             for (int64_t r = 0; r < rows; r++) {
                 float * to = y + r * out_;
-                if (linear) {
+                if (output_.linear()) {
                     std::copy(cut + r * 32, cut + r * 32 + width, to);
                 } else {
                     apply(output_, cut + r * 32, to, width);
@@ -429,12 +348,15 @@ class Conv1dTask {
     const float * condition_ = nullptr;
     float * y_;
     Parameters parameters_{};
-    Activation output_;
+    const Conv1dKernel * kernel_ = nullptr;
+    int64_t value_bytes_ = 4; // of the kernel's inputs
+    Activation input_, output_;
     int64_t out_ = 0;    // channels of the packed convolution
     int64_t frames_ = 0; // of the packed convolution
     int64_t units_ = 0;  // single panels and pairs
-    const float * base_ = nullptr;
-    int64_t step_ = 0; // floats from one input frame to the next
+    const std::byte * base_ = nullptr;
+    int64_t step_ = 0; // bytes from one input frame to the next
+    const float * frame_scales_ = nullptr;
 };
 
 namespace {

@@ -2,12 +2,13 @@
 //
 // Direct: no im2col. In this layout the taps of one output are one run of memory (for dilation 1), so a convolution is
 // a matrix product whose rows overlap. Weights are packed once into panels of 16 output channels; the inner kernel
-// keeps a tile of times x panels in registers. It is chosen at run time: AVX-512, AVX2 + FMA, or portable C++.
+// keeps a tile of times x panels in registers. It is chosen at run time, by the weights' type and the CPU.
 
 #pragma once
 
 #include "ggml.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -21,6 +22,19 @@ struct Activation {
     float slope = 0.0F; ///< of leaky_relu, below zero
 
     static Activation leaky(float slope) { return {leaky_relu, slope}; }
+
+    /// Is it a factor below zero?
+    bool linear() const { return kind == none || kind == relu || kind == leaky_relu; }
+    /// Which one, then.
+    float factor() const { return kind == relu ? 0.0F : kind == leaky_relu ? slope : 1.0F; }
+};
+
+/// In what a convolution multiplies. Sums are F32, or 32-bit integers within a tap.
+enum class ConvType : int32_t {
+    f32,
+    bf16, ///< weights and inputs rounded to BF16
+    int8, ///< a scale for each output channel's weights, and one for each frame of the input, so that a row's result
+          ///< does not depend on its neighbours
 };
 
 /// Sizes of a convolution, checked by PackedConv1d: all > 0, channels divisible by groups.
@@ -38,15 +52,20 @@ class PackedConv1d {
   public:
     /// PyTorch's Conv1d. `weight` [out_channels][kernel_size][in_channels / groups], the input channel fastest (the
     /// GGUF's layout; not PyTorch's own); `bias` [out_channels] or null. Throws std::invalid_argument for impossible
-    /// sizes.
-    PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias);
+    /// sizes. Where this CPU is not faster in `type`, or channels do not fill its lanes (2 of BF16, 4 of INT8), the
+    /// weights are rounded to it and computed with in F32: type() says so.
+    PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type = ConvType::f32);
 
     /// PyTorch's ConvTranspose1d, whose output is cut: `drop` samples at its start, and its end so that T frames give
     /// stride * T. (kernel_size - stride = 2 * padding in PyTorch: drop = padding.) `shape`: groups and dilation are 1;
     /// `weight` [out_channels][kernel_size][in_channels]. It is packed as a convolution with stride * out_channels
     /// outputs, of which each phase keeps only the taps that reach it; left() and right() are that convolution's
     /// padding.
-    static PackedConv1d transposed(const Conv1dShape & shape, int64_t drop, const float * weight, const float * bias);
+    static PackedConv1d transposed(const Conv1dShape & shape, int64_t drop, const float * weight, const float * bias,
+                                   ConvType type = ConvType::f32);
+
+    /// In what it computes.
+    ConvType type() const;
 
     int64_t in_channels() const { return shape_.in_channels; }
     int64_t out_channels() const { return shape_.out_channels / phases_; }
@@ -72,9 +91,11 @@ class PackedConv1d {
 
     /// 16 output channels of one group.
     struct Panel {
-        const float * weights; // [tap][channel][16]
-        const float * biases;  // [16]
-        int64_t first_tap;     // taps outside first_tap .. first_tap + taps are zero
+        const std::byte * weights; // [tap][channel / lane][16] lanes of 32 bits
+        const float * biases;      // [16]
+        const float * scales;      // INT8: [16]
+        const int32_t * offsets;   // INT8: [tap][16], what the inputs' zero adds to a sum, negative
+        int64_t first_tap;         // taps outside first_tap .. first_tap + taps are zero
         int64_t taps;
         int64_t out;   // its first output channel
         int64_t width; // 1 .. 16
@@ -83,13 +104,14 @@ class PackedConv1d {
     };
 
     PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left);
-    void pack(const float * weight, const float * bias);
+    void pack(const float * weight, const float * bias, ConvType type);
 
     Conv1dShape shape_; // of the packed convolution: out_channels includes the phases
     int64_t phases_;
     int64_t left_;
+    const struct Conv1dKernel * kernel_ = nullptr; // that the weights are packed for; null: any of F32's
     std::vector<Panel> panels_;
-    std::vector<float> storage_; // what the panels point to
+    std::vector<std::byte> storage_; // what the panels point to
 };
 
 /// What is fused into one use of a convolution.

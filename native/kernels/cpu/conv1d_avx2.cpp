@@ -3,6 +3,8 @@
 #include <immintrin.h>
 
 #include "conv1d_kernel.inc"
+// after it
+#include "conv1d_int8.inc"
 
 namespace moss {
 
@@ -11,20 +13,77 @@ namespace {
 struct Vector {
     static constexpr int width = 8;
     using type = __m256;
+    using lane = float;
+    using lanes = __m256;
+    static type zero() { return _mm256_setzero_ps(); }
     static type load(const float * p) { return _mm256_loadu_ps(p); }
     static void store(float * p, type v) { _mm256_storeu_ps(p, v); }
     static type broadcast(const float * p) { return _mm256_broadcast_ss(p); }
-    static type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
     static type add(type a, type b) { return _mm256_add_ps(a, b); }
+    static type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
     static type leaky(type v, type slope) {
-        const type zero = _mm256_setzero_ps();
-        return _mm256_fmadd_ps(slope, _mm256_min_ps(v, zero), _mm256_max_ps(v, zero));
+        return _mm256_fmadd_ps(slope, _mm256_min_ps(v, zero()), _mm256_max_ps(v, zero()));
+    }
+    static lanes load_lanes(const lane * p) { return load(p); }
+    static lanes broadcast_lane(const lane * p) { return broadcast(p); }
+    static type dot(lanes a, lanes b, type sum) { return fma(a, b, sum); }
+};
+
+/// A lane is four signed bytes.
+struct Bytes : Vector {
+    using lane = int32_t;
+    using lanes = __m256i;
+    using sums = __m256i;
+    static lanes load_lanes(const lane * p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)); }
+    static lanes broadcast_lane(const lane * p) { return _mm256_set1_epi32(*p); }
+    static sums load_sums(const int32_t * p) { return load_lanes(p); }
+    static type to_float(sums v) { return _mm256_cvtepi32_ps(v); }
+    /// |x| (w sign(x)): two products of at most 127 * 127 fit int16, where x (w) around 128 would saturate.
+    static sums dot_bytes(lanes x, lanes w, sums sum) {
+        const lanes pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(w, x));
+        return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
     }
 };
+
+void load(const float * x, int64_t channels, float slope, void * to, float * scale) {
+    const __m256 slopes = _mm256_set1_ps(slope);
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+    const auto one = [&](int64_t c) { return (x[c] > 0.0F ? 1.0F : slope) * x[c]; };
+    __m256 most = _mm256_setzero_ps();
+    int64_t c = 0;
+    for (; c + 8 <= channels; c += 8) {
+        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, Vector::leaky(Vector::load(x + c), slopes)));
+    }
+    float parts[8];
+    Vector::store(parts, most);
+    float largest = 0.0F;
+    for (const float part : parts) {
+        largest = part > largest ? part : largest;
+    }
+    for (int64_t i = c; i < channels; i++) {
+        const float value = one(i) < 0.0F ? -one(i) : one(i);
+        largest = value > largest ? value : largest;
+    }
+    *scale = largest / 127.0F;
+    const float factor = largest > 0.0F ? 127.0F / largest : 0.0F;
+    auto * out = static_cast<int8_t *>(to);
+    for (c = 0; c + 8 <= channels; c += 8) {
+        const __m256i rounded =
+            _mm256_cvtps_epi32(_mm256_mul_ps(Vector::leaky(Vector::load(x + c), slopes), _mm256_set1_ps(factor)));
+        const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+        _mm_storel_epi64(reinterpret_cast<__m128i *>(out + c), _mm_packs_epi16(words, words));
+    }
+    for (; c < channels; c++) {
+        out[c] = static_cast<int8_t>(_mm_cvtss_si32(_mm_set_ss(one(c) * factor)));
+    }
+}
 
 } // namespace
 
 // 6 x 2 accumulators, 2 weights and a broadcast value: 15 of 16 registers.
-const Conv1dKernel conv1d_avx2 = {"avx2", 6, conv1d_run<Vector, 6, false>};
+const Conv1dKernel conv1d_avx2 = {"avx2", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0};
+
+// 4 x 2 sums, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the stack.
+const Conv1dKernel conv1d_avx2_int8 = {"avx2_int8", ConvType::int8, 4, conv1d_run<Int8Tile, Bytes, 4, false>, load, 0};
 
 } // namespace moss

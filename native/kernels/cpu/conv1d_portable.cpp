@@ -16,15 +16,19 @@ namespace {
 struct Vector {
     static constexpr int width = 4;
     using type = __m128;
+    using lane = float;
+    using lanes = type;
     static type load(const float * p) { return _mm_loadu_ps(p); }
     static void store(float * p, type v) { _mm_storeu_ps(p, v); }
     static type broadcast(const float * p) { return _mm_set1_ps(*p); }
-    static type fma(type a, type b, type c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
     static type add(type a, type b) { return _mm_add_ps(a, b); }
     static type leaky(type v, type slope) {
         const type zero = _mm_setzero_ps();
-        return fma(slope, _mm_min_ps(v, zero), _mm_max_ps(v, zero));
+        return dot(slope, _mm_min_ps(v, zero), _mm_max_ps(v, zero));
     }
+    static lanes load_lanes(const lane * p) { return load(p); }
+    static lanes broadcast_lane(const lane * p) { return broadcast(p); }
+    static type dot(lanes a, lanes b, type sum) { return _mm_add_ps(_mm_mul_ps(a, b), sum); }
 };
 
 #else
@@ -35,6 +39,8 @@ struct Vector {
     struct type {
         float v[4];
     };
+    using lane = float;
+    using lanes = type;
     template <class F>
     static type each(F f) {
         return {{f(0), f(1), f(2), f(3)}};
@@ -48,14 +54,16 @@ struct Vector {
         }
     }
     static type broadcast(const float * p) { return {{*p, *p, *p, *p}}; }
-    static type fma(const type & a, const type & b, const type & c) {
-        return each([&](int i) { return a.v[i] * b.v[i] + c.v[i]; });
-    }
     static type add(const type & a, const type & b) {
         return each([&](int i) { return a.v[i] + b.v[i]; });
     }
     static type leaky(const type & a, const type & slope) {
         return each([&](int i) { return a.v[i] >= 0.0F ? a.v[i] : slope.v[i] * a.v[i]; });
+    }
+    static lanes load_lanes(const lane * p) { return load(p); }
+    static lanes broadcast_lane(const lane * p) { return broadcast(p); }
+    static type dot(const lanes & a, const lanes & b, const type & sum) {
+        return each([&](int i) { return a.v[i] * b.v[i] + sum.v[i]; });
     }
 };
 
@@ -64,6 +72,7 @@ struct Vector {
 } // namespace
 
 // 2 x 4 accumulators, 4 weights and a broadcast value: 13 of SSE2's 16 registers.
-const Conv1dKernel conv1d_portable = {"portable", 2, conv1d_run<Vector, 2, false>};
+const Conv1dKernel conv1d_portable = {"portable", ConvType::f32, 2, conv1d_run<FloatTile, Vector, 2, false>, nullptr,
+                                      0};
 
 } // namespace moss

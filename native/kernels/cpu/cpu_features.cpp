@@ -10,6 +10,11 @@
 #include <cpuid.h>
 #endif
 #define MOSS_X86
+#elif defined(__linux__) && defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(_M_ARM64)
+#include <windows.h>
 #endif
 
 namespace moss {
@@ -71,7 +76,15 @@ CpuFeatures detect() {
 #else
 
 CpuFeatures detect() {
-    return {};
+    CpuFeatures features;
+#if defined(__linux__) && defined(__aarch64__)
+    features.dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(_M_ARM64)
+    features.dotprod = IsProcessorFeaturePresent(43) != 0; // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
+#elif defined(__APPLE__)
+    features.dotprod = true; // all of Apple's since the M1
+#endif
+    return features;
 }
 
 #endif

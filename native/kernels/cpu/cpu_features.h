@@ -8,6 +8,7 @@ struct CpuFeatures {
     bool avx512 = false; ///< F, BW, DQ, VL
     bool avx512_vnni = false;
     bool avx512_bf16 = false;
+    bool dotprod = false; ///< ARM: SDOT
 };
 
 const CpuFeatures & cpu_features();

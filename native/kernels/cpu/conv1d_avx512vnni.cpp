@@ -1,0 +1,66 @@
+#include "conv1d_kernel.h"
+
+#include <immintrin.h>
+
+#include "conv1d_kernel.inc"
+// after it
+#include "conv1d_int8.inc"
+
+namespace moss {
+
+namespace {
+
+/// A lane is four values: of the input unsigned, around 128, of the weights signed, as VPDPBUSD takes them.
+struct Vector {
+    static constexpr int width = 16;
+    using type = __m512;
+    using lane = int32_t;
+    using lanes = __m512i;
+    using sums = __m512i;
+    static type zero() { return _mm512_setzero_ps(); }
+    static type load(const float * p) { return _mm512_loadu_ps(p); }
+    static void store(float * p, type v) { _mm512_storeu_ps(p, v); }
+    static type broadcast(const float * p) { return _mm512_set1_ps(*p); }
+    static type add(type a, type b) { return _mm512_add_ps(a, b); }
+    static type fma(type a, type b, type c) { return _mm512_fmadd_ps(a, b, c); }
+    static type leaky(type v, type slope) {
+        return _mm512_fmadd_ps(slope, _mm512_maskz_min_ps(0xFFFF, v, zero()), _mm512_maskz_max_ps(0xFFFF, v, zero()));
+    }
+    static lanes load_lanes(const lane * p) { return _mm512_loadu_si512(p); }
+    static lanes broadcast_lane(const lane * p) { return _mm512_set1_epi32(*p); }
+    static sums load_sums(const int32_t * p) { return _mm512_loadu_si512(p); }
+    static type to_float(sums v) { return _mm512_maskz_cvtepi32_ps(0xFFFF, v); }
+    static sums dot_bytes(lanes x, lanes w, sums sum) { return _mm512_dpbusd_epi32(sum, x, w); }
+};
+
+constexpr int32_t zero = 128;
+
+void load(const float * x, int64_t channels, float slope, void * to, float * scale) {
+    const __m512 slopes = _mm512_set1_ps(slope);
+    __m512 most = _mm512_setzero_ps();
+    const auto at = [&](int64_t c, __mmask16 & mask) {
+        const int64_t left = channels - c;
+        mask = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1 << left) - 1);
+        return Vector::leaky(_mm512_maskz_loadu_ps(mask, x + c), slopes);
+    };
+    __mmask16 mask = 0;
+    for (int64_t c = 0; c < channels; c += 16) {
+        most = _mm512_maskz_max_ps(0xFFFF, most, _mm512_abs_ps(at(c, mask)));
+    }
+    const float largest = _mm512_reduce_max_ps(most);
+    *scale = largest / 127.0F;
+    const __m512 factor = _mm512_set1_ps(largest > 0.0F ? 127.0F / largest : 0.0F);
+    auto * out = static_cast<uint8_t *>(to);
+    for (int64_t c = 0; c < channels; c += 16) {
+        const __m512i rounded = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(at(c, mask), factor));
+        _mm512_mask_cvtepi32_storeu_epi8(out + c, mask, _mm512_add_epi32(rounded, _mm512_set1_epi32(zero)));
+    }
+}
+
+} // namespace
+
+// 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
+const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::int8, 6, conv1d_run<Int8Tile, Vector, 6, true>, load,
+                                        zero};
+
+} // namespace moss

@@ -1,0 +1,211 @@
+// Weights of convolutions, packed for the kernels.
+
+#include "conv1d.h"
+
+#include "conv1d_kernel.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+namespace moss {
+
+namespace {
+
+constexpr int64_t panel_width = 16;
+constexpr size_t lane_bytes = 4;
+
+void require(bool condition, const char * what) {
+    if (!condition) {
+        throw std::invalid_argument(std::string("conv1d: ") + what);
+    }
+}
+
+/// Rounded to the nearest, ties to even; the upper half of an F32.
+uint16_t to_bf16(float value) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof(bits));
+    return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+float from_bf16(uint16_t value) {
+    const uint32_t bits = static_cast<uint32_t>(value) << 16;
+    float result = 0;
+    std::memcpy(&result, &bits, sizeof(result));
+    return result;
+}
+
+int64_t values_a_lane(ConvType type) {
+    return type == ConvType::int8 ? 4 : type == ConvType::bf16 ? 2 : 1;
+}
+
+/// What INT8 multiplies an output channel's weights by.
+float int8_scale(const float * row, int64_t count) {
+    float largest = 0.0F;
+    for (int64_t i = 0; i < count; i++) {
+        largest = std::max(largest, std::fabs(row[i]));
+    }
+    return largest / 127.0F;
+}
+
+int8_t to_int8(float value, float scale) {
+    return scale > 0.0F ? static_cast<int8_t>(std::clamp(std::nearbyint(value / scale), -127.0F, 127.0F)) : int8_t{0};
+}
+
+} // namespace
+
+PackedConv1d::PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left)
+    : shape_(shape), phases_(phases), left_(left) {
+    constexpr int64_t most = 1 << 20; // products of two stay far inside int64_t
+    for (const int64_t size :
+         {shape.in_channels, shape.out_channels, shape.kernel_size, shape.stride, shape.dilation, shape.groups}) {
+        require(size > 0 && size <= most, "sizes must be between 1 and 2^20");
+    }
+    require(shape.in_channels % shape.groups == 0 && shape.out_channels % shape.groups == 0,
+            "channels must be divisible by groups");
+    if (left_ < 0) {
+        left_ = (span() - 1) / 2;
+    }
+}
+
+PackedConv1d::PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type)
+    : PackedConv1d(shape, 1, -1) {
+    pack(weight, bias, type);
+}
+
+ConvType PackedConv1d::type() const {
+    return kernel_ == nullptr ? ConvType::f32 : kernel_->type;
+}
+
+PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, const float * weight, const float * bias,
+                                      ConvType type) {
+    require(shape.groups == 1 && shape.dilation == 1 && drop >= 0, "unsupported transposed convolution");
+    require(shape.stride > 0 && shape.kernel_size > drop, "the dropped samples exceed the kernel");
+    // Sample stride * q + p of the output sums over x[q - j] with the tap k = stride * j + p + drop of the kernel.
+    const int64_t stride = shape.stride;
+    const int64_t last = (shape.kernel_size - 1 - drop) / stride; // of j: frames before q
+    const int64_t first = -((stride - 1 + drop) / stride);        // and after it
+    const int64_t taps = last - first + 1;
+    const int64_t channels = shape.in_channels;
+    PackedConv1d conv({channels, stride * shape.out_channels, taps, 1, 1, 1}, stride, last);
+    std::vector<float> phased(static_cast<size_t>(stride * shape.out_channels * taps * channels), 0.0F);
+    std::vector<float> biases(static_cast<size_t>(stride * shape.out_channels), 0.0F);
+    for (int64_t p = 0; p < stride; p++) {
+        for (int64_t o = 0; o < shape.out_channels; o++) {
+            const int64_t row = p * shape.out_channels + o;
+            if (bias != nullptr) {
+                biases[static_cast<size_t>(row)] = bias[o];
+            }
+            for (int64_t tap = 0; tap < taps; tap++) { // tap 0 is the earliest frame: j = last
+                const int64_t k = stride * (last - tap) + p + drop;
+                if (k >= 0 && k < shape.kernel_size) {
+                    const float * from = weight + (o * shape.kernel_size + k) * channels;
+                    std::copy(from, from + channels, phased.begin() + (row * taps + tap) * channels);
+                }
+            }
+        }
+    }
+    conv.pack(phased.data(), biases.data(), type);
+    return conv;
+}
+
+void PackedConv1d::pack(const float * weight, const float * bias, ConvType type) {
+    const int64_t taps = shape_.kernel_size;
+    const int64_t channels = shape_.in_channels / shape_.groups;
+    const int64_t outputs = shape_.out_channels / shape_.groups;
+    const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
+    if (type != ConvType::f32 && conv1d_kernel(type).type == type && channels % values_a_lane(type) == 0) {
+        kernel_ = &conv1d_kernel(type);
+    }
+    const int64_t lanes = channels / values_a_lane(this->type());
+    const auto zero_tap = [&](const Panel & panel, int64_t tap) {
+        for (int64_t o = panel.out; o < panel.out + panel.width; o++) {
+            const float * row = weight + (o * taps + tap) * channels;
+            if (!std::all_of(row, row + channels, [](float w) { return w == 0.0F; })) {
+                return false;
+            }
+        }
+        return true;
+    };
+    // A panel's lanes, its biases and scales, and its offsets; in whole lines of 64 bytes.
+    const int64_t size = panel_width * (taps * lanes + 2 + taps) * static_cast<int64_t>(lane_bytes);
+    storage_.assign(static_cast<size_t>(panels * size + 64), std::byte{0});
+    void * aligned = storage_.data();
+    size_t room = storage_.size();
+    auto * to = static_cast<std::byte *>(std::align(64, 1, aligned, room));
+    std::byte * tables = to + panels * panel_width * taps * lanes * static_cast<int64_t>(lane_bytes);
+    auto * biases = reinterpret_cast<float *>(tables); // side by side, so that two panels' are one run
+    float * scales = biases + panels * panel_width;
+    auto * offsets = reinterpret_cast<int32_t *>(scales + panels * panel_width);
+    for (int64_t group = 0; group < shape_.groups; group++) {
+        for (int64_t first = 0; first < outputs; first += panel_width) {
+            Panel panel{};
+            panel.group = group;
+            panel.out = group * outputs + first;
+            panel.width = std::min(panel_width, outputs - first);
+            panel.taps = taps;
+            if (phases_ > 1) { // a phase of a transposed convolution does not reach all taps
+                while (panel.taps > 1 && zero_tap(panel, panel.first_tap)) {
+                    panel.first_tap++;
+                    panel.taps--;
+                }
+                while (panel.taps > 1 && zero_tap(panel, panel.first_tap + panel.taps - 1)) {
+                    panel.taps--;
+                }
+            }
+            panel.weights = to;
+            panel.biases = biases;
+            panel.scales = scales;
+            panel.offsets = offsets;
+            for (int64_t i = 0; i < panel.width; i++) {
+                const int64_t o = panel.out + i;
+                const float * row = weight + o * taps * channels;
+                const float scale = int8_scale(row, taps * channels);
+                biases[i] = bias != nullptr ? bias[o] : 0.0F;
+                scales[i] = scale;
+                for (int64_t tap = 0; tap < panel.taps; tap++) {
+                    const float * values = row + (panel.first_tap + tap) * channels;
+                    int32_t sum = 0;
+                    for (int64_t c = 0; c < channels; c++) {
+                        const int64_t per = values_a_lane(this->type());
+                        std::byte * lane = to + ((tap * lanes + c / per) * panel_width + i) * lane_bytes;
+                        if (this->type() == ConvType::int8) {
+                            const int8_t value = to_int8(values[c], scale);
+                            std::memcpy(lane + c % per, &value, 1);
+                            sum += value;
+                        } else if (this->type() == ConvType::bf16) {
+                            const uint16_t value = to_bf16(values[c]);
+                            std::memcpy(lane + c % per * 2, &value, 2);
+                        } else {
+                            const float value = type == ConvType::int8
+                                                    ? scale * static_cast<float>(to_int8(values[c], scale))
+                                                : type == ConvType::bf16 ? from_bf16(to_bf16(values[c]))
+                                                                         : values[c];
+                            std::memcpy(lane, &value, sizeof(value));
+                        }
+                    }
+                    offsets[tap * panel_width + i] = kernel_ == nullptr ? 0 : -kernel_->zero * sum;
+                }
+            }
+            to += panel_width * taps * lanes * static_cast<int64_t>(lane_bytes);
+            biases += panel_width;
+            scales += panel_width;
+            offsets += panel_width * taps;
+            panels_.push_back(panel);
+        }
+    }
+    for (size_t i = 0; i + 1 < panels_.size(); i++) {
+        const Panel & next = panels_[i + 1];
+        Panel & panel = panels_[i];
+        panel.paired = (i == 0 || !panels_[i - 1].paired) && panel.width == panel_width && next.group == panel.group &&
+                       next.first_tap == panel.first_tap && next.taps == panel.taps;
+    }
+}
+
+int64_t PackedConv1d::out_frames(int64_t frames, int64_t left, int64_t right) const {
+    const int64_t room = left + frames + right - span();
+    return room < 0 ? 0 : phases_ * (room / shape_.stride + 1);
+}
+
+} // namespace moss
