@@ -6,10 +6,10 @@
  *
  * RTF is the seconds of computation over the seconds of input and reply: below 1 is faster than real time. The first round warms up.
  */
-import { availableParallelism, cpus, loadavg } from 'node:os'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadModel } from 'moss-speech-native'
+import { list, machine, median, rounded, whole } from './harness.mjs'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,19 +19,10 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string', default: '1,2' },
   },
 })
-const rounds = Number(values.rounds)
-const threadCounts = values.threads.split(',').map(Number)
-if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--rounds must be a whole number from 1')
+const rounds = whole('rounds', values.rounds)
+const threadCounts = list(values.threads).map(Number)
 
 const QUESTIONS = ['Seven.', 'Please turn on the lights in the kitchen.', '请打开客厅的灯。', '你好。']
-
-function median(numbers) {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
-
-const rounded = (n, digits = 3) => Number(n.toFixed(digits))
 
 async function measure(threads) {
   const began = process.hrtime.bigint()
@@ -84,13 +75,6 @@ for (const threads of threadCounts) {
   file = basename(path)
   results.push(result)
 }
-const machine = {
-  cpu: cpus()[0]?.model.trim() ?? '',
-  cores: availableParallelism(),
-  loadAverage: rounded(loadavg()[0] ?? 0, 2), // of a busy machine the numbers say little
-  platform: `${process.platform}-${process.arch}`,
-  node: process.version,
-}
 console.log(
-  JSON.stringify({ model: file, questions: positionals.length || QUESTIONS.length, rounds, results, machine }, null, 2),
+  JSON.stringify({ model: file, questions: positionals.length || QUESTIONS.length, rounds, results, machine: machine() }, null, 2),
 )

@@ -119,7 +119,7 @@ void check_equal(const std::vector<float> & actual, const std::vector<float> & e
 
 /// With each kernel of that type in turn.
 void for_each_kernel(ConvType type, const std::function<void()> & body) {
-    const Conv1dKernel * kernels[6];
+    const Conv1dKernel * kernels[max_conv1d_kernels];
     const int count = conv1d_kernels(kernels);
     for (int i = 0; i < count; i++) {
         if (kernels[i]->type == type) {
@@ -205,19 +205,21 @@ TEST(matches_the_formula) {
     });
 }
 
-TEST(bf16_and_int8_round_weights_and_frames) {
+TEST(low_types_round_weights_and_frames) {
     const std::vector<Case> cases = {
         {{32, 32, 3, 1, 1, 1}, 71, 1, 1, Activation::leaky(0.1F), no_activation, true, false, true},
         {{20, 33, 7, 1, 5, 1}, 61, 15, 15, Activation::leaky(0.1F), Activation::leaky(0.2F), true, true, true},
         {{24, 16, 4, 3, 2, 2}, 40, 2, 9, {Activation::tanh}, {Activation::tanh}, false, true, false},
-        {{36, 70, 5, 1, 1, 1}, 25, 2, 2, no_activation, {Activation::relu}, true, false, false},
+        {{32, 70, 5, 1, 1, 1}, 25, 2, 2, no_activation, {Activation::relu}, true, false, false},
     };
-    for (const ConvType type : {ConvType::bf16, ConvType::int8}) {
-        const bool bytes = type == ConvType::int8;
+    for (const ConvType type : {ConvType::bf16, ConvType::int8, ConvType::q8_0}) {
         for_each_kernel(type, [&] {
             for (size_t i = 0; i < cases.size(); i++) {
                 Case c = cases[i];
-                const Conv1dShape & s = c.shape;
+                Conv1dShape & s = c.shape;
+                if (type == ConvType::q8_0) { // whole blocks
+                    s.in_channels = s.in_channels / s.groups <= 20 ? 32 * s.groups : 96 * s.groups;
+                }
                 const auto seed = static_cast<uint32_t>(100 * i + 7);
                 Matrix x = {s.in_channels, c.frames,
                             random_values(static_cast<size_t>(s.in_channels * c.frames), seed)};
@@ -253,7 +255,10 @@ TEST(bf16_and_int8_round_weights_and_frames) {
                 for (float & value : heard.values) {
                     value = activate(c.input, value);
                 }
-                if (bytes) {
+                if (type == ConvType::q8_0) {
+                    heard.values = to_int8(heard.values, 32);
+                    w = to_int8(w, 32);
+                } else if (type == ConvType::int8) {
                     heard.values = to_int8(heard.values, static_cast<size_t>(s.in_channels));
                     w = to_int8(w, static_cast<size_t>(row));
                 } else {
@@ -360,7 +365,7 @@ TEST(transposed_matches_the_formula) {
     }
 }
 
-TEST(transposed_rounds_little_in_bf16_and_int8) {
+TEST(transposed_rounds_little_in_low_types) {
     const Conv1dShape s = {32, 20, 16, 8};
     const Matrix x = {s.in_channels, 30, random_values(960, 1)};
     const auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), 2);
@@ -374,7 +379,7 @@ TEST(transposed_rounds_little_in_bf16_and_int8) {
         });
     };
     const std::vector<float> exact = run(ConvType::f32);
-    for (const ConvType type : {ConvType::bf16, ConvType::int8}) {
+    for (const ConvType type : {ConvType::bf16, ConvType::int8, ConvType::q8_0}) {
         for_each_kernel(type, [&] {
             const std::vector<float> rounded = run(type);
             double error = 0, power = 0;

@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t tile_floats =
     16384; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
-std::atomic<const Conv1dKernel *> chosen[3]; // by type
+std::atomic<const Conv1dKernel *> chosen[4]; // by type
 
 float apply(Activation activation, float x) {
     switch (activation.kind) {
@@ -80,7 +80,7 @@ const Conv1dKernel & conv1d_kernel(ConvType type) {
     if (const Conv1dKernel * kernel = choice.load(std::memory_order_relaxed)) {
         return *kernel;
     }
-    const Conv1dKernel * kernels[6];
+    const Conv1dKernel * kernels[max_conv1d_kernels];
     const int count = conv1d_kernels(kernels);
     const auto find = [&](ConvType wanted) {
         return std::find_if(kernels, kernels + count, [&](const Conv1dKernel * k) { return k->type == wanted; });
@@ -100,7 +100,7 @@ void set_conv1d_kernel(const Conv1dKernel * kernel) {
     }
 }
 
-int conv1d_kernels(const Conv1dKernel * (&kernels)[6]) {
+int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
     int count = 0;
     const CpuFeatures & cpu = cpu_features();
     const auto add = [&](bool runs, const Conv1dKernel & kernel) {
@@ -113,10 +113,13 @@ int conv1d_kernels(const Conv1dKernel * (&kernels)[6]) {
     add(cpu.avx2, conv1d_avx2);
     add(cpu.avx512_bf16, conv1d_avx512bf16);
     add(cpu.avx512_vnni, conv1d_avx512vnni);
+    add(cpu.avx512_vnni, conv1d_avx512vnni_q8_0);
     add(cpu.avx2, conv1d_avx2_int8);
+    add(cpu.avx2, conv1d_avx2_q8_0);
 #elif defined(__aarch64__) || defined(_M_ARM64)
     add(true, conv1d_neon);
     add(cpu.dotprod, conv1d_dotprod);
+    add(cpu.dotprod, conv1d_dotprod_q8_0);
 #endif
     add(true, conv1d_portable);
     return count;
@@ -187,7 +190,8 @@ class Conv1dTask {
         out_ = conv.shape_.out_channels;
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
-        value_bytes_ = kernel_->type == ConvType::int8 ? 1 : kernel_->type == ConvType::bf16 ? 2 : 4;
+        value_bytes_ = 4 / conv1d_lane(kernel_->type);
+        block_ = kernel_->type == ConvType::q8_0 ? conv1d_block : conv.shape_.in_channels;
         input_ = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
         output_ = {static_cast<Activation::Kind>(parameters_.output), parameters_.output_slope};
         for (const PackedConv1d::Panel & panel : conv.panels_) {
@@ -243,30 +247,32 @@ class Conv1dTask {
         thread_local std::vector<float> scales;
         step_ = channels * value_bytes_;
         copy.resize(static_cast<size_t>((to - from) * step_));
-        scales.resize(static_cast<size_t>(to - from));
+        const int64_t blocks = channels / block_;
+        scales.resize(static_cast<size_t>((to - from) * blocks));
         for (int64_t t = from; t < to; t++) {
             const bool inside = t >= 0 && t < x_->ne[1];
-            load_frame(inside ? x + t * x_step : nullptr, copy.data() + (t - from) * step_, scales.data() + (t - from));
+            load_frame(inside ? x + t * x_step : nullptr, copy.data() + (t - from) * step_,
+                       scales.data() + (t - from) * blocks);
         }
         base_ = copy.data();
-        frame_scales_ = scales.data();
+        input_scales_ = scales.data();
     }
 
     // One frame; `x` is null for padding.
-    void load_frame(const float * x, std::byte * to, float * scale) const {
+    void load_frame(const float * x, std::byte * to, float * scales) const {
         const int64_t channels = conv_.shape_.in_channels;
         if (x == nullptr) {
             std::fill(to, to + step_, static_cast<std::byte>(kernel_->zero));
-            *scale = 0.0F;
+            std::fill(scales, scales + channels / block_, 0.0F);
         } else if (kernel_->load == nullptr) {
             apply(input_, x, reinterpret_cast<float *>(to), channels);
         } else if (input_.linear()) {
-            kernel_->load(x, channels, input_.factor(), to, scale);
+            kernel_->load(x, channels, block_, input_.factor(), to, scales);
         } else {
             thread_local std::vector<float> activated;
             activated.resize(static_cast<size_t>(channels));
             apply(input_, x, activated.data(), channels);
-            kernel_->load(activated.data(), channels, 1.0F, to, scale);
+            kernel_->load(activated.data(), channels, block_, 1.0F, to, scales);
         }
     }
 
@@ -289,17 +295,21 @@ class Conv1dTask {
         tile.tap_step = shape.dilation * step_;
         tile.taps = panel.taps;
         tile.lanes = bytes / 4;
-        if (tile.tap_step == bytes && kernel.type != ConvType::int8) { // taps follow each other in memory
+        if (tile.tap_step == bytes &&
+            (kernel.type == ConvType::f32 || kernel.type == ConvType::bf16)) { // taps follow each other in memory
             tile.lanes *= tile.taps;
             tile.taps = 1;
         }
-        tile.row_frames = shape.stride;
-        tile.tap_frames = shape.dilation;
+        const int64_t frame_scales = shape.in_channels / block_;
+        tile.blocks = kernel.type == ConvType::q8_0 ? frame_scales / shape.groups : 0; // INT8's spans all groups
+        tile.row_scales = shape.stride * frame_scales;
+        tile.tap_scales = shape.dilation * frame_scales;
         tile.weights = panel.weights;
         tile.weights2 = second != nullptr ? second->weights : nullptr;
         tile.offsets = panel.offsets;
         tile.offsets2 = second != nullptr ? second->offsets : nullptr;
         tile.scales = panel.scales;
+        tile.scales2 = second != nullptr ? second->scales : nullptr;
         tile.biases = biases;
         tile.slope = output_.factor();
         const bool fused = whole && output_.linear();
@@ -314,7 +324,8 @@ class Conv1dTask {
             const int64_t rows = std::min(kernel.max_rows, last - t);
             tile.x =
                 base_ + (t - first) * tile.row_step + panel.first_tap * shape.dilation * step_ + panel.group * bytes;
-            tile.frame_scales = frame_scales_ + (t - first) * shape.stride + panel.first_tap * shape.dilation;
+            tile.input_scales = input_scales_ + (t - first) * tile.row_scales + panel.first_tap * tile.tap_scales +
+                                panel.group * tile.blocks;
             float * y = y_ + t * out_ + panel.out;
             const float * added = residual == nullptr ? nullptr : residual + t * residual_step;
             if (fused) {
@@ -350,13 +361,14 @@ class Conv1dTask {
     Parameters parameters_{};
     const Conv1dKernel * kernel_ = nullptr;
     int64_t value_bytes_ = 4; // of the kernel's inputs
+    int64_t block_ = 0;       // channels that share a scale
     Activation input_, output_;
     int64_t out_ = 0;    // channels of the packed convolution
     int64_t frames_ = 0; // of the packed convolution
     int64_t units_ = 0;  // single panels and pairs
     const std::byte * base_ = nullptr;
     int64_t step_ = 0; // bytes from one input frame to the next
-    const float * frame_scales_ = nullptr;
+    const float * input_scales_ = nullptr;
 };
 
 namespace {

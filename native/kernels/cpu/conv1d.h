@@ -33,8 +33,9 @@ struct Activation {
 enum class ConvType : int32_t {
     f32,
     bf16, ///< weights and inputs rounded to BF16
-    int8, ///< a scale for each output channel's weights, and one for each frame of the input, so that a row's result
-          ///< does not depend on its neighbours
+    int8, ///< a scale for each output channel's weights, and one for each frame of the input
+    q8_0, ///< the same for each run of 32 input channels, as ggml's Q8_0 has it
+          // No scale spans frames: a row's result does not depend on its neighbours.
 };
 
 /// Sizes of a convolution, checked by PackedConv1d: all > 0, channels divisible by groups.
@@ -52,8 +53,9 @@ class PackedConv1d {
   public:
     /// PyTorch's Conv1d. `weight` [out_channels][kernel_size][in_channels / groups], the input channel fastest (the
     /// GGUF's layout; not PyTorch's own); `bias` [out_channels] or null. Throws std::invalid_argument for impossible
-    /// sizes. Where this CPU is not faster in `type`, or channels do not fill its lanes (2 of BF16, 4 of INT8), the
-    /// weights are rounded to it and computed with in F32: type() says so.
+    /// sizes. Where this CPU is not faster in `type`, or a group's channels are no multiple of what it computes at once
+    /// (2 of BF16, 4 of INT8, 32 of Q8_0), the weights are rounded to it (not to Q8_0) and computed with in F32: type()
+    /// says so.
     PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type = ConvType::f32);
 
     /// PyTorch's ConvTranspose1d, whose output is cut: `drop` samples at its start, and its end so that T frames give
@@ -93,8 +95,8 @@ class PackedConv1d {
     struct Panel {
         const std::byte * weights; // [tap][channel / lane][16] lanes of 32 bits
         const float * biases;      // [16]
-        const float * scales;      // INT8: [16]
-        const int32_t * offsets;   // INT8: [tap][16], what the inputs' zero adds to a sum, negative
+        const float * scales;      // INT8: [16]; Q8_0: [tap][block][16]
+        const int32_t * offsets;   // INT8, Q8_0: [tap][block][16], what the inputs' zero adds to a sum, negative
         int64_t first_tap;         // taps outside first_tap .. first_tap + taps are zero
         int64_t taps;
         int64_t out;   // its first output channel

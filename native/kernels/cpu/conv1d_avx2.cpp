@@ -20,6 +20,7 @@ struct Vector {
     static void store(float * p, type v) { _mm256_storeu_ps(p, v); }
     static type broadcast(const float * p) { return _mm256_broadcast_ss(p); }
     static type add(type a, type b) { return _mm256_add_ps(a, b); }
+    static type mul(type a, type b) { return _mm256_mul_ps(a, b); }
     static type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
     static type leaky(type v, type slope) {
         return _mm256_fmadd_ps(slope, _mm256_min_ps(v, zero()), _mm256_max_ps(v, zero()));
@@ -45,7 +46,7 @@ struct Bytes : Vector {
     }
 };
 
-void load(const float * x, int64_t channels, float slope, void * to, float * scale) {
+void load_block(const float * x, int64_t channels, float slope, int8_t * out, float * scale) {
     const __m256 slopes = _mm256_set1_ps(slope);
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
     const auto one = [&](int64_t c) { return (x[c] > 0.0F ? 1.0F : slope) * x[c]; };
@@ -66,7 +67,6 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
     }
     *scale = largest / 127.0F;
     const float factor = largest > 0.0F ? 127.0F / largest : 0.0F;
-    auto * out = static_cast<int8_t *>(to);
     for (c = 0; c + 8 <= channels; c += 8) {
         const __m256i rounded =
             _mm256_cvtps_epi32(_mm256_mul_ps(Vector::leaky(Vector::load(x + c), slopes), _mm256_set1_ps(factor)));
@@ -78,12 +78,21 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
     }
 }
 
+void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales) {
+    auto * out = static_cast<int8_t *>(to);
+    for (int64_t c = 0; c < channels; c += block) {
+        load_block(x + c, block, slope, out + c, scales++);
+    }
+}
+
 } // namespace
 
 // 6 x 2 accumulators, 2 weights and a broadcast value: 15 of 16 registers.
 const Conv1dKernel conv1d_avx2 = {"avx2", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0};
 
 // 4 x 2 sums, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_avx2_int8 = {"avx2_int8", ConvType::int8, 4, conv1d_run<Int8Tile, Bytes, 4, false>, load, 0};
+const Conv1dKernel conv1d_avx2_int8 = {"avx2", ConvType::int8, 4, conv1d_run<Int8Tile<false>, Bytes, 4, false>, load,
+                                       0};
+const Conv1dKernel conv1d_avx2_q8_0 = {"avx2", ConvType::q8_0, 4, conv1d_run<Int8Tile<true>, Bytes, 4, false>, load, 0};
 
 } // namespace moss

@@ -22,6 +22,7 @@ struct Vector {
     static void store(float * p, type v) { _mm512_storeu_ps(p, v); }
     static type broadcast(const float * p) { return _mm512_set1_ps(*p); }
     static type add(type a, type b) { return _mm512_add_ps(a, b); }
+    static type mul(type a, type b) { return _mm512_mul_ps(a, b); }
     static type fma(type a, type b, type c) { return _mm512_fmadd_ps(a, b, c); }
     static type leaky(type v, type slope) {
         return _mm512_fmadd_ps(slope, _mm512_maskz_min_ps(0xFFFF, v, zero()), _mm512_maskz_max_ps(0xFFFF, v, zero()));
@@ -35,7 +36,7 @@ struct Vector {
 
 constexpr int32_t zero = 128;
 
-void load(const float * x, int64_t channels, float slope, void * to, float * scale) {
+void load_block(const float * x, int64_t channels, float slope, uint8_t * out, float * scale) {
     const __m512 slopes = _mm512_set1_ps(slope);
     __m512 most = _mm512_setzero_ps();
     const auto at = [&](int64_t c, __mmask16 & mask) {
@@ -50,17 +51,25 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
     const float largest = _mm512_reduce_max_ps(most);
     *scale = largest / 127.0F;
     const __m512 factor = _mm512_set1_ps(largest > 0.0F ? 127.0F / largest : 0.0F);
-    auto * out = static_cast<uint8_t *>(to);
     for (int64_t c = 0; c < channels; c += 16) {
         const __m512i rounded = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(at(c, mask), factor));
         _mm512_mask_cvtepi32_storeu_epi8(out + c, mask, _mm512_add_epi32(rounded, _mm512_set1_epi32(zero)));
     }
 }
 
+void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales) {
+    auto * out = static_cast<uint8_t *>(to);
+    for (int64_t c = 0; c < channels; c += block) {
+        load_block(x + c, block, slope, out + c, scales++);
+    }
+}
+
 } // namespace
 
 // 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
-const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::int8, 6, conv1d_run<Int8Tile, Vector, 6, true>, load,
-                                        zero};
+const Conv1dKernel conv1d_avx512vnni = {
+    "avx512_vnni", ConvType::int8, 6, conv1d_run<Int8Tile<false>, Vector, 6, true>, load, zero};
+const Conv1dKernel conv1d_avx512vnni_q8_0 = {
+    "avx512_vnni", ConvType::q8_0, 6, conv1d_run<Int8Tile<true>, Vector, 6, true>, load, zero};
 
 } // namespace moss

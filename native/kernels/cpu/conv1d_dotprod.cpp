@@ -22,6 +22,7 @@ struct Vector {
     static void store(float * p, type v) { vst1q_f32(p, v); }
     static type broadcast(const float * p) { return vld1q_dup_f32(p); }
     static type add(type a, type b) { return vaddq_f32(a, b); }
+    static type mul(type a, type b) { return vmulq_f32(a, b); }
     static type fma(type a, type b, type c) { return vfmaq_f32(c, a, b); }
     static type leaky(type v, type slope) { return vfmaq_f32(vmaxq_f32(v, zero()), slope, vminq_f32(v, zero())); }
     static lanes load_lanes(const lane * p) { return vreinterpretq_s8_s32(vld1q_s32(p)); }
@@ -31,7 +32,7 @@ struct Vector {
     static sums dot_bytes(lanes x, lanes w, sums sum) { return vdotq_s32(sum, x, w); }
 };
 
-void load(const float * x, int64_t channels, float slope, void * to, float * scale) {
+void load_block(const float * x, int64_t channels, float slope, int8_t * out, float * scale) {
     const float32x4_t slopes = vdupq_n_f32(slope); // channels are a multiple of 4
     float32x4_t most = Vector::zero();
     for (int64_t c = 0; c < channels; c += 4) {
@@ -40,7 +41,6 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
     const float largest = vmaxvq_f32(most);
     *scale = largest / 127.0F;
     const float32x4_t factor = vdupq_n_f32(largest > 0.0F ? 127.0F / largest : 0.0F);
-    auto * out = static_cast<int8_t *>(to);
     for (int64_t c = 0; c < channels; c += 4) {
         const int32x4_t rounded = vcvtnq_s32_f32(vmulq_f32(Vector::leaky(vld1q_f32(x + c), slopes), factor));
         const int16x4_t words = vmovn_s32(rounded);
@@ -49,9 +49,19 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
     }
 }
 
+void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales) {
+    auto * out = static_cast<int8_t *>(to);
+    for (int64_t c = 0; c < channels; c += block) {
+        load_block(x + c, block, slope, out + c, scales++);
+    }
+}
+
 } // namespace
 
 // 4 x 4 sums of integers, 4 weights and a broadcast value: 21 of 32 registers; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::int8, 4, conv1d_run<Int8Tile, Vector, 4, false>, load, 0};
+const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::int8, 4, conv1d_run<Int8Tile<false>, Vector, 4, false>, load,
+                                     0};
+const Conv1dKernel conv1d_dotprod_q8_0 = {
+    "dotprod", ConvType::q8_0, 4, conv1d_run<Int8Tile<true>, Vector, 4, false>, load, 0};
 
 } // namespace moss

@@ -36,12 +36,8 @@ float from_bf16(uint16_t value) {
     return result;
 }
 
-int64_t values_a_lane(ConvType type) {
-    return type == ConvType::int8 ? 4 : type == ConvType::bf16 ? 2 : 1;
-}
-
-/// What INT8 multiplies an output channel's weights by.
-float int8_scale(const float * row, int64_t count) {
+/// What a run of weights is multiplied by.
+float scale_of(const float * row, int64_t count) {
     float largest = 0.0F;
     for (int64_t i = 0; i < count; i++) {
         largest = std::max(largest, std::fabs(row[i]));
@@ -115,10 +111,15 @@ void PackedConv1d::pack(const float * weight, const float * bias, ConvType type)
     const int64_t channels = shape_.in_channels / shape_.groups;
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
-    if (type != ConvType::f32 && conv1d_kernel(type).type == type && channels % values_a_lane(type) == 0) {
+    const int64_t unit = type == ConvType::q8_0 ? conv1d_block : conv1d_lane(type);
+    if (type != ConvType::f32 && conv1d_kernel(type).type == type && channels % unit == 0) {
         kernel_ = &conv1d_kernel(type);
     }
-    const int64_t lanes = channels / values_a_lane(this->type());
+    const int64_t lane = conv1d_lane(this->type());
+    const int64_t lanes = channels / lane;
+    const bool q8 = this->type() == ConvType::q8_0;
+    const int64_t block = q8 ? conv1d_block : channels;
+    const int64_t blocks = taps * (channels / block);
     const auto zero_tap = [&](const Panel & panel, int64_t tap) {
         for (int64_t o = panel.out; o < panel.out + panel.width; o++) {
             const float * row = weight + (o * taps + tap) * channels;
@@ -128,8 +129,9 @@ void PackedConv1d::pack(const float * weight, const float * bias, ConvType type)
         }
         return true;
     };
-    // A panel's lanes, its biases and scales, and its offsets; in whole lines of 64 bytes.
-    const int64_t size = panel_width * (taps * lanes + 2 + taps) * static_cast<int64_t>(lane_bytes);
+    // A panel's lanes, biases, scales and offsets, in whole lines of 64 bytes.
+    const int64_t scale_count = panel_width * (q8 ? blocks : 1);
+    const int64_t size = (panel_width * (taps * lanes + 1 + blocks) + scale_count) * static_cast<int64_t>(lane_bytes);
     storage_.assign(static_cast<size_t>(panels * size + 64), std::byte{0});
     void * aligned = storage_.data();
     size_t room = storage_.size();
@@ -137,7 +139,7 @@ void PackedConv1d::pack(const float * weight, const float * bias, ConvType type)
     std::byte * tables = to + panels * panel_width * taps * lanes * static_cast<int64_t>(lane_bytes);
     auto * biases = reinterpret_cast<float *>(tables); // side by side, so that two panels' are one run
     float * scales = biases + panels * panel_width;
-    auto * offsets = reinterpret_cast<int32_t *>(scales + panels * panel_width);
+    auto * offsets = reinterpret_cast<int32_t *>(scales + panels * scale_count);
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
             Panel panel{};
@@ -160,38 +162,36 @@ void PackedConv1d::pack(const float * weight, const float * bias, ConvType type)
             panel.offsets = offsets;
             for (int64_t i = 0; i < panel.width; i++) {
                 const int64_t o = panel.out + i;
-                const float * row = weight + o * taps * channels;
-                const float scale = int8_scale(row, taps * channels);
+                const float * values = weight + (o * taps + panel.first_tap) * channels;
                 biases[i] = bias != nullptr ? bias[o] : 0.0F;
+                float scale = scale_of(values, panel.taps * channels);
                 scales[i] = scale;
-                for (int64_t tap = 0; tap < panel.taps; tap++) {
-                    const float * values = row + (panel.first_tap + tap) * channels;
-                    int32_t sum = 0;
-                    for (int64_t c = 0; c < channels; c++) {
-                        const int64_t per = values_a_lane(this->type());
-                        std::byte * lane = to + ((tap * lanes + c / per) * panel_width + i) * lane_bytes;
-                        if (this->type() == ConvType::int8) {
-                            const int8_t value = to_int8(values[c], scale);
-                            std::memcpy(lane + c % per, &value, 1);
-                            sum += value;
-                        } else if (this->type() == ConvType::bf16) {
-                            const uint16_t value = to_bf16(values[c]);
-                            std::memcpy(lane + c % per * 2, &value, 2);
-                        } else {
-                            const float value = type == ConvType::int8
-                                                    ? scale * static_cast<float>(to_int8(values[c], scale))
-                                                : type == ConvType::bf16 ? from_bf16(to_bf16(values[c]))
-                                                                         : values[c];
-                            std::memcpy(lane, &value, sizeof(value));
-                        }
+                for (int64_t k = 0; k < panel.taps * channels; k++) { // tap and channel
+                    if (q8 && k % block == 0) {
+                        scale = scale_of(values + k, block);
+                        scales[k / block * panel_width + i] = scale;
                     }
-                    offsets[tap * panel_width + i] = kernel_ == nullptr ? 0 : -kernel_->zero * sum;
+                    std::byte * at = to + (k / lane * panel_width + i) * lane_bytes;
+                    if (lane == 4) {
+                        const int8_t value = to_int8(values[k], scale);
+                        std::memcpy(at + k % lane, &value, 1);
+                        offsets[k / block * panel_width + i] -= kernel_->zero * value;
+                    } else if (lane == 2) {
+                        const uint16_t value = to_bf16(values[k]);
+                        std::memcpy(at + k % lane * 2, &value, 2);
+                    } else {
+                        const float value = type == ConvType::int8
+                                                ? scale * static_cast<float>(to_int8(values[k], scale))
+                                            : type == ConvType::bf16 ? from_bf16(to_bf16(values[k]))
+                                                                     : values[k];
+                        std::memcpy(at, &value, sizeof(value));
+                    }
                 }
             }
             to += panel_width * taps * lanes * static_cast<int64_t>(lane_bytes);
             biases += panel_width;
-            scales += panel_width;
-            offsets += panel_width * taps;
+            scales += scale_count;
+            offsets += panel_width * blocks;
             panels_.push_back(panel);
         }
     }
