@@ -9,24 +9,6 @@ namespace moss {
 
 namespace {
 
-std::vector<float> to_floats(const ggml_tensor * tensor) {
-    const auto count = static_cast<size_t>(ggml_nelements(tensor));
-    std::vector<float> values(count);
-    if (tensor->type == GGML_TYPE_F32) {
-        ggml_backend_tensor_get(tensor, values.data(), 0, count * sizeof(float));
-        return values;
-    }
-    std::vector<uint8_t> raw(ggml_nbytes(tensor));
-    ggml_backend_tensor_get(tensor, raw.data(), 0, raw.size());
-    if (tensor->type == GGML_TYPE_I8) {
-        std::transform(raw.begin(), raw.end(), values.begin(),
-                       [](uint8_t byte) { return static_cast<float>(static_cast<int8_t>(byte)); });
-    } else {
-        ggml_get_type_traits(tensor->type)->to_float(raw.data(), values.data(), ggml_nelements(tensor));
-    }
-    return values;
-}
-
 struct Filter {
     std::vector<float> values;
     ConvType type;
@@ -34,13 +16,15 @@ struct Filter {
 
 /// The tensor [row, outputs].
 Filter load_filter(const Weights & weights, const std::string & name, int64_t row, int64_t outputs) {
-    const ggml_tensor * tensor = weights.get_any(name, {row, outputs});
-    Filter filter = {to_floats(tensor), ConvType::f32};
-    if (tensor->type == GGML_TYPE_BF16) {
+    const ggml_type type = weights.type(name, {row, outputs});
+    Filter filter = {weights.values(name, {row, outputs}), ConvType::f32};
+    if (type == GGML_TYPE_BF16) {
         filter.type = ConvType::bf16;
-    } else if (tensor->type == GGML_TYPE_I8) {
+    } else if (type == GGML_TYPE_Q8_0) {
+        filter.type = ConvType::q8_0;
+    } else if (type == GGML_TYPE_I8) {
         filter.type = ConvType::int8;
-        const std::vector<float> scales = to_floats(weights.get_f32(name + "_scale", {outputs}));
+        const std::vector<float> scales = weights.values(name + "_scale", {outputs});
         for (size_t i = 0; i < filter.values.size(); i++) {
             filter.values[i] *= scales[i / static_cast<size_t>(row)];
         }
@@ -64,7 +48,7 @@ PackedConv1d load_conv1d(const Weights & weights, const std::string & name, cons
     const int64_t inputs = shape.in_channels / shape.groups;
     Filter filter = load_filter(weights, name + ".weight", inputs * shape.kernel_size, shape.out_channels);
     std::vector<float> & weight = filter.values;
-    std::vector<float> bias = to_floats(weights.get_f32(name + ".bias", {shape.out_channels}));
+    std::vector<float> bias = weights.values(name + ".bias", {shape.out_channels});
     if (edit.reverse_inputs) {
         for (auto row = weight.begin(); row != weight.end(); row += inputs) { // of one tap
             std::reverse(row, row + inputs);
@@ -93,9 +77,25 @@ PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & 
     const Filter filter = load_filter(weights, weight_name, shape.in_channels * shape.kernel_size, shape.out_channels);
     std::vector<float> bias(static_cast<size_t>(shape.out_channels), 0.0F);
     if (!bias_name.empty()) {
-        bias = to_floats(weights.get_f32(bias_name, {shape.out_channels}));
+        bias = weights.values(bias_name, {shape.out_channels});
     }
     return PackedConv1d::transposed(shape, drop, filter.values.data(), bias.data(), filter.type);
+}
+
+std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const std::string & name, int64_t in,
+                                                int64_t out, bool with_bias) {
+    const ggml_type type = weights.type(name + ".weight", {in, out});
+    if (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16 && type != GGML_TYPE_Q8_0) {
+        return nullptr;
+    }
+    const Filter filter = load_filter(weights, name + ".weight", in, out);
+    std::vector<float> bias;
+    if (with_bias) {
+        bias = weights.values(name + ".bias", {out});
+    }
+    auto linear = std::make_shared<const PackedConv1d>(Conv1dShape{in, out}, filter.values.data(),
+                                                       with_bias ? bias.data() : nullptr, filter.type);
+    return linear->type() == filter.type ? linear : nullptr; // in F32 it would take more memory than it must
 }
 
 } // namespace moss

@@ -6,6 +6,7 @@
 
 #include "../kernels/cpu/conv1d.h"
 
+#include <memory>
 #include <string>
 
 namespace moss {
@@ -17,8 +18,8 @@ struct ConvEdit {
     bool negate = false;          ///< weights and bias times -1
 };
 
-// The weights' type decides in what they multiply (ConvType): BF16 as such; I8 in INT8, where `NAME_scale` [Cout] F32
-// holds what an output channel's weights are multiplied by; every other type in F32.
+// The weights' type decides in what they multiply (ConvType): BF16 and Q8_0 as such; I8 in INT8, where `NAME_scale`
+// [Cout] holds what an output channel's weights are multiplied by; every other type in F32.
 
 /// `name.weight` [Cin / groups * kernel, Cout], input channel fastest, and `name.bias` [Cout]. Throws model_format.
 PackedConv1d load_conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape,
@@ -31,5 +32,11 @@ PackedConv1d load_filter1d(const Weights & weights, const std::string & name, co
 /// Cout], and `bias_name` [Cout], empty for none. Throws model_format.
 PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,
                                    const std::string & bias_name, const Conv1dShape & shape, int64_t drop);
+
+/// A linear layer as a convolution of width 1: `name.weight` [in, out] and, where it has one, `name.bias` [out]. Null
+/// where ggml's own product serves better: types other than F32, BF16 and Q8_0, CPUs without a kernel for them. Throws
+/// model_format.
+std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const std::string & name, int64_t in,
+                                                int64_t out, bool with_bias);
 
 } // namespace moss

@@ -1,5 +1,7 @@
 #include "graph.h"
 
+#include "../kernels/cpu/work.h"
+
 #include <stdexcept>
 
 namespace moss {
@@ -16,9 +18,8 @@ ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
 }
 
 /// Threads meet at a barrier after every node: on an idle machine for a microsecond, on a busy one until the scheduler
-/// brings the last of them back. So nodes must be long: on two busy cores nano's decoder took 8 times as long with two
-/// threads as with one.
-constexpr double work_for_threads = 4e6;
+/// brings the last of them back. So nodes must be long: this many multiplications take 5 to 40 µs.
+constexpr double work_for_threads = 5e5;
 
 /// Multiplications a node, on average.
 double work_a_node(ggml_cgraph * graph) {
@@ -27,8 +28,8 @@ double work_a_node(ggml_cgraph * graph) {
         const ggml_tensor * node = ggml_graph_node(graph, i);
         if (node->op == GGML_OP_MUL_MAT) {
             work += double(node->src[0]->ne[0]) * double(ggml_nelements(node));
-        } else if (node->op == GGML_OP_CUSTOM) { // a convolution, of a few taps and a hundred channels or so
-            work += 256.0 * double(ggml_nelements(node));
+        } else if (node->op == GGML_OP_CUSTOM) {
+            work += work_of(node);
         }
     }
     return work / ggml_graph_n_nodes(graph);

@@ -8,10 +8,17 @@
 namespace moss {
 
 Linear::Linear(const Weights & weights, const std::string & name, int64_t in, int64_t out, bool with_bias)
-    : weight(weights.get(name + ".weight", {in, out})),
-      bias(with_bias ? weights.get_f32(name + ".bias", {out}) : nullptr) {}
+    : packed(load_linear(weights, name, in, out, with_bias)) {
+    if (!packed) {
+        weight = weights.get(name + ".weight", {in, out});
+        bias = with_bias ? weights.get_f32(name + ".bias", {out}) : nullptr;
+    }
+}
 
 ggml_tensor * Linear::operator()(Graph & g, ggml_tensor * x) const {
+    if (packed) {
+        return conv1d(g, x, *packed);
+    }
     x = ggml_mul_mat(g, weight, x); // [out, T]
     return bias ? ggml_add(g, x, bias) : x;
 }

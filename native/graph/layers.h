@@ -12,8 +12,10 @@
 
 namespace moss {
 
-/// y = W x + b. W [in, out] of any matrix type; the bias may be absent.
+/// y = W x + b. W [in, out] of any matrix type; the bias may be absent. Either packed for our kernels or ggml's
+/// tensors.
 struct Linear {
+    std::shared_ptr<const PackedConv1d> packed;
     ggml_tensor * weight = nullptr;
     ggml_tensor * bias = nullptr;
 

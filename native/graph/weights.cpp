@@ -1,6 +1,6 @@
 #include "weights.h"
 
-#include "io/quantize.h"
+#include "../io/quantize.h"
 
 #include <algorithm>
 
@@ -10,8 +10,7 @@ namespace {
 
 constexpr const char * weight_types = "F32, F16, BF16, Q4_0 … Q8_0 or Q2_K … Q6_K";
 
-Shape shape_of(const ggml_tensor * tensor) {
-    Shape shape(tensor->ne, tensor->ne + GGML_MAX_DIMS);
+Shape trimmed(Shape shape) {
     while (shape.size() > 1 && shape.back() == 1) {
         shape.pop_back();
     }
@@ -20,7 +19,7 @@ Shape shape_of(const ggml_tensor * tensor) {
 
 } // namespace
 
-Weights::Weights(const GgufFile & file) {
+Weights::Weights(const GgufFile & file) : file_(file) {
     if (file.tensors().empty()) {
         throw model_format_error("tensors", "some", "none");
     }
@@ -28,65 +27,85 @@ Weights::Weights(const GgufFile & file) {
         if (!is_weight_type(info.type) && info.type != GGML_TYPE_I8) {
             throw model_format_error(info.name, weight_types, ggml_type_name(info.type));
         }
+        infos_[info.name] = &info;
     }
     context_.reset(ggml_init({file.tensors().size() * ggml_tensor_overhead(), nullptr, true}));
-    for (const TensorInfo & info : file.tensors()) {
-        ggml_set_name(ggml_new_tensor(context_.get(), info.type, int(info.shape.size()), info.shape.data()),
-                      info.name.c_str());
+}
+
+bool Weights::has(const std::string & name) const {
+    return infos_.count(name) > 0;
+}
+
+const TensorInfo & Weights::find(const std::string & name, const Shape & shape) const {
+    const Shape expected = trimmed(shape);
+    const auto found = infos_.find(name);
+    if (found == infos_.end()) {
+        throw model_format_error(name, "a tensor of shape " + to_string(expected), "no such tensor");
+    }
+    if (trimmed(found->second->shape) != expected) {
+        throw model_format_error(name, "shape " + to_string(expected),
+                                 "shape " + to_string(trimmed(found->second->shape)));
+    }
+    return *found->second;
+}
+
+ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const {
+    const TensorInfo & info = find(name, shape);
+    if (info.type == GGML_TYPE_I8) {
+        throw model_format_error(name, weight_types, "I8, which is for convolutions");
+    }
+    if (ggml_tensor * known = ggml_get_tensor(context_.get(), name.c_str())) {
+        return known;
     }
     ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     if (!device) {
         throw MossError(code::internal, "no CPU backend is loaded");
     }
-    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), ggml_backend_dev_buffer_type(device)));
-    if (!buffer_) {
+    ggml_tensor * tensor =
+        ggml_new_tensor(context_.get(), info.type, static_cast<int>(info.shape.size()), info.shape.data());
+    ggml_set_name(tensor, name.c_str());
+    ggml_backend_buffer_type_t memory = ggml_backend_dev_buffer_type(device);
+    ggml_backend_buffer_ptr buffer(
+        ggml_backend_buft_alloc_buffer(memory, ggml_backend_buft_get_alloc_size(memory, tensor)));
+    if (!buffer) {
         throw MossError(code::out_of_memory, "no memory for the model's weights");
     }
-    ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    for (const TensorInfo & info : file.tensors()) {
-        file.read(info, ggml_get_data(ggml_get_tensor(context_.get(), info.name.c_str())));
-    }
-}
-
-bool Weights::has(const std::string & name) const {
-    return ggml_get_tensor(context_.get(), name.c_str()) != nullptr;
-}
-
-ggml_tensor * Weights::get_any(const std::string & name, const Shape & shape) const {
-    Shape expected = shape;
-    while (expected.size() > 1 && expected.back() == 1) {
-        expected.pop_back();
-    }
-    ggml_tensor * tensor = ggml_get_tensor(context_.get(), name.c_str());
-    if (!tensor) {
-        throw model_format_error(name, "a tensor of shape " + to_string(expected), "no such tensor");
-    }
-    if (shape_of(tensor) != expected) {
-        throw model_format_error(name, "shape " + to_string(expected), "shape " + to_string(shape_of(tensor)));
-    }
-    return tensor;
-}
-
-ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const {
-    ggml_tensor * tensor = get_any(name, shape);
-    if (tensor->type == GGML_TYPE_I8) {
-        throw model_format_error(name, weight_types, "I8, which is for convolutions");
-    }
+    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    ggml_backend_tensor_alloc(buffer.get(), tensor, ggml_backend_buffer_get_base(buffer.get()));
+    file_.read(info, ggml_get_data(tensor));
+    buffers_.push_back(std::move(buffer));
     return tensor;
 }
 
 ggml_tensor * Weights::get_f32(const std::string & name, const Shape & shape) const {
-    ggml_tensor * tensor = get(name, shape);
-    if (tensor->type != GGML_TYPE_F32) {
-        throw model_format_error(name, "type f32", std::string("type ") + ggml_type_name(tensor->type));
+    const ggml_type type = this->type(name, shape);
+    if (type != GGML_TYPE_F32) {
+        throw model_format_error(name, "type f32", std::string("type ") + ggml_type_name(type));
     }
-    return tensor;
+    return get(name, shape);
+}
+
+ggml_type Weights::type(const std::string & name, const Shape & shape) const {
+    return find(name, shape).type;
+}
+
+std::vector<float> Weights::values(const std::string & name, const Shape & shape) const {
+    const TensorInfo & info = find(name, shape);
+    std::vector<uint8_t> raw(info.bytes);
+    file_.read(info, raw.data());
+    if (info.type != GGML_TYPE_I8) {
+        return dequantize(info.type, raw.data(), raw.size());
+    }
+    std::vector<float> values(raw.size());
+    std::transform(raw.begin(), raw.end(), values.begin(),
+                   [](uint8_t byte) { return static_cast<float>(static_cast<int8_t>(byte)); });
+    return values;
 }
 
 size_t Weights::bytes(const std::string & prefix) const {
     size_t sum = 0;
-    for (ggml_tensor * t = ggml_get_first_tensor(context_.get()); t; t = ggml_get_next_tensor(context_.get(), t)) {
-        sum += std::string(t->name).compare(0, prefix.size(), prefix) == 0 ? ggml_nbytes(t) : 0;
+    for (const auto & [name, info] : infos_) {
+        sum += name.compare(0, prefix.size(), prefix) == 0 ? info->bytes : 0;
     }
     return sum;
 }

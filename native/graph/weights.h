@@ -1,4 +1,4 @@
-// A model's weights: read once, checked against what the network expects, never changed.
+// A model's weights: read when a network asks for them, checked against what it expects, never changed.
 
 #pragma once
 
@@ -6,33 +6,45 @@
 
 #include "ggml-cpp.h"
 
+#include <map>
 #include <string>
+#include <vector>
 
 namespace moss {
 
-/// All tensors of a GGUF file in one buffer of the CPU backend. Immutable and safe to share between threads.
+/// The tensors of a GGUF file. Networks ask for what they need while they are made, on one thread; afterwards what they
+/// got is immutable and safe to share between threads. A tensor that a network repacks for our kernels is not kept.
 class Weights {
   public:
-    /// Reads every tensor. Throws model_format (a type that cannot be computed with) or out_of_memory.
+    /// Checks the types; reads nothing. The file must outlive all asking. Throws model_format for a type that cannot be
+    /// computed with.
     explicit Weights(const GgufFile & file);
 
-    /// The tensor of that name and shape. Throws model_format with tensor, expected and found.
+    /// The tensor of that name and shape, in memory of its own; asked for again, the same one. Throws model_format with
+    /// tensor, expected and found, or out_of_memory.
     ggml_tensor * get(const std::string & name, const Shape & shape) const;
-
-    /// The same, but its type may also be I8.
-    ggml_tensor * get_any(const std::string & name, const Shape & shape) const;
 
     /// The same for what must be F32: biases, norms, tables.
     ggml_tensor * get_f32(const std::string & name, const Shape & shape) const;
 
+    /// The type of a tensor of that name and shape. Throws model_format.
+    ggml_type type(const std::string & name, const Shape & shape) const;
+
+    /// Its values, of any type and of I8, which only our convolutions multiply with. Not kept. Throws model_format.
+    std::vector<float> values(const std::string & name, const Shape & shape) const;
+
     bool has(const std::string & name) const;
 
-    /// Bytes of all tensors whose names begin with `prefix`.
+    /// Bytes of all tensors in the file whose names begin with `prefix`.
     size_t bytes(const std::string & prefix) const;
 
   private:
-    ggml_context_ptr context_;
-    ggml_backend_buffer_ptr buffer_;
+    const TensorInfo & find(const std::string & name, const Shape & shape) const;
+
+    const GgufFile & file_;
+    std::map<std::string, const TensorInfo *> infos_;
+    ggml_context_ptr context_; // of the kept tensors
+    mutable std::vector<ggml_backend_buffer_ptr> buffers_;
 };
 
 } // namespace moss

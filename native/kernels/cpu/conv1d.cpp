@@ -2,6 +2,7 @@
 
 #include "conv1d_kernel.h"
 #include "cpu_features.h"
+#include "work.h"
 
 #include <algorithm>
 #include <atomic>
@@ -69,7 +70,7 @@ struct Parameters {
     int32_t condition, residual; // which source, 0 for none
 };
 constexpr size_t parameters_offset = 32;
-static_assert(parameters_offset + sizeof(Parameters) <= GGML_MAX_OP_PARAMS, "op_params is too small");
+static_assert(parameters_offset + sizeof(Parameters) <= work_offset, "op_params is too small");
 
 void conv1d_op(ggml_tensor * dst, int ith, int nth, void * userdata);
 
@@ -168,6 +169,7 @@ ggml_tensor * conv1d(ggml_context * context, ggml_tensor * x, const PackedConv1d
     ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, channels, frames, 1, 1, sources, count, conv1d_op,
                                      GGML_N_TASKS_MAX, const_cast<PackedConv1d *>(&conv));
     std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));
+    set_work(y, conv.multiplications(frames));
     return y;
 }
 

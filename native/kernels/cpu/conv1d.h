@@ -76,6 +76,8 @@ class PackedConv1d {
     int64_t phases() const { return phases_; }
     /// Frames that one output sees: dilation * (kernel - 1) + 1.
     int64_t span() const { return shape_.dilation * (shape_.kernel_size - 1) + 1; }
+    /// Of that many output frames.
+    double multiplications(int64_t out_frames) const;
     /// "Same" padding (stride 1): (span - 1) / 2 before and the rest after; a transposed convolution's own.
     int64_t left() const { return left_; }
     int64_t right() const { return span() - 1 - left_; }

@@ -203,6 +203,14 @@ void PackedConv1d::pack(const float * weight, const float * bias, ConvType type)
     }
 }
 
+double PackedConv1d::multiplications(int64_t out_frames) const {
+    double sum = 0;
+    for (const Panel & panel : panels_) {
+        sum += static_cast<double>(panel.taps * panel.width);
+    }
+    return sum * static_cast<double>(shape_.in_channels / shape_.groups) * static_cast<double>(out_frames / phases_);
+}
+
 int64_t PackedConv1d::out_frames(int64_t frames, int64_t left, int64_t right) const {
     const int64_t room = left + frames + right - span();
     return room < 0 ? 0 : phases_ * (room / shape_.stride + 1);
