@@ -88,11 +88,19 @@ std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const s
     if (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16 && type != GGML_TYPE_Q8_0) {
         return nullptr;
     }
-    const Filter filter = load_filter(weights, name + ".weight", in, out);
     std::vector<float> bias;
     if (with_bias) {
         bias = weights.values(name + ".bias", {out});
     }
+    if (type == GGML_TYPE_Q8_0) {
+        if (!PackedConv1d::has_kernel(ConvType::q8_0)) {
+            return nullptr;
+        }
+        const std::vector<uint8_t> blocks = weights.raw(name + ".weight", {in, out});
+        return std::make_shared<const PackedConv1d>(
+            PackedConv1d::linear_q8_0(in, out, blocks.data(), with_bias ? bias.data() : nullptr));
+    }
+    const Filter filter = load_filter(weights, name + ".weight", in, out);
     auto linear = std::make_shared<const PackedConv1d>(Conv1dShape{in, out}, filter.values.data(),
                                                        with_bias ? bias.data() : nullptr, filter.type);
     return linear->type() == filter.type ? linear : nullptr; // in F32 it would take more memory than it must

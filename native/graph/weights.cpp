@@ -89,12 +89,18 @@ ggml_type Weights::type(const std::string & name, const Shape & shape) const {
     return find(name, shape).type;
 }
 
-std::vector<float> Weights::values(const std::string & name, const Shape & shape) const {
+std::vector<uint8_t> Weights::raw(const std::string & name, const Shape & shape) const {
     const TensorInfo & info = find(name, shape);
     std::vector<uint8_t> raw(info.bytes);
     file_.read(info, raw.data());
-    if (info.type != GGML_TYPE_I8) {
-        return dequantize(info.type, raw.data(), raw.size());
+    return raw;
+}
+
+std::vector<float> Weights::values(const std::string & name, const Shape & shape) const {
+    const ggml_type type = this->type(name, shape);
+    const std::vector<uint8_t> raw = this->raw(name, shape);
+    if (type != GGML_TYPE_I8) {
+        return dequantize(type, raw.data(), raw.size());
     }
     std::vector<float> values(raw.size());
     std::transform(raw.begin(), raw.end(), values.begin(),

@@ -30,6 +30,9 @@ class Weights {
     /// The type of a tensor of that name and shape. Throws model_format.
     ggml_type type(const std::string & name, const Shape & shape) const;
 
+    /// Its bytes in the file. Not kept. Throws model_format.
+    std::vector<uint8_t> raw(const std::string & name, const Shape & shape) const;
+
     /// Its values, of any type and of I8, which only our convolutions multiply with. Not kept. Throws model_format.
     std::vector<float> values(const std::string & name, const Shape & shape) const;
 

@@ -138,6 +138,16 @@ float to_bf16(float value) {
     return ggml_bf16_to_fp32(ggml_fp32_to_bf16(value));
 }
 
+/// As ggml rounds to Q8_0.
+std::vector<float> to_q8_0(const std::vector<float> & values) {
+    const auto count = static_cast<int64_t>(values.size());
+    std::vector<uint8_t> blocks(ggml_row_size(GGML_TYPE_Q8_0, count));
+    ggml_quantize_chunk(GGML_TYPE_Q8_0, values.data(), blocks.data(), 0, 1, count, nullptr);
+    std::vector<float> rounded(values.size());
+    ggml_get_type_traits(GGML_TYPE_Q8_0)->to_float(blocks.data(), rounded.data(), count);
+    return rounded;
+}
+
 /// Rows of `width` as INT8 keeps them: 127 is a row's largest magnitude.
 std::vector<float> to_int8(std::vector<float> values, size_t width) {
     for (size_t row = 0; row < values.size(); row += width) {
@@ -257,9 +267,9 @@ TEST(low_types_round_weights_and_frames) {
                 }
                 if (type == ConvType::q8_0) {
                     heard.values = to_int8(heard.values, 32);
-                    w = to_int8(w, 32);
+                    w = to_q8_0(w);
                 } else if (type == ConvType::int8) {
-                    heard.values = to_int8(heard.values, static_cast<size_t>(s.in_channels));
+                    heard.values = to_int8(heard.values, static_cast<size_t>(s.in_channels / s.groups));
                     w = to_int8(w, static_cast<size_t>(row));
                 } else {
                     std::transform(heard.values.begin(), heard.values.end(), heard.values.begin(), to_bf16);
@@ -281,6 +291,23 @@ TEST(low_types_round_weights_and_frames) {
             }
         });
     }
+}
+
+TEST(a_linear_layer_takes_blocks_of_q8_0) {
+    const auto w = random_values(64 * 40, 9);
+    const auto bias = random_values(40, 10);
+    std::vector<uint8_t> blocks(40 * ggml_row_size(GGML_TYPE_Q8_0, 64));
+    ggml_quantize_chunk(GGML_TYPE_Q8_0, w.data(), blocks.data(), 0, 40, 64, nullptr);
+    const Matrix x = {64, 9, random_values(64 * 9, 11)};
+    for_each_kernel(ConvType::q8_0, [&] {
+        const auto run = [&](const PackedConv1d & conv) {
+            return compute({x}, 2, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                return conv1d(context, in[0], conv);
+            });
+        };
+        CHECK(run(PackedConv1d::linear_q8_0(64, 40, blocks.data(), bias.data())) ==
+              run(PackedConv1d({64, 40}, to_q8_0(w).data(), bias.data(), ConvType::q8_0)));
+    });
 }
 
 TEST(a_type_that_does_not_fit_is_computed_in_f32) {

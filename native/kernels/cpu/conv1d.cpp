@@ -193,7 +193,7 @@ class Conv1dTask {
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
         value_bytes_ = 4 / conv1d_lane(kernel_->type);
-        block_ = kernel_->type == ConvType::q8_0 ? conv1d_block : conv.shape_.in_channels;
+        block_ = kernel_->type == ConvType::q8_0 ? conv1d_block : conv.shape_.in_channels / conv.shape_.groups;
         input_ = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
         output_ = {static_cast<Activation::Kind>(parameters_.output), parameters_.output_slope};
         for (const PackedConv1d::Panel & panel : conv.panels_) {
@@ -247,34 +247,38 @@ class Conv1dTask {
         }
         thread_local std::vector<std::byte> copy;
         thread_local std::vector<float> scales;
+        thread_local std::vector<int32_t> sums;
         step_ = channels * value_bytes_;
         copy.resize(static_cast<size_t>((to - from) * step_));
         const int64_t blocks = channels / block_;
         scales.resize(static_cast<size_t>((to - from) * blocks));
+        sums.resize(scales.size());
         for (int64_t t = from; t < to; t++) {
             const bool inside = t >= 0 && t < x_->ne[1];
             load_frame(inside ? x + t * x_step : nullptr, copy.data() + (t - from) * step_,
-                       scales.data() + (t - from) * blocks);
+                       scales.data() + (t - from) * blocks, sums.data() + (t - from) * blocks);
         }
         base_ = copy.data();
         input_scales_ = scales.data();
+        input_sums_ = sums.data();
     }
 
     // One frame; `x` is null for padding.
-    void load_frame(const float * x, std::byte * to, float * scales) const {
+    void load_frame(const float * x, std::byte * to, float * scales, int32_t * sums) const {
         const int64_t channels = conv_.shape_.in_channels;
         if (x == nullptr) {
-            std::fill(to, to + step_, static_cast<std::byte>(kernel_->zero));
+            std::fill(to, to + step_, std::byte{0});
             std::fill(scales, scales + channels / block_, 0.0F);
+            std::fill(sums, sums + channels / block_, 0);
         } else if (kernel_->load == nullptr) {
             apply(input_, x, reinterpret_cast<float *>(to), channels);
         } else if (input_.linear()) {
-            kernel_->load(x, channels, block_, input_.factor(), to, scales);
+            kernel_->load(x, channels, block_, input_.factor(), to, scales, sums);
         } else {
             thread_local std::vector<float> activated;
             activated.resize(static_cast<size_t>(channels));
             apply(input_, x, activated.data(), channels);
-            kernel_->load(activated.data(), channels, block_, 1.0F, to, scales);
+            kernel_->load(activated.data(), channels, block_, 1.0F, to, scales, sums);
         }
     }
 
@@ -303,13 +307,11 @@ class Conv1dTask {
             tile.taps = 1;
         }
         const int64_t frame_scales = shape.in_channels / block_;
-        tile.blocks = kernel.type == ConvType::q8_0 ? frame_scales / shape.groups : 0; // INT8's spans all groups
+        tile.blocks = frame_scales / shape.groups;
         tile.row_scales = shape.stride * frame_scales;
         tile.tap_scales = shape.dilation * frame_scales;
         tile.weights = panel.weights;
         tile.weights2 = second != nullptr ? second->weights : nullptr;
-        tile.offsets = panel.offsets;
-        tile.offsets2 = second != nullptr ? second->offsets : nullptr;
         tile.scales = panel.scales;
         tile.scales2 = second != nullptr ? second->scales : nullptr;
         tile.biases = biases;
@@ -326,8 +328,10 @@ class Conv1dTask {
             const int64_t rows = std::min(kernel.max_rows, last - t);
             tile.x =
                 base_ + (t - first) * tile.row_step + panel.first_tap * shape.dilation * step_ + panel.group * bytes;
-            tile.input_scales = input_scales_ + (t - first) * tile.row_scales + panel.first_tap * tile.tap_scales +
-                                panel.group * tile.blocks;
+            const int64_t scale =
+                (t - first) * tile.row_scales + panel.first_tap * tile.tap_scales + panel.group * tile.blocks;
+            tile.input_scales = input_scales_ + scale;
+            tile.input_sums = input_sums_ + scale;
             float * y = y_ + t * out_ + panel.out;
             const float * added = residual == nullptr ? nullptr : residual + t * residual_step;
             if (fused) {
@@ -371,6 +375,7 @@ class Conv1dTask {
     const std::byte * base_ = nullptr;
     int64_t step_ = 0; // bytes from one input frame to the next
     const float * input_scales_ = nullptr;
+    const int32_t * input_sums_ = nullptr;
 };
 
 namespace {

@@ -33,7 +33,7 @@ struct Activation {
 enum class ConvType : int32_t {
     f32,
     bf16, ///< weights and inputs rounded to BF16
-    int8, ///< a scale for each output channel's weights, and one for each frame of the input
+    int8, ///< a scale for each output channel's weights, and one for each frame (and group) of the input
     q8_0, ///< the same for each run of 32 input channels, as ggml's Q8_0 has it
           // No scale spans frames: a row's result does not depend on its neighbours.
 };
@@ -66,6 +66,13 @@ class PackedConv1d {
     static PackedConv1d transposed(const Conv1dShape & shape, int64_t drop, const float * weight, const float * bias,
                                    ConvType type = ConvType::f32);
 
+    /// A linear layer, a convolution of width 1, of ggml's Q8_0 blocks [out][in / 32], which are repacked as they are.
+    /// Throws std::invalid_argument for impossible sizes, and where this CPU has no kernel for Q8_0.
+    static PackedConv1d linear_q8_0(int64_t in, int64_t out, const void * blocks, const float * bias);
+
+    /// Does this CPU compute in `type`?
+    static bool has_kernel(ConvType type);
+
     /// In what it computes.
     ConvType type() const;
 
@@ -97,8 +104,7 @@ class PackedConv1d {
     struct Panel {
         const std::byte * weights; // [tap][channel / lane][16] lanes of 32 bits
         const float * biases;      // [16]
-        const float * scales;      // INT8: [16]; Q8_0: [tap][block][16]
-        const int32_t * offsets;   // INT8, Q8_0: [tap][block][16], what the inputs' zero adds to a sum, negative
+        const void * scales;       // INT8: F32 [16]; Q8_0: F16 [tap][block][16]
         int64_t first_tap;         // taps outside first_tap .. first_tap + taps are zero
         int64_t taps;
         int64_t out;   // its first output channel
@@ -107,8 +113,10 @@ class PackedConv1d {
         bool paired; // the next panel continues it: both may be computed at once
     };
 
+    class Rows;
+
     PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left);
-    void pack(const float * weight, const float * bias, ConvType type);
+    void pack(const Rows & rows, const float * bias, ConvType type);
 
     Conv1dShape shape_; // of the packed convolution: out_channels includes the phases
     int64_t phases_;

@@ -37,7 +37,10 @@ struct Bytes : Vector {
     using sums = __m256i;
     static lanes load_lanes(const lane * p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)); }
     static lanes broadcast_lane(const lane * p) { return _mm256_set1_epi32(*p); }
-    static sums load_sums(const int32_t * p) { return load_lanes(p); }
+    static type load_half(const uint16_t * p) {
+        return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
+    }
+    static sums begin(const int32_t * /*input_sum*/) { return _mm256_setzero_si256(); }
     static type to_float(sums v) { return _mm256_cvtepi32_ps(v); }
     /// |x| (w sign(x)): two products of at most 127 * 127 fit int16, where x (w) around 128 would saturate.
     static sums dot_bytes(lanes x, lanes w, sums sum) {
@@ -78,7 +81,8 @@ void load_block(const float * x, int64_t channels, float slope, int8_t * out, fl
     }
 }
 
-void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales) {
+void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales,
+          int32_t * /*sums*/) {
     auto * out = static_cast<int8_t *>(to);
     for (int64_t c = 0; c < channels; c += block) {
         load_block(x + c, block, slope, out + c, scales++);

@@ -10,7 +10,7 @@ namespace moss {
 
 namespace {
 
-/// A lane is four values: of the input unsigned, around 128, of the weights signed, as VPDPBUSD takes them.
+/// A lane is four values: of the input signed, of the weights unsigned, around 128, as VPDPBUSD takes them.
 struct Vector {
     static constexpr int width = 16;
     using type = __m512;
@@ -29,14 +29,17 @@ struct Vector {
     }
     static lanes load_lanes(const lane * p) { return _mm512_loadu_si512(p); }
     static lanes broadcast_lane(const lane * p) { return _mm512_set1_epi32(*p); }
-    static sums load_sums(const int32_t * p) { return _mm512_loadu_si512(p); }
+    static type load_half(const uint16_t * p) {
+        return _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
+    }
+    static sums begin(const int32_t * p) { return _mm512_set1_epi32(*p); }
     static type to_float(sums v) { return _mm512_maskz_cvtepi32_ps(0xFFFF, v); }
-    static sums dot_bytes(lanes x, lanes w, sums sum) { return _mm512_dpbusd_epi32(sum, x, w); }
+    static sums dot_bytes(lanes x, lanes w, sums sum) { return _mm512_dpbusd_epi32(sum, w, x); }
 };
 
-constexpr int32_t zero = 128;
+constexpr int32_t weight_zero = 128;
 
-void load_block(const float * x, int64_t channels, float slope, uint8_t * out, float * scale) {
+void load_block(const float * x, int64_t channels, float slope, int8_t * out, float * scale, int32_t * sum) {
     const __m512 slopes = _mm512_set1_ps(slope);
     __m512 most = _mm512_setzero_ps();
     const auto at = [&](int64_t c, __mmask16 & mask) {
@@ -51,25 +54,28 @@ void load_block(const float * x, int64_t channels, float slope, uint8_t * out, f
     const float largest = _mm512_reduce_max_ps(most);
     *scale = largest / 127.0F;
     const __m512 factor = _mm512_set1_ps(largest > 0.0F ? 127.0F / largest : 0.0F);
+    __m512i total = _mm512_setzero_si512();
     for (int64_t c = 0; c < channels; c += 16) {
         const __m512i rounded = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(at(c, mask), factor));
-        _mm512_mask_cvtepi32_storeu_epi8(out + c, mask, _mm512_add_epi32(rounded, _mm512_set1_epi32(zero)));
+        total = _mm512_add_epi32(total, rounded);
+        _mm512_mask_cvtepi32_storeu_epi8(out + c, mask, rounded);
     }
+    *sum = -weight_zero * _mm512_reduce_add_epi32(total);
 }
 
-void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales) {
-    auto * out = static_cast<uint8_t *>(to);
+void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales, int32_t * sums) {
+    auto * out = static_cast<int8_t *>(to);
     for (int64_t c = 0; c < channels; c += block) {
-        load_block(x + c, block, slope, out + c, scales++);
+        load_block(x + c, block, slope, out + c, scales++, sums++);
     }
 }
 
 } // namespace
 
 // 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
-const Conv1dKernel conv1d_avx512vnni = {
-    "avx512_vnni", ConvType::int8, 6, conv1d_run<Int8Tile<false>, Vector, 6, true>, load, zero};
+const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::int8, 6, conv1d_run<Int8Tile<false>, Vector, 6, true>,
+                                        load,          weight_zero};
 const Conv1dKernel conv1d_avx512vnni_q8_0 = {
-    "avx512_vnni", ConvType::q8_0, 6, conv1d_run<Int8Tile<true>, Vector, 6, true>, load, zero};
+    "avx512_vnni", ConvType::q8_0, 6, conv1d_run<Int8Tile<true>, Vector, 6, true>, load, weight_zero};
 
 } // namespace moss

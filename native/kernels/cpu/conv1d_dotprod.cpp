@@ -27,7 +27,8 @@ struct Vector {
     static type leaky(type v, type slope) { return vfmaq_f32(vmaxq_f32(v, zero()), slope, vminq_f32(v, zero())); }
     static lanes load_lanes(const lane * p) { return vreinterpretq_s8_s32(vld1q_s32(p)); }
     static lanes broadcast_lane(const lane * p) { return vreinterpretq_s8_s32(vld1q_dup_s32(p)); }
-    static sums load_sums(const int32_t * p) { return vld1q_s32(p); }
+    static type load_half(const uint16_t * p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+    static sums begin(const int32_t * /*input_sum*/) { return vdupq_n_s32(0); }
     static type to_float(sums v) { return vcvtq_f32_s32(v); }
     static sums dot_bytes(lanes x, lanes w, sums sum) { return vdotq_s32(sum, x, w); }
 };
@@ -49,7 +50,8 @@ void load_block(const float * x, int64_t channels, float slope, int8_t * out, fl
     }
 }
 
-void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales) {
+void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales,
+          int32_t * /*sums*/) {
     auto * out = static_cast<int8_t *>(to);
     for (int64_t c = 0; c < channels; c += block) {
         load_block(x + c, block, slope, out + c, scales++);

@@ -21,13 +21,12 @@ struct Conv1dTile {
     const float * biases;  // [16 or 32]
     // INT8, with one block a tap, and Q8_0, with blocks of 8 lanes:
     int64_t blocks;             // of one tap
-    const float * scales;       // of the weights: [16], Q8_0 [taps][blocks][16]
-    const float * scales2;      // of the second panel
-    const int32_t * offsets;    // [taps][blocks][16], where a sum begins
-    const int32_t * offsets2;   // of the second panel
+    const void * scales;        // of the weights: INT8 F32 [16], Q8_0 F16 [taps][blocks][16]
+    const void * scales2;       // of the second panel
     const float * input_scales; // [blocks] of the first row's first tap
-    int64_t row_scales;         // floats from a row's input scales to the next one's
-    int64_t tap_scales;         // floats from tap to tap
+    const int32_t * input_sums; // the same: what a sum of products begins with
+    int64_t row_scales;         // scales, or sums, from a row to the next one
+    int64_t tap_scales;         // from tap to tap
     const float * residual;     // or null; rows are residual_step floats apart
     int64_t residual_step;      //
     float slope;                // 1: no activation; 0: relu
@@ -49,10 +48,11 @@ struct Conv1dKernel {
     ConvType type;
     int64_t max_rows;
     void (*run)(const Conv1dTile & tile, int64_t rows);
-    /// Not F32: leaky(x) of one frame as the kernel's lanes, with a scale for each `block` channels.
-    void (*load)(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales);
-    /// INT8, Q8_0: what load() adds to every value. The weights are packed for it.
-    int32_t zero;
+    /// Not F32: leaky(x) of one frame as the kernel's lanes, with a scale and a sum for each `block` channels.
+    void (*load)(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales,
+                 int32_t * sums);
+    /// INT8, Q8_0: what is added to every weight, so that it is not negative.
+    int32_t weight_zero;
 };
 
 extern const Conv1dKernel conv1d_portable;

@@ -14,7 +14,7 @@ namespace moss {
 namespace {
 
 constexpr int64_t panel_width = 16;
-constexpr size_t lane_bytes = 4;
+constexpr int64_t lane_bytes = 4;
 
 void require(bool condition, const char * what) {
     if (!condition) {
@@ -49,7 +49,78 @@ int8_t to_int8(float value, float scale) {
     return scale > 0.0F ? static_cast<int8_t>(std::clamp(std::nearbyint(value / scale), -127.0F, 127.0F)) : int8_t{0};
 }
 
+/// ggml's, which it does not publish.
+struct BlockQ8 {
+    uint16_t scale; // F16
+    int8_t values[conv1d_block];
+};
+static_assert(sizeof(BlockQ8) == 34, "ggml's Q8_0");
+
 } // namespace
+
+/// Weights as they come: [out][tap][channel], floats or blocks of Q8_0.
+class PackedConv1d::Rows {
+  public:
+    Rows(const float * values, int64_t row) : values_(values), row_(row) {}
+    Rows(const BlockQ8 * blocks, int64_t row) : blocks_(blocks), row_(row) {}
+
+    bool zero(int64_t out, int64_t first, int64_t count) const { // of floats
+        const float * from = values_ + out * row_ + first;
+        return std::all_of(from, from + count, [](float w) { return w == 0.0F; });
+    }
+
+    /// Values first .. first + count of a row as lanes of `type`, `scales` to be found at every 16th place.
+    void encode(int64_t out, int64_t first, int64_t count, ConvType type, ConvType rounded, int32_t weight_zero,
+                std::byte * to, void * scales) const {
+        const float * from = blocks_ == nullptr ? values_ + out * row_ + first : nullptr;
+        auto * bytes = reinterpret_cast<uint8_t *>(to);
+        if (type == ConvType::q8_0) {
+            for (int64_t block = 0; block < count / conv1d_block; block++, bytes += conv1d_block) {
+                const BlockQ8 & q = from != nullptr ? rounded_block(from + block * conv1d_block)
+                                                    : blocks_[(out * row_ + first) / conv1d_block + block];
+                static_cast<uint16_t *>(scales)[block * panel_width] = q.scale;
+                for (int64_t i = 0; i < conv1d_block; i++) {
+                    bytes[i] = static_cast<uint8_t>(q.values[i] + weight_zero);
+                }
+            }
+            return;
+        }
+        const float scale = rounded == ConvType::int8 ? scale_of(from, count) : 0.0F;
+        if (type == ConvType::int8) {
+            *static_cast<float *>(scales) = scale;
+            for (int64_t i = 0; i < count; i++) {
+                bytes[i] = static_cast<uint8_t>(to_int8(from[i], scale) + weight_zero);
+            }
+            return;
+        }
+        for (int64_t i = 0; i < count; i++) {
+            const uint16_t half = to_bf16(from[i]);
+            const float value = rounded == ConvType::int8   ? scale * static_cast<float>(to_int8(from[i], scale))
+                                : rounded == ConvType::bf16 ? from_bf16(half)
+                                                            : from[i];
+            if (type == ConvType::bf16) {
+                std::memcpy(to + i * 2, &half, 2);
+            } else {
+                std::memcpy(to + i * 4, &value, 4);
+            }
+        }
+    }
+
+  private:
+    static BlockQ8 rounded_block(const float * from) {
+        BlockQ8 block;
+        block.scale = ggml_fp32_to_fp16(scale_of(from, conv1d_block));
+        const float scale = ggml_fp16_to_fp32(block.scale);
+        for (int64_t i = 0; i < conv1d_block; i++) {
+            block.values[i] = to_int8(from[i], scale);
+        }
+        return block;
+    }
+
+    const float * values_ = nullptr;
+    const BlockQ8 * blocks_ = nullptr;
+    int64_t row_;
+};
 
 PackedConv1d::PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left)
     : shape_(shape), phases_(phases), left_(left) {
@@ -67,7 +138,18 @@ PackedConv1d::PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t le
 
 PackedConv1d::PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type)
     : PackedConv1d(shape, 1, -1) {
-    pack(weight, bias, type);
+    pack(Rows(weight, shape.kernel_size * shape.in_channels / shape.groups), bias, type);
+}
+
+PackedConv1d PackedConv1d::linear_q8_0(int64_t in, int64_t out, const void * blocks, const float * bias) {
+    PackedConv1d linear({in, out}, 1, -1);
+    require(in % conv1d_block == 0 && has_kernel(ConvType::q8_0), "no kernel for Q8_0");
+    linear.pack(Rows(static_cast<const BlockQ8 *>(blocks), in), bias, ConvType::q8_0);
+    return linear;
+}
+
+bool PackedConv1d::has_kernel(ConvType type) {
+    return conv1d_kernel(type).type == type;
 }
 
 ConvType PackedConv1d::type() const {
@@ -102,44 +184,39 @@ PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, c
             }
         }
     }
-    conv.pack(phased.data(), biases.data(), type);
+    conv.pack(Rows(phased.data(), taps * channels), biases.data(), type);
     return conv;
 }
 
-void PackedConv1d::pack(const float * weight, const float * bias, ConvType type) {
+void PackedConv1d::pack(const Rows & rows, const float * bias, ConvType type) {
     const int64_t taps = shape_.kernel_size;
     const int64_t channels = shape_.in_channels / shape_.groups;
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
     const int64_t unit = type == ConvType::q8_0 ? conv1d_block : conv1d_lane(type);
-    if (type != ConvType::f32 && conv1d_kernel(type).type == type && channels % unit == 0) {
+    if (type != ConvType::f32 && has_kernel(type) && channels % unit == 0) {
         kernel_ = &conv1d_kernel(type);
     }
-    const int64_t lane = conv1d_lane(this->type());
-    const int64_t lanes = channels / lane;
+    const int64_t lanes = channels / conv1d_lane(this->type()); // of a tap
     const bool q8 = this->type() == ConvType::q8_0;
-    const int64_t block = q8 ? conv1d_block : channels;
-    const int64_t blocks = taps * (channels / block);
     const auto zero_tap = [&](const Panel & panel, int64_t tap) {
         for (int64_t o = panel.out; o < panel.out + panel.width; o++) {
-            const float * row = weight + (o * taps + tap) * channels;
-            if (!std::all_of(row, row + channels, [](float w) { return w == 0.0F; })) {
+            if (!rows.zero(o, tap * channels, channels)) {
                 return false;
             }
         }
         return true;
     };
-    // A panel's lanes, biases, scales and offsets, in whole lines of 64 bytes.
-    const int64_t scale_count = panel_width * (q8 ? blocks : 1);
-    const int64_t size = (panel_width * (taps * lanes + 1 + blocks) + scale_count) * static_cast<int64_t>(lane_bytes);
-    storage_.assign(static_cast<size_t>(panels * size + 64), std::byte{0});
+    // Each panel's lanes, then biases, then scales, in whole lines of 64 bytes.
+    const int64_t lane_size = panel_width * taps * lanes * lane_bytes;
+    const int64_t scale_size = panel_width * (q8 ? taps * channels / conv1d_block * 2 : 4);
+    storage_.assign(static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_size) + 64), std::byte{0});
     void * aligned = storage_.data();
     size_t room = storage_.size();
     auto * to = static_cast<std::byte *>(std::align(64, 1, aligned, room));
-    std::byte * tables = to + panels * panel_width * taps * lanes * static_cast<int64_t>(lane_bytes);
-    auto * biases = reinterpret_cast<float *>(tables); // side by side, so that two panels' are one run
-    float * scales = biases + panels * panel_width;
-    auto * offsets = reinterpret_cast<int32_t *>(scales + panels * scale_count);
+    auto * biases = reinterpret_cast<float *>(to + panels * lane_size); // side by side: two panels' are one run
+    auto * scales = reinterpret_cast<std::byte *>(biases + panels * panel_width);
+    std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
             Panel panel{};
@@ -159,39 +236,17 @@ void PackedConv1d::pack(const float * weight, const float * bias, ConvType type)
             panel.weights = to;
             panel.biases = biases;
             panel.scales = scales;
-            panel.offsets = offsets;
             for (int64_t i = 0; i < panel.width; i++) {
-                const int64_t o = panel.out + i;
-                const float * values = weight + (o * taps + panel.first_tap) * channels;
-                biases[i] = bias != nullptr ? bias[o] : 0.0F;
-                float scale = scale_of(values, panel.taps * channels);
-                scales[i] = scale;
-                for (int64_t k = 0; k < panel.taps * channels; k++) { // tap and channel
-                    if (q8 && k % block == 0) {
-                        scale = scale_of(values + k, block);
-                        scales[k / block * panel_width + i] = scale;
-                    }
-                    std::byte * at = to + (k / lane * panel_width + i) * lane_bytes;
-                    if (lane == 4) {
-                        const int8_t value = to_int8(values[k], scale);
-                        std::memcpy(at + k % lane, &value, 1);
-                        offsets[k / block * panel_width + i] -= kernel_->zero * value;
-                    } else if (lane == 2) {
-                        const uint16_t value = to_bf16(values[k]);
-                        std::memcpy(at + k % lane * 2, &value, 2);
-                    } else {
-                        const float value = type == ConvType::int8
-                                                ? scale * static_cast<float>(to_int8(values[k], scale))
-                                            : type == ConvType::bf16 ? from_bf16(to_bf16(values[k]))
-                                                                     : values[k];
-                        std::memcpy(at, &value, sizeof(value));
-                    }
+                biases[i] = bias != nullptr ? bias[panel.out + i] : 0.0F;
+                rows.encode(panel.out + i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
+                            kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i * (q8 ? 2 : 4));
+                for (int64_t lane = 0; lane < panel.taps * lanes; lane++) {
+                    std::memcpy(to + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes, lane_bytes);
                 }
             }
-            to += panel_width * taps * lanes * static_cast<int64_t>(lane_bytes);
+            to += lane_size;
             biases += panel_width;
-            scales += scale_count;
-            offsets += panel_width * blocks;
+            scales += scale_size;
             panels_.push_back(panel);
         }
     }
