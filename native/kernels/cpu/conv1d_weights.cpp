@@ -108,9 +108,9 @@ class PackedConv1d::Rows {
 
   private:
     static BlockQ8 rounded_block(const float * from) {
+        const float scale = scale_of(from, conv1d_block);
         BlockQ8 block;
-        block.scale = ggml_fp32_to_fp16(scale_of(from, conv1d_block));
-        const float scale = ggml_fp16_to_fp32(block.scale);
+        block.scale = ggml_fp32_to_fp16(scale);
         for (int64_t i = 0; i < conv1d_block; i++) {
             block.values[i] = to_int8(from[i], scale);
         }
