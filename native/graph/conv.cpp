@@ -22,12 +22,6 @@ Filter load_filter(const Weights & weights, const std::string & name, int64_t ro
         filter.type = ConvType::bf16;
     } else if (type == GGML_TYPE_Q8_0) {
         filter.type = ConvType::q8_0;
-    } else if (type == GGML_TYPE_I8) {
-        filter.type = ConvType::int8;
-        const std::vector<float> scales = weights.values(name + "_scale", {outputs});
-        for (size_t i = 0; i < filter.values.size(); i++) {
-            filter.values[i] *= scales[i / static_cast<size_t>(row)];
-        }
     }
     return filter;
 }

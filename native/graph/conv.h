@@ -18,8 +18,7 @@ struct ConvEdit {
     bool negate = false;          ///< weights and bias times -1
 };
 
-// The weights' type decides in what they multiply (ConvType): BF16 and Q8_0 as such; I8 in INT8, where `NAME_scale`
-// [Cout] holds what an output channel's weights are multiplied by; every other type in F32.
+// The weights' type decides in what they multiply (ConvType): BF16 and Q8_0 as such, every other type in F32.
 
 /// `name.weight` [Cin / groups * kernel, Cout], input channel fastest, and `name.bias` [Cout]. Throws model_format.
 PackedConv1d load_conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape,

@@ -2,13 +2,9 @@
 
 #include "../io/quantize.h"
 
-#include <algorithm>
-
 namespace moss {
 
 namespace {
-
-constexpr const char * weight_types = "F32, F16, BF16, Q4_0 … Q8_0 or Q2_K … Q6_K";
 
 Shape trimmed(Shape shape) {
     while (shape.size() > 1 && shape.back() == 1) {
@@ -24,8 +20,9 @@ Weights::Weights(const GgufFile & file) : file_(file) {
         throw model_format_error("tensors", "some", "none");
     }
     for (const TensorInfo & info : file.tensors()) {
-        if (!is_weight_type(info.type) && info.type != GGML_TYPE_I8) {
-            throw model_format_error(info.name, weight_types, ggml_type_name(info.type));
+        if (!is_weight_type(info.type)) {
+            throw model_format_error(info.name, "F32, F16, BF16, Q4_0 … Q8_0 or Q2_K … Q6_K",
+                                     ggml_type_name(info.type));
         }
         infos_[info.name] = &info;
     }
@@ -51,9 +48,6 @@ const TensorInfo & Weights::find(const std::string & name, const Shape & shape) 
 
 ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const {
     const TensorInfo & info = find(name, shape);
-    if (info.type == GGML_TYPE_I8) {
-        throw model_format_error(name, weight_types, "I8, which is for convolutions");
-    }
     if (ggml_tensor * known = ggml_get_tensor(context_.get(), name.c_str())) {
         return known;
     }
@@ -97,15 +91,8 @@ std::vector<uint8_t> Weights::raw(const std::string & name, const Shape & shape)
 }
 
 std::vector<float> Weights::values(const std::string & name, const Shape & shape) const {
-    const ggml_type type = this->type(name, shape);
     const std::vector<uint8_t> raw = this->raw(name, shape);
-    if (type != GGML_TYPE_I8) {
-        return dequantize(type, raw.data(), raw.size());
-    }
-    std::vector<float> values(raw.size());
-    std::transform(raw.begin(), raw.end(), values.begin(),
-                   [](uint8_t byte) { return static_cast<float>(static_cast<int8_t>(byte)); });
-    return values;
+    return dequantize(type(name, shape), raw.data(), raw.size());
 }
 
 size_t Weights::bytes(const std::string & prefix) const {

@@ -33,7 +33,7 @@ class Weights {
     /// Its bytes in the file. Not kept. Throws model_format.
     std::vector<uint8_t> raw(const std::string & name, const Shape & shape) const;
 
-    /// Its values, of any type and of I8, which only our convolutions multiply with. Not kept. Throws model_format.
+    /// Its values. Not kept. Throws model_format.
     std::vector<float> values(const std::string & name, const Shape & shape) const;
 
     bool has(const std::string & name) const;
