@@ -20,6 +20,7 @@ export interface ReplyFlags extends VoiceFlags {
   temperature?: number
   topP?: number
   topK?: number
+  maxTokens?: number
   maxSeconds?: number
 }
 
@@ -30,7 +31,8 @@ function number(text: string): number {
   return value
 }
 
-const option = (flags: string, description: string): Option => new Option(flags, description).argParser(number)
+/** A flag whose value is a number. */
+export const option = (flags: string, description: string): Option => new Option(flags, description).argParser(number)
 
 export function addModelFlags(command: Command): Command {
   return command
@@ -54,12 +56,13 @@ export function addReplyFlags(command: Command): Command {
       .addOption(option('--temperature <t>', 'randomness, 0-2; 0 takes the likeliest (default: the model’s)'))
       .addOption(option('--top-p <p>', 'draw from the likeliest that make up p, above 0 to 1 (default: the model’s)'))
       .addOption(option('--top-k <k>', 'draw from the k likeliest; 0 is off (default: the model’s)'))
+      .addOption(option('--max-tokens <n>', 'the longest text of a reply, in tokens (default: 512)'))
       .addOption(option('--max-seconds <s>', 'the longest reply (default: 60)')),
   )
 }
 
 /** Only what was given: the library knows the defaults. */
-function given<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
+export function given<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }
 
@@ -68,6 +71,6 @@ export function speakOptions({ voice, speed, emotion, seed }: VoiceFlags): Speak
 }
 
 export function generateOptions(flags: ReplyFlags): GenerateOptions {
-  const { temperature, topP, topK, maxSeconds } = flags
-  return { ...speakOptions(flags), ...given({ temperature, topP, topK, maxSeconds }) }
+  const { temperature, topP, topK, maxTokens, maxSeconds } = flags
+  return { ...speakOptions(flags), ...given({ temperature, topP, topK, maxTokens, maxSeconds }) }
 }

@@ -1,6 +1,7 @@
 import { concat } from '../lib/audio/concat.js'
 import { encodeWav, WavWriter } from '../lib/index.js'
 import { UsageError } from './failure.js'
+import { progress } from './progress.js'
 
 /** Where the speech goes: a file, which grows as the speech comes, or standard output, at the end and with its right length. */
 export interface SpeechOutput {
@@ -96,8 +97,26 @@ export function refuseSharedStdout(flags: { output?: string; json?: boolean }): 
 
 /** A line for people: on stdout, or on stderr where stdout carries the wav. */
 export function say(line: string, flags: { output?: string }): void {
-  const stream = flags.output === '-' ? process.stderr : process.stdout
-  stream.write(`${line}\n`)
+  stdoutOf(flags).write(`${line}\n`)
+}
+
+const stdoutOf = (flags: { output?: string }): NodeJS.WriteStream =>
+  flags.output === '-' ? process.stderr : process.stdout
+
+/** A line for people that grows: where {@link say} writes. */
+export class Line {
+  #begun = false
+  constructor(private readonly flags: { output?: string }) {}
+
+  write(text: string): void {
+    if (!this.#begun) progress()
+    this.#begun = true
+    stdoutOf(this.flags).write(text)
+  }
+
+  end(): void {
+    if (this.#begun) stdoutOf(this.flags).write('\n')
+  }
 }
 
 /** The one object of `--json`. */

@@ -1,5 +1,5 @@
 import { loadModel, type Model, type Session } from '../lib/index.js'
-import type { ModelFlags } from './options.js'
+import { given, type ModelFlags } from './options.js'
 import { progress } from './progress.js'
 
 /** What a command works with. */
@@ -10,9 +10,17 @@ export interface Run {
   signal: AbortSignal
 }
 
+/** Options of a command that may run an imported language model instead of a bundle. */
+export interface LmFlags {
+  lm?: string
+  contextLength?: number
+  system?: string
+  thinking?: boolean
+}
+
 /** Loads the model, runs the command, and frees everything, also when Ctrl-C stops it. A second Ctrl-C ends the process at once. */
 export async function withSession(
-  flags: ModelFlags & { seed?: number },
+  flags: ModelFlags & LmFlags & { seed?: number },
   work: (run: Run) => Promise<void>,
 ): Promise<void> {
   const controller = new AbortController()
@@ -23,10 +31,10 @@ export async function withSession(
   process.on('SIGINT', interrupt)
   try {
     progress('loading the model')
-    const { model: path, threads, seed } = flags
-    const model = await loadModel(path, threads === undefined ? {} : { threads })
+    const { threads, contextLength, seed, system, thinking } = flags
+    const model = await loadModel(flags.lm ?? flags.model, given({ threads, contextLength }))
     try {
-      const session = model.createSession(seed === undefined ? {} : { seed })
+      const session = model.createSession(given({ seed, system, thinking }))
       await work({ model, session, signal: controller.signal })
     } finally {
       await model.dispose()

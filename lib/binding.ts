@@ -23,6 +23,8 @@ export interface NativeComponent {
 }
 
 export interface NativeModelInfo {
+  /** `moss-speech`, or of an imported language model `qwen3` or `llama`. */
+  architecture: string
   /** `general.name`; the file's name where that is missing. */
   name: string
   /** `general.license`, or ''. */
@@ -40,11 +42,13 @@ export interface NativeModelInfo {
   inputSampleRate: number
   /** Of what comes out, Hz; 0 without a decoder. */
   sampleRate: number
-  /** A Hugging Face tokenizer.json; '' without a language model. */
+  /** A Hugging Face tokenizer.json; '' without a language model, and where the file's is llama.cpp's. */
   tokenizer: string
   specialTokens: { imStart: number; imEnd: number; sosp: number; modalityPad: number; pad: number }
-  /** Rows of the language model's context. */
+  /** Rows of a session's context. */
   nCtx: number
+  /** Rows that the language model was trained for. */
+  maxNCtx: number
   /** The longest speech that one turn can take in an empty session, in seconds. */
   maxInputSeconds: number
   /** What sampling options become where they are not given. */
@@ -81,7 +85,13 @@ export interface NativeSpeaking {
 export interface NativeRequest extends NativeSampling, NativeSpeaking {
   /** 16 kHz mono. */
   samples?: Float32Array | undefined
+  /**
+   * The user's words; for an imported language model the whole conversation, as its template has it, up to the reply. What the session
+   * holds of it already is not computed again.
+   */
   textIds?: Int32Array | undefined
+  /** Imported language model: ids that end a reply and are no part of it. */
+  stopIds?: Int32Array | undefined
   /** `speech`: audio (text is still generated, and remembered, but not delivered); `text`: text only; `both`. */
   output: 'speech' | 'text' | 'both'
   /** Speech longer than this is cut; default 60. */
@@ -176,8 +186,14 @@ export interface NativeModel {
 }
 
 export interface NativeAddon {
-  /** `threads` 1–256, default: half of the logical CPUs, at most 8, at least 2 where there are 2. */
-  loadModel(path: string, options?: { threads?: number | undefined }): Promise<NativeModel>
+  /**
+   * `threads` 1–256, default: half of the logical CPUs, at most 8, at least 2 where there are 2. `contextLength` 1–`maxNCtx`, default:
+   * `maxNCtx`, but 4096 at most for an imported language model.
+   */
+  loadModel(
+    path: string,
+    options?: { threads?: number | undefined; contextLength?: number | undefined },
+  ): Promise<NativeModel>
   /**
    * Rows of `rowLength` floats in the form in which a GGUF file holds them. `type` is `f32`, `f16`, `bf16`, `q4_0`, `q4_1`, `q5_0`, `q5_1`,
    * `q8_0` or `q2_k` … `q6_k`. Rejects with MOSS_INVALID_ARGUMENT what is no whole number of rows or blocks (32 values, K-quants 256), is

@@ -1,11 +1,20 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadAddon, type NativeModel, type NativeModelInfo } from './binding.js'
-import { DisposedError, InvalidArgumentError, ModelFormatError, ModelNotFoundError, toMossError } from './errors.js'
-import { checkInteger, checkOptions, SEED_MAX, type LoadOptions, type SessionOptions } from './options.js'
+import { ChatCodec, TextCodec } from './codec.js'
+import { Conversation } from './conversation.js'
+import { loadAddon, type NativeAddon, type NativeModel, type NativeModelInfo } from './binding.js'
+import {
+  DisposedError,
+  InvalidArgumentError,
+  ModelFormatError,
+  ModelNotFoundError,
+  toMossError,
+  UnsupportedError,
+} from './errors.js'
+import * as check from './options.js'
+import type { LoadOptions, SessionOptions } from './options.js'
 import { Session } from './session.js'
-import { textThread } from './worker/offload.js'
 
 /** What a bundle is and can do. */
 export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens'>> {
@@ -15,30 +24,6 @@ export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 
 
 /** The bundle that comes with the package. */
 export const NANO_PATH = join(__dirname, '..', '..', 'models', 'nano.gguf')
-
-/** Text ⇄ ids of one bundle, in the text thread. @internal */
-export class TextCodec {
-  static #next = 0
-  readonly #key = TextCodec.#next++
-
-  static async load(json: string): Promise<TextCodec> {
-    const codec = new TextCodec()
-    await textThread.run('loadTokenizer', { key: codec.#key, json })
-    return codec
-  }
-
-  encode(text: string): Promise<Int32Array> {
-    return textThread.run('encodeText', { key: this.#key, text })
-  }
-
-  decode(ids: Int32Array): Promise<string> {
-    return textThread.run('decodeText', { key: this.#key, ids })
-  }
-
-  async free(): Promise<void> {
-    await textThread.run('freeTokenizer', { key: this.#key })
-  }
-}
 
 /**
  * A loaded bundle: weights, which never change, and no conversation. Many sessions may use it at the same time.
@@ -59,12 +44,13 @@ export class Model {
   }
 
   /** @internal */
-  static async load(path: string, threads: number | undefined): Promise<Model> {
+  static async load(path: string, options: Parameters<NativeAddon['loadModel']>[1]): Promise<Model> {
     let native: NativeModel | undefined
     try {
-      native = await loadAddon().loadModel(path, { threads })
+      native = await loadAddon().loadModel(path, options)
       const { tokenizer, specialTokens: _, ...info } = native.info()
-      const codec = tokenizer ? await TextCodec.load(tokenizer) : undefined
+      const imported = info.architecture !== 'moss-speech'
+      const codec = imported ? await ChatCodec.open(path) : tokenizer ? await TextCodec.load(tokenizer) : undefined
       return new Model(native, { ...info, path }, codec)
     } catch (thrown) {
       native?.dispose()
@@ -83,11 +69,13 @@ export class Model {
    * @throws {@link DisposedError}, {@link InvalidArgumentError}, {@link OutOfMemoryError}
    */
   createSession(options?: SessionOptions): Session {
-    const { seed } = checkOptions('options', options, ['seed'])
-    const checked = checkInteger('seed', seed, 0, SEED_MAX)
+    const o = check.checkOptions('options', options, ['system', 'thinking', 'seed'])
+    const seed = check.checkInteger('seed', o.seed, 0, check.SEED_MAX)
+    const conversation = this.#converse(o)
     if (this.#disposed) throw new DisposedError('the model is disposed')
     try {
-      const session: Session = new Session(this.#native.createSession({ seed: checked }), this.#info, this.#codec, () =>
+      const native = this.#native.createSession({ seed })
+      const session: Session = new Session(native, this.#info, this.#codec, conversation, () =>
         this.#sessions.delete(session),
       )
       this.#sessions.add(session)
@@ -95,6 +83,15 @@ export class Model {
     } catch (thrown) {
       throw toMossError(thrown)
     }
+  }
+
+  #converse(o: SessionOptions): Conversation | undefined {
+    const system = o.system === undefined ? undefined : check.checkText('system', o.system, 100_000)
+    const thinking = check.checkBoolean('thinking', o.thinking)
+    if (this.#codec instanceof ChatCodec) return new Conversation(this.#codec, { system, thinking })
+    const option = system !== undefined ? 'system' : thinking !== undefined ? 'thinking' : undefined
+    if (option) throw new UnsupportedError(`${option} is for imported language models; this is none`, { option })
+    return undefined
   }
 
   /** Stops its sessions and frees its memory. Idempotent. */
@@ -112,15 +109,18 @@ export class Model {
 }
 
 /**
- * Loads a bundle (GGUF). Every key and tensor is checked; a file that does not fit is refused.
+ * Loads a bundle (GGUF), or a Qwen3 or Llama language model as llama.cpp writes it, which answers text with text. Every key and tensor is checked; a file that does not fit is refused.
  *
  * @param path - the file, or a `file:` URL of it. Default: nano, which comes with the package.
  * @throws {@link ModelNotFoundError}; {@link ModelFormatError} names the key or tensor, what was expected and what was found;
  * {@link OutOfMemoryError}; {@link AddonError} the native part cannot be loaded on this machine; {@link InvalidArgumentError}
  */
 export async function loadModel(path: string | URL = NANO_PATH, options?: LoadOptions): Promise<Model> {
-  const { threads } = checkOptions('options', options, ['threads'])
-  const checked = checkInteger('threads', threads, 1, 256)
+  const o = check.checkOptions('options', options, ['contextLength', 'threads'])
+  const checked = {
+    threads: check.checkInteger('threads', o.threads, 1, 256),
+    contextLength: check.checkInteger('contextLength', o.contextLength, 16, 1 << 24),
+  }
   const file = path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : path
   if (typeof file !== 'string' || file === '' || file.includes('\0')) {
     throw new InvalidArgumentError('path must be the path or file: URL of a model', { option: 'path' })

@@ -4,7 +4,8 @@ import { InvalidArgumentError } from './errors.js'
 /** How a session's reply is made. All of it is optional. */
 export interface GenerateOptions extends SpeakOptions {
   /**
-   * What the reply is to hold: `speech` (the audio, and its units), `text`, or `both`. Default `both`.
+   * What the reply is to hold: `speech` (the audio, and its units), `text`, or `both`. Default `both`, and `text` where the model has
+   * no voice.
    */
   output?: 'speech' | 'text' | 'both'
   /** Randomness of the language model, 0–2; 0 always takes the likeliest. Default: the model's. */
@@ -13,6 +14,8 @@ export interface GenerateOptions extends SpeakOptions {
   topP?: number
   /** Draws only from this many likeliest, a whole number; 0 is off. Default: the model's. */
   topK?: number
+  /** The longest text of a reply in tokens, a whole number above 0. Default 512. */
+  maxTokens?: number
   /** The longest reply in seconds, above 0 to 600; what is longer is cut there. Default 60. */
   maxSeconds?: number
   /** For spoken input: also write down what was heard (`reply.heard.text`), at the cost of a second short reply. Default false. */
@@ -43,12 +46,21 @@ export interface TranscribeOptions {
 
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
+  /**
+   * Rows of a session's context, 16 to `model.info().maxNCtx`; its memory grows as it is used. Default: the model's, and 4096 at most
+   * for an imported language model.
+   */
+  contextLength?: number
   /** Threads a computation uses, 1–256. Default: half of the logical CPUs, 8 at most. */
   threads?: number
 }
 
 /** Options of {@link Model.createSession}. */
 export interface SessionOptions {
+  /** Imported language models: what they are told before the conversation. Default: what the model's own template says. */
+  system?: string
+  /** Imported language models that reason in writing before they answer, such as Qwen3: whether they may. Default false. */
+  thinking?: boolean
   /** The seed of everything the session draws, a whole number from 0 to 2^53 - 1. Default: random. */
   seed?: number
 }

@@ -1,5 +1,7 @@
 import { toSamples, type Speech } from './audio.js'
 import { concat } from './audio/concat.js'
+import type { TextCodec } from './codec.js'
+import type { Conversation } from './conversation.js'
 import type { NativeHeard, NativeSession, NativeSpeaking, NativeTimings } from './binding.js'
 import {
   abortedBy,
@@ -9,7 +11,7 @@ import {
   toMossError,
   UnsupportedError,
 } from './errors.js'
-import type { ModelInfo, TextCodec } from './model.js'
+import type { ModelInfo } from './model.js'
 import * as check from './options.js'
 import type { GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
@@ -27,6 +29,7 @@ const GENERATE_OPTIONS = [
   'temperature',
   'topP',
   'topK',
+  'maxTokens',
   'maxSeconds',
   'transcribe',
 ] as const
@@ -40,15 +43,23 @@ export class Session {
   readonly #native: NativeSession
   readonly #info: ModelInfo
   readonly #codec: TextCodec | undefined
+  readonly #conversation: Conversation | undefined
   readonly #onDispose: () => void
   #running: { ended: Promise<void>; stream: ReplyStream<unknown, unknown> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
   /** @internal */
-  constructor(native: NativeSession, info: ModelInfo, codec: TextCodec | undefined, onDispose: () => void) {
+  constructor(
+    native: NativeSession,
+    info: ModelInfo,
+    codec: TextCodec | undefined,
+    conversation: Conversation | undefined,
+    onDispose: () => void,
+  ) {
     this.#native = native
     this.#info = info
     this.#codec = codec
+    this.#conversation = conversation
     this.#onDispose = onDispose
   }
 
@@ -65,17 +76,20 @@ export class Session {
   generate(prompt: Prompt, options?: GenerateOptions): ReplyStream<ReplyChunk, Reply> {
     const o = check.checkOptions<GenerateOptions>('options', options, GENERATE_OPTIONS)
     const { speech, text } = checkPrompt(prompt)
-    const output = OUTPUTS[check.checkName('output', o.output, OUTPUTS) ?? OUTPUTS.indexOf('both')] ?? 'both'
+    const output =
+      OUTPUTS[check.checkName('output', o.output, OUTPUTS) ?? -1] ?? (this.#info.sampleRate > 0 ? 'both' : 'text')
     const request = {
       ...this.#checkSpeaking(o),
       output,
       temperature: check.checkNumber('temperature', o.temperature, 0, 2),
       topP: check.checkNumber('topP', o.topP, 0, 1, true),
       topK: check.checkInteger('topK', o.topK, 0, 1_000_000),
+      maxTokens: check.checkInteger('maxTokens', o.maxTokens, 1, 1 << 20),
       maxSeconds: check.checkNumber('maxSeconds', o.maxSeconds, 0, 600, true),
       transcribe: check.checkBoolean('transcribe', o.transcribe),
     }
     if (output !== 'text') this.#needDecoder()
+    if (speech !== undefined) this.#needEncoder()
     return this.#stream(signal => this.#reply({ speech, text }, request, signal), check.checkSignal(o.signal))
   }
 
@@ -85,13 +99,13 @@ export class Session {
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, Reply, void> {
     const samples = speech === undefined ? undefined : await toSamples(speech, this.#info.maxInputSeconds, signal)
-    const textIds = text === undefined ? undefined : await this.#encodeText(text)
+    const written = text === undefined ? {} : await this.#read(text)
     const builder = new TextBuilder(this.#codec)
     const audio: Float32Array[] = []
     const units: string[] = []
     let heard: Heard | undefined
     let timings: NativeTimings | undefined
-    for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, textIds }), signal)) {
+    for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
       const chunk: ReplyChunk = {}
       if (native.heard) chunk.heard = heard = this.#toHeard(native.heard)
       if (native.heardTextIds && this.#codec && heard) heard.text = await this.#codec.decode(native.heardTextIds)
@@ -104,6 +118,7 @@ export class Session {
     }
     if (!timings) throw new Error('the addon ended the reply without timings')
     const spoken = this.#toSpoken(audio, units, builder.text)
+    if (text !== undefined) this.#conversation?.remember(text, builder.text)
     return { ...spoken, ...(heard && { heard }), timings }
   }
 
@@ -118,6 +133,7 @@ export class Session {
     const temperature = check.checkNumber('temperature', o.temperature, 0, 2) ?? 0
     const signal = check.checkSignal(o.signal)
     const codec = this.#needCodec()
+    this.#needEncoder()
     const transcript = this.#exclusive(async () => {
       const samples = await toSamples(speech, this.#info.maxInputSeconds, signal)
       if (signal?.aborted) throw abortedBy(signal)
@@ -169,6 +185,7 @@ export class Session {
     if (this.#disposal) throw new DisposedError('the session is disposed')
     if (this.#running) throw new SessionBusyError('the session is at work; wait for it or stop it before reset()')
     this.#native.reset()
+    this.#conversation?.forget()
   }
 
   /** Stops what runs and frees the session's memory. Idempotent. */
@@ -251,17 +268,24 @@ export class Session {
       throw new UnsupportedError('this model has no decoder: it cannot speak', { component: 'decoder' })
   }
 
+  #needEncoder(): void {
+    if (this.#info.inputSampleRate === 0)
+      throw new UnsupportedError('this model has no encoder: it cannot hear', { component: 'encoder' })
+  }
+
   #needCodec(): TextCodec {
     if (!this.#codec)
       throw new UnsupportedError('this model has no language model: it has no text', { component: 'lm' })
     return this.#codec
   }
 
-  async #encodeText(text: string): Promise<Int32Array> {
+  /** What the language model reads of the user's text. */
+  async #read(text: string): Promise<{ textIds: Int32Array; stopIds?: Int32Array }> {
+    if (this.#conversation) return this.#conversation.ask(text)
     const ids = await this.#needCodec().encode(text)
     if (ids.length === 0)
       throw new InvalidArgumentError('the text holds nothing but control tokens', { option: 'text' })
-    return ids
+    return { textIds: ids }
   }
 
   #unitsOf(ids: Int32Array): string[] {

@@ -1,20 +1,35 @@
 import type { NativeChunk, NativeStream } from './binding.js'
 import { abortedBy } from './errors.js'
-import type { TextCodec } from './model.js'
+import type { TextCodec } from './codec.js'
+
+/** Ids that are decoded anew with each new one; of the older ones, so many stay for what the next ones need of their surroundings. */
+const WINDOW = 48
+const KEPT = 8
+/** What a decoder makes of a character whose other bytes are still to come. */
+const INCOMPLETE = /\ufffd+$/
 
 /** Text that grows id by id; gives what is new in it as soon as its characters are whole. */
 export class TextBuilder {
   #ids: number[] = []
+  /** What the ids in the window make, of what has been given. */
+  #shown = ''
   text = ''
   constructor(private readonly codec: TextCodec | undefined) {}
 
+  /** At the last call, bytes that never became a character are left out. */
   async add(ids: Int32Array | undefined, last: boolean): Promise<string> {
     if (ids) this.#ids.push(...ids)
     if (!this.codec || this.#ids.length === 0) return ''
-    const whole = await this.codec.decode(Int32Array.from(this.#ids))
-    if (whole.endsWith('\ufffd') && !last) return '' // a character whose other bytes are still to come
-    const fresh = whole.slice(this.text.length)
-    this.text = whole
+    const decoded = await this.codec.decode(Int32Array.from(this.#ids))
+    if (INCOMPLETE.test(decoded) && !last) return ''
+    const whole = decoded.replace(INCOMPLETE, '')
+    const fresh = whole.slice(this.#shown.length)
+    this.text += fresh
+    this.#shown = whole
+    if (this.#ids.length > WINDOW) {
+      this.#ids = this.#ids.slice(-KEPT)
+      this.#shown = await this.codec.decode(Int32Array.from(this.#ids))
+    }
     return fresh
   }
 }

@@ -20,7 +20,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root, run } from './lib.mjs'
 
-const source = {
+export const source = {
   package: 'node-llama-cpp@3.22.1',
   integrity: 'sha512-bltIipuWmc123H7tMIgDGKSsSrhmhlQYeVUC48XTjVW7XGJJiJJyCdlTMzQ/LiWoPkGDpcL4FviDpgw7qfTiDw==',
   bundle: 'package/llama/gitRelease.bundle',
@@ -38,8 +38,7 @@ export function vendorGgml() {
   requireTool('git', 'git unpacks the bundle that holds ggml')
   const temporary = mkdtempSync(join(tmpdir(), 'moss-ggml-'))
   try {
-    const clone = unpack(download(temporary), temporary)
-    run('git', ['apply', patch], { cwd: clone })
+    const clone = cloneLlamaCpp(temporary)
     for (const name of readdirSync(join(clone, 'ggml', 'src'), { withFileTypes: true })) {
       if (name.isDirectory() && name.name.startsWith('ggml-') && !backends.includes(name.name)) {
         rmSync(join(clone, 'ggml', 'src', name.name), { recursive: true })
@@ -50,6 +49,13 @@ export function vendorGgml() {
     rmSync(temporary, { recursive: true, force: true })
   }
   console.error(`vendor/ggml: unpacked from ${source.package}`)
+}
+
+/** llama.cpp of the pinned bundle, with our changes to ggml, as a folder in `folder`; returns its path. */
+export function cloneLlamaCpp(folder) {
+  const clone = unpack(download(folder), folder)
+  run('git', ['apply', patch], { cwd: clone })
+  return clone
 }
 
 /** Fetches the tarball through npm and refuses it when its hash is another one; returns its path. */

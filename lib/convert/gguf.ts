@@ -157,8 +157,17 @@ export function openGguf(path: string): GgufFile {
   }
 }
 
-function readHeader(file: RandomAccessFile): GgufFile {
-  const cursor = new Cursor(file)
+/** The keys of a GGUF file, whatever its tensors are. Blocks; throws as {@link openGguf}. */
+export function readGgufKeys(path: string): ReadonlyMap<string, GgufEntry> {
+  const file = new RandomAccessFile(path)
+  try {
+    return readKeys(new Cursor(file)).metadata
+  } finally {
+    file.close()
+  }
+}
+
+function readKeys(cursor: Cursor) {
   if (cursor.left < 4 || cursor.u32() !== GGUF_MAGIC) cursor.fail('it does not begin with GGUF')
   const version = cursor.u32()
   if (version !== 2 && version !== GGUF_VERSION) cursor.fail(`version ${version}; 2 and 3 are read, little-endian`)
@@ -172,6 +181,12 @@ function readHeader(file: RandomAccessFile): GgufFile {
     if (metadata.has(key)) cursor.fail(`key ${key} is there twice`)
     metadata.set(key, cursor.entry(key))
   }
+  return { version, tensorCount, metadata }
+}
+
+function readHeader(file: RandomAccessFile): GgufFile {
+  const cursor = new Cursor(file)
+  const { version, tensorCount, metadata } = readKeys(cursor)
   const alignment = metadata.get('general.alignment')?.value ?? GGUF_ALIGNMENT
   if (typeof alignment !== 'number' || !isPowerOfTwo(alignment)) {
     return cursor.fail('general.alignment is no power of two')

@@ -1,11 +1,12 @@
 import { UnsupportedError } from '../errors.js'
+import { llama, qwen3 } from './causal-lm.js'
 import type { Converter } from './converter.js'
 import { GgufWriter, type WrittenTensor } from './gguf-writer.js'
 import { openSource, type Source } from './source.js'
 import type { WeightType } from './weight-types.js'
 
 /** The families that are understood, in the order in which they are asked. A new one is one more line here. */
-export const CONVERTERS: readonly Converter[] = []
+export const CONVERTERS: readonly Converter[] = [qwen3, llama]
 
 /** What a conversion made. */
 export interface Converted {

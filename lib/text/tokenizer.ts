@@ -5,10 +5,11 @@ import { ModelFormatError } from '../errors.js'
  * The bundle's tokenizer (a Hugging Face tokenizer.json), for the worker thread: a large vocabulary takes a second to read.
  */
 
-interface Tokenizer {
+export interface Tokenizer {
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] }
   decode(ids: number[], options: { skip_special_tokens: boolean }): string
-  get_added_tokens_decoder(): Map<number, { special: boolean }>
+  id_to_token(id: number): string | undefined
+  get_added_tokens_decoder(): Map<number, { content: string; special: boolean }>
 }
 
 // The library's own declarations do not resolve under Node's module rules (their relative paths lack extensions).
@@ -18,15 +19,26 @@ const tokenizers = new Map<number, { tokenizer: Tokenizer; special: ReadonlySet<
 
 /** Makes the tokenizer `key` of the JSON text. Throws {@link ModelFormatError}. */
 export function loadTokenizer(key: number, json: string): undefined {
+  addTokenizer(key, json, {})
+  return undefined
+}
+
+/**
+ * Makes the tokenizer `key`.
+ *
+ * @param json - a tokenizer.json, as text or parsed
+ * @param config - fields of a tokenizer_config.json that the library reads
+ * @throws {@link ModelFormatError}
+ */
+export function addTokenizer(key: number, json: string | object, config: object): void {
   try {
-    const tokenizer = new Tokenizer(JSON.parse(json) as object, {})
+    const tokenizer = new Tokenizer(typeof json === 'string' ? (JSON.parse(json) as object) : json, config)
     const added = [...tokenizer.get_added_tokens_decoder()].filter(([, token]) => token.special)
     tokenizers.set(key, { tokenizer, special: new Set(added.map(([id]) => id)) })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ModelFormatError(`the bundle's tokenizer cannot be read: ${reason}`, { key: 'tokenizer' }, { cause })
   }
-  return undefined
 }
 
 /** Frees the tokenizer `key`. */
@@ -35,7 +47,8 @@ export function freeTokenizer(key: number): undefined {
   return undefined
 }
 
-function get(key: number): { tokenizer: Tokenizer; special: ReadonlySet<number> } {
+/** What stands under `key`. */
+export function tokenizerOf(key: number): { tokenizer: Tokenizer; special: ReadonlySet<number> } {
   const found = tokenizers.get(key)
   if (!found) throw new Error(`no tokenizer ${key}`)
   return found
@@ -43,12 +56,12 @@ function get(key: number): { tokenizer: Tokenizer; special: ReadonlySet<number> 
 
 /** Text as ids. Control tokens that are spelled out in the text are left out: a user's words cannot end the user's turn. */
 export function encodeText(key: number, text: string): Int32Array<ArrayBuffer> {
-  const { tokenizer, special } = get(key)
+  const { tokenizer, special } = tokenizerOf(key)
   const { ids } = tokenizer.encode(text, { add_special_tokens: false })
   return Int32Array.from(ids.filter(id => !special.has(id)))
 }
 
 /** Ids as text, without control tokens. */
 export function decodeText(key: number, ids: Int32Array): string {
-  return ids.length === 0 ? '' : get(key).tokenizer.decode([...ids], { skip_special_tokens: true })
+  return ids.length === 0 ? '' : tokenizerOf(key).tokenizer.decode([...ids], { skip_special_tokens: true })
 }

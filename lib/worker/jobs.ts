@@ -1,4 +1,5 @@
 import type { AudioSource, DecodedAudio } from '../audio/decode.js'
+import type { ChatMessage } from '../text/chat.js'
 import type { UnitSentence } from '../text/frontend.js'
 
 /** What the worker thread can do: each job's input and output, both structured-cloneable. */
@@ -9,6 +10,10 @@ export interface Jobs {
   resample: { input: { samples: Float32Array; from: number; to: number }; output: Float32Array }
   /** Makes a tokenizer under `key` from the JSON text of a Hugging Face `tokenizer.json`. */
   loadTokenizer: { input: { key: number; json: string }; output: undefined }
+  /** Makes the tokenizer and the chat template of an imported language model's file under `key`; returns the ids that end a reply. */
+  loadChat: { input: { key: number; path: string }; output: Int32Array<ArrayBuffer> }
+  /** A conversation up to where the reply begins. */
+  chatPrompt: { input: { key: number; messages: ChatMessage[]; thinking: boolean }; output: Int32Array<ArrayBuffer> }
   freeTokenizer: { input: { key: number }; output: undefined }
   encodeText: { input: { key: number; text: string }; output: Int32Array<ArrayBuffer> }
   decodeText: { input: { key: number; ids: Int32Array }; output: string }

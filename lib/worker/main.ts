@@ -12,6 +12,9 @@ const handlers: Handlers = {
   decodeAudio: ({ source, maxSeconds }) => decodeAudio(source, maxSeconds),
   resample: ({ samples, from, to }) => resample(samples, from, to),
   loadTokenizer: ({ key, json }) => loadTokenizer(key, json),
+  loadChat: async ({ key, path }) => (await import('../text/chat.js')).loadChat(key, path),
+  chatPrompt: async ({ key, messages, thinking }) =>
+    (await import('../text/chat.js')).chatPrompt(key, messages, thinking),
   freeTokenizer: ({ key }) => freeTokenizer(key),
   encodeText: ({ key, text }) => encodeText(key, text),
   decodeText: ({ key, ids }) => decodeText(key, ids),

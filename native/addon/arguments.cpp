@@ -120,6 +120,9 @@ Request to_request(const Napi::Value & value, const ModelInfo & info) {
     if (!missing(object.Get("textIds"))) {
         request.text = to_ids(object.Get("textIds"), "textIds");
     }
+    if (!missing(object.Get("stopIds"))) {
+        request.stop = to_ids(object.Get("stopIds"), "stopIds");
+    }
     const Napi::Value output = object.Get("output");
     const std::string name = output.IsString() ? output.As<Napi::String>().Utf8Value() : "";
     if (name != "speech" && name != "text" && name != "both") {

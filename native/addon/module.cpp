@@ -55,7 +55,9 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
     return guarded(env, [&] {
         const std::string path = to_text(info[0], "path");
         LoadOptions options;
-        options.threads = integer_field(to_object(info[1], "options"), "threads", 1, 256, 0);
+        const Napi::Object given = to_object(info[1], "options");
+        options.threads = integer_field(given, "threads", 1, 256, 0);
+        options.context_length = integer_field(given, "contextLength", 1, 1 << 24, 0);
         return promise(env, [path, options](CancelToken &) {
             initialize(own_folder());
             auto model = Model::load(path, options);

@@ -128,6 +128,7 @@ Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done) {
 
 Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     Napi::Object object = Napi::Object::New(env);
+    object.Set("architecture", info.architecture);
     object.Set("name", info.name);
     object.Set("license", info.license);
     object.Set("description", info.description);
@@ -154,6 +155,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     tokens.Set("pad", info.tokens.pad);
     object.Set("specialTokens", tokens);
     object.Set("nCtx", info.n_ctx);
+    object.Set("maxNCtx", info.max_n_ctx);
     object.Set("maxInputSeconds", info.max_input_seconds);
     Napi::Object sampling = Napi::Object::New(env);
     sampling.Set("temperature", info.sampling.temperature);

@@ -9,6 +9,9 @@ namespace moss {
 
 namespace {
 
+/// Keys and values of more rows are seldom needed and take much memory; LoadOptions::context_length gives more.
+constexpr int default_context = 4096;
+
 int default_threads() {
     const int cpus = static_cast<int>(std::thread::hardware_concurrency()); // 0: unknown
     return std::clamp(cpus / 2, std::min(std::max(cpus, 1), 2), 8);
@@ -58,21 +61,35 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
     return ordered;
 }
 
-Sampling load_sampling(const GgufFile & file) {
-    const std::string prefix = "moss-speech.sampling.";
+Sampling load_sampling(const GgufFile & file, bool imported) {
+    const std::string prefix = imported ? "general.sampling." : "moss-speech.sampling.";
     Sampling sampling;
     const auto number = [&](const char * name, double low, double high, float & to) {
         if (file.has(prefix + name)) {
             to = static_cast<float>(file.get_float(prefix + name, low, high));
         }
     };
-    number("temperature", 0, 2, sampling.temperature);
+    if (imported) {
+        sampling.repetition_penalty = 1; // it would bar a long text from its own words
+    }
+    number(imported ? "temp" : "temperature", 0, 2, sampling.temperature);
     number("top_p", 1e-6, 1, sampling.top_p);
-    number("repetition_penalty", 1, 2, sampling.repetition_penalty);
+    number(imported ? "penalty_repeat" : "repetition_penalty", 1, 2, sampling.repetition_penalty);
     if (file.has(prefix + "top_k")) {
         sampling.top_k = static_cast<int32_t>(file.get_int(prefix + "top_k", 0, 1 << 30));
     }
     return sampling;
+}
+
+/// Rows of a session's context.
+int context_length(const LmConfig & lm, int asked) {
+    if (asked > lm.context_length) {
+        throw MossError(code::invalid_argument,
+                        "contextLength: the model was trained for " + std::to_string(lm.context_length) +
+                            " rows, not for " + std::to_string(asked),
+                        {{"option", "contextLength"}, {"limit", static_cast<double>(lm.context_length)}});
+    }
+    return asked > 0 ? asked : lm.text_only() ? std::min(lm.context_length, default_context) : lm.context_length;
 }
 
 } // namespace
@@ -99,29 +116,35 @@ Template Template::load(const GgufFile & file, const LmConfig & lm) {
     return {ids("user_prefix"), ids("transcribe_prefix"), ids("assistant_prefix"), ids("turn_end")};
 }
 
-Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, int threads) : weights(file) {
+Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options)
+    : weights(file) {
     const auto text = [&](const char * key, const std::string & missing) {
         return file.has(key) ? file.get_string(key) : missing;
     };
+    info.architecture = file.get_string("general.architecture");
     info.name = text("general.name", fallback_name);
     info.license = text("general.license", "");
     info.description = text("general.description", "");
     info.units = load_units(file);
     info.components = components(file);
-    info.threads = threads;
+    info.threads = options.threads;
 
-    if (file.has("moss-speech.lm.embedding_length")) {
+    const bool imported = info.architecture != "moss-speech";
+    if (imported || file.has("moss-speech.lm.embedding_length")) {
         lm = std::make_unique<Lm>(file, weights);
+        info.n_ctx = context_length(lm->config(), options.context_length);
+        info.max_n_ctx = lm->config().context_length;
+        info.sampling = load_sampling(file, imported);
+    }
+    if (lm && !imported) {
         vocabulary = Vocabulary::load(file, lm->config());
         rows = Template::load(file, lm->config());
         const auto & token = vocabulary.text;
         info.tokens = {token.im_start, token.im_end, token.sosp, token.modality_pad, token.pad};
         info.tokenizer = vocabulary.tokenizer;
-        info.n_ctx = lm->config().context_length;
-        info.sampling = load_sampling(file);
     }
     if (file.has("moss-speech.frontend.channels")) {
-        Runner runner(threads);
+        Runner runner(options.threads);
         listener = std::make_unique<Listener>(file, weights, static_cast<int>(info.units.size()),
                                               lm ? lm->text_embd() : nullptr, runner);
         info.input_sample_rate = listener->frontend().config().sample_rate;
@@ -181,13 +204,11 @@ std::shared_ptr<const Model> Model::load(const std::string & path, const LoadOpt
         throw MossError(code::invalid_argument, "threads: expected 1 to 256",
                         {{"option", "threads"}, {"found", static_cast<double>(options.threads)}});
     }
+    LoadOptions checked = options;
+    checked.threads = options.threads > 0 ? options.threads : default_threads();
     const GgufFile file = GgufFile::open(path);
-    const std::string architecture = file.get_string("general.architecture");
-    if (architecture != "moss-speech") {
-        throw model_format_error("general.architecture", "moss-speech", architecture);
-    }
     const std::string name = path.substr(path.find_last_of("/\\") + 1);
-    auto parts = std::make_unique<Parts>(file, name, options.threads > 0 ? options.threads : default_threads());
+    auto parts = std::make_unique<Parts>(file, name, checked);
     return std::shared_ptr<const Model>(new Model(std::move(parts)));
 }
 

@@ -45,6 +45,7 @@ struct ComponentInfo {
 
 /// What a model is and can do. Lists are empty and numbers 0 where the bundle lacks the component.
 struct ModelInfo {
+    std::string architecture; ///< "moss-speech", or of an imported language model "qwen3" or "llama"
     std::string name;
     std::string license;
     std::string description;
@@ -59,7 +60,8 @@ struct ModelInfo {
     struct {
         int im_start = 0, im_end = 0, sosp = 0, modality_pad = 0, pad = 0;
     } tokens;
-    int n_ctx = 0;                ///< rows of the language model's context
+    int n_ctx = 0;                ///< rows of a session's context
+    int max_n_ctx = 0;            ///< rows that the language model was trained for
     double max_input_seconds = 0; ///< the longest speech of one turn in an empty session
     Sampling sampling;            ///< the model's defaults
     std::vector<ComponentInfo> components;
@@ -69,12 +71,16 @@ struct ModelInfo {
 struct LoadOptions {
     /// Threads of a computation, 1..256; 0: half of the logical CPUs, at most 8, but 2 where there are 2.
     int threads = 0;
+    /// Rows of a session's context, up to ModelInfo::max_n_ctx; 0: all of them, but 4096 at most in an imported
+    /// language model.
+    int context_length = 0;
 };
 
 /// Weights and configuration of a bundle. Immutable; sessions share it.
 class Model {
   public:
-    /// Reads and checks a GGUF bundle (path in UTF-8).
+    /// Reads and checks a GGUF file (path in UTF-8): a bundle of ours, or a Qwen3 or Llama model as llama.cpp writes
+    /// them.
     /// @throws MossError MOSS_MODEL_NOT_FOUND, MOSS_MODEL_FORMAT (names the key or tensor, expected and found) or
     /// MOSS_OUT_OF_MEMORY.
     static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options = {});
@@ -110,7 +116,10 @@ struct Speaking {
 /// One turn of the user, and how to answer it. Exactly one of `samples` and `text` is not empty.
 struct Request {
     std::vector<float> samples; ///< 16 kHz mono, finite
-    std::vector<int32_t> text;  ///< token ids
+    /// Token ids: the user's words; in an imported language model the whole conversation, as its template has it, up to
+    /// the reply. What the session holds of it already is not computed again.
+    std::vector<int32_t> text;
+    std::vector<int32_t> stop; ///< imported language model: ids that end a reply and are no part of it
     Output output = Output::both;
     Speaking speaking;
     std::optional<Sampling> sampling; ///< its seed is not used; else the model's defaults

@@ -19,13 +19,14 @@ struct Template {
 
 /// A loaded bundle. What it lacks is null.
 struct Model::Parts {
-    explicit Parts(const GgufFile & file, const std::string & fallback_name, int threads);
+    /// `options.threads` > 0.
+    Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options);
 
     ModelInfo info;
     Weights weights;
     std::unique_ptr<Lm> lm;
-    Vocabulary vocabulary; // with lm
-    Template rows;         // with lm
+    Vocabulary vocabulary; // with a bundle's lm
+    Template rows;         // with a bundle's lm
     std::unique_ptr<Listener> listener;
     std::unique_ptr<VitsDecoder> decoder;
 

@@ -1,5 +1,7 @@
+#include "core/text_turn.h"
 #include "core/turn.h"
 
+#include <algorithm>
 #include <random>
 
 namespace moss {
@@ -25,16 +27,23 @@ struct Session::State {
     std::optional<Lm::State> context;    // the conversation
     std::optional<Lm::State> scratch;    // of transcriptions; made when first needed
     std::optional<Listener::State> ears; // made when first needed
+    std::vector<int32_t> ids;            // of the context's rows, in an imported language model
     int turn_start = 0;                  // length of the context before the last turn
 
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
         : model(std::move(loaded)), seeds(seed), runner(parts().info.threads) {
         if (parts().lm) {
-            context.emplace(*parts().lm, parts().info.n_ctx);
+            const bool imported = parts().lm->config().text_only();
+            context.emplace(*parts().lm, parts().info.n_ctx, imported ? GGML_TYPE_F16 : GGML_TYPE_F32);
         }
     }
 
     const Model::Parts & parts() const { return model->parts(); }
+
+    void truncate(int length) {
+        context->truncate(length);
+        ids.resize(std::min(ids.size(), static_cast<size_t>(length)));
+    }
 
     uint64_t seed(std::optional<uint64_t> given) { return given ? *given : seeds.next(); }
 
@@ -75,6 +84,11 @@ void Session::generate(const Request & request, const Receiver & receiver, Cance
     }
     const uint64_t seed = state.seed(request.speaking.seed);
     try {
+        if (parts.lm->config().text_only()) {
+            TextTurn turn(parts, state.runner, {*state.context, state.ids}, request, receiver, seed);
+            state.turn_start = turn.kept();
+            return turn.run();
+        }
         Listener::State * listener = request.samples.empty() ? nullptr : &state.listener();
         Turn turn(parts, state.runner, listener, *state.context, request, receiver, seed);
         turn.run();
@@ -93,7 +107,7 @@ void Session::generate(const Request & request, const Receiver & receiver, Cance
 
 void Session::undo() {
     if (state_->context) {
-        state_->context->truncate(state_->turn_start);
+        state_->truncate(state_->turn_start);
     }
 }
 
@@ -169,7 +183,7 @@ int Session::length() const {
 
 void Session::reset() {
     if (state_->context) {
-        state_->context->truncate(0);
+        state_->truncate(0);
     }
     state_->turn_start = 0;
 }

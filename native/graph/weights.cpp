@@ -6,6 +6,27 @@ namespace moss {
 
 namespace {
 
+/// What the CPU backend multiplies with: what we write, and what llama.cpp makes besides.
+bool is_readable(ggml_type type) {
+    switch (type) {
+    case GGML_TYPE_IQ1_S:
+    case GGML_TYPE_IQ1_M:
+    case GGML_TYPE_IQ2_XXS:
+    case GGML_TYPE_IQ2_XS:
+    case GGML_TYPE_IQ2_S:
+    case GGML_TYPE_IQ3_XXS:
+    case GGML_TYPE_IQ3_S:
+    case GGML_TYPE_IQ4_NL:
+    case GGML_TYPE_IQ4_XS:
+    case GGML_TYPE_TQ1_0:
+    case GGML_TYPE_TQ2_0:
+    case GGML_TYPE_MXFP4:
+        return true;
+    default:
+        return is_weight_type(type);
+    }
+}
+
 Shape trimmed(Shape shape) {
     while (shape.size() > 1 && shape.back() == 1) {
         shape.pop_back();
@@ -20,8 +41,8 @@ Weights::Weights(const GgufFile & file) : file_(file) {
         throw model_format_error("tensors", "some", "none");
     }
     for (const TensorInfo & info : file.tensors()) {
-        if (!is_weight_type(info.type)) {
-            throw model_format_error(info.name, "F32, F16, BF16, Q4_0 … Q8_0 or Q2_K … Q6_K",
+        if (!is_readable(info.type)) {
+            throw model_format_error(info.name, "F32, F16, BF16, Q4_0 … Q8_0, Q2_K … Q6_K, IQ1 … IQ4, TQ or MXFP4",
                                      ggml_type_name(info.type));
         }
         infos_[info.name] = &info;

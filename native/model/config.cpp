@@ -143,6 +143,10 @@ AlignerConfig AlignerConfig::load(const GgufFile & file) {
 }
 
 LmConfig LmConfig::load(const GgufFile & file) {
+    const std::string architecture = file.get_string("general.architecture");
+    if (architecture != "moss-speech") {
+        return import(file, architecture);
+    }
     const Keys keys(file, "lm");
     LmConfig c;
     c.embedding_length = keys.integer("embedding_length", 1, max_channels);
@@ -154,7 +158,7 @@ LmConfig LmConfig::load(const GgufFile & file) {
     c.head_count_kv = keys.integer("head_count_kv", 1, max_heads);
     c.key_length = keys.integer("key_length", 2, 1024);
     c.rms_epsilon = keys.number("rms_epsilon", 0, 1);
-    c.rope_freq_base = keys.number("rope_freq_base", 1, 1e12);
+    c.rope.freq_base = keys.number("rope_freq_base", 1, 1e12);
     c.context_length = keys.integer("context_length", 1, 1 << 20);
     c.text_vocab_size = keys.integer("text_vocab_size", 1, max_vocabulary);
     c.audio_vocab_size = keys.integer("audio_vocab_size", 1, max_vocabulary);

@@ -65,6 +65,18 @@ struct AlignerConfig {
     static AlignerConfig load(const GgufFile & file);
 };
 
+/// ggml_rope_ext's parameters; those of YaRN have no effect where ext_factor is 0.
+struct RopeConfig {
+    bool interleaved = false; // pairs are neighbours (Llama); else halves (Qwen3)
+    float freq_base = 10000;
+    float freq_scale = 1;
+    float ext_factor = 0;
+    float attn_factor = 1;
+    float beta_fast = 32;
+    float beta_slow = 1;
+    int original_context_length = 0;
+};
+
 struct LmConfig {
     int embedding_length = 0;
     int feed_forward_length = 0;
@@ -75,12 +87,19 @@ struct LmConfig {
     int head_count_kv = 0;
     int key_length = 0;
     float rms_epsilon = 1e-6f;
-    float rope_freq_base = 10000;
+    bool qk_norm = true;
+    RopeConfig rope;
     int context_length = 0;
     int text_vocab_size = 0;
-    int audio_vocab_size = 0;
+    int audio_vocab_size = 0; // 0: an imported model, whose only channel is text
 
+    bool text_only() const { return audio_vocab_size == 0; }
+
+    /// Of a bundle of ours, or of a Qwen3 or Llama model as llama.cpp writes them (`general.architecture`).
     static LmConfig load(const GgufFile & file);
+
+  private:
+    static LmConfig import(const GgufFile & file, const std::string & architecture);
 };
 
 /// What ids mean: the units, the text tokenizer and the tokens with a role.

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace moss {
 
 namespace {
 
 constexpr int rows_a_graph = 512; // a long prompt is computed in pieces: bounded memory
+constexpr int first_rows = 256;   // of a KV cache
 
 } // namespace
 
@@ -43,62 +45,112 @@ struct Lm::Pass {
 };
 
 Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(file)) {
-    const int64_t size = config_.embedding_length, dim = config_.key_length;
-    const int64_t q_size = config_.head_count * dim, kv_size = config_.head_count_kv * dim;
+    const int64_t size = config_.embedding_length;
     const float eps = config_.rms_epsilon;
+    if (config_.text_only()) {
+        text_embd_ = weights.get("token_embd.weight", {size, config_.text_vocab_size});
+        load_blocks(weights, "", config_.shared_block_count);
+        text_norm_ = RmsNorm(weights, "output_norm", size, eps);
+        if (weights.has("output.weight")) {
+            text_output_ = Linear(weights, "output", size, config_.text_vocab_size, false);
+        } else {
+            text_output_.weight = text_embd_; // tied
+        }
+        if (config_.rope.interleaved && weights.has("rope_freqs.weight")) { // Llama's
+            rope_factors_ = weights.get_f32("rope_freqs.weight", {config_.key_length / 2});
+        }
+        return;
+    }
     text_embd_ = weights.get("text.token_embd.weight", {size, config_.text_vocab_size});
     audio_embd_ = weights.get("audio.token_embd.weight", {size, config_.audio_vocab_size});
-    const auto add_blocks = [&](const std::string & prefix, int count) {
-        for (int i = 0; i < count; i++) {
-            const std::string name = prefix + "blk." + std::to_string(i) + ".";
-            Block block;
-            block.attn_norm = RmsNorm(weights, name + "attn_norm", size, eps);
-            block.attn_q = Linear(weights, name + "attn_q", size, q_size, false);
-            block.attn_k = Linear(weights, name + "attn_k", size, kv_size, false);
-            block.attn_v = Linear(weights, name + "attn_v", size, kv_size, false);
-            block.attn_output = Linear(weights, name + "attn_output", q_size, size, false);
-            block.attn_q_norm = RmsNorm(weights, name + "attn_q_norm", dim, eps);
-            block.attn_k_norm = RmsNorm(weights, name + "attn_k_norm", dim, eps);
-            block.ffn_norm = RmsNorm(weights, name + "ffn_norm", size, eps);
-            block.ffn_gate = Linear(weights, name + "ffn_gate", size, config_.feed_forward_length, false);
-            block.ffn_up = Linear(weights, name + "ffn_up", size, config_.feed_forward_length, false);
-            block.ffn_down = Linear(weights, name + "ffn_down", config_.feed_forward_length, size, false);
-            blocks_.push_back(block);
-        }
-    };
-    add_blocks("", config_.shared_block_count);
-    add_blocks("text.", config_.text_block_count);
-    add_blocks("audio.", config_.audio_block_count);
+    load_blocks(weights, "", config_.shared_block_count);
+    load_blocks(weights, "text.", config_.text_block_count);
+    load_blocks(weights, "audio.", config_.audio_block_count);
     text_norm_ = RmsNorm(weights, "text.output_norm", size, eps);
     audio_norm_ = RmsNorm(weights, "audio.output_norm", size, eps);
     text_output_ = Linear(weights, "text.output", size, config_.text_vocab_size, false);
     audio_output_ = Linear(weights, "audio.output", size, config_.audio_vocab_size, false);
 }
 
-Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : n_ctx_(n_ctx) {
-    const LmConfig & config = lm.config_;
-    if (n_ctx < 1 || n_ctx > config.context_length) {
+void Lm::load_blocks(const Weights & weights, const std::string & prefix, int count) {
+    const int64_t size = config_.embedding_length, dim = config_.key_length, ffn = config_.feed_forward_length;
+    const int64_t q_size = config_.head_count * dim, kv_size = config_.head_count_kv * dim;
+    const float eps = config_.rms_epsilon;
+    for (int i = 0; i < count; i++) {
+        const std::string name = prefix + "blk." + std::to_string(i) + ".";
+        const auto linear = [&](const char * part, int64_t in, int64_t out) {
+            return Linear(weights, name + part, in, out, weights.has(name + part + ".bias"));
+        };
+        Block block;
+        block.attn_norm = RmsNorm(weights, name + "attn_norm", size, eps);
+        block.attn_q = linear("attn_q", size, q_size);
+        block.attn_k = linear("attn_k", size, kv_size);
+        block.attn_v = linear("attn_v", size, kv_size);
+        block.attn_output = linear("attn_output", q_size, size);
+        if (config_.qk_norm) {
+            block.attn_q_norm = RmsNorm(weights, name + "attn_q_norm", dim, eps);
+            block.attn_k_norm = RmsNorm(weights, name + "attn_k_norm", dim, eps);
+        }
+        block.ffn_norm = RmsNorm(weights, name + "ffn_norm", size, eps);
+        block.ffn_gate = linear("ffn_gate", size, ffn);
+        block.ffn_up = linear("ffn_up", size, ffn);
+        block.ffn_down = linear("ffn_down", ffn, size);
+        blocks_.push_back(block);
+    }
+}
+
+Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : config_(&lm.config_), type_(type), n_ctx_(n_ctx) {
+    if (n_ctx < 1 || n_ctx > config_->context_length) {
         throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " rows",
                         {{"argument", "n_ctx"},
-                         {"expected", "1 … " + std::to_string(config.context_length)},
+                         {"expected", "1 … " + std::to_string(config_->context_length)},
                          {"found", static_cast<double>(n_ctx)}});
     }
-    const int64_t size = int64_t(config.head_count_kv) * config.key_length;
+    reserve(std::min(first_rows, n_ctx));
+}
+
+void Lm::State::reserve(int rows) {
+    if (rows <= rows_) {
+        return;
+    }
+    rows = std::min(std::max(rows, 2 * rows_), n_ctx_);
+    const int64_t size = int64_t(config_->head_count_kv) * config_->key_length;
+    StreamState slots;
+    std::vector<ggml_tensor *> k, v;
     const auto add_blocks = [&](const std::string & prefix, int count) {
         for (int i = 0; i < count; i++) {
             const std::string name = prefix + std::to_string(i);
-            k_.push_back(slots_.add(name + ".k", type, {size, n_ctx}));
-            v_.push_back(slots_.add(name + ".v", type, {n_ctx, size}));
+            k.push_back(slots.add(name + ".k", type_, {size, rows}));
+            v.push_back(slots.add(name + ".v", type_, {rows, size}));
         }
     };
-    add_blocks("lm.blk.", config.shared_block_count);
-    add_blocks("lm.text.blk.", config.text_block_count);
-    add_blocks("lm.audio.blk.", config.audio_block_count);
-    slots_.allocate();
+    add_blocks("lm.blk.", config_->shared_block_count);
+    add_blocks("lm.text.blk.", config_->text_block_count);
+    add_blocks("lm.audio.blk.", config_->audio_block_count);
+    slots.allocate();
+    const size_t past = static_cast<size_t>(length_) * ggml_type_size(type_);
+    for (size_t i = 0; i < k_.size(); i++) {
+        std::memcpy(k[i]->data, k_[i]->data, past * static_cast<size_t>(size));
+        for (size_t row = 0; row < static_cast<size_t>(size); row++) {
+            std::memcpy(static_cast<char *>(v[i]->data) + row * v[i]->nb[1],
+                        static_cast<const char *>(v_[i]->data) + row * v_[i]->nb[1], past);
+        }
+    }
+    slots_ = std::move(slots);
+    k_ = std::move(k);
+    v_ = std::move(v);
+    rows_ = rows;
 }
 
 void Lm::State::truncate(int length) {
     length_ = std::clamp(length, 0, length_); // rows beyond are overwritten before anything reads them
+}
+
+ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]
+    const RopeConfig & r = config_.rope;
+    return ggml_rope_ext(pass.g, x, pass.position, rope_factors_, config_.key_length,
+                         r.interleaved ? GGML_ROPE_TYPE_NORMAL : GGML_ROPE_TYPE_NEOX, r.original_context_length,
+                         r.freq_base, r.freq_scale, r.ext_factor, r.attn_factor, r.beta_fast, r.beta_slow);
 }
 
 /// Writes the keys and values of all rows; with `output` also computes the block. x [H, T] -> [H, T]
@@ -107,13 +159,11 @@ ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output)
     const Block & b = blocks_[index];
     const int64_t dim = config_.key_length, heads = config_.head_count, heads_kv = config_.head_count_kv;
     const int64_t count = pass.count, total = pass.past + count;
-    const auto rope = [&](ggml_tensor * y) {
-        return ggml_rope_ext(g, y, pass.position, nullptr, static_cast<int>(dim), GGML_ROPE_TYPE_NEOX, 0,
-                             config_.rope_freq_base, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f);
-    };
+    const auto normed = [&](const RmsNorm & norm, ggml_tensor * t) { return config_.qk_norm ? norm(g, t) : t; };
     ggml_tensor * y = b.attn_norm(g, x);
-    ggml_tensor * k = rope(b.attn_k_norm(g, ggml_reshape_3d(g, b.attn_k(g, y), dim, heads_kv, count))); // [D, Hkv, T]
-    ggml_tensor * v = b.attn_v(g, y);                                                                   // [D Hkv, T]
+    ggml_tensor * k = ggml_reshape_3d(g, b.attn_k(g, y), dim, heads_kv, count); // [D, Hkv, T]
+    k = rope(pass, normed(b.attn_k_norm, k));
+    ggml_tensor * v = b.attn_v(g, y); // [D Hkv, T]
 
     ggml_tensor *cache_k = pass.state.k_[index], *cache_v = pass.state.v_[index];
     const size_t past = static_cast<size_t>(pass.past);
@@ -126,10 +176,11 @@ ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output)
     const size_t head = static_cast<size_t>(dim);
     k = ggml_view_3d(g, cache_k, dim, heads_kv, total, head * cache_k->nb[0], cache_k->nb[1], 0);
     v = ggml_view_3d(g, cache_v, total, dim, heads_kv, cache_v->nb[1], head * cache_v->nb[1], 0);
-    ggml_tensor * q = rope(b.attn_q_norm(g, ggml_reshape_3d(g, b.attn_q(g, y), dim, heads, count))); // [D, H, T]
+    ggml_tensor * q = ggml_reshape_3d(g, b.attn_q(g, y), dim, heads, count); // [D, H, T]
+    q = rope(pass, normed(b.attn_q_norm, q));
     x = ggml_add(g, x, b.attn_output(g, attention(g, q, k, v, pass.mask)));
     y = b.ffn_norm(g, x);
-    y = ggml_mul(g, ggml_silu(g, b.ffn_gate(g, y)), b.ffn_up(g, y));
+    y = ggml_swiglu_split(g, b.ffn_gate(g, y), b.ffn_up(g, y)); // [F, T]
     return ggml_add(g, x, b.ffn_down(g, y));
 }
 
@@ -171,6 +222,7 @@ LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails,
                             " that holds " + std::to_string(state.length_),
                         {{"rows", double(count)}, {"n_ctx", double(state.n_ctx_)}, {"length", double(state.length_)}});
     }
+    state.reserve(state.length_ + count);
     LmLogits logits;
     for (int begin = 0; begin < count; begin += rows_a_graph) {
         const int part = std::min(rows_a_graph, count - begin);
@@ -195,11 +247,16 @@ LmLogits Lm::push(Runner & runner, State & state, const int32_t * text, const in
     };
     for (int i = 0; i < count; i++) {
         check("text", text[i], config_.text_vocab_size);
-        check("audio", audio[i], config_.audio_vocab_size);
+        if (!config_.text_only()) {
+            check("audio", audio[i], config_.audio_vocab_size);
+        }
     }
     return push_pieces(runner, state, count, tails, all_rows, [&](Pass & pass, int begin) {
         Graph & g = pass.g;
         ggml_tensor * text_rows = ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text + begin));
+        if (config_.text_only()) {
+            return text_rows; // [H, T]
+        }
         ggml_tensor * audio_rows = ggml_get_rows(g, audio_embd_, g.input(GGML_TYPE_I32, {pass.count}, audio + begin));
         return ggml_add(g, text_rows, audio_rows); // [H, T]
     });

@@ -1,4 +1,5 @@
 // Layer-split language model: shared Qwen3 blocks, then a text and an audio tail in parallel (training/networks/lm.py).
+// An imported Qwen3 or Llama model is one with shared blocks and the text channel alone.
 
 #pragma once
 
@@ -26,10 +27,10 @@ class Lm {
     ggml_tensor * text_embd() const { return text_embd_; } // [H, V]
 
     /// The KV cache of a conversation. Slots `lm.blk.N.k`, `lm.text.blk.N.k`, `lm.audio.blk.N.k` and the same with
-    /// `.v`.
+    /// `.v`. Its memory grows with the conversation.
     class State {
       public:
-        /// `n_ctx` rows, 1 … context_length; `type` F32 or F16.
+        /// Up to `n_ctx` rows, 1 … context_length; `type` F32 or F16.
         State(const Lm & lm, int n_ctx, ggml_type type = GGML_TYPE_F32);
 
         int n_ctx() const { return n_ctx_; }
@@ -40,14 +41,21 @@ class Lm {
 
       private:
         friend class Lm;
+        /// Memory for so many rows.
+        void reserve(int rows);
+
+        const LmConfig * config_;
+        ggml_type type_;
         int n_ctx_;
         int length_ = 0;
+        int rows_ = 0; // that there is memory for
         StreamState slots_;
-        std::vector<ggml_tensor *> k_, v_; // shared, text, audio: [D * Hkv, n_ctx] and, transposed, [n_ctx, D * Hkv]
+        std::vector<ggml_tensor *> k_, v_; // shared, text, audio: [D * Hkv, rows] and, transposed, [rows, D * Hkv]
     };
 
-    /// Appends `count` rows of the two-channel grid. Throws invalid_argument for an id outside its vocabulary and
-    /// prompt_too_long when the context has no room; the state is unchanged then, and when a computation is cancelled.
+    /// Appends `count` rows of the two-channel grid; `audio` is not read in a model without that channel. Throws
+    /// invalid_argument for an id outside its vocabulary and prompt_too_long when the context has no room; the state is
+    /// unchanged then, and when a computation is cancelled.
     LmLogits push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
                   bool all_rows = false) const;
 
@@ -57,17 +65,20 @@ class Lm {
 
   private:
     struct Block {
-        RmsNorm attn_norm, attn_q_norm, attn_k_norm, ffn_norm;
+        RmsNorm attn_norm, attn_q_norm, attn_k_norm, ffn_norm; // the norms of q and k: Qwen3's
         Linear attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down;
     };
     struct Pass;
 
+    void load_blocks(const Weights & weights, const std::string & prefix, int count);
     template <class Rows>
     LmLogits push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_rows, Rows rows) const;
     LmLogits run(Pass & pass, ggml_tensor * x) const;
     ggml_tensor * block(Pass & pass, size_t index, ggml_tensor * x, bool output) const;
+    ggml_tensor * rope(Pass & pass, ggml_tensor * x) const;
 
     LmConfig config_;
+    ggml_tensor * rope_factors_ = nullptr; // [D / 2], divisors of the frequencies (Llama 3.1); null: all 1
     ggml_tensor * text_embd_ = nullptr;
     ggml_tensor * audio_embd_ = nullptr;
     std::vector<Block> blocks_; // shared, text, audio

@@ -1,0 +1,116 @@
+import { Template } from '@huggingface/jinja'
+import { readGgufKeys } from '../convert/gguf.js'
+import { ModelFormatError, UnsupportedError } from '../errors.js'
+import { ggufTokenizer, Keys } from './gguf-tokenizer.js'
+import { addTokenizer, tokenizerOf, type Tokenizer } from './tokenizer.js'
+
+/*
+ * How an imported language model wants a conversation to be written, for the worker thread.
+ */
+
+/** A turn, or the system prompt that stands before them all. */
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant'
+  content: string
+}
+
+/** Names of tokens that end a reply, in the models that are read here. */
+const ENDS = [
+  '<|im_end|>', '<|eot_id|>', '<|eom_id|>', '<|end|>', '<|endoftext|>', '<|end_of_text|>', '<end_of_turn>', '<end_of_utterance>',
+  '<｜end▁of▁sentence｜>', '<EOT>', '</s>',
+] // prettier-ignore
+
+interface Chat {
+  template: Template | undefined
+  /** The id that every prompt begins with, where the template does not write it. */
+  bos: number | undefined
+  /** Texts of control tokens, which templates write and users may not. */
+  tokens: Record<string, string>
+  controls: string[]
+}
+
+const chats = new WeakMap<Tokenizer, Chat>()
+
+/**
+ * Makes the tokenizer `key` and the template of the model at `path`.
+ *
+ * @returns the ids that end a reply
+ * @throws {@link ModelFormatError}, {@link UnsupportedError}, {@link FileError}
+ */
+export function loadChat(key: number, path: string): Int32Array<ArrayBuffer> {
+  const metadata = readGgufKeys(path)
+  const keys = new Keys(metadata)
+  const given = keys.string('tokenizer.huggingface.json')
+  const { json, addBos } = given === undefined ? ggufTokenizer(metadata) : { json: given, addBos: false }
+  addTokenizer(key, json, { clean_up_tokenization_spaces: false })
+  const { tokenizer } = tokenizerOf(key)
+  const added = [...tokenizer.get_added_tokens_decoder()]
+
+  const id = (name: string): number | undefined => keys.number(`tokenizer.ggml.${name}_token_id`)
+  const text = (name: string): string => tokenizer.id_to_token(id(name) ?? -1) ?? ''
+  chats.set(tokenizer, {
+    template: templateOf(keys.string('tokenizer.chat_template')),
+    bos: (keys.boolean('tokenizer.ggml.add_bos_token') ?? addBos) ? id('bos') : undefined,
+    tokens: { bos_token: text('bos'), eos_token: text('eos'), unk_token: text('unknown'), pad_token: text('padding') },
+    controls: added.filter(([, token]) => token.special).map(([, token]) => token.content),
+  })
+  const ends = added.filter(([, token]) => ENDS.includes(token.content)).map(([end]) => end)
+  return Int32Array.from(new Set([id('eos'), id('eot'), id('eom'), ...ends].filter(end => end !== undefined)))
+}
+
+function templateOf(source: string | undefined): Template | undefined {
+  if (source === undefined) return undefined
+  try {
+    return new Template(source)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ModelFormatError(
+      `tokenizer.chat_template: expected a Jinja template, found ${reason}`,
+      { name: 'tokenizer.chat_template' },
+      { cause },
+    )
+  }
+}
+
+/**
+ * The conversation in the model's own words, up to where its reply begins, as ids. Control tokens that are spelled out in a message
+ * are left out: a user's words cannot end the user's turn.
+ *
+ * @param thinking - for models that reason in writing before they answer: whether they may
+ * @throws {@link UnsupportedError} there is no template, or it refuses such a conversation
+ */
+export function chatPrompt(key: number, messages: ChatMessage[], thinking: boolean): Int32Array<ArrayBuffer> {
+  const { tokenizer } = tokenizerOf(key)
+  const chat = chats.get(tokenizer)
+  if (!chat) throw new Error(`no chat ${key}`)
+  if (!chat.template) {
+    throw new UnsupportedError(
+      'this language model has no chat template (tokenizer.chat_template): it completes texts and answers nobody; an instruct or chat model does',
+      { key: 'tokenizer.chat_template' },
+    )
+  }
+  const plain = messages.map(({ role, content }) => ({ role, content: without(chat.controls, content) }))
+  let text: string
+  try {
+    text = chat.template.render({
+      messages: plain,
+      add_generation_prompt: true,
+      enable_thinking: thinking,
+      ...chat.tokens,
+    })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new UnsupportedError(
+      `the model's chat template does not take this conversation: ${reason}`,
+      { key: 'tokenizer.chat_template' },
+      { cause },
+    )
+  }
+  const { ids } = tokenizer.encode(text, { add_special_tokens: false })
+  return Int32Array.from(chat.bos === undefined || ids[0] === chat.bos ? ids : [chat.bos, ...ids])
+}
+
+function without(words: readonly string[], text: string): string {
+  const found = words.find(word => text.includes(word))
+  return found === undefined ? text : without(words, text.replaceAll(found, ''))
+}

@@ -1,0 +1,149 @@
+// What llama.cpp makes of a model file:
+//
+//     reference logits model.gguf f32|f16 ID…          logits of every position, rows of floats, to standard output;
+//                                                      the type is that of keys and values
+//     reference tokenize model.gguf < lines.txt        a line of ids for each line, in which \n, \r, \t, \\ are escapes;
+//                                                      control tokens that are spelled out are text
+//     reference speed model.gguf THREADS PROMPT STEPS  JSON: milliseconds of the prompt and of each of the steps after it
+
+#include "llama.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace {
+
+[[noreturn]] void fail(const std::string & why) {
+    std::cerr << "reference: " << why << "\n";
+    std::exit(1);
+}
+
+llama_model * load(const char * path, bool vocab_only) {
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only = vocab_only;
+    llama_model * model = llama_model_load_from_file(path, params);
+    if (!model) {
+        fail(std::string("cannot load ") + path);
+    }
+    return model;
+}
+
+llama_context * context(llama_model * model, int rows, int threads, ggml_type cache) {
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx = static_cast<uint32_t>(rows);
+    params.n_batch = params.n_ctx;
+    params.n_threads = params.n_threads_batch = threads;
+    params.type_k = params.type_v = cache;
+    // Plain attention where its arithmetic is to be compared, llama.cpp's own choice where its speed is.
+    params.flash_attn_type = cache == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
+    llama_context * made = llama_init_from_model(model, params);
+    if (!made) {
+        fail("no context");
+    }
+    return made;
+}
+
+void decode(llama_context * ctx, const std::vector<llama_token> & ids, int past, bool all) {
+    llama_batch batch = llama_batch_init(static_cast<int32_t>(ids.size()), 0, 1);
+    batch.n_tokens = static_cast<int32_t>(ids.size());
+    for (int i = 0; i < batch.n_tokens; i++) {
+        batch.token[i] = ids[static_cast<size_t>(i)];
+        batch.pos[i] = past + i;
+        batch.n_seq_id[i] = 1;
+        batch.seq_id[i][0] = 0;
+        batch.logits[i] = all || i + 1 == batch.n_tokens;
+    }
+    if (llama_decode(ctx, batch) != 0) {
+        fail("llama_decode failed");
+    }
+    llama_batch_free(batch);
+}
+
+void logits(int argc, char ** argv) {
+    llama_model * model = load(argv[2], false);
+    std::vector<llama_token> ids;
+    for (int i = 4; i < argc; i++) {
+        ids.push_back(std::atoi(argv[i]));
+    }
+    const int vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(model));
+    const int rows = static_cast<int>(ids.size());
+    llama_context * ctx = context(model, rows, 1, std::strcmp(argv[3], "f32") == 0 ? GGML_TYPE_F32 : GGML_TYPE_F16);
+    decode(ctx, ids, 0, true);
+    for (int i = 0; i < rows; i++) {
+        std::fwrite(llama_get_logits_ith(ctx, i), sizeof(float), static_cast<size_t>(vocabulary), stdout);
+    }
+}
+
+std::string unescape(const std::string & line) {
+    std::string text;
+    for (size_t i = 0; i < line.size(); i++) {
+        if (line[i] == '\\' && i + 1 < line.size()) {
+            const char c = line[++i];
+            text += c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
+        } else {
+            text += line[i];
+        }
+    }
+    return text;
+}
+
+void tokenize(char ** argv) {
+    const llama_vocab * vocab = llama_model_get_vocab(load(argv[2], true));
+    std::string line;
+    while (std::getline(std::cin, line)) {
+        const std::string text = unescape(line);
+        std::vector<llama_token> ids(text.size() + 8);
+        const int count = llama_tokenize(vocab, text.data(), static_cast<int32_t>(text.size()), ids.data(),
+                                         static_cast<int32_t>(ids.size()), false, false);
+        for (int i = 0; i < count; i++) {
+            std::cout << (i ? " " : "") << ids[static_cast<size_t>(i)];
+        }
+        std::cout << "\n";
+    }
+}
+
+void speed(char ** argv) {
+    llama_model * model = load(argv[2], false);
+    const int threads = std::atoi(argv[3]), prompt = std::atoi(argv[4]), steps = std::atoi(argv[5]);
+    llama_context * ctx = context(model, prompt + steps, threads, GGML_TYPE_F16);
+    const auto timed = [&](int count, int past) {
+        std::vector<llama_token> ids(static_cast<size_t>(count));
+        for (int i = 0; i < count; i++) {
+            ids[static_cast<size_t>(i)] = 100 + (past + i) * 7 % 1000;
+        }
+        const auto start = std::chrono::steady_clock::now();
+        decode(ctx, ids, past, false);
+        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    };
+    std::printf("{\"promptMs\":%.3f,\"stepMs\":[", timed(prompt, 0));
+    for (int i = 0; i < steps; i++) {
+        std::printf("%s%.3f", i ? "," : "", timed(1, prompt + i));
+    }
+    std::printf("]}\n");
+}
+
+} // namespace
+
+int main(int argc, char ** argv) {
+    llama_log_set([](ggml_log_level level, const char * text, void *) {
+        if (level == GGML_LOG_LEVEL_ERROR) {
+            std::cerr << text;
+        }
+    }, nullptr);
+    const std::string mode = argc > 2 ? argv[1] : "";
+    if (mode == "logits" && argc > 4) {
+        logits(argc, argv);
+    } else if (mode == "tokenize") {
+        tokenize(argv);
+    } else if (mode == "speed" && argc == 6) {
+        speed(argv);
+    } else {
+        fail("see the head of reference.cpp");
+    }
+    return 0;
+}
