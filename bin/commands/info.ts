@@ -46,14 +46,18 @@ function describe(i: ModelInfo): string {
   const sampling = Object.entries(i.sampling).map(([name, value]) => `${name} ${Number(value.toFixed(3))}`)
   const lines: [string, string][] = [
     ['', i.description],
+    ['kind', i.architecture],
     ['file', i.path],
     ['licence', i.license],
     ['voices', voices],
     ['emotions', i.emotions.join(', ')],
-    ['units', `${i.units.length}: ${i.units.slice(1).join('').trim()}`],
-    ['listens at', `${i.inputSampleRate} Hz, up to ${i.maxInputSeconds.toFixed(0)} s a turn`],
+    ['units', i.units.length > 0 ? `${i.units.length}: ${i.units.slice(1).join('').trim()}` : ''],
+    [
+      'listens at',
+      i.inputSampleRate > 0 ? `${i.inputSampleRate} Hz, up to ${i.maxInputSeconds.toFixed(0)} s a turn` : '',
+    ],
     ['speaks at', i.sampleRate > 0 ? `${i.sampleRate} Hz` : ''],
-    ['context', i.nCtx > 0 ? `${i.nCtx} rows` : ''],
+    ['context', i.nCtx > 0 ? `${i.nCtx} rows${i.maxNCtx > i.nCtx ? ` of ${i.maxNCtx}` : ''}` : ''],
     ['sampling', sampling.join(', ')],
     ['threads', String(i.threads)],
   ]

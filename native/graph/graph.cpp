@@ -21,13 +21,18 @@ ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
 /// brings the last of them back. So nodes must be long: this many multiplications take 5 to 40 µs.
 constexpr double work_for_threads = 5e5;
 
+/// A single row waits for every weight to come from memory: its multiplications take as long as so many of those that
+/// find theirs in the cache.
+constexpr double wait_for_memory = 8;
+
 /// Multiplications a node, on average.
 double work_a_node(ggml_cgraph * graph) {
     double work = 0;
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
         const ggml_tensor * node = ggml_graph_node(graph, i);
         if (node->op == GGML_OP_MUL_MAT) {
-            work += double(node->src[0]->ne[0]) * double(ggml_nelements(node));
+            const double product = double(node->src[0]->ne[0]) * double(ggml_nelements(node));
+            work += product * (node->ne[1] == 1 ? wait_for_memory : 1);
         } else if (node->op == GGML_OP_CUSTOM) {
             work += work_of(node);
         }
