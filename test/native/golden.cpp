@@ -61,15 +61,9 @@ int Golden::check_error(const Stages & found, double tolerance) const {
 
 int Golden::check_cosine(const Stages & found, double least) const {
     return compare(found, [&](const std::string & name, const auto & values, const auto & expected) {
-        double dot = 0, a = 0, b = 0;
-        for (size_t i = 0; i < values.size(); i++) {
-            dot += double(values[i]) * expected[i];
-            a += double(values[i]) * values[i];
-            b += double(expected[i]) * expected[i];
-        }
-        const double cosine = dot / std::sqrt(a * b);
-        if (!(cosine >= least)) {
-            throw Failure(name + ": cosine " + std::to_string(cosine));
+        const double found_cosine = cosine(values, expected);
+        if (!(found_cosine >= least)) {
+            throw Failure(name + ": cosine " + std::to_string(found_cosine));
         }
     });
 }
@@ -84,6 +78,17 @@ double max_difference(const std::vector<float> & a, const std::vector<float> & b
         }
     }
     return largest;
+}
+
+double cosine(const std::vector<float> & a, const std::vector<float> & b) {
+    CHECK_EQ(a.size(), b.size());
+    double dot = 0, of_a = 0, of_b = 0;
+    for (size_t i = 0; i < a.size(); i++) {
+        dot += double(a[i]) * b[i];
+        of_a += double(a[i]) * a[i];
+        of_b += double(b[i]) * b[i];
+    }
+    return dot / std::sqrt(of_a * of_b);
 }
 
 TestModel::TestModel(const std::string & name, int threads)

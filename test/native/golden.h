@@ -49,6 +49,9 @@ class Golden {
 /// Largest difference of two equally long lists.
 double max_difference(const std::vector<float> & a, const std::vector<float> & b);
 
+/// Their cosine similarity.
+double cosine(const std::vector<float> & a, const std::vector<float> & b);
+
 /// A bundle of test/golden with its listener and, where it has one, its language model.
 struct TestModel {
     explicit TestModel(const std::string & name, int threads = 2);
