@@ -22,6 +22,18 @@ export interface NativeComponent {
   types: string[]
 }
 
+/** How the units of a CTC head are text. */
+export interface CtcText {
+  /** Within a unit it ends a word; '': there is none. */
+  wordDelimiter: string
+  /** Between the units of a word. */
+  separator: string
+  /** The text is to be lowered. */
+  lowerCase: boolean
+  /** Units that are no text: start and end of a sentence, unknown. */
+  special: number[]
+}
+
 export interface NativeModelInfo {
   /** `moss-speech`, or of an imported language model `qwen3` or `llama`. */
   architecture: string
@@ -33,6 +45,8 @@ export interface NativeModelInfo {
   description: string
   /** The unit inventory; [0] is the CTC blank. */
   units: string[]
+  /** Encoders whose units are letters or pieces of words: how they are text. */
+  ctc?: CtcText
   voices: { name: string; language: string }[]
   /** Indices of the voices that speak when `voice` is -1. */
   defaultVoices: { en: number; zh: number }
@@ -49,7 +63,7 @@ export interface NativeModelInfo {
   nCtx: number
   /** Rows that the language model was trained for. */
   maxNCtx: number
-  /** The longest speech that one turn can take in an empty session, in seconds. */
+  /** The longest speech that one turn can take in an empty session, or that can be transcribed, in seconds. */
   maxInputSeconds: number
   /** What sampling options become where they are not given. */
   sampling: { temperature: number; topK: number; topP: number; repetitionPenalty: number }
@@ -159,9 +173,17 @@ export interface NativeStream {
 export interface NativeSession {
   /** A finished reply stays in the session's context; a cancelled or failed one leaves it as it was. */
   generate(request: NativeRequest): NativeStream
+  /**
+   * Speech that the next `encode` or `transcribe` begins with. Long speech is handed over in pieces, since each is copied on the calling
+   * thread; `cancel` forgets them.
+   */
+  append(samples: Float32Array): void
   /** 16 kHz mono → the CTC hypothesis. */
   encode(samples: Float32Array): Promise<NativeHeard>
-  /** The same and the language model's text of it. Outside the conversation: the context is not changed. */
+  /**
+   * The same and the language model's text of it. Outside the conversation: the context is not changed. Without a language model, where
+   * `ctc` says how units are text, `textIds` is empty.
+   */
   transcribe(
     samples: Float32Array,
     options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined },
@@ -170,6 +192,8 @@ export interface NativeSession {
   cancel(): void
   /** Units → audio, without the language model. */
   speakUnits(units: Int32Array, options?: NativeSpeaking): NativeStream
+  /** Of the speech that an `encode` or `transcribe` has got, how many seconds it has heard. Encoders that do not stream tell it. */
+  readonly heardSeconds: number
   /** Rows of the context in use. */
   readonly length: number
   /** Forgets the conversation. */

@@ -5,11 +5,18 @@
  */
 
 export { loadModel, Model, type ModelInfo } from './model.js'
-export type { NativeComponent as ModelComponent, NativeTimings as Timings } from './binding.js'
+export type { CtcText, NativeComponent as ModelComponent, NativeTimings as Timings } from './binding.js'
 export { Session } from './session.js'
-export type { Heard, HeardUnit, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
+export type { Heard, HeardUnit, HeardWord, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
 export { ReplyStream } from './reply.js'
-export type { GenerateOptions, LoadOptions, SessionOptions, SpeakOptions, TranscribeOptions } from './options.js'
+export type {
+  GenerateOptions,
+  LoadOptions,
+  SessionOptions,
+  SpeakOptions,
+  TranscribeOptions,
+  TranscribeProgress,
+} from './options.js'
 export { encodeWav, readAudio, WavWriter, writeWav } from './audio.js'
 export type { Audio, RawSpeech, ReadAudioOptions, Speech, WavOptions } from './audio.js'
 export {

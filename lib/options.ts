@@ -36,10 +36,20 @@ export interface SpeakOptions {
   signal?: AbortSignal
 }
 
+/** How far a transcription is. */
+export interface TranscribeProgress {
+  /** Heard so far. */
+  seconds: number
+  /** Of the whole speech. */
+  total: number
+}
+
 /** Options of {@link Session.transcribe}. */
 export interface TranscribeOptions {
   /** As for a reply, 0–2. Default 0: the likeliest text. */
   temperature?: number
+  /** Called now and then, at most ten times a second, while an encoder that hears long speech in windows is at work. */
+  onProgress?: (progress: TranscribeProgress) => void
   /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
   signal?: AbortSignal
 }
@@ -118,6 +128,11 @@ export function checkBoolean(option: string, value: unknown): boolean | undefine
 /** Undefined passes. */
 export function checkSignal(value: unknown): AbortSignal | undefined {
   return value === undefined || value instanceof AbortSignal ? value : fail('signal', 'an AbortSignal', value)
+}
+
+/** Undefined passes. */
+export function checkFunction<T>(option: string, value: T): T {
+  return value === undefined || typeof value === 'function' ? value : fail(option, 'a function', value)
 }
 
 /** The index of a name in a list; undefined passes. */

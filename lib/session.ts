@@ -1,8 +1,9 @@
+import { setImmediate as nextTick } from 'node:timers/promises'
 import { toSamples, type Speech } from './audio.js'
 import { concat } from './audio/concat.js'
 import type { TextCodec } from './codec.js'
 import type { Conversation } from './conversation.js'
-import type { NativeHeard, NativeSession, NativeSpeaking, NativeTimings } from './binding.js'
+import type { CtcText, NativeHeard, NativeSession, NativeSpeaking, NativeTimings } from './binding.js'
 import {
   abortedBy,
   DisposedError,
@@ -15,13 +16,16 @@ import type { ModelInfo } from './model.js'
 import * as check from './options.js'
 import type { GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
+import { ctcWords, type CtcUnit } from './text/ctc.js'
 import { unitsToPinyin } from './text/pinyin.js'
-import { chunksOf, TextBuilder, untilAborted } from './streaming.js'
+import { chunksOf, TextBuilder, untilAborted, watching } from './streaming.js'
 import { languageOf } from './text/units.js'
 import type { Heard, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
 import { textThread } from './worker/offload.js'
 
 const LONGEST_TEXT = 100_000
+/** Samples that are copied at once: a millisecond or so. */
+const HANDED_OVER = 1 << 20
 const SPEAK_OPTIONS = ['voice', 'speed', 'emotion', 'seed', 'signal'] as const
 const GENERATE_OPTIONS = [
   ...SPEAK_OPTIONS,
@@ -123,22 +127,35 @@ export class Session {
   }
 
   /**
-   * Writes speech down: the units that the encoder hears and the language model's text of it. The conversation is not changed. After
-   * an abort the session stays busy for the moment that the computation under way needs.
+   * Writes speech down: the units that the encoder hears and the language model's text of it. An encoder whose units are letters needs no
+   * language model: its units are the text, with the words' times; it hears hours, in overlapping windows. The conversation is not changed.
    *
    * @throws as {@link generate}, by rejecting.
    */
   async transcribe(speech: Speech, options?: TranscribeOptions): Promise<Transcript> {
-    const o = check.checkOptions<TranscribeOptions>('options', options, ['temperature', 'signal'])
+    const o = check.checkOptions<TranscribeOptions>('options', options, ['temperature', 'signal', 'onProgress'])
     const temperature = check.checkNumber('temperature', o.temperature, 0, 2) ?? 0
     const signal = check.checkSignal(o.signal)
-    const codec = this.#needCodec()
+    const onProgress = check.checkFunction('onProgress', o.onProgress)
+    const toTranscript = this.#textOf()
     this.#needEncoder()
-    const transcript = this.#exclusive(async () => {
+    const cancel = (): void => this.#native.cancel()
+    const transcript = this.#exclusive(async (): Promise<Transcript> => {
       const samples = await toSamples(speech, this.#info.maxInputSeconds, signal)
       if (signal?.aborted) throw abortedBy(signal)
-      const { textIds, ...heard } = await this.#native.transcribe(samples, { temperature })
-      return { text: await codec.decode(textIds), ...this.#toHeard(heard) }
+      signal?.addEventListener('abort', cancel, { once: true })
+      try {
+        const total = samples.length / this.#info.inputSampleRate
+        const last = await this.#handOver(samples, signal)
+        const heard = await watching(
+          this.#native.transcribe(last, { temperature }),
+          () => this.#native.heardSeconds,
+          seconds => onProgress?.({ seconds, total }),
+        )
+        return await toTranscript(heard)
+      } finally {
+        signal?.removeEventListener('abort', cancel)
+      }
     })
     return untilAborted(transcript, signal)
   }
@@ -300,12 +317,45 @@ export class Session {
     })
   }
 
-  #toHeard({ units: ids, starts, ends }: NativeHeard): Heard {
-    const units = Array.from(ids, (id, i) => ({
+  #heardUnits({ units: ids, starts, ends }: NativeHeard): CtcUnit[] {
+    return Array.from(ids, (id, i) => ({
+      id,
       unit: this.#info.units[id] ?? '',
       start: roundTime(starts[i]),
       end: roundTime(ends[i]),
     }))
+  }
+
+  /** Hands over all but the last samples, and returns these: copying hours at once would hold up the event loop. */
+  async #handOver(samples: Float32Array, signal: AbortSignal | undefined): Promise<Float32Array> {
+    let start = 0
+    for (; samples.length - start > HANDED_OVER; start += HANDED_OVER) {
+      this.#native.append(samples.subarray(start, start + HANDED_OVER))
+      await nextTick()
+      if (signal?.aborted) throw abortedBy(signal)
+    }
+    return samples.subarray(start)
+  }
+
+  /** How what was heard becomes text. */
+  #textOf(): (heard: NativeHeard & { textIds: Int32Array }) => Promise<Transcript> | Transcript {
+    const codec = this.#codec
+    const { ctc } = this.#info
+    if (codec) return async heard => ({ text: await codec.decode(heard.textIds), ...this.#toHeard(heard) })
+    if (ctc) return heard => this.#toWords(heard, ctc)
+    throw new UnsupportedError('this model has no language model, and its units are no letters: it has no text', {
+      component: 'lm',
+    })
+  }
+
+  #toWords(heard: NativeHeard, ctc: CtcText): Transcript {
+    const units = this.#heardUnits(heard)
+    const words = ctcWords(units, ctc)
+    return { text: words.map(w => w.word).join(' '), words, units: units.map(({ id: _, ...unit }) => unit) }
+  }
+
+  #toHeard(heard: NativeHeard): Heard {
+    const units = this.#heardUnits(heard).map(({ id: _, ...unit }) => unit)
     const symbols = units.map(u => u.unit)
     const language = languageOf(symbols)
     const pinyin = language === 'zh' ? unitsToPinyin(symbols.join('')) : ''

@@ -74,3 +74,22 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
     signal.removeEventListener('abort', onAbort)
   }
 }
+
+const LOOK_EVERY = 100 // ms
+
+/** While the work goes on, tells what `read` gives whenever that has changed. */
+export async function watching<T>(work: Promise<T>, read: () => number, tell: (value: number) => void): Promise<T> {
+  let last = 0
+  const look = (): void => {
+    const value = read()
+    if (value !== last) tell((last = value))
+  }
+  const timer = setInterval(look, LOOK_EVERY)
+  try {
+    const result = await work
+    look()
+    return result
+  } finally {
+    clearInterval(timer)
+  }
+}

@@ -6,7 +6,7 @@ export type Prompt = { speech: Speech; text?: undefined } | { text: string; spee
 
 /** A unit that was heard, and when. */
 export interface HeardUnit {
-  /** A symbol of `model.info().units`: a phoneme, a tone, a stress mark, a word boundary or a pause. */
+  /** A symbol of `model.info().units`: a phoneme, a tone, a stress mark, a word boundary or a pause; of imported encoders mostly letters. */
   unit: string
   /** Seconds from the start of the speech. */
   start: number
@@ -17,16 +17,26 @@ export interface HeardUnit {
 export interface Heard {
   /** What was said, in writing, where that was asked for: by the language model. */
   text?: string
-  /** Mandarin where tones were heard. */
-  language: 'en' | 'zh'
+  /** Mandarin where tones were heard. Not known where the units are letters. */
+  language?: 'en' | 'zh'
   units: HeardUnit[]
   /** Mandarin only: syllables with tone digits, `ni3 hao3`; neutral is 5. */
   pinyin?: string
 }
 
+/** A word that was heard, and when. */
+export interface HeardWord {
+  word: string
+  /** Seconds from the start of the speech. */
+  start: number
+  end: number
+}
+
 /** What {@link Session.transcribe} returns. */
 export interface Transcript extends Heard {
   text: string
+  /** Where the text comes from an encoder whose units are letters. */
+  words?: HeardWord[]
 }
 
 /** A piece of a reply. */

@@ -1,15 +1,22 @@
-import type { Heard, HeardUnit } from '../../lib/index.js'
+import type { Heard, HeardUnit, HeardWord } from '../../lib/index.js'
 
 /** What was heard, as `--json` prints it. */
 export interface HeardJson {
   text: string
-  language: 'en' | 'zh'
+  language?: 'en' | 'zh'
+  words?: HeardWord[]
   units: HeardUnit[]
   pinyin?: string
 }
 
-export function heardJson({ text = '', language, units, pinyin }: Heard): HeardJson {
-  return { text, language, units, ...(pinyin !== undefined && { pinyin }) }
+export function heardJson({ text = '', language, words, units, pinyin }: Heard & { words?: HeardWord[] }): HeardJson {
+  return {
+    text,
+    ...(language && { language }),
+    ...(words && { words }),
+    units,
+    ...(pinyin !== undefined && { pinyin }),
+  }
 }
 
 /** For people: the text, and the pinyin or the phonemes. */

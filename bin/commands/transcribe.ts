@@ -1,4 +1,6 @@
 import { Command } from 'commander'
+import type { TranscribeProgress } from '../../lib/index.js'
+import { UsageError } from '../failure.js'
 import { speechOf } from '../input.js'
 import { addModelFlags, type ModelFlags } from '../options.js'
 import { printJson } from '../output.js'
@@ -7,6 +9,7 @@ import { withSession } from '../run.js'
 import { heardJson } from './shared.js'
 
 interface Flags extends ModelFlags {
+  encoder?: string
   json?: boolean
 }
 
@@ -14,22 +17,29 @@ const EXAMPLES = `
 Examples:
   $ moss-speech transcribe recording.wav
   $ moss-speech transcribe recording.ogg --json               text, language, units with their times, pinyin
+  $ moss-speech transcribe --encoder wav2vec2.gguf talk.mp3 --json    text, words and letters with their times
   $ arecord -f S16_LE -r 16000 -d 3 | moss-speech transcribe -`
 
 export function transcribeCommand(): Command {
   const command = new Command('transcribe')
     .description('Write speech down.')
     .argument('<audio>', 'an audio file; - is standard input')
-    .option('--json', 'print one object: { text, language, units: [{ unit, start, end }], pinyin? }')
+    .option('--encoder <file>', 'an imported speech encoder (docs/encoders.md); any length, in overlapping windows')
+    .option('--json', 'print one object: { text, language?, words?, units: [{ unit, start, end }], pinyin? }')
     .addHelpText('after', EXAMPLES)
   return addModelFlags(command).action(transcribe)
 }
 
 async function transcribe(input: string, flags: Flags): Promise<void> {
-  await withSession(flags, async ({ session, signal }) => {
+  const { encoder, model } = flags
+  if (encoder !== undefined && model !== undefined)
+    throw new UsageError('--encoder and --model are two models; give one')
+  await withSession({ ...flags, ...(encoder !== undefined && { model: encoder }) }, async ({ session, signal }) => {
     const speech = await speechOf(input)
     progress(`listening to ${input}`)
-    const transcript = await session.transcribe(speech, { signal })
+    const onProgress = ({ seconds, total }: TranscribeProgress): void =>
+      progress(`listening to ${input}, ${seconds.toFixed(0)} of ${total.toFixed(0)} s`)
+    const transcript = await session.transcribe(speech, { signal, onProgress })
     progress()
     if (flags.json) printJson(heardJson(transcript))
     else process.stdout.write(`${transcript.text}\n`)

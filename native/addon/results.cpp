@@ -133,6 +133,14 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     object.Set("license", info.license);
     object.Set("description", info.description);
     object.Set("units", to_js(env, info.units));
+    if (info.ctc) {
+        Napi::Object ctc = Napi::Object::New(env);
+        ctc.Set("wordDelimiter", info.ctc->word_delimiter);
+        ctc.Set("separator", info.ctc->separator);
+        ctc.Set("lowerCase", info.ctc->lower_case);
+        ctc.Set("special", to_array(env, info.ctc->special, [](int32_t id) { return id; }));
+        object.Set("ctc", ctc);
+    }
     object.Set("voices", to_array(env, info.voices, [env](const auto & voice) {
                    Napi::Object entry = Napi::Object::New(env);
                    entry.Set("name", voice.name);

@@ -22,10 +22,11 @@ Napi::Function NativeSession::define(Napi::Env env) {
     return DefineClass(
         env, "NativeSession",
         {InstanceMethod<&NativeSession::generate>("generate"),
-         InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::encode>("encode"),
-         InstanceMethod<&NativeSession::transcribe>("transcribe"), InstanceMethod<&NativeSession::cancel>("cancel"),
-         InstanceMethod<&NativeSession::reset>("reset"), InstanceMethod<&NativeSession::dispose>("dispose"),
-         InstanceAccessor<&NativeSession::length>("length")});
+         InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::append>("append"),
+         InstanceMethod<&NativeSession::encode>("encode"), InstanceMethod<&NativeSession::transcribe>("transcribe"),
+         InstanceMethod<&NativeSession::cancel>("cancel"), InstanceMethod<&NativeSession::reset>("reset"),
+         InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length"),
+         InstanceAccessor<&NativeSession::heard_seconds>("heardSeconds")});
 }
 
 Napi::Object NativeSession::create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed) {
@@ -125,12 +126,34 @@ Napi::Value NativeSession::speak_units(const Napi::CallbackInfo & info) {
     });
 }
 
+void NativeSession::append(const Napi::CallbackInfo & info) {
+    guarded(info.Env(), [&] {
+        require_free();
+        appended_.push_back(to_samples(info[0], "samples"));
+    });
+}
+
+std::function<std::vector<float>()> NativeSession::speech(const Napi::Value & last) {
+    const auto pieces = std::make_shared<std::vector<std::vector<float>>>(std::move(appended_));
+    appended_.clear();
+    pieces->push_back(to_samples(last, "samples"));
+    return [pieces] {
+        std::vector<float> all = std::move(pieces->front());
+        for (size_t i = 1; i < pieces->size(); i++) {
+            all.insert(all.end(), (*pieces)[i].begin(), (*pieces)[i].end());
+            (*pieces)[i] = {};
+        }
+        return all;
+    };
+}
+
 Napi::Value NativeSession::encode(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         require_free();
-        const auto samples = std::make_shared<const std::vector<float>>(to_samples(info[0], "samples"));
-        return promise(info.Env(), [conversation = conversation_, samples](CancelToken & cancel) {
-            auto heard = conversation->use([&](Session & session) { return session.encode(*samples, cancel); });
+        return promise(info.Env(), [conversation = conversation_, speech = speech(info[0]),
+                                    progress = progress()](CancelToken & cancel) {
+            auto heard =
+                conversation->use([&](Session & session) { return session.encode(speech(), cancel, progress); });
             return [heard = std::move(heard)](Napi::Env env) -> Napi::Value { return to_js(env, heard); };
         });
     });
@@ -139,14 +162,15 @@ Napi::Value NativeSession::encode(const Napi::CallbackInfo & info) {
 Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         require_free();
-        const auto samples = std::make_shared<const std::vector<float>>(to_samples(info[0], "samples"));
+        const auto samples = speech(info[0]);
         const Napi::Object options = to_object(info[1], "options");
         const Sampling sampling = to_sampling(options, conversation_->model->info());
         const std::optional<uint64_t> seed = to_seed(options);
         const int max_tokens = integer_field(options, "maxTokens", 1, 1 << 30, 1 << 30);
-        return promise(info.Env(), [=, conversation = conversation_](CancelToken & cancel) {
-            auto transcript = conversation->use(
-                [&](Session & session) { return session.transcribe(*samples, sampling, seed, max_tokens, cancel); });
+        return promise(info.Env(), [=, conversation = conversation_, progress = progress()](CancelToken & cancel) {
+            auto transcript = conversation->use([&](Session & session) {
+                return session.transcribe(samples(), sampling, seed, max_tokens, cancel, progress);
+            });
             return [transcript = std::move(transcript)](Napi::Env env) -> Napi::Value {
                 Napi::Object object = to_js(env, transcript.units);
                 object.Set("textIds", to_js(env, transcript.text));
@@ -156,11 +180,22 @@ Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
     });
 }
 
+/// Starts at 0 and publishes.
+Progress NativeSession::progress() const {
+    conversation_->heard = 0;
+    return [conversation = conversation_](double seconds) { conversation->heard = seconds; };
+}
+
+Napi::Value NativeSession::heard_seconds(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), conversation_ ? conversation_->heard.load() : 0);
+}
+
 Napi::Value NativeSession::length(const Napi::CallbackInfo & info) {
     return Napi::Number::New(info.Env(), conversation_ ? conversation_->length.load() : 0);
 }
 
 void NativeSession::cancel(const Napi::CallbackInfo & /*info*/) {
+    appended_.clear();
     if (const auto task = promised_.lock()) {
         task->cancel();
     }

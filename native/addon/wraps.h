@@ -26,6 +26,7 @@ struct Conversation {
     std::optional<uint64_t> seed;
     std::optional<Session> session;
     std::atomic<int> length{0};
+    std::atomic<double> heard{0}; ///< seconds, by the encode() or transcribe() that runs
 
     /// Runs `body(session)` and publishes the session's length. The session's thread.
     template <class Body>
@@ -52,15 +53,20 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
   private:
     Napi::Value generate(const Napi::CallbackInfo & info);
     Napi::Value speak_units(const Napi::CallbackInfo & info);
+    void append(const Napi::CallbackInfo & info);
     Napi::Value encode(const Napi::CallbackInfo & info);
     Napi::Value transcribe(const Napi::CallbackInfo & info);
     Napi::Value length(const Napi::CallbackInfo & info);
+    Napi::Value heard_seconds(const Napi::CallbackInfo & info);
     void cancel(const Napi::CallbackInfo & info);
     void reset(const Napi::CallbackInfo & info);
     void dispose(const Napi::CallbackInfo & info);
 
     void require_free() const;
     Napi::Value promise(Napi::Env env, PromiseTask::Work work);
+    /// Gives what was appended and `last`, joined when it is called: on the session's thread.
+    std::function<std::vector<float>()> speech(const Napi::Value & last);
+    Progress progress() const;
     /// `undo` runs after the work when the stream is cancelled before its end was read.
     Napi::Value stream(Napi::Env env, StreamTask::Work work, const std::shared_ptr<Task> & undo);
     void post(Napi::Env env, std::shared_ptr<Task> task);
@@ -70,6 +76,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     std::shared_ptr<Worker> worker_;             // null before the first task
     std::function<bool()> over_;                 // of the last task
     std::weak_ptr<PromiseTask> promised_;        // the last encode() or transcribe()
+    std::vector<std::vector<float>> appended_;   // for the next one
 };
 
 /// `NativeStream` of lib/binding.ts.

@@ -92,6 +92,24 @@ int context_length(const LmConfig & lm, int asked) {
     return asked > 0 ? asked : lm.text_only() ? std::min(lm.context_length, default_context) : lm.context_length;
 }
 
+/// How units are text: keys that encoders with letters have.
+std::optional<CtcText> load_ctc_text(const GgufFile & file, size_t unit_count) {
+    const std::string prefix = "moss-speech.ctc.";
+    if (!file.has(prefix + "word_delimiter")) {
+        return std::nullopt;
+    }
+    CtcText ctc;
+    ctc.word_delimiter = file.get_string(prefix + "word_delimiter");
+    ctc.separator = file.get_string(prefix + "separator");
+    ctc.lower_case = file.get_bool(prefix + "lower_case");
+    if (file.has(prefix + "special")) {
+        const std::vector<int64_t> ids =
+            file.get_ints(prefix + "special", 1, static_cast<int64_t>(std::max<size_t>(unit_count, 1)) - 1);
+        ctc.special.assign(ids.begin(), ids.end());
+    }
+    return ctc;
+}
+
 } // namespace
 
 void initialize(const std::string & folder) {
@@ -126,6 +144,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     info.license = text("general.license", "");
     info.description = text("general.description", "");
     info.units = load_units(file);
+    info.ctc = load_ctc_text(file, info.units.size());
     info.components = components(file);
     info.threads = options.threads;
 
@@ -172,7 +191,13 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         const int64_t samples =
             most_rows * frontend.hop_length() * listener->aligner()->config().downsample - frontend.tail_padding;
         info.max_input_seconds = static_cast<double>(std::max<int64_t>(samples, 0)) / frontend.sample_rate;
+    } else if (listener && !info.units.empty()) {
+        info.max_input_seconds = encode_seconds();
     }
+}
+
+double Model::Parts::encode_seconds() const {
+    return hears_in_windows() ? 3 * 3600.0 : 600.0; // the latter takes 100 MB
 }
 
 int64_t Model::Parts::speech_rows(size_t samples) const {

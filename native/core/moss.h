@@ -43,6 +43,14 @@ struct ComponentInfo {
     std::vector<std::string> types; ///< ggml's names, the one with most bytes first
 };
 
+/// How the units of a CTC head are text, for encoders whose units are letters or pieces of words.
+struct CtcText {
+    std::string word_delimiter;   ///< within a unit it ends a word; empty: there is none
+    std::string separator;        ///< between the units of a word
+    bool lower_case = false;      ///< the text is to be lowered
+    std::vector<int32_t> special; ///< units that are no text: start and end of a sentence, unknown
+};
+
 /// What a model is and can do. Lists are empty and numbers 0 where the bundle lacks the component.
 struct ModelInfo {
     std::string architecture; ///< "moss-speech", or of an imported language model "qwen3" or "llama"
@@ -50,6 +58,7 @@ struct ModelInfo {
     std::string license;
     std::string description;
     std::vector<std::string> units; ///< [0] is the CTC blank
+    std::optional<CtcText> ctc;     ///< nothing where units are sounds
     std::vector<Voice> voices;
     int default_voice_en = 0;
     int default_voice_zh = 0;
@@ -62,7 +71,7 @@ struct ModelInfo {
     } tokens;
     int n_ctx = 0;                ///< rows of a session's context
     int max_n_ctx = 0;            ///< rows that the language model was trained for
-    double max_input_seconds = 0; ///< the longest speech of one turn in an empty session
+    double max_input_seconds = 0; ///< the longest speech of one turn in an empty session, or of one transcription
     Sampling sampling;            ///< the model's defaults
     std::vector<ComponentInfo> components;
     int threads = 0;
@@ -165,6 +174,9 @@ struct Chunk {
 /// Receives chunks in order, on the thread that computes. What it throws ends the task.
 using Receiver = std::function<void(Chunk &&)>;
 
+/// Seconds of speech heard so far; on the thread that computes.
+using Progress = std::function<void(double seconds)>;
+
 /// A conversation: the streaming states, the KV cache and the random numbers. For one thread at a time.
 class Session {
   public:
@@ -185,12 +197,16 @@ class Session {
     void speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
                CancelToken & cancel);
 
-    /// What the CTC head hears in 16 kHz samples.
-    std::vector<HeardUnit> encode(const std::vector<float> & samples, CancelToken & cancel);
+    /// What the CTC head hears in 16 kHz samples. Encoders that hear whole utterances hear long ones in overlapping
+    /// windows and tell their progress; the others do not.
+    std::vector<HeardUnit> encode(const std::vector<float> & samples, CancelToken & cancel,
+                                  const Progress & progress = {});
 
-    /// The same, and what the language model writes down. The conversation takes no part in it.
+    /// The same, and what the language model writes down. The conversation takes no part in it. Without a language
+    /// model, where ModelInfo::ctc says how units are text, `text` is empty.
     Transcript transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
-                          std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel);
+                          std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel,
+                          const Progress & progress = {});
 
     /// Rows of the context in use.
     int length() const;

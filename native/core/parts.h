@@ -30,6 +30,10 @@ struct Model::Parts {
     std::unique_ptr<Listener> listener;
     std::unique_ptr<VitsDecoder> decoder;
 
+    /// Whether the encoder, of a model without aligner, hears whole utterances in overlapping windows: Listener::hear.
+    bool hears_in_windows() const { return !listener->frontend().config().causal && listener->aligner() == nullptr; }
+    /// The longest speech whose units can be had: no context bounds it, but memory grows with it.
+    double encode_seconds() const;
     /// Aligner rows of an utterance of so many samples.
     int64_t speech_rows(size_t samples) const;
     /// Rows of a turn other than the user's input and the reply.

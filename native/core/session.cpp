@@ -8,9 +8,6 @@ namespace moss {
 
 namespace {
 
-/// encode() alone is not bound by a context; its memory grows with the recording: 100 MB at this limit.
-constexpr double max_encode_seconds = 600;
-
 constexpr size_t max_spoken_units = 65536;
 
 uint64_t random_seed() {
@@ -155,18 +152,31 @@ void Session::speak(const std::vector<int32_t> & units, const Speaking & speakin
     deliver(timings);
 }
 
-std::vector<HeardUnit> Session::encode(const std::vector<float> & samples, CancelToken & cancel) {
-    State & state = *state_;
-    const CancelToken::Attach attach(cancel, state.runner.cancel);
-    check_speech(state.parts(), samples, max_encode_seconds);
-    return heard_units(state.parts(), hear(state.parts(), state.runner, state.listener(), samples), samples.size());
-}
-
-Transcript Session::transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
-                               std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel) {
+std::vector<HeardUnit> Session::encode(const std::vector<float> & samples, CancelToken & cancel,
+                                       const Progress & progress) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     const Model::Parts & parts = state.parts();
+    if (parts.listener && parts.info.units.empty()) {
+        throw MossError(code::unsupported,
+                        "this encoder has no CTC head: it hears, but has no units for what it hears");
+    }
+    check_speech(parts, samples, parts.listener ? parts.encode_seconds() : 0);
+    if (parts.hears_in_windows()) {
+        return hear_units(parts, state.runner, samples, progress);
+    }
+    return heard_units(parts, hear(parts, state.runner, state.listener(), samples), samples.size());
+}
+
+Transcript Session::transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
+                               std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel,
+                               const Progress & progress) {
+    State & state = *state_;
+    const Model::Parts & parts = state.parts();
+    if (!parts.lm && parts.info.ctc) {
+        return {encode(samples, cancel, progress), {}};
+    }
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
     if (!parts.lm || !parts.listener || parts.listener->aligner() == nullptr) {
         throw MossError(code::unsupported,
                         "this model has no encoder, aligner and language model: it cannot write down speech");

@@ -29,18 +29,24 @@ int likeliest_tone(const std::vector<float> & logits, int classes, size_t begin,
 
 } // namespace
 
-std::vector<HeardUnit> ctc_greedy(const EncoderFrames & frames, int unit_count, const ToneFrames & tone,
-                                  int tone_classes, double frame_seconds, double seconds) {
+void append_likeliest(const std::vector<float> & logits, int unit_count, std::vector<int32_t> & path) {
+    const auto width = static_cast<size_t>(unit_count);
+    for (size_t at = 0; at + width <= logits.size(); at += width) {
+        const float * row = logits.data() + at;
+        path.push_back(static_cast<int32_t>(std::max_element(row, row + width) - row));
+    }
+}
+
+std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, const ToneFrames & tone, int tone_classes,
+                                  double frame_seconds, double seconds) {
     struct Run {
         int32_t id;
         double begin, end; // frames
     };
     std::vector<Run> runs;
-    const auto width = static_cast<size_t>(unit_count);
     int32_t last = 0;
-    for (size_t t = 0; t < frames.logits.size() / width; t++) {
-        const float * row = frames.logits.data() + t * width;
-        const auto id = static_cast<int32_t>(std::max_element(row, row + width) - row);
+    for (size_t t = 0; t < path.size(); t++) {
+        const int32_t id = path[t];
         const auto time = static_cast<double>(t);
         if (id != 0 && id != last) {
             runs.push_back({id, time, time});

@@ -1,18 +1,20 @@
 #pragma once
 
 #include "core/moss.h"
-#include "model/encoder.h"
 #include "model/tone.h"
 
 namespace moss {
 
-/// Greedy CTC: the likeliest unit of each frame, repeats merged, blanks dropped.
+/// Appends the likeliest unit of each frame, a row of `unit_count` logits.
+void append_likeliest(const std::vector<float> & logits, int unit_count, std::vector<int32_t> & path);
+
+/// Greedy CTC: of the likeliest unit of each frame, repeats are merged and blanks dropped.
 ///
 /// CTC marks a unit with a few frames and leaves blanks between, so a unit's span is grown on both sides to the middle
 /// of the gap, by max_growth at most. Its tone is the class with the largest mean log probability over the span.
 /// @param frame_seconds  length of a frame
 /// @param seconds        end of the recording: the silence appended to it is left out of the spans
-std::vector<HeardUnit> ctc_greedy(const EncoderFrames & frames, int unit_count, const ToneFrames & tone,
-                                  int tone_classes, double frame_seconds, double seconds);
+std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, const ToneFrames & tone, int tone_classes,
+                                  double frame_seconds, double seconds);
 
 } // namespace moss

@@ -47,9 +47,24 @@ Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state,
 std::vector<HeardUnit> heard_units(const Model::Parts & parts, const Heard & heard, size_t samples) {
     const double rate = parts.info.input_sample_rate;
     const Tone * tone = parts.listener->tone();
-    return ctc_greedy(heard.encoder, static_cast<int>(parts.info.units.size()), heard.tone,
-                      tone != nullptr ? tone->config().classes : 0,
+    std::vector<int32_t> path;
+    append_likeliest(heard.encoder.logits, static_cast<int>(parts.info.units.size()), path);
+    return ctc_greedy(path, heard.tone, tone != nullptr ? tone->config().classes : 0,
                       parts.listener->frontend().config().hop_length() / rate, static_cast<double>(samples) / rate);
+}
+
+std::vector<HeardUnit> hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                                  const Progress & progress) {
+    const double rate = parts.info.input_sample_rate;
+    const double seconds = static_cast<double>(samples.size()) / rate;
+    std::vector<int32_t> path;
+    parts.listener->hear(runner, samples.data(), samples.size(), {}, [&](EncoderFrames && frames, int64_t total) {
+        append_likeliest(frames.logits, static_cast<int>(parts.info.units.size()), path);
+        if (progress) {
+            progress(seconds * static_cast<double>(path.size()) / static_cast<double>(total));
+        }
+    });
+    return ctc_greedy(path, {}, 0, parts.listener->frontend().config().hop_length() / rate, seconds);
 }
 
 std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,

@@ -19,6 +19,10 @@ Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state,
 /// What the CTC head made of it.
 std::vector<HeardUnit> heard_units(const Model::Parts & parts, const Heard & heard, size_t samples);
 
+/// The CTC hypothesis alone, which a model that hears in windows can make of hours. `progress` may be empty.
+std::vector<HeardUnit> hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                                  const Progress & progress);
+
 /// Writes down what was heard. The context is empty before and holds the rows after.
 std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
                                 const Sampling & sampling, int max_tokens);

@@ -73,12 +73,17 @@ class Conv1d {
 /// [Tk, Tq] F32 of 0 and -inf or null -> [D * H, Tq]. H is a multiple of Hkv.
 ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v_transposed, ggml_tensor * mask);
 
-/// [D * H, T] -> its transpose [T, D, H], contiguous, as attention() wants v.
-ggml_tensor * transpose_heads(Graph & g, ggml_tensor * v, int64_t heads);
+/// The same without a mask, in memory that does not grow with Tk * Tq: q, k and v [D, H, T] -> [D * H, T].
+ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v);
 
 /// GELU as in PyTorch (erf).
 inline ggml_tensor * gelu(Graph & g, ggml_tensor * x) {
     return ggml_gelu_erf(g, x);
+}
+
+/// gelu() or, for Activation::relu, its own function.
+inline ggml_tensor * activate(Graph & g, Activation::Kind kind, ggml_tensor * x) {
+    return kind == Activation::relu ? ggml_relu(g, x) : gelu(g, x);
 }
 
 } // namespace moss

@@ -16,6 +16,7 @@ constexpr int64_t max_blocks = 128;
 constexpr int64_t max_heads = 512;
 constexpr int64_t max_kernel = 4096;
 constexpr int64_t max_vocabulary = 1 << 20;
+constexpr int max_group_norm_kernel = 64; // its covariance is computed
 
 /// The keys `moss-speech.<component>.*`.
 struct Keys {
@@ -31,6 +32,17 @@ struct Keys {
         return static_cast<float>(file.get_float(prefix + field, low, high));
     }
     bool boolean(const char * field) const { return file.get_bool(prefix + field); }
+    bool boolean(const char * field, bool missing) const { return has(field) ? boolean(field) : missing; }
+    std::string string(const char * field) const { return file.get_string(prefix + field); }
+    bool has(const char * field) const { return file.has(prefix + field); }
+    /// Optional: gelu.
+    Activation::Kind activation(const char * field) const {
+        const std::string name = has(field) ? string(field) : "gelu";
+        if (name != "gelu" && name != "relu") {
+            reject(field, "gelu or relu", name);
+        }
+        return name == "gelu" ? Activation::gelu : Activation::relu;
+    }
     std::vector<int> integers(const char * field, int64_t low, int64_t high, size_t count_low,
                               size_t count_high) const {
         const std::vector<int64_t> values = file.get_ints(prefix + field, low, high);
@@ -69,12 +81,21 @@ FrontendConfig FrontendConfig::load(const GgufFile & file) {
     c.channels = keys.integers("channels", 1, max_channels, 1, 32);
     c.kernel_sizes = keys.integers("kernel_sizes", 1, max_kernel, c.channels.size(), c.channels.size());
     c.strides = keys.integers("strides", 1, max_kernel, c.channels.size(), c.channels.size());
-    const std::string norm = file.get_string(keys.prefix + "norm");
+    const std::string norm = keys.string("norm");
     if (norm != "layer" && norm != "group") {
         keys.reject("norm", "layer or group", norm);
     }
     c.layer_norm = norm == "layer";
     c.causal = keys.boolean("causal");
+    c.normalize = keys.boolean("normalize", false);
+    c.activation = keys.activation("activation");
+    if (c.causal && (!c.layer_norm || c.normalize)) {
+        keys.reject("causal", "false where the norm or the normalization spans the utterance", "true");
+    }
+    if (!c.layer_norm && c.kernel_sizes[0] > max_group_norm_kernel) {
+        keys.reject("kernel_sizes", "a first one up to " + std::to_string(max_group_norm_kernel) + " with group norm",
+                    std::to_string(c.kernel_sizes[0]));
+    }
     c.tail_padding = keys.integer("tail_padding", 0, 16000 * 10);
     int64_t hop = 1;
     for (size_t i = 0; i < c.strides.size(); i++) {
@@ -122,7 +143,14 @@ EncoderConfig EncoderConfig::load(const GgufFile & file) {
     c.pos_conv_kernel = keys.integer("pos_conv_kernel", 1, max_kernel);
     c.pos_conv_groups = keys.integer("pos_conv_groups", 1, max_channels);
     c.pos_conv_causal = keys.boolean("pos_conv_causal");
+    c.pos_conv_stack = keys.has("pos_conv_stack") ? keys.integer("pos_conv_stack", 0, 32) : 0;
+    if (c.pos_conv_stack > 0 && c.pos_conv_causal) {
+        keys.reject("pos_conv_causal", "false for a stack of convolutions", "true");
+    }
+    c.feature_norm = keys.boolean("feature_norm", true);
     c.norm_first = keys.boolean("norm_first");
+    c.activation = keys.activation("activation");
+    c.position_activation = keys.activation("position_activation");
     c.chunk_size = keys.integer("chunk_size", 0, 4096);
     c.left_context = keys.integer("left_context", 0, 65536);
     keys.divisible("embedding_length", c.embedding_length, "head_count", c.head_count);

@@ -1,10 +1,11 @@
-// Hyperparameters of the networks, one struct a component, as training/networks/config.py has them. `load` reads the
-// keys `moss-speech.<component>.<field>` and throws model_format for one that is missing, of another type or out of
-// range.
+// Hyperparameters of the networks, one struct a component, as training/networks/config.py has them; those that only
+// imported models need are optional. `load` reads the keys `moss-speech.<component>.<field>` and throws model_format
+// for one that is missing, of another type or out of range.
 
 #pragma once
 
 #include "../io/gguf_file.h"
+#include "../kernels/cpu/conv1d.h" // Activation
 
 #include <string>
 #include <vector>
@@ -16,13 +17,15 @@ struct FrontendConfig {
     std::vector<int> channels;
     std::vector<int> kernel_sizes;
     std::vector<int> strides;
-    bool layer_norm = true; // after every convolution; else group norm over time after the first only
+    bool layer_norm = true; // after every convolution; else group norm over time after the first only, never causal
     bool causal = true;
+    bool normalize = false;                         // an utterance to mean 0 and variance 1; never causal
+    Activation::Kind activation = Activation::gelu; // or relu
     int tail_padding = 0; // samples of silence appended to an utterance before it is rounded up to whole aligner rows
 
     static FrontendConfig load(const GgufFile & file);
     int hop_length() const; // samples a frame: the product of the strides
-    bool streamable() const { return causal && layer_norm; }
+    bool streamable() const { return causal; }
 };
 
 struct ToneConfig {
@@ -48,9 +51,13 @@ struct EncoderConfig {
     int pos_conv_kernel = 0;
     int pos_conv_groups = 0;
     bool pos_conv_causal = true;
+    int pos_conv_stack = 0;   // data2vec: convolutions one after the other, each with a norm; 0: Wav2Vec2's single one
+    bool feature_norm = true; // a norm before the projection
     bool norm_first = true;
-    int chunk_size = 0;   // frames; the chunk of live use
-    int left_context = 0; // frames that a chunk sees before its own start
+    Activation::Kind activation = Activation::gelu;          // or relu: of the blocks
+    Activation::Kind position_activation = Activation::gelu; // or relu: of the positional convolution
+    int chunk_size = 0;                                      // frames; the chunk of live use
+    int left_context = 0;                                    // frames that a chunk sees before its own start
 
     static EncoderConfig load(const GgufFile & file);
 };

@@ -6,13 +6,20 @@
 namespace moss {
 
 Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_size, int unit_count)
-    : config_(EncoderConfig::load(file)), feature_size_(feature_size) {
+    : config_(EncoderConfig::load(file)), feature_size_(feature_size), unit_count_(unit_count) {
     const int size = config_.embedding_length;
     const float eps = config_.layer_norm_epsilon;
-    proj_norm_ = LayerNorm(weights, "encoder.proj_norm", feature_size, eps);
+    if (config_.feature_norm) {
+        proj_norm_ = LayerNorm(weights, "encoder.proj_norm", feature_size, eps);
+    }
     proj_ = Linear(weights, "encoder.proj", feature_size, size);
-    pos_conv_ = Conv1d(weights, "encoder.pos_conv",
-                       Conv1dShape{size, size, config_.pos_conv_kernel, 1, 1, config_.pos_conv_groups});
+    const Conv1dShape position{size, size, config_.pos_conv_kernel, 1, 1, config_.pos_conv_groups};
+    if (config_.pos_conv_stack == 0) {
+        pos_conv_.emplace_back(weights, "encoder.pos_conv", position);
+    }
+    for (int i = 0; i < config_.pos_conv_stack; i++) {
+        pos_conv_.emplace_back(weights, "encoder.pos_conv." + std::to_string(i), position);
+    }
     norm_ = LayerNorm(weights, "encoder.norm", size, eps);
     for (int i = 0; i < config_.block_count; i++) {
         const std::string name = "encoder.blk." + std::to_string(i) + ".";
@@ -27,7 +34,9 @@ Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_siz
         block.ffn_down = Linear(weights, name + "ffn_down", config_.feed_forward_length, size);
         blocks_.push_back(block);
     }
-    ctc_ = Linear(weights, "encoder.ctc", size, unit_count);
+    if (unit_count > 0) {
+        ctc_ = Linear(weights, "encoder.ctc", size, unit_count);
+    }
 }
 
 Encoder::State::State(const Encoder & encoder, int chunk_size) : chunk_size_(chunk_size) {
@@ -41,8 +50,9 @@ Encoder::State::State(const Encoder & encoder, int chunk_size) : chunk_size_(chu
     }
     capacity_ = ((config.left_context + chunk_size - 1) / chunk_size + 1) * chunk_size;
     const int64_t size = config.embedding_length;
-    if (encoder.pos_conv_.left_context() > 0) {
-        pos_context_ = slots_.add("encoder.pos_conv.context", GGML_TYPE_F32, {size, encoder.pos_conv_.left_context()});
+    const int left = encoder.pos_conv_.front().left_context();
+    if (left > 0) {
+        pos_context_ = slots_.add("encoder.pos_conv.context", GGML_TYPE_F32, {size, left});
     }
     for (int i = 0; i < config.block_count; i++) {
         const std::string name = "encoder.blk." + std::to_string(i);
@@ -91,7 +101,8 @@ ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, S
     ggml_tensor * v = block.attn_v(g, x);                                         // [E, T]
     if (!state) {
         k = ggml_reshape_3d(g, k, dim, heads, frames);
-        return block.attn_out(g, attention(g, q, k, transpose_heads(g, v, heads), mask));
+        v = ggml_reshape_3d(g, v, dim, heads, frames);
+        return block.attn_out(g, full_attention(g, q, k, v));
     }
     ggml_tensor *ring_k = state->k_[index], *ring_v = state->v_[index];
     const size_t slot = static_cast<size_t>(state->slot());
@@ -105,28 +116,44 @@ ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, S
     return block.attn_out(g, attention(g, q, k, v, mask));
 }
 
+ggml_tensor * Encoder::project(Graph & g, ggml_tensor * x) const {
+    return proj_(g, config_.feature_norm ? proj_norm_(g, x) : x);
+}
+
+/// x plus what convolutions make of x.
+ggml_tensor * Encoder::add_position(Graph & g, ggml_tensor * x, State * state) const {
+    const int span = config_.pos_conv_kernel - 1;
+    Conv1dOptions options;
+    options.left =
+        config_.pos_conv_causal ? span : config_.pos_conv_kernel / 2; // an even kernel looks back one further
+    options.right = span - options.left;
+    if (config_.pos_conv_stack > 0) {
+        ggml_tensor * y = x;
+        for (const Conv1d & conv : pos_conv_) {
+            y = ggml_norm(g, conv(g, y, options), 1e-5f);
+            y = activate(g, config_.position_activation, y);
+        }
+        return ggml_add(g, x, y);
+    }
+    options.output = {config_.position_activation};
+    options.residual = x;
+    if (state) {
+        options.left = options.right = 0;
+        return pos_conv_.front().causal(g, x, state->pos_context_, options);
+    }
+    return pos_conv_.front()(g, x, options);
+}
+
 void Encoder::compute(Runner & runner, State * state, const float * features, const float * tone_embedding, int frames,
                       EncoderFrames & out) const {
     const std::vector<float> mask_values = state ? state->mask(frames, config_.left_context) : std::vector<float>{};
     std::vector<float> hidden, logits;
     Graph g(runner);
-    ggml_tensor * x = g.input(GGML_TYPE_F32, {feature_size_, frames}, features);
-    x = proj_(g, proj_norm_(g, x)); // [E, T]
+    ggml_tensor * x = project(g, g.input(GGML_TYPE_F32, {feature_size_, frames}, features)); // [E, T]
     if (tone_embedding) {
         x = ggml_add(g, x, g.input(GGML_TYPE_F32, {config_.embedding_length, frames}, tone_embedding));
     }
-    g.stage(x, "encoder.input");
-    Conv1dOptions position; // x + gelu(conv(x))
-    position.output = {Activation::gelu};
-    position.residual = x;
-    if (state) {
-        x = pos_conv_.causal(g, x, state->pos_context_, position);
-    } else {
-        const int span = config_.pos_conv_kernel - 1;
-        position.left = config_.pos_conv_causal ? span : config_.pos_conv_kernel / 2;
-        position.right = span - position.left;
-        x = pos_conv_(g, x, position);
-    }
+    x = add_position(g, g.stage(x, "encoder.input"), state);
     if (!config_.norm_first) {
         x = norm_(g, x);
     }
@@ -137,7 +164,9 @@ void Encoder::compute(Runner & runner, State * state, const float * features, co
     }
     for (size_t i = 0; i < blocks_.size(); i++) {
         const Block & block = blocks_[i];
-        const auto feed_forward = [&](ggml_tensor * y) { return block.ffn_down(g, gelu(g, block.ffn_up(g, y))); };
+        const auto feed_forward = [&](ggml_tensor * y) {
+            return block.ffn_down(g, activate(g, config_.activation, block.ffn_up(g, y)));
+        };
         if (config_.norm_first) {
             x = ggml_add(g, x, attend(g, block, block.attn_norm(g, x), state, i, mask));
             x = ggml_add(g, x, feed_forward(block.ffn_norm(g, x)));
@@ -151,7 +180,9 @@ void Encoder::compute(Runner & runner, State * state, const float * features, co
         x = norm_(g, x);
     }
     g.output(g.stage(x, "encoder.hidden"), hidden);
-    g.output(g.stage(ctc_(g, x), "encoder.logits"), logits);
+    if (unit_count_ > 0) {
+        g.output(g.stage(ctc_(g, x), "encoder.logits"), logits);
+    }
     g.run();
     out.hidden.insert(out.hidden.end(), hidden.begin(), hidden.end());
     out.logits.insert(out.logits.end(), logits.begin(), logits.end());

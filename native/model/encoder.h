@@ -1,4 +1,5 @@
-// Wav2Vec2 transformer with a chunk-causal mask and a CTC head (training/networks/encoder.py).
+// Wav2Vec2 transformer with a chunk-causal mask and a CTC head (training/networks/encoder.py; transformers
+// Wav2Vec2Encoder, HubertEncoder, Data2VecAudioEncoder).
 
 #pragma once
 
@@ -12,11 +13,12 @@ namespace moss {
 /// Frames of 20 ms, row by row.
 struct EncoderFrames {
     std::vector<float> hidden; // [T, E]
-    std::vector<float> logits; // [T, units]: of the CTC head, before softmax
+    std::vector<float> logits; // [T, units]: of the CTC head, before softmax; empty without one
 };
 
 class Encoder {
   public:
+    /// `unit_count` 0: without a CTC head.
     Encoder(const GgufFile & file, const Weights & weights, int feature_size, int unit_count);
 
     const EncoderConfig & config() const { return config_; }
@@ -64,14 +66,17 @@ class Encoder {
 
     void compute(Runner & runner, State * state, const float * features, const float * tone_embedding, int frames,
                  EncoderFrames & out) const;
+    ggml_tensor * project(Graph & g, ggml_tensor * x) const;
+    ggml_tensor * add_position(Graph & g, ggml_tensor * x, State * state) const;
     ggml_tensor * attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index,
                          ggml_tensor * mask) const;
 
     EncoderConfig config_;
     int feature_size_;
+    int unit_count_;
     LayerNorm proj_norm_, norm_;
     Linear proj_, ctc_;
-    Conv1d pos_conv_;
+    std::vector<Conv1d> pos_conv_; // one, or data2vec's stack
     std::vector<Block> blocks_;
 };
 

@@ -1,12 +1,15 @@
 #include "frontend.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace moss {
 
 namespace {
 
-constexpr size_t frames_a_graph = 64; // a long push is computed in pieces of 1.28 s: bounded memory
+constexpr int64_t frames_a_graph = 64; // a long push is computed in pieces of 1.28 s: bounded memory
+constexpr float norm_epsilon = 1e-5f;
+constexpr double normalization_epsilon = 1e-7; // transformers Wav2Vec2FeatureExtractor
 
 } // namespace
 
@@ -14,12 +17,18 @@ Frontend::Frontend(const GgufFile & file, const Weights & weights) : config_(Fro
     int in = 1;
     for (size_t i = 0; i < config_.channels.size(); i++) {
         const std::string index = std::to_string(i);
-        conv_.emplace_back(weights, "frontend.conv." + index,
-                           Conv1dShape{in, config_.channels[i], config_.kernel_sizes[i], config_.strides[i]});
+        const Conv1dShape shape{in, config_.channels[i], config_.kernel_sizes[i], config_.strides[i]};
+        conv_.emplace_back(weights, "frontend.conv." + index, shape);
         in = config_.channels[i];
         if (config_.layer_norm || i == 0) {
-            norm_.emplace_back(weights, "frontend.norm." + index, in, 1e-5f);
+            norm_.emplace_back(weights, "frontend.norm." + index, in, norm_epsilon);
         }
+    }
+    if (!config_.layer_norm) {
+        group_conv_ = weights.values("frontend.conv.0.weight", {config_.kernel_sizes[0], config_.channels[0]});
+        group_norm_ = weights.values("frontend.norm.0.weight", {config_.channels[0]});
+        const std::vector<float> bias = weights.values("frontend.norm.0.bias", {config_.channels[0]});
+        group_norm_.insert(group_norm_.end(), bias.begin(), bias.end());
     }
 }
 
@@ -34,29 +43,22 @@ Frontend::State::State(const Frontend & frontend) {
     slots_.allocate();
 }
 
-/// Group norm with one channel a group: over time, so it spans the utterance. [C, T]
-static ggml_tensor * norm_over_time(Graph & g, const LayerNorm & norm, ggml_tensor * x) {
-    x = ggml_cont(g, ggml_transpose(g, x)); // [T, C]
-    x = ggml_norm(g, x, norm.epsilon);
-    x = ggml_cont(g, ggml_transpose(g, x)); // [C, T]
-    return ggml_add(g, ggml_mul(g, x, norm.weight), norm.bias);
-}
-
-ggml_tensor * Frontend::build(Graph & g, ggml_tensor * x, State * state) const {
+/// `first` stands for the first convolution and its norm.
+ggml_tensor * Frontend::build(Graph & g, ggml_tensor * x, State * state, const PackedConv1d * first) const {
     for (size_t i = 0; i < conv_.size(); i++) {
+        Conv1dOptions options;
+        if (!config_.layer_norm) { // nothing between the convolution and its activation
+            options.output = {config_.activation};
+        }
         if (state) {
-            x = conv_[i].causal(g, x, state->context_[i]); // [C_i, T / stride]
+            x = conv_[i].causal(g, x, state->context_[i], options); // [C_i, T / stride]
         } else {
-            Conv1dOptions padding;
-            padding.left = config_.causal ? conv_[i].left_context() : 0;
-            x = conv_[i](g, x, padding);
+            x = first && i == 0 ? conv1d(g, x, *first, options) : conv_[i](g, x, options);
         }
         if (config_.layer_norm) {
-            x = norm_[i](g, x);
-        } else if (i == 0) {
-            x = norm_over_time(g, norm_[0], x);
+            x = activate(g, config_.activation, norm_[i](g, x));
         }
-        x = g.stage(gelu(g, x), "frontend.conv." + std::to_string(i));
+        g.stage(x, "frontend.conv." + std::to_string(i));
     }
     return x;
 }
@@ -66,13 +68,13 @@ void Frontend::push(Runner & runner, State & state, const float * samples, size_
     if (!config_.streamable()) {
         throw MossError(code::unsupported, "this model's front end looks at whole utterances");
     }
-    const size_t hop = static_cast<size_t>(config_.hop_length());
-    for (size_t frames = count / hop; frames > 0;) {
-        const size_t part = std::min(frames, frames_a_graph);
+    const int64_t hop = config_.hop_length();
+    for (int64_t frames = static_cast<int64_t>(count) / hop; frames > 0;) {
+        const int64_t part = std::min(frames, frames_a_graph);
         std::vector<float> values;
         Graph g(runner);
-        ggml_tensor * x = g.input(GGML_TYPE_F32, {1, static_cast<int64_t>(part * hop)}, samples);
-        g.output(build(g, x, &state), values); // [C, part]
+        ggml_tensor * x = g.input(GGML_TYPE_F32, {1, part * hop}, samples);
+        g.output(build(g, x, &state, nullptr), values); // [C, part]
         g.run();
         features.insert(features.end(), values.begin(), values.end());
         samples += part * hop;
@@ -80,28 +82,101 @@ void Frontend::push(Runner & runner, State & state, const float * samples, size_
     }
 }
 
-size_t Frontend::minimum_samples() const {
+size_t Frontend::receptive_field() const {
     size_t samples = 1;
     for (size_t i = conv_.size(); i-- > 0;) {
-        const size_t stride = static_cast<size_t>(config_.strides[i]);
-        samples = (samples - 1) * stride + (config_.causal ? stride : static_cast<size_t>(config_.kernel_sizes[i]));
+        samples =
+            (samples - 1) * static_cast<size_t>(config_.strides[i]) + static_cast<size_t>(config_.kernel_sizes[i]);
     }
     return samples;
 }
 
-std::vector<float> Frontend::whole(Runner & runner, const float * samples, size_t count) const {
-    if (count < minimum_samples() || count > max_samples) {
+Frontend::Utterance::Utterance(const Frontend & frontend, const float * samples, size_t count)
+    : frontend_(frontend), samples_(samples), count_(count) {
+    const size_t least = frontend.receptive_field();
+    if (count < least) {
         throw MossError(code::audio_length,
                         "an utterance of " + std::to_string(count) + " samples; this model takes " +
-                            std::to_string(minimum_samples()) + " … " + std::to_string(max_samples),
+                            std::to_string(least) + " and more",
                         {{"samples", static_cast<double>(count)}});
     }
-    std::vector<float> features;
-    Graph g(runner);
-    ggml_tensor * x = g.input(GGML_TYPE_F32, {1, static_cast<int64_t>(count)}, samples);
-    g.output(build(g, x, nullptr), features); // [C, T]
-    g.run();
-    return features;
+    frames_ = static_cast<int64_t>((count - least) / static_cast<size_t>(frontend.config_.hop_length())) + 1;
+    if (frontend.config_.normalize) {
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < count; i++) {
+            sum += samples[i];
+        }
+        mean_ = sum / static_cast<double>(count);
+        for (size_t i = 0; i < count; i++) {
+            squares += (samples[i] - mean_) * (samples[i] - mean_);
+        }
+        scale_ = 1 / std::sqrt(squares / static_cast<double>(count) + normalization_epsilon);
+    }
+    if (!frontend.config_.layer_norm) {
+        fold_group_norm();
+    }
+}
+
+/// Group norm with one channel a group looks at a channel's mean and variance over all time. The first convolution is
+/// linear, so that both follow from the mean and the covariance of the k samples under its kernel, without computing
+/// it; and the norm becomes a part of its weights.
+void Frontend::Utterance::fold_group_norm() {
+    const size_t taps = static_cast<size_t>(frontend_.config_.kernel_sizes[0]);
+    const size_t stride = static_cast<size_t>(frontend_.config_.strides[0]);
+    const size_t channels = static_cast<size_t>(frontend_.config_.channels[0]);
+    const size_t places = (count_ - taps) / stride + 1;
+    std::vector<double> mean(taps), covariance(taps * taps), window(taps);
+    for (size_t t = 0; t < places; t++) {
+        for (size_t i = 0; i < taps; i++) {
+            mean[i] += (samples_[t * stride + i] - mean_) * scale_ / static_cast<double>(places);
+        }
+    }
+    for (size_t t = 0; t < places; t++) {
+        for (size_t i = 0; i < taps; i++) {
+            window[i] = (samples_[t * stride + i] - mean_) * scale_ - mean[i];
+            for (size_t j = 0; j <= i; j++) {
+                covariance[i * taps + j] += window[i] * window[j];
+            }
+        }
+    }
+    std::vector<float> weight(channels * taps), bias(channels);
+    for (size_t c = 0; c < channels; c++) {
+        const float * w = frontend_.group_conv_.data() + c * taps;
+        double center = 0, variance = 0;
+        for (size_t i = 0; i < taps; i++) {
+            center += w[i] * mean[i];
+            for (size_t j = 0; j <= i; j++) {
+                variance += (i == j ? 1 : 2) * double(w[i]) * w[j] * covariance[i * taps + j];
+            }
+        }
+        variance = std::max(variance / static_cast<double>(places), 0.0);
+        const double gain = frontend_.group_norm_[c] / std::sqrt(variance + double(norm_epsilon));
+        for (size_t i = 0; i < taps; i++) {
+            weight[c * taps + i] = static_cast<float>(w[i] * gain);
+        }
+        bias[c] = static_cast<float>(frontend_.group_norm_[channels + c] - center * gain); // its own bias cancels
+    }
+    first_ = std::make_unique<const PackedConv1d>(frontend_.conv_[0].shape(), weight.data(), bias.data());
+}
+
+void Frontend::Utterance::read(Runner & runner, int64_t first, int64_t count, std::vector<float> & features) const {
+    const int64_t hop = frontend_.config_.hop_length();
+    const int64_t field = static_cast<int64_t>(frontend_.receptive_field());
+    for (const int64_t end = first + count; first < end; first += frames_a_graph) {
+        const int64_t part = std::min(end - first, frames_a_graph);
+        // The last frame's piece has the samples after it too, which are too few for a frame: a stage's rows are then
+        // those of the whole utterance.
+        const float * from = samples_ + first * hop;
+        const float * to = first + part == frames_ ? samples_ + count_ : from + (part - 1) * hop + field;
+        std::vector<float> piece(static_cast<size_t>(to - from)), values;
+        std::transform(from, to, piece.begin(),
+                       [&](float x) { return static_cast<float>((x - mean_) * scale_); });
+        Graph g(runner);
+        ggml_tensor * x = g.input(GGML_TYPE_F32, {1, static_cast<int64_t>(piece.size())}, piece.data());
+        g.output(frontend_.build(g, x, nullptr, first_.get()), values); // [C, part]
+        g.run();
+        features.insert(features.end(), values.begin(), values.end());
+    }
 }
 
 } // namespace moss

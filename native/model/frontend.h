@@ -1,4 +1,5 @@
-// Wav2Vec-style feature encoder: strided convolutions over the waveform (training/networks/frontend.py).
+// Wav2Vec-style feature encoder: strided convolutions over the waveform (training/networks/frontend.py; transformers
+// Wav2Vec2FeatureEncoder).
 
 #pragma once
 
@@ -28,24 +29,43 @@ class Frontend {
         std::vector<ggml_tensor *> context_; // null where a convolution remembers nothing
     };
 
-    /// Causal and layer-norm models: samples [N], N a positive multiple of hop_length(), continue the stream.
-    /// Appends N / hop_length() frames of feature_size() values to `features`.
+    /// Causal models: samples [N], N a positive multiple of hop_length(), continue the stream. Appends N / hop_length()
+    /// frames of feature_size() values to `features`.
     void push(Runner & runner, State & state, const float * samples, size_t count, std::vector<float> & features) const;
 
-    static constexpr size_t max_samples = 120 * 16000; // of `whole`, whose memory grows with the utterance
+    /// An utterance for a model that is not causal. What spans all of it, normalization and group norm, is measured
+    /// first; then any frames can be had, in bounded memory.
+    class Utterance {
+      public:
+        /// `samples` are kept by reference. Throws audio_length below receptive_field() samples.
+        Utterance(const Frontend & frontend, const float * samples, size_t count);
 
-    /// Any model: a whole utterance of minimum_samples() … max_samples -> features [C, T]. Throws audio_length.
-    std::vector<float> whole(Runner & runner, const float * samples, size_t count) const;
+        int64_t frames() const { return frames_; }
 
-    /// Samples that `whole` needs for one frame.
-    size_t minimum_samples() const;
+        /// Appends the frames first … first + count, of feature_size() values, to `features`.
+        void read(Runner & runner, int64_t first, int64_t count, std::vector<float> & features) const;
+
+      private:
+        void fold_group_norm();
+
+        const Frontend & frontend_;
+        const float * samples_;
+        size_t count_;
+        int64_t frames_;
+        double mean_ = 0, scale_ = 1;               // normalization: (sample - mean) * scale
+        std::unique_ptr<const PackedConv1d> first_; // group norm: the first convolution and this utterance's norm
+    };
+
+    /// Samples that one frame sees in a model that is not causal.
+    size_t receptive_field() const;
 
   private:
-    ggml_tensor * build(Graph & g, ggml_tensor * x, State * state) const;
+    ggml_tensor * build(Graph & g, ggml_tensor * x, State * state, const PackedConv1d * first) const;
 
     FrontendConfig config_;
     std::vector<Conv1d> conv_;
     std::vector<LayerNorm> norm_;
+    std::vector<float> group_conv_, group_norm_; // group norm: the first convolution's weight; the norm's weight, bias
 };
 
 } // namespace moss

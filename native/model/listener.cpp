@@ -4,6 +4,14 @@
 
 namespace moss {
 
+namespace {
+
+void append(std::vector<float> & to, const std::vector<float> & from) {
+    to.insert(to.end(), from.begin(), from.end());
+}
+
+} // namespace
+
 Listener::Listener(const GgufFile & file, const Weights & weights, int unit_count, ggml_tensor * text_embd,
                    Runner & runner)
     : frontend_(file, weights), encoder_(file, weights, frontend_.feature_size(), unit_count) {
@@ -65,28 +73,32 @@ void Listener::finish(Runner & runner, State & state, Heard & heard) const {
     const size_t downsample = aligner_ ? static_cast<size_t>(aligner_->config().downsample) : 1;
     const size_t row = static_cast<size_t>(frontend_.config().hop_length()) * downsample;
     size_t padded = state.total_ + static_cast<size_t>(frontend_.config().tail_padding);
-    padded = (padded + row - 1) / row * row;
+    if (state.frontend_ || aligner_) { // a whole utterance for an imported encoder stays as it is
+        padded = (padded + row - 1) / row * row;
+    }
     state.samples_.resize(state.samples_.size() + padded - state.total_, 0.0f);
     state.total_ = padded;
-    advance(runner, state, heard, true);
+    if (state.frontend_) {
+        advance(runner, state, heard, true);
+        return;
+    }
+    hear(runner, state.samples_.data(), state.samples_.size(), {}, [&](EncoderFrames && frames, int64_t) {
+        append(heard.encoder.hidden, frames.hidden);
+        append(heard.encoder.logits, frames.logits);
+    });
+    state.samples_.clear();
+    align(runner, state, heard);
 }
 
 /// Computes what the samples at hand allow; with `last` everything.
 void Listener::advance(Runner & runner, State & state, Heard & heard, bool last) const {
     const size_t hop = static_cast<size_t>(frontend_.config().hop_length());
     const size_t whole_hops = state.samples_.size() / hop * hop;
-    if (whole_hops > 0 && (state.frontend_ || last)) {
-        if (state.frontend_) {
-            frontend_.push(runner, *state.frontend_, state.samples_.data(), whole_hops, state.features_);
-        } else {
-            state.features_ = frontend_.whole(runner, state.samples_.data(), state.samples_.size());
-        }
+    if (whole_hops > 0 && state.frontend_) {
+        frontend_.push(runner, *state.frontend_, state.samples_.data(), whole_hops, state.features_);
         if (tone_) {
             ToneFrames tone;
             tone_->push(runner, *state.tone_state_, state.samples_.data(), whole_hops, tone);
-            const auto append = [](std::vector<float> & to, const std::vector<float> & from) {
-                to.insert(to.end(), from.begin(), from.end());
-            };
             append(state.embedding_, tone.embedding);
             append(heard.tone.log_f0, tone.log_f0);
             append(heard.tone.voicing, tone.voicing);
@@ -124,6 +136,34 @@ void Listener::encode(Runner & runner, State & state, Heard & heard, bool last) 
     state.features_.erase(state.features_.begin(), state.features_.begin() + static_cast<long>(done * feature_size));
     if (tone_) {
         state.embedding_.erase(state.embedding_.begin(), state.embedding_.begin() + static_cast<long>(done * size));
+    }
+}
+
+void Listener::hear(Runner & runner, const float * samples, size_t count, const Windows & windows,
+                    const std::function<void(EncoderFrames && frames, int64_t total)> & receive) const {
+    const Frontend::Utterance utterance(frontend_, samples, count);
+    const int64_t total = utterance.frames(), most = windows.frames - 2 * windows.context;
+    const int64_t pieces = total <= windows.frames ? 1 : (total + most - 1) / most; // of one size
+    const int64_t feature_size = frontend_.feature_size();
+    std::vector<float> features; // of the frames first … end
+    int64_t first = 0, end = 0;
+    for (int64_t i = 0; i < pieces; i++) {
+        const int64_t from = total * i / pieces, to = total * (i + 1) / pieces;
+        const int64_t begin = std::max<int64_t>(0, from - windows.context);
+        features.erase(features.begin(), features.begin() + (begin - first) * feature_size);
+        first = begin;
+        const int64_t needed = std::min(total, to + windows.context);
+        utterance.read(runner, end, needed - end, features);
+        end = needed;
+        EncoderFrames window, middle;
+        encoder_.whole(runner, features.data(), nullptr, static_cast<int>(end - begin), window);
+        const auto cut = [&](const std::vector<float> & rows, std::vector<float> & cut_to) {
+            const int64_t size = static_cast<int64_t>(rows.size()) / (end - begin);
+            cut_to.assign(rows.begin() + (from - begin) * size, rows.begin() + (to - begin) * size);
+        };
+        cut(window.hidden, middle.hidden);
+        cut(window.logits, middle.logits);
+        receive(std::move(middle), total);
     }
 }
 

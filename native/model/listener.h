@@ -7,6 +7,7 @@
 #include "frontend.h"
 #include "tone.h"
 
+#include <functional>
 #include <memory>
 
 namespace moss {
@@ -16,6 +17,13 @@ struct Heard {
     std::vector<float> rows; // [R, H], for the language model
     EncoderFrames encoder;
     ToneFrames tone; // empty without a tone module
+};
+
+/// How a long utterance of a model that does not stream is heard: piece by piece, each between frames of context that
+/// are computed as well and thrown away.
+struct Windows {
+    int frames = 1500; // of a window, context included: 30 s at 50 Hz. What fits one is heard whole
+    int context = 150; // on each side; frames > 2 * context
 };
 
 /// The four networks as one. Immutable and safe to share between threads.
@@ -61,6 +69,11 @@ class Listener {
 
     /// The utterance is over: silence is appended (tail_padding, then up to a whole row) and everything is computed.
     void finish(Runner & runner, State & state, Heard & heard) const;
+
+    /// Models that are not causal: a whole utterance in windows. `receive` gets frames as they come, without context,
+    /// and how many there will be. Throws audio_length for less than a frame.
+    void hear(Runner & runner, const float * samples, size_t count, const Windows & windows,
+              const std::function<void(EncoderFrames && frames, int64_t total)> & receive) const;
 
   private:
     void advance(Runner & runner, State & state, Heard & heard, bool last) const;

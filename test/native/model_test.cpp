@@ -17,13 +17,14 @@ using namespace moss;
 namespace {
 
 const std::string tiny = MOSS_SOURCE_DIR "/test/golden/tiny.gguf";
+const std::string encoder = MOSS_SOURCE_DIR "/test/golden/wav2vec2/base.gguf"; // no other components
 
 std::vector<char> read_file(const std::string & path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Loads the bytes as a model and lets it answer; returns the code of the error, or "".
+/// Loads the bytes as a model and lets it hear and answer; returns the code of the error, or "".
 std::string try_model(const std::vector<char> & bytes) {
     static const std::filesystem::path path = test::temporary_file("damaged.gguf");
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -31,13 +32,18 @@ std::string try_model(const std::vector<char> & bytes) {
         ~Remove() { std::filesystem::remove(path); }
     } remove;
     try {
-        Session session(Model::load(path.u8string(), {1}), 1);
+        const auto model = Model::load(path.u8string(), {1});
+        Session session(model, 1);
         Request request;
         request.samples.assign(2000, 0.1F);
         request.max_seconds = 0.2;
         request.max_tokens = 2;
         request.transcribe = true;
         CancelToken cancel;
+        if (model->info().ctc) {
+            session.encode(request.samples, cancel);
+            return "";
+        }
         session.generate(request, [](Chunk &&) {}, cancel);
     } catch (const MossError & error) {
         return error.code();
@@ -46,8 +52,8 @@ std::string try_model(const std::vector<char> & bytes) {
 }
 
 /// Where the tensors' data begins.
-size_t metadata_size() {
-    const GgufFile file = GgufFile::open(tiny);
+size_t metadata_size(const std::string & path) {
+    const GgufFile file = GgufFile::open(path);
     size_t first = SIZE_MAX;
     for (const TensorInfo & tensor : file.tensors()) {
         first = std::min(first, static_cast<size_t>(tensor.offset));
@@ -71,51 +77,57 @@ TEST(a_model_says_what_it_is) {
 }
 
 TEST(truncated_bundles_are_refused) {
-    const std::vector<char> whole = read_file(tiny);
-    for (size_t part = 0; part < 60; part++) {
-        const size_t size = part < 30 ? metadata_size() * part / 30 : whole.size() * (part - 29) / 31 - 1;
-        const std::string code = try_model({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
-        CHECK_EQ(code, code::model_format);
+    for (const std::string & path : {tiny, encoder}) {
+        const std::vector<char> whole = read_file(path);
+        for (size_t part = 0; part < 60; part++) {
+            const size_t size = part < 30 ? metadata_size(path) * part / 30 : whole.size() * (part - 29) / 31 - 1;
+            const std::string code = try_model({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
+            CHECK_EQ(code, code::model_format);
+        }
     }
 }
 
 TEST(damaged_metadata_never_ends_the_process) {
-    const std::vector<char> whole = read_file(tiny);
-    const size_t metadata = metadata_size();
-    Random random(1);
-    int refused = 0;
-    constexpr int rounds = 200;
-    for (int i = 0; i < rounds; i++) {
-        std::vector<char> bytes = whole;
-        for (uint64_t n = random.next() % 3 + 1; n > 0; n--) {
-            bytes[random.next() % metadata] = static_cast<char>(random.next());
+    for (const std::string & path : {tiny, encoder}) {
+        const std::vector<char> whole = read_file(path);
+        const size_t metadata = metadata_size(path);
+        Random random(1);
+        int refused = 0;
+        constexpr int rounds = 200;
+        for (int i = 0; i < rounds; i++) {
+            std::vector<char> bytes = whole;
+            for (uint64_t n = random.next() % 3 + 1; n > 0; n--) {
+                bytes[random.next() % metadata] = static_cast<char>(random.next());
+            }
+            refused += !try_model(bytes).empty();
         }
-        refused += !try_model(bytes).empty();
+        CHECK(refused > rounds / 10);
     }
-    CHECK(refused > rounds / 10);
 }
 
 TEST(numbers_out_of_their_range_never_end_the_process) {
-    const std::vector<char> whole = read_file(tiny);
-    const std::string text(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(metadata_size()));
-    const std::string prefix = "moss-speech.";
-    int refused = 0;
-    int tried = 0;
-    for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
-        const size_t length =
-            static_cast<unsigned char>(text[at - 8]) + 256U * static_cast<unsigned char>(text[at - 7]);
-        const size_t value = at + length + 4; // after the key and its type
-        for (const int32_t number : {0, 7, 1000, 0x7FFFFFFF, -1}) {
-            std::vector<char> bytes = whole;
-            for (size_t i = 0; i < 4; i++) {
-                bytes[value + i] = static_cast<char>(static_cast<uint32_t>(number) >> (8 * i));
+    for (const std::string & path : {tiny, encoder}) {
+        const std::vector<char> whole = read_file(path);
+        const std::string text(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(metadata_size(path)));
+        const std::string prefix = "moss-speech.";
+        int refused = 0;
+        int tried = 0;
+        for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
+            const size_t length =
+                static_cast<unsigned char>(text[at - 8]) + 256U * static_cast<unsigned char>(text[at - 7]);
+            const size_t value = at + length + 4; // after the key and its type
+            for (const int32_t number : {0, 7, 1000, 0x7FFFFFFF, -1}) {
+                std::vector<char> bytes = whole;
+                for (size_t i = 0; i < 4; i++) {
+                    bytes[value + i] = static_cast<char>(static_cast<uint32_t>(number) >> (8 * i));
+                }
+                refused += !try_model(bytes).empty();
+                tried++;
             }
-            refused += !try_model(bytes).empty();
-            tried++;
         }
+        CHECK(tried > 100);
+        CHECK(refused > tried / 2);
     }
-    CHECK(tried > 300);
-    CHECK(refused > tried / 2);
 }
 
 TEST(weights_that_are_no_numbers_never_end_the_process) {
