@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { askCommand } from './commands/ask.js'
 import { chatCommand } from './commands/chat.js'
+import { convertCommand } from './commands/convert.js'
 import { infoCommand } from './commands/info.js'
+import { pullCommand } from './commands/pull.js'
+import { quantizeCommand } from './commands/quantize.js'
 import { sayCommand } from './commands/say.js'
 import { transcribeCommand } from './commands/transcribe.js'
 import { exitCodeOf, report } from './failure.js'
@@ -16,6 +19,7 @@ Examples:
   $ moss-speech say "Hello there. 你好。" -o hello.wav   read a text aloud
   $ moss-speech transcribe question.wav --json         what was said, with units and times
   $ moss-speech ask "turn on the kitchen light"        answer a text in writing
+  $ moss-speech convert hf:facebook/mms-tts-eng -o eng.gguf   bring in a public checkpoint
   $ cat question.wav | moss-speech chat - -o - > answer.wav
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C (what was written so far is kept, as a whole wav file).`
@@ -32,7 +36,17 @@ async function main(): Promise<void> {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'moss-speech: error: ')) })
     .showHelpAfterError('(--help shows how to use it)')
     .exitOverride()
-  for (const make of [chatCommand, sayCommand, transcribeCommand, askCommand, infoCommand]) {
+  const commands = [
+    chatCommand,
+    sayCommand,
+    transcribeCommand,
+    askCommand,
+    infoCommand,
+    convertCommand,
+    pullCommand,
+    quantizeCommand,
+  ]
+  for (const make of commands) {
     program.addCommand(make().copyInheritedSettings(program))
   }
   try {

@@ -18,11 +18,8 @@ export interface LmFlags {
   thinking?: boolean
 }
 
-/** Loads the model, runs the command, and frees everything, also when Ctrl-C stops it. A second Ctrl-C ends the process at once. */
-export async function withSession(
-  flags: ModelFlags & LmFlags & { seed?: number },
-  work: (run: Run) => Promise<void>,
-): Promise<void> {
+/** Runs a command whose `signal` aborts at Ctrl-C. A second Ctrl-C ends the process at once. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(130)
@@ -30,17 +27,27 @@ export async function withSession(
   }
   process.on('SIGINT', interrupt)
   try {
+    return await work(controller.signal)
+  } finally {
+    progress()
+    process.off('SIGINT', interrupt)
+  }
+}
+
+/** Loads the model, runs the command, and frees everything, also when Ctrl-C stops it. */
+export async function withSession(
+  flags: ModelFlags & LmFlags & { seed?: number },
+  work: (run: Run) => Promise<void>,
+): Promise<void> {
+  await interruptible(async signal => {
     progress('loading the model')
     const { threads, contextLength, seed, system, thinking } = flags
     const model = await loadModel(flags.lm ?? flags.model, given({ threads, contextLength }))
     try {
       const session = model.createSession(given({ seed, system, thinking }))
-      await work({ model, session, signal: controller.signal })
+      await work({ model, session, signal })
     } finally {
       await model.dispose()
     }
-  } finally {
-    progress()
-    process.off('SIGINT', interrupt)
-  }
+  })
 }

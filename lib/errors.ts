@@ -17,6 +17,7 @@ export type MossErrorCode =
   | 'MOSS_UNSUPPORTED'
   | 'MOSS_PROMPT_TOO_LONG'
   | 'MOSS_OUT_OF_MEMORY'
+  | 'MOSS_DOWNLOAD'
   | 'MOSS_ADDON'
   | 'MOSS_INTERNAL'
 
@@ -135,6 +136,14 @@ export class OutOfMemoryError extends MossSpeechError {
   }
 }
 
+/** A download failed: the network, a refusal of the server (`details.status`), or what came is not what was announced. */
+export class DownloadError extends MossSpeechError {
+  override readonly name = 'DownloadError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_DOWNLOAD', message, details, options)
+  }
+}
+
 /** The native addon is missing or cannot be loaded on this machine. */
 export class AddonError extends MossSpeechError {
   override readonly name = 'AddonError'
@@ -158,6 +167,7 @@ const CLASSES: Partial<Record<string, ErrorClass>> = {
   MOSS_UNSUPPORTED: UnsupportedError,
   MOSS_PROMPT_TOO_LONG: PromptTooLongError,
   MOSS_OUT_OF_MEMORY: OutOfMemoryError,
+  MOSS_DOWNLOAD: DownloadError,
   MOSS_ADDON: AddonError,
 }
 

@@ -20,11 +20,25 @@ export type {
 export { encodeWav, readAudio, WavWriter, writeWav } from './audio.js'
 export type { Audio, RawSpeech, ReadAudioOptions, Speech, WavOptions } from './audio.js'
 export {
+  convert,
+  quantize,
+  type ConvertFileOptions,
+  type ConvertProgress,
+  type QuantizeOptions,
+} from './convert/convert.js'
+export type { Converted } from './convert/index.js'
+export type { WrittenTensor } from './convert/gguf-writer.js'
+export type { TensorProgress } from './convert/jobs.js'
+export type { Exception as QuantizeException, Quantized, QuantizedComponent } from './convert/quantize.js'
+export type { TensorType, WeightType } from './convert/weight-types.js'
+export { pull, type Pulled, type PullOptions, type PullProgress } from './hub/pull.js'
+export {
   AbortedError,
   AddonError,
   AudioFormatError,
   AudioLengthError,
   DisposedError,
+  DownloadError,
   FileError,
   InvalidArgumentError,
   ModelFormatError,

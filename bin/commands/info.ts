@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { loadModel, type ModelInfo } from '../../lib/index.js'
-import { printJson } from '../output.js'
+import { bytesText, printJson } from '../output.js'
 
 const EXAMPLES = `
 Examples:
@@ -27,7 +27,6 @@ async function info(path: string | undefined, flags: { model?: string; json?: bo
   }
 }
 
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`
 
 function describe(i: ModelInfo): string {
@@ -40,7 +39,7 @@ function describe(i: ModelInfo): string {
   )
   const networks = [...i.components, { name: 'together', types: [], ...total }].map(
     c =>
-      `  ${c.name.padEnd(10)}${millions(c.parameters).padStart(10)}${megabytes(c.bytes).padStart(11)}  ${c.types.join(', ')}`,
+      `  ${c.name.padEnd(10)}${millions(c.parameters).padStart(10)}${bytesText(c.bytes).padStart(11)}  ${c.types.join(', ')}`,
   )
   const voices = i.voices.map(v => `${v.name} (${v.language})`).join(', ')
   const sampling = Object.entries(i.sampling).map(([name, value]) => `${name} ${Number(value.toFixed(3))}`)

@@ -160,7 +160,6 @@ export class GgufWriter {
     }
     const { largest, energy } = survey(name, values)
     const type = wanted === 'f16' && largest > LARGEST_F16 ? 'f32' : wanted
-    const addon = loadAddon()
     const row = shape.at(-1) ?? 1
     const slab = Math.max(1, Math.floor(SLAB / row)) * row // whole rows, one at the least
     let error = 0
@@ -168,6 +167,7 @@ export class GgufWriter {
       const part = values.subarray(first, first + slab)
       const at = position + bytesOf(type, first)
       if (type === 'f32') return { at, bytes: new Uint8Array(part.buffer, part.byteOffset, part.byteLength) }
+      const addon = loadAddon()
       const bytes = await addon.quantize(type, part, row)
       if (measure) error += squaredError(part, await addon.dequantize(type, bytes))
       return { at, bytes }

@@ -87,7 +87,7 @@ function mainFile(path: string, names: readonly string[]): string {
       found,
     })
   }
-  const pickled = names.find(name => name.startsWith("pytorch_model") || PICKLES.test(name))
+  const pickled = names.find(name => name.startsWith('pytorch_model') || PICKLES.test(name))
   if (pickled !== undefined) throw pickle(join(path, pickled))
   throw new UnsupportedError(
     `${path} holds no checkpoint (.safetensors, .onnx or .gguf); it holds ${names.slice(0, 20).join(', ') || 'no files'}`,

@@ -1,0 +1,126 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { InvalidArgumentError } from '../errors.js'
+import { cachedSnapshot, checkRepo, isSafePath } from '../hub/cache.js'
+import { pull, type PullProgress } from '../hub/pull.js'
+import { checkName, checkOptions, checkSignal, checkText } from '../options.js'
+import type { Converted } from './index.js'
+import type { TensorProgress } from './jobs.js'
+import { inThread } from './thread.js'
+import type { Quantized } from './quantize.js'
+import { TENSOR_TYPES, WEIGHT_TYPES, type TensorType, type WeightType } from './weight-types.js'
+
+/** Options of {@link convert}. */
+export interface ConvertFileOptions {
+  /** Of matrices: `q8_0`, `f16`, `bf16` or `f32`; convolutions are then F16 (BF16, F32), small tables F32. Default: `q8_0`. */
+  type?: WeightType
+  /** Stops it; nothing is left of the file. */
+  signal?: AbortSignal
+  onProgress?: (progress: ConvertProgress) => void
+}
+
+/** `pull` where a repository has to be downloaded first, then `convert`. */
+export type ConvertProgress = ({ stage: 'pull' } & PullProgress) | ({ stage: 'convert' } & TensorProgress)
+
+const LONGEST_PATH = 32_768
+
+/**
+ * Makes a GGUF file of a public checkpoint: see docs/converting.md for the families that are understood.
+ *
+ * @param source - a file, the folder of a checkpoint, or `hf:owner/repo[@revision][/file or folder]`, which is pulled where it is not in
+ * the cache yet
+ * @param out - the GGUF file; it is there only when it is whole
+ * @throws {@link UnsupportedError} no family that is understood, or a variant of one that is not; {@link ModelFormatError} the checkpoint is
+ * damaged; {@link FileError} the disk is full …; {@link DownloadError}; {@link AbortedError}; {@link InvalidArgumentError}
+ */
+export async function convert(source: string, out: string, options: ConvertFileOptions = {}): Promise<Converted> {
+  checkOptions('options', options, ['type', 'signal', 'onProgress'])
+  checkText('source', source, LONGEST_PATH)
+  checkText('out', out, LONGEST_PATH)
+  checkName('type', options.type, WEIGHT_TYPES)
+  const signal = checkSignal(options.signal)
+  const { type = 'q8_0', onProgress } = options
+  const path = source.startsWith('hf:') ? await fromHub(source, signal, onProgress) : source
+  if (resolve(path) === resolve(out)) throw new InvalidArgumentError('out is the source itself', { option: 'out' })
+  return inThread(
+    'convert',
+    { path, out, type },
+    { signal, onProgress: progress => onProgress?.({ stage: 'convert', ...progress }) },
+  )
+}
+
+/** The path in the cache of what `hf:…` names. */
+async function fromHub(
+  source: string,
+  signal: AbortSignal | undefined,
+  onProgress: ConvertFileOptions['onProgress'],
+): Promise<string> {
+  const [, repo = '', given = 'main', inside = ''] =
+    /^hf:([^/@]+\/[^/@]+)(?:@([^/]+))?(?:\/(.+?)\/?)?$/.exec(source) ?? []
+  if (repo === '' || (inside !== '' && !isSafePath(inside))) {
+    throw new InvalidArgumentError(`${source} is not hf:owner/repo[@revision][/file or folder]`, { option: 'source' })
+  }
+  const revision = given.replaceAll('%2F', '/') // refs%2Fpr%2F1
+  checkRepo({ repo, revision })
+  const cached = cachedSnapshot({ repo, revision })
+  if (cached !== undefined && isWhole(join(cached, inside))) return join(cached, inside)
+  const { folder } = await pull(repo, {
+    revision,
+    // A Piper voice is a file with a `.json` of the same name.
+    ...(inside !== '' && { files: inside.endsWith('.onnx') ? [`${inside}*`] : [inside] }),
+    ...(signal && { signal }),
+    onProgress: progress => onProgress?.({ stage: 'pull', ...progress }),
+  })
+  return join(folder, inside)
+}
+
+/** Whether weights are there: a pull may have been for other files, or have been stopped. */
+function isWhole(path: string): boolean {
+  if (!existsSync(path)) return false
+  if (/\.(safetensors|gguf)$/.test(path)) return true
+  if (path.endsWith('.onnx')) return existsSync(`${path}.json`)
+  const names = readdirSync(path)
+  const index = 'model.safetensors.index.json'
+  if (!names.includes(index)) return names.some(name => /\.(safetensors|onnx|gguf)$/.test(name))
+  try {
+    const { weight_map: map } = JSON.parse(readFileSync(join(path, index), 'utf8')) as { weight_map: object }
+    return Object.values(map).every(name => names.includes(String(name)))
+  } catch {
+    return false // it is pulled again, and if it is no better then, the conversion says so
+  }
+}
+
+/** Options of {@link quantize}. At least one of `type` and `types` is needed. */
+export interface QuantizeOptions {
+  /** `f32`, `f16`, `bf16`, `q8_0`, `q4_0`, `q4_1`, `q5_0`, `q5_1`, or a K-quant, `q2_k` to `q6_k`. */
+  type?: TensorType
+  /** The same for single components: `{ lm: 'q4_k' }`. */
+  types?: Readonly<Record<string, TensorType>>
+  /** Stops it; nothing is left of the file. */
+  signal?: AbortSignal
+  onProgress?: (progress: TensorProgress) => void
+}
+
+/**
+ * Writes a bundle, or a component's file, anew with weights of other types, and says what that costs. Convolutions and tables are not
+ * quantized; a matrix whose rows do not fit the type gets one of smaller blocks.
+ *
+ * @param source - a GGUF file
+ * @param out - another one; it is there only when it is whole
+ * @throws {@link ModelFormatError} the file is damaged; {@link FileError} the disk is full …; {@link AbortedError};
+ * {@link InvalidArgumentError}
+ */
+export async function quantize(source: string, out: string, options: QuantizeOptions): Promise<Quantized> {
+  const { type, types = {}, onProgress } = checkOptions('options', options, ['type', 'types', 'signal', 'onProgress'])
+  checkText('source', source, LONGEST_PATH)
+  checkText('out', out, LONGEST_PATH)
+  for (const [component, wanted] of Object.entries(types)) checkName(`types.${component}`, wanted, TENSOR_TYPES)
+  checkName('type', type, TENSOR_TYPES)
+  const signal = checkSignal(options.signal)
+  if (type === undefined && Object.keys(types).length === 0) {
+    throw new InvalidArgumentError('a type is needed', { option: 'type' })
+  }
+  if (resolve(source) === resolve(out)) throw new InvalidArgumentError('out is the source itself', { option: 'out' })
+  const wanted = { ...types, ...(type && { default: type }) }
+  return inThread('quantize', { path: source, out, types: wanted }, { signal, ...(onProgress && { onProgress }) })
+}

@@ -1,0 +1,31 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { toMossError } from '../errors.js'
+import { convertSource } from './index.js'
+import type { Job, Jobs, Message } from './jobs.js'
+import { quantizeFile } from './quantize.js'
+
+/** The conversion thread: one job, then it ends. */
+const post = (message: Message): void => parentPort?.postMessage(message)
+
+const onProgress = (done: number, total: number, tensor: string): void => post({ progress: { done, total, tensor } })
+
+function run({ name, input }: Job): Promise<unknown> {
+  switch (name) {
+    case 'convert': {
+      const { path, out, type } = input as Jobs['convert']['input']
+      return convertSource(path, out, type, onProgress)
+    }
+    case 'quantize': {
+      const { path, out, types } = input as Jobs['quantize']['input']
+      return quantizeFile(path, out, types, onProgress)
+    }
+  }
+}
+
+void run(workerData as Job).then(
+  output => post({ output }),
+  (thrown: unknown) => {
+    const { message, code, details } = toMossError(thrown)
+    post({ error: { message, code, details } })
+  },
+)

@@ -1,0 +1,184 @@
+import { statSync } from 'node:fs'
+import { InvalidArgumentError } from '../errors.js'
+import { openGguf, type GgufFile } from './gguf.js'
+import type { GgufTensor } from './gguf-tensor.js'
+import { GgufWriter, type WrittenTensor } from './gguf-writer.js'
+import type { TensorRole } from './storage.js'
+import { elementsOf } from './tensor.js'
+import { blockSize, type TensorType } from './weight-types.js'
+
+/** The type that is wanted, by component; `default` is that of all others. */
+export type QuantizeTypes = Readonly<Record<string, TensorType>>
+
+/** What became of one component. */
+export interface QuantizedComponent {
+  readonly name: string
+  readonly parameters: number
+  /** Of its tensors. */
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  /** Types by the bytes they take, the largest first. */
+  readonly types: TensorType[]
+  /** Root mean square of what the new types change, relative to that of the values, over all tensors that changed; 0 where none did. */
+  readonly relativeError: number
+  /** The tensor that lost most. */
+  readonly worst?: { readonly name: string; readonly relativeError: number }
+}
+
+/** A tensor that did not become what was asked for. */
+export interface Exception {
+  readonly name: string
+  readonly type: TensorType
+  readonly reason: string
+}
+
+export interface Quantized {
+  readonly out: string
+  /** Sizes of the files. */
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  readonly components: QuantizedComponent[]
+  /** Convolutions and tables, which are not quantized: they are what they were, or F16 where they were F32 and are convolutions. */
+  readonly exceptions: Exception[]
+  /** Matrices whose rows do not fit the type that was asked for. */
+  readonly fallbacks: Exception[]
+}
+
+/** What our own kernels read, by the names of ARCHITECTURE.md; the matrices among them are named in {@link INNER_MATRIX}. */
+const CONVOLUTION =
+  /^((frontend|tone)\.conv\.|tone\.tcn\.|encoder\.pos_conv\.|aligner\.down\.|(decoder|voice)\.(text\.blk\.\d+\.ffn_|duration\.|prosody\.|flow\.|gen\.))/
+const INNER_MATRIX = /\.(cond|stats)\.weight$/
+/** They read raw voice vectors, whose means are folded into the bias: rounding them would shift the voice. */
+const EXACT = /^(decoder|voice)\.(speaker|text\.style)\.weight$/
+const SMALLEST_MATRIX = 32
+/** For rows that are no multiple of 256: the type of 32 with no fewer bits. */
+const SMALLER_BLOCKS: Partial<Record<TensorType, TensorType>> = {
+  q2_k: 'q4_0',
+  q3_k: 'q4_0',
+  q4_k: 'q5_0',
+  q5_k: 'q5_1',
+  q6_k: 'q8_0',
+}
+/** llama.cpp's numbers for `general.file_type`. */
+const FILE_TYPES: Record<TensorType, number> = {
+  f32: 0, f16: 1, q4_0: 2, q4_1: 3, q8_0: 7, q5_0: 8, q5_1: 9, q2_k: 10, q3_k: 12, q4_k: 15, q5_k: 17, q6_k: 18, bf16: 32,
+} // prettier-ignore
+
+export function componentOf(name: string): string {
+  return /^(frontend|tone|encoder|aligner|decoder|voice)\./.exec(name)?.[1] ?? 'lm'
+}
+
+/** Writes a bundle or a component's file anew with other types. Blocks: runs in the conversion thread. @internal */
+export async function quantizeFile(
+  path: string,
+  out: string,
+  types: QuantizeTypes,
+  onProgress: (done: number, total: number, tensor: string) => void,
+): Promise<Quantized> {
+  const file = openGguf(path)
+  try {
+    const tensors = [...file.tensors.values()]
+    refuseUnknownComponents(types, new Set(tensors.map(({ name }) => componentOf(name))))
+    const writer = new GgufWriter(out)
+    copyKeys(file, writer, types.default)
+    const exceptions: Exception[] = []
+    const fallbacks: Exception[] = []
+    for (const tensor of tensors) {
+      const wanted = types[componentOf(tensor.name)] ?? types.default ?? tensor.type
+      const choice = chooseType(tensor, wanted)
+      writer.add(tensor.name, tensor, choice.type)
+      if (choice.type !== wanted && choice.reason !== undefined) {
+        const entry = { name: tensor.name, type: choice.type, reason: choice.reason }
+        ;(choice.role === 'matrix' ? fallbacks : exceptions).push(entry)
+      }
+    }
+    const written = await writer.finish({ measure: true, onProgress })
+    return {
+      out,
+      bytesBefore: statSync(path).size,
+      bytesAfter: statSync(out).size,
+      components: summarize(file, written),
+      exceptions,
+      fallbacks,
+    }
+  } finally {
+    file.close()
+  }
+}
+
+function refuseUnknownComponents(types: QuantizeTypes, present: ReadonlySet<string>): void {
+  const unknown = Object.keys(types).find(name => name !== 'default' && !present.has(name))
+  if (unknown === undefined) return
+  throw new InvalidArgumentError(`the file has no component ${unknown}; it has ${[...present].join(', ')}`, {
+    option: 'type',
+    component: unknown,
+  })
+}
+
+function copyKeys(file: GgufFile, writer: GgufWriter, type: TensorType | undefined): void {
+  for (const [key, { type: keyType, value }] of file.metadata) {
+    // The writer has an alignment of its own.
+    if (key !== 'general.alignment') writer.set(key, value, keyType)
+  }
+  writer.set('general.quantization_version', 2, 'u32')
+  if (type !== undefined) writer.set('general.file_type', FILE_TYPES[type], 'u32')
+}
+
+export function roleOf({ name, shape, type }: GgufTensor): TensorRole {
+  if (shape.length < 2 || !name.endsWith('.weight') || EXACT.test(name)) return 'table'
+  if (blockSize(type) > 1) return 'matrix' // was quantized, so it may be
+  return CONVOLUTION.test(name) && !INNER_MATRIX.test(name) ? 'conv' : 'matrix'
+}
+
+interface Choice {
+  type: TensorType
+  role: TensorRole
+  reason?: string
+}
+
+function chooseType(tensor: GgufTensor, wanted: TensorType): Choice {
+  const role = roleOf(tensor)
+  const row = tensor.shape.at(-1) ?? 1
+  if (role === 'table') return { role, type: tensor.type, reason: 'a table, read as it is' }
+  if (blockSize(wanted) === 1) return { role, type: wanted }
+  if (role === 'conv') {
+    return { role, type: tensor.type === 'f32' ? 'f16' : tensor.type, reason: 'a convolution, which is not quantized' }
+  }
+  const [rows = 1] = tensor.shape
+  if (rows < SMALLEST_MATRIX && blockSize(tensor.type) === 1) {
+    return { role, type: tensor.type, reason: `only ${rows} rows` }
+  }
+  const smaller = SMALLER_BLOCKS[wanted]
+  const fitting = [wanted, ...(smaller ? [smaller] : [])].find(type => row % blockSize(type) === 0)
+  const reason = `rows of ${row} are no multiple of ${blockSize(wanted)}`
+  return { role, type: fitting ?? (tensor.type === 'f32' ? 'f16' : tensor.type), reason }
+}
+
+function summarize(file: GgufFile, written: readonly WrittenTensor[]): QuantizedComponent[] {
+  const names = [...new Set(written.map(({ name }) => componentOf(name)))]
+  return names.map(name => {
+    const own = written.filter(tensor => componentOf(tensor.name) === name)
+    const sum = (of: (tensor: WrittenTensor) => number): number => own.reduce((total, tensor) => total + of(tensor), 0)
+    const bytes = new Map<TensorType, number>()
+    for (const tensor of own) bytes.set(tensor.type, (bytes.get(tensor.type) ?? 0) + tensor.bytes)
+    const [worst] = own
+      .map(tensor => ({ name: tensor.name, relativeError: relative(tensor.error, tensor.energy) }))
+      .sort((a, b) => b.relativeError - a.relativeError)
+    return {
+      name,
+      parameters: sum(({ shape }) => elementsOf(shape)),
+      bytesBefore: sum(tensor => file.tensors.get(tensor.name)?.bytes ?? 0),
+      bytesAfter: sum(tensor => tensor.bytes),
+      types: [...bytes].sort((a, b) => b[1] - a[1]).map(([type]) => type),
+      relativeError: relative(
+        sum(tensor => tensor.error ?? 0),
+        sum(tensor => tensor.energy ?? 0),
+      ),
+      ...(worst && worst.relativeError > 0 && { worst }),
+    }
+  })
+}
+
+function relative(error = 0, energy = 0): number {
+  return energy > 0 ? Math.sqrt(error / energy) : 0
+}

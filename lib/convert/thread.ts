@@ -1,0 +1,42 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { abortedBy, MossSpeechError, toMossError } from '../errors.js'
+import type { Job, JobName, Jobs, Message, TensorProgress } from './jobs.js'
+
+/**
+ * Runs a job in a thread of its own, which blocks on files as it likes. An aborted `signal` ends the thread; the part of `out` that it
+ * has written goes with it.
+ */
+export async function inThread<N extends JobName>(
+  name: N,
+  input: Jobs[N]['input'],
+  { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: (progress: TensorProgress) => void },
+): Promise<Jobs[N]['output']> {
+  if (signal?.aborted) throw abortedBy(signal)
+  // No inherited flags: a loader or inspector of the main thread is not for this one.
+  const worker = new Worker(join(__dirname, 'main.js'), {
+    execArgv: [],
+    name: 'moss-speech-convert',
+    workerData: { name, input } satisfies Job,
+  })
+  let stop: (() => void) | undefined
+  try {
+    return await new Promise<Jobs[N]['output']>((resolve, reject) => {
+      if (signal) signal.addEventListener('abort', (stop = () => reject(abortedBy(signal))), { once: true })
+      worker.on('message', (message: Message) => {
+        if ('progress' in message) onProgress?.(message.progress)
+        else if ('error' in message) reject(toMossError(Object.assign(new Error(message.error.message), message.error)))
+        else resolve(message.output as Jobs[N]['output'])
+      })
+      worker.on('error', reject)
+      worker.on('exit', code => reject(new MossSpeechError('MOSS_INTERNAL', `the conversion thread ended (${code})`)))
+    })
+  } catch (thrown) {
+    await worker.terminate()
+    await rm(`${input.out}.part`, { force: true }).catch(() => undefined)
+    throw toMossError(thrown)
+  } finally {
+    if (stop) signal?.removeEventListener('abort', stop)
+  }
+}
