@@ -53,6 +53,7 @@ t.test('a bundle under other types still loads and speaks', async t => {
     ['bf16', { lm: 'q5_0' }],
     ['q4_0', { decoder: 'f32' }],
     [undefined, { lm: 'q8_0', encoder: 'q4_1' }],
+    ['q8_0', { conv: 'q8_0', 'decoder.conv': 'bf16' }],
   ]
   for (const [type, types] of cases) {
     const out = at('bundle.gguf')
@@ -89,6 +90,37 @@ t.test('what it costs', async t => {
     'nothing changes the second time',
   )
   t.ok(readFileSync(at('same.gguf')).equals(readFileSync(at('q8.gguf'))))
+})
+
+t.test('convolutions', async t => {
+  const typesOf = (path: string): Record<string, string> => {
+    const file = openGguf(path)
+    file.close()
+    return Object.fromEntries([...file.tensors.values()].map(({ name, type }) => [name, type]))
+  }
+  const result = await quantize(TINY, at('conv.gguf'), { types: { conv: 'q8_0', 'decoder.conv': 'bf16' } })
+  const types = typesOf(at('conv.gguf'))
+  t.match(types, {
+    'encoder.pos_conv.weight': 'q8_0',
+    'aligner.down.weight': 'q8_0',
+    'frontend.conv.1.weight': 'f16',
+    'decoder.gen.pre.weight': 'bf16',
+    'decoder.gen.cond.weight': 'f32',
+    'encoder.blk.0.attn_q.weight': 'f32',
+    'decoder.voice.speaker': 'f32',
+  })
+  t.ok(
+    result.fallbacks.some(({ name }) => name === 'frontend.conv.1.weight'),
+    'rows that do not fit are named',
+  )
+  t.same(result.exceptions, [])
+  await quantize(at('conv.gguf'), at('kept.gguf'), { type: 'q8_0' })
+  t.equal(typesOf(at('kept.gguf'))['encoder.pos_conv.weight'], 'q8_0', 'what is quantized may stay so')
+  await quantize(at('conv.gguf'), at('back.gguf'), { type: 'f16' })
+  t.equal(typesOf(at('back.gguf'))['encoder.pos_conv.weight'], 'f16')
+  for (const wrong of [{ conv: 'q4_0' }, { 'voice.conv': 'q8_0' }] as Record<string, TensorType>[]) {
+    await t.rejects(quantize(TINY, at('none.gguf'), { types: wrong }), coded('MOSS_INVALID_ARGUMENT'))
+  }
 })
 
 t.test('K-quants, and rows that they do not fit', async t => {

@@ -7,7 +7,7 @@ import { progress } from '../progress.js'
 import { interruptible } from '../run.js'
 import { percent } from './shared.js'
 
-/** `--type q8_0 --type lm=q4_k`: the type of a component, '' for all others. */
+/** `--type q8_0 --type lm=q4_k --type voice.conv=q8_0`: the type of a component, or of its convolutions; '' for all others. */
 type Types = Record<string, TensorType>
 
 interface Flags {
@@ -19,11 +19,14 @@ interface Flags {
 const EXAMPLES = `
 Examples:
   $ moss-speech quantize nano.gguf -o small.gguf --type lm=q4_k --type encoder=q5_0
+  $ moss-speech quantize voice.gguf -o voice-int8.gguf --type q8_0 --type voice.conv=q8_0
   $ moss-speech quantize voice.gguf -o voice-f32.gguf --type f32
   $ moss-speech quantize model-f16.gguf -o model-q8.gguf --type q8_0 --json
 
-Types: ${TENSOR_TYPES.join(', ')}. Components: frontend, tone, encoder, aligner, lm, decoder, voice. Convolutions and tables are not
-quantized; a matrix whose rows do not fit the type gets one of smaller blocks. Both are named.`
+Types: ${TENSOR_TYPES.join(', ')}.
+Components: frontend, tone, encoder, aligner, lm, decoder, voice. Their convolutions are COMPONENT.conv, all convolutions conv (f32, f16,
+bf16 or q8_0); without that they are not quantized, and tables never are. A matrix whose rows do not fit the type gets one of
+smaller blocks. All of these are named.`
 
 function typeOption(text: string, types: Types): Types {
   const [type = '', component = ''] = text.split('=').reverse()

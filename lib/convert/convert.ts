@@ -94,7 +94,10 @@ function isWhole(path: string): boolean {
 export interface QuantizeOptions {
   /** `f32`, `f16`, `bf16`, `q8_0`, `q4_0`, `q4_1`, `q5_0`, `q5_1`, or a K-quant, `q2_k` to `q6_k`. */
   type?: TensorType
-  /** The same for single components: `{ lm: 'q4_k' }`. */
+  /**
+   * The same for single components, `{ lm: 'q4_k' }`, and for convolutions, of all (`conv`) or of one (`voice.conv`): `f32`, `f16`, `bf16` or
+   * `q8_0`. Without them convolutions are not quantized.
+   */
   types?: Readonly<Record<string, TensorType>>
   /** Stops it; nothing is left of the file. */
   signal?: AbortSignal
@@ -102,8 +105,8 @@ export interface QuantizeOptions {
 }
 
 /**
- * Writes a bundle, or a component's file, anew with weights of other types, and says what that costs. Convolutions and tables are not
- * quantized; a matrix whose rows do not fit the type gets one of smaller blocks.
+ * Writes a bundle, or a component's file, anew with weights of other types, and says what that costs. Tables are not quantized,
+ * convolutions only where `types` names them; a matrix whose rows do not fit the type gets one of smaller blocks.
  *
  * @param source - a GGUF file
  * @param out - another one; it is there only when it is whole

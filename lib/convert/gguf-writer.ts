@@ -169,7 +169,10 @@ export class GgufWriter {
       if (type === 'f32') return { at, bytes: new Uint8Array(part.buffer, part.byteOffset, part.byteLength) }
       const addon = loadAddon()
       const bytes = await addon.quantize(type, part, row)
-      if (measure) error += squaredError(part, await addon.dequantize(type, bytes))
+      if (measure) {
+        const rounded = await addon.dequantize(type, bytes)
+        error += squaredError(part, rounded)
+      }
       return { at, bytes }
     }
     const width = availableParallelism()

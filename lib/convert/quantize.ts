@@ -7,7 +7,10 @@ import type { TensorRole } from './storage.js'
 import { elementsOf } from './tensor.js'
 import { blockSize, type TensorType } from './weight-types.js'
 
-/** The type that is wanted, by component; `default` is that of all others. */
+/**
+ * The types that are wanted: of a component's matrices under its name, of the others' under `default`; of convolutions under
+ * `component.conv` and `conv`. Convolutions that are not named keep clear of quantization.
+ */
 export type QuantizeTypes = Readonly<Record<string, TensorType>>
 
 /** What became of one component. */
@@ -38,19 +41,21 @@ export interface Quantized {
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly components: QuantizedComponent[]
-  /** Convolutions and tables, which are not quantized: they are what they were, or F16 where they were F32 and are convolutions. */
+  /** Convolutions and tables that were not quantized: they are what they were, or F16 where they were F32 and are convolutions. */
   readonly exceptions: Exception[]
-  /** Matrices whose rows do not fit the type that was asked for. */
+  /** Those whose rows do not fit the type that was asked for. */
   readonly fallbacks: Exception[]
 }
 
-/** What our own kernels read, by the names of ARCHITECTURE.md; the matrices among them are named in {@link INNER_MATRIX}. */
+/** By the names of ARCHITECTURE.md; the matrices among them are named in {@link INNER_MATRIX}. */
 const CONVOLUTION =
   /^((frontend|tone)\.conv\.|tone\.tcn\.|encoder\.pos_conv\.|aligner\.down\.|(decoder|voice)\.(text\.blk\.\d+\.ffn_|duration\.|prosody\.|flow\.|gen\.))/
 const INNER_MATRIX = /\.(cond|stats)\.weight$/
 /** They read raw voice vectors, whose means are folded into the bias: rounding them would shift the voice. */
 const EXACT = /^(decoder|voice)\.(speaker|text\.style)\.weight$/
 const SMALLEST_MATRIX = 32
+/** What our kernels compute convolutions in; other types they would unpack to F32. */
+const CONVOLUTION_TYPES: readonly TensorType[] = ['f32', 'f16', 'bf16', 'q8_0']
 /** For rows that are no multiple of 256: the type of 32 with no fewer bits. */
 const SMALLER_BLOCKS: Partial<Record<TensorType, TensorType>> = {
   q2_k: 'q4_0',
@@ -78,19 +83,17 @@ export async function quantizeFile(
   const file = openGguf(path)
   try {
     const tensors = [...file.tensors.values()]
-    refuseUnknownComponents(types, new Set(tensors.map(({ name }) => componentOf(name))))
+    checkTypes(types, new Set(tensors.map(({ name }) => componentOf(name))))
     const writer = new GgufWriter(out)
     copyKeys(file, writer, types.default)
     const exceptions: Exception[] = []
     const fallbacks: Exception[] = []
     for (const tensor of tensors) {
-      const wanted = types[componentOf(tensor.name)] ?? types.default ?? tensor.type
-      const choice = chooseType(tensor, wanted)
-      writer.add(tensor.name, tensor, choice.type)
-      if (choice.type !== wanted && choice.reason !== undefined) {
-        const entry = { name: tensor.name, type: choice.type, reason: choice.reason }
-        ;(choice.role === 'matrix' ? fallbacks : exceptions).push(entry)
-      }
+      const { name } = tensor
+      const { type, kept, misfit } = chooseType(tensor, types)
+      writer.add(name, tensor, type)
+      if (kept !== undefined) exceptions.push({ name, type, reason: kept })
+      if (misfit !== undefined) fallbacks.push({ name, type, reason: misfit })
     }
     const written = await writer.finish({ measure: true, onProgress })
     return {
@@ -106,13 +109,21 @@ export async function quantizeFile(
   }
 }
 
-function refuseUnknownComponents(types: QuantizeTypes, present: ReadonlySet<string>): void {
-  const unknown = Object.keys(types).find(name => name !== 'default' && !present.has(name))
-  if (unknown === undefined) return
-  throw new InvalidArgumentError(`the file has no component ${unknown}; it has ${[...present].join(', ')}`, {
-    option: 'type',
-    component: unknown,
-  })
+function checkTypes(types: QuantizeTypes, present: ReadonlySet<string>): void {
+  for (const [key, type] of Object.entries(types)) {
+    const component = key.replace(/\.?conv$/, '')
+    if (component !== '' && component !== 'default' && !present.has(component)) {
+      throw new InvalidArgumentError(`the file has no component ${component}; it has ${[...present].join(', ')}`, {
+        option: 'type',
+        component,
+      })
+    }
+    if (/(^|\.)conv$/.test(key) && !CONVOLUTION_TYPES.includes(type)) {
+      throw new InvalidArgumentError(`convolutions are ${CONVOLUTION_TYPES.join(', ')}, not ${type}`, {
+        option: 'type',
+      })
+    }
+  }
 }
 
 function copyKeys(file: GgufFile, writer: GgufWriter, type: TensorType | undefined): void {
@@ -124,34 +135,39 @@ function copyKeys(file: GgufFile, writer: GgufWriter, type: TensorType | undefin
   if (type !== undefined) writer.set('general.file_type', FILE_TYPES[type], 'u32')
 }
 
-export function roleOf({ name, shape, type }: GgufTensor): TensorRole {
+export function roleOf({ name, shape }: GgufTensor): TensorRole {
   if (shape.length < 2 || !name.endsWith('.weight') || EXACT.test(name)) return 'table'
-  if (blockSize(type) > 1) return 'matrix' // was quantized, so it may be
   return CONVOLUTION.test(name) && !INNER_MATRIX.test(name) ? 'conv' : 'matrix'
 }
 
 interface Choice {
   type: TensorType
-  role: TensorRole
-  reason?: string
+  /** Why it is not quantized, though that was asked for. */
+  kept?: string
+  /** Why it is of another type than was asked for. */
+  misfit?: string
 }
 
-function chooseType(tensor: GgufTensor, wanted: TensorType): Choice {
+function chooseType(tensor: GgufTensor, types: QuantizeTypes): Choice {
+  const component = componentOf(tensor.name)
   const role = roleOf(tensor)
+  const general = types[component] ?? types.default
+  const convolutions = role === 'conv' ? (types[`${component}.conv`] ?? types.conv) : undefined
+  const wanted = convolutions ?? general
+  if (wanted === undefined || wanted === tensor.type) return { type: tensor.type }
+  if (role === 'table') return { type: tensor.type, kept: 'a table, read as it is' }
+  if (blockSize(wanted) === 1) return { type: wanted }
+  const unquantized = tensor.type === 'f32' ? 'f16' : tensor.type
+  if (role === 'conv' && !convolutions) return { type: unquantized, kept: 'a convolution, for which no type was given' }
   const row = tensor.shape.at(-1) ?? 1
-  if (role === 'table') return { role, type: tensor.type, reason: 'a table, read as it is' }
-  if (blockSize(wanted) === 1) return { role, type: wanted }
-  if (role === 'conv') {
-    return { role, type: tensor.type === 'f32' ? 'f16' : tensor.type, reason: 'a convolution, which is not quantized' }
-  }
   const [rows = 1] = tensor.shape
-  if (rows < SMALLEST_MATRIX && blockSize(tensor.type) === 1) {
-    return { role, type: tensor.type, reason: `only ${rows} rows` }
+  if (role === 'matrix' && rows < SMALLEST_MATRIX && blockSize(tensor.type) === 1) {
+    return { type: tensor.type, misfit: `only ${rows} rows` }
   }
+  if (row % blockSize(wanted) === 0) return { type: wanted }
   const smaller = SMALLER_BLOCKS[wanted]
-  const fitting = [wanted, ...(smaller ? [smaller] : [])].find(type => row % blockSize(type) === 0)
-  const reason = `rows of ${row} are no multiple of ${blockSize(wanted)}`
-  return { role, type: fitting ?? (tensor.type === 'f32' ? 'f16' : tensor.type), reason }
+  const type = smaller && row % blockSize(smaller) === 0 ? smaller : unquantized
+  return { type, misfit: `rows of ${row} are no multiple of ${blockSize(wanted)}` }
 }
 
 function summarize(file: GgufFile, written: readonly WrittenTensor[]): QuantizedComponent[] {
