@@ -12,7 +12,7 @@ import { AddonError } from './errors.js'
 
 /** One of the bundle's networks. */
 export interface NativeComponent {
-  /** `frontend`, `tone`, `encoder`, `aligner`, `lm` or `decoder`. */
+  /** `frontend`, `tone`, `encoder`, `aligner`, `lm`, `decoder` or `voice`. */
   name: string
   /** Number of parameters. */
   parameters: number
@@ -54,8 +54,10 @@ export interface NativeModelInfo {
   emotions: string[]
   /** Of what goes in, Hz. */
   inputSampleRate: number
-  /** Of what comes out, Hz; 0 without a decoder. */
+  /** Of what comes out, Hz; 0 without a decoder or voice. */
   sampleRate: number
+  /** Of an imported voice: how text becomes its units, JSON (lib/text/voice.ts); else ''. */
+  voiceText: string
   /** A Hugging Face tokenizer.json; '' without a language model, and where the file's is llama.cpp's. */
   tokenizer: string
   specialTokens: { imStart: number; imEnd: number; sosp: number; modalityPad: number; pad: number }
@@ -93,6 +95,12 @@ export interface NativeSpeaking {
   emotion?: number | undefined
   /** Integer below 2^53; undefined: the next one of the session's generator. */
   seed?: number | undefined
+  /** 0–2; undefined: the model's. */
+  noiseScale?: number | undefined
+  /** Imported voices: 0–2; undefined: the voice's. */
+  noiseW?: number | undefined
+  /** Imported voices: 0.1–10, factor on the durations; undefined: the voice's. */
+  lengthScale?: number | undefined
 }
 
 /** Exactly one of `samples` and `textIds` is given and not empty. */
@@ -190,7 +198,7 @@ export interface NativeSession {
   ): Promise<NativeHeard & { textIds: Int32Array }>
   /** Stops a running `encode` or `transcribe`: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
   cancel(): void
-  /** Units → audio, without the language model. */
+  /** Units → audio, without the language model; for an imported voice: the ids of one sentence, at most 4096. */
   speakUnits(units: Int32Array, options?: NativeSpeaking): NativeStream
   /** Of the speech that an `encode` or `transcribe` has got, how many seconds it has heard. Encoders that do not stream tell it. */
   readonly heardSeconds: number

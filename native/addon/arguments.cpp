@@ -98,6 +98,13 @@ Speaking to_speaking(const Napi::Object & object) {
     speaking.speed = static_cast<float>(number_field(object, "speed", 0.5, 2, speaking.speed));
     speaking.emotion = integer_field(object, "emotion", 0, any, speaking.emotion);
     speaking.seed = to_seed(object);
+    const auto optional = [&](const char * name, double low, double high) -> std::optional<float> {
+        return missing(object.Get(name)) ? std::nullopt
+                                         : std::optional(static_cast<float>(number_field(object, name, low, high, 0)));
+    };
+    speaking.noise_scale = optional("noiseScale", 0, 2);
+    speaking.noise_w = optional("noiseW", 0, 2);
+    speaking.length_scale = optional("lengthScale", 0.1, 10);
     return speaking;
 }
 

@@ -154,6 +154,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     object.Set("emotions", to_js(env, info.emotions));
     object.Set("inputSampleRate", info.input_sample_rate);
     object.Set("sampleRate", info.sample_rate);
+    object.Set("voiceText", info.voice_text);
     object.Set("tokenizer", info.tokenizer);
     Napi::Object tokens = Napi::Object::New(env);
     tokens.Set("imStart", info.tokens.im_start);

@@ -18,7 +18,7 @@ int default_threads() {
 }
 
 std::string component_of(const std::string & tensor) {
-    for (const char * name : {"frontend", "tone", "encoder", "aligner", "decoder"}) {
+    for (const char * name : {"frontend", "tone", "encoder", "aligner", "decoder", "voice"}) {
         if (tensor.rfind(name + std::string("."), 0) == 0) {
             return name;
         }
@@ -40,7 +40,7 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
         bytes[name][ggml_type_name(tensor.type)] += tensor.bytes;
     }
     std::vector<ComponentInfo> ordered; // as the data travels
-    for (const char * name : {"frontend", "tone", "encoder", "aligner", "lm", "decoder"}) {
+    for (const char * name : {"frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"}) {
         if (found.count(name) == 0) {
             continue;
         }
@@ -176,14 +176,25 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
                                      std::to_string(decoder->config().unit_count));
         }
         info.sample_rate = decoder->config().sample_rate;
-        for (const DecoderVoice & voice : presets.voices) {
-            info.voices.push_back({voice.name, voice.language});
+        for (const DecoderVoice & preset : presets.voices) {
+            info.voices.push_back({preset.name, preset.language});
         }
         for (const Emotion & emotion : presets.emotions) {
             info.emotions.push_back(emotion.name);
         }
         info.default_voice_en = presets.default_voice_en;
         info.default_voice_zh = presets.default_voice_zh;
+    }
+    if (file.has("moss-speech.voice.sample_rate")) {
+        voice = std::make_unique<VitsVoice>(file, weights);
+        info.voice_text = voice->info().text;
+        if (!decoder) {
+            info.sample_rate = voice->config().sample_rate;
+            for (const std::string & speaker : voice->info().speakers) {
+                info.voices.push_back({speaker, voice->info().language});
+            }
+            info.default_voice_en = info.default_voice_zh = voice->config().default_speaker;
+        }
     }
     if (lm && listener && listener->aligner() != nullptr) {
         const FrontendConfig & frontend = listener->frontend().config();

@@ -37,7 +37,7 @@ struct Voice {
 
 /// One network of the bundle, as the file has it.
 struct ComponentInfo {
-    std::string name; ///< "frontend", "tone", "encoder", "aligner", "lm", "decoder"
+    std::string name; ///< "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"
     uint64_t parameters = 0;
     uint64_t bytes = 0;
     std::vector<std::string> types; ///< ggml's names, the one with most bytes first
@@ -64,8 +64,9 @@ struct ModelInfo {
     int default_voice_zh = 0;
     std::vector<std::string> emotions; ///< [0] is neutral
     int input_sample_rate = 0;         ///< Hz
-    int sample_rate = 0;               ///< of the decoder, Hz
-    std::string tokenizer;             ///< a Hugging Face tokenizer.json
+    int sample_rate = 0;               ///< of the decoder or voice, Hz
+    std::string voice_text; ///< of an imported voice: how text becomes its units (`moss-speech.voice.text`), else empty
+    std::string tokenizer;  ///< a Hugging Face tokenizer.json
     struct {
         int im_start = 0, im_end = 0, sosp = 0, modality_pad = 0, pad = 0;
     } tokens;
@@ -116,10 +117,14 @@ enum class Output {
 
 /// How units become audio.
 struct Speaking {
-    int voice = -1;               ///< index into ModelInfo::voices; -1: by the units' language
-    float speed = 1;              ///< 0.5..2
-    int emotion = 0;              ///< index into ModelInfo::emotions
-    std::optional<uint64_t> seed; ///< of noise and sampling; else the next one of the session's generator
+    int voice = -1;                   ///< index into ModelInfo::voices; -1: by the units' language
+    float speed = 1;                  ///< 0.5..2
+    int emotion = 0;                  ///< index into ModelInfo::emotions
+    std::optional<uint64_t> seed;     ///< of noise and sampling; else the next one of the session's generator
+    std::optional<float> noise_scale; ///< 0..2, liveliness of the sound; else the model's
+    // Of imported voices only:
+    std::optional<float> noise_w;      ///< 0..2, liveliness of the rhythm; else the voice's
+    std::optional<float> length_scale; ///< 0.1..10, factor on all durations; else the voice's
 };
 
 /// One turn of the user, and how to answer it. Exactly one of `samples` and `text` is not empty.
@@ -193,7 +198,8 @@ class Session {
     /// Takes back the last turn: the conversation is what it was before the last generate().
     void undo();
 
-    /// Reads units aloud (1..65536 of them, none of them blank).
+    /// Reads units aloud: a decoder's (1..65536 of them, none of them blank), or the ids of a sentence for an imported
+    /// voice (1..4096).
     void speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
                CancelToken & cancel);
 

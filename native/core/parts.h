@@ -4,6 +4,7 @@
 #include "model/listener.h"
 #include "model/lm.h"
 #include "model/vits_decoder.h"
+#include "model/voice.h"
 
 #include <memory>
 #include <vector>
@@ -29,6 +30,7 @@ struct Model::Parts {
     Template rows;         // with a bundle's lm
     std::unique_ptr<Listener> listener;
     std::unique_ptr<VitsDecoder> decoder;
+    std::unique_ptr<VitsVoice> voice;
 
     /// Whether the encoder, of a model without aligner, hears whole utterances in overlapping windows: Listener::hear.
     bool hears_in_windows() const { return !listener->frontend().config().causal && listener->aligner() == nullptr; }

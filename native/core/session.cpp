@@ -15,6 +15,41 @@ uint64_t random_seed() {
     return (static_cast<uint64_t>(device()) << 32) | device();
 }
 
+/// Reads a sentence's ids with an imported voice.
+void speak_voice(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids, const Speaking & speaking,
+                 uint64_t seed, const Receiver & receiver) {
+    VoiceOptions options = VoiceOptions::of(voice.config());
+    options.speaker = speaking.voice == -1 ? options.speaker : speaking.voice;
+    options.speed = speaking.speed;
+    options.noise_scale = speaking.noise_scale.value_or(options.noise_scale);
+    options.noise_w = speaking.noise_w.value_or(options.noise_w);
+    options.length_scale = speaking.length_scale.value_or(options.length_scale);
+    options.seed = seed;
+    Clock clock;
+    Timings timings;
+    VitsVoice::Stream stream =
+        clock.measure(timings.decode_ms, [&] { return VitsVoice::Stream(voice, runner, ids, options); });
+    size_t samples = 0;
+    Chunk chunk;
+    chunk.units = ids;
+    while (true) {
+        chunk.audio = clock.measure(timings.decode_ms, [&] { return stream.next(); });
+        if (chunk.audio.empty()) {
+            break;
+        }
+        if (samples == 0) {
+            timings.first_audio_ms = clock.now();
+        }
+        samples += chunk.audio.size();
+        clock.pause([&] { receiver(std::move(chunk)); });
+        chunk = {};
+    }
+    timings.total_ms = clock.now();
+    timings.reply_seconds = static_cast<double>(samples) / voice.config().sample_rate;
+    chunk.timings = timings;
+    receiver(std::move(chunk));
+}
+
 } // namespace
 
 struct Session::State {
@@ -112,6 +147,10 @@ void Session::speak(const std::vector<int32_t> & units, const Speaking & speakin
                     CancelToken & cancel) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);
+    if (state.parts().voice && !state.parts().decoder) {
+        speak_voice(*state.parts().voice, state.runner, units, speaking, state.seed(speaking.seed), receiver);
+        return;
+    }
     if (units.empty() || units.size() > max_spoken_units) {
         throw MossError(code::invalid_argument, "units: expected 1 to " + std::to_string(max_spoken_units) + " of them",
                         {{"option", "units"}, {"found", static_cast<double>(units.size())}});

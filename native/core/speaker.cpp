@@ -41,6 +41,7 @@ Speaker::Speaker(const Model::Parts & parts, Runner & runner, const Speaking & s
     options_.speed = speaking.speed;
     options_.emotion = speaking.emotion;
     options_.seed = seed;
+    options_.noise_scale = speaking.noise_scale.value_or(options_.noise_scale);
 }
 
 void Speaker::push(int32_t unit, std::vector<float> & audio) {

@@ -18,6 +18,12 @@ struct ConvEdit {
     bool negate = false;          ///< weights and bias times -1
 };
 
+inline ConvEdit reversed_inputs(bool reversed) {
+    ConvEdit edit;
+    edit.reverse_inputs = reversed;
+    return edit;
+}
+
 // The weights' type decides in what they multiply (ConvType): BF16 and Q8_0 as such, every other type in F32.
 
 /// `name.weight` [Cin / groups * kernel, Cout], input channel fastest, and `name.bias` [Cout]. Throws model_format.

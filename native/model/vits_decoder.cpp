@@ -24,6 +24,17 @@ void require(bool condition, const std::string & what) {
     }
 }
 
+FlowShape flow_shape(const DecoderConfig & config) {
+    FlowShape shape;
+    shape.channels = config.flow_size;
+    shape.count = config.flow_count;
+    shape.hidden = config.wavenet_hidden;
+    shape.layers = config.wavenet_layers;
+    shape.kernel = config.wavenet_kernel;
+    shape.speaker = config.gin_channels;
+    return shape;
+}
+
 } // namespace
 
 VitsDecoder::VitsDecoder(const GgufFile & file, const Weights & weights)
@@ -33,7 +44,7 @@ VitsDecoder::VitsDecoder(const GgufFile & file, const Weights & weights)
       styles_(
           weights.get_f32("decoder.voice.style", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
       speaker_(weights, "decoder.speaker", config_.style_size, config_.gin_channels), text_(config_, weights),
-      duration_(config_, weights), prosody_(config_, weights), flow_(config_, weights),
+      duration_(config_, weights), prosody_(config_, weights), flow_(flow_shape(config_), weights, "decoder.flow"),
       generator_(config_, weights, flow_.reverses()) {}
 
 int VitsDecoder::lookahead_units() const {
@@ -84,7 +95,7 @@ struct VitsDecoder::Stream::State {
 
 VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen)
     : decoder(vits), runner(graphs), options(chosen), text(vits.config_, slots), duration(vits.config_, slots),
-      prosody(vits.config_, slots), flow(vits.config_, slots), generator(vits.generator_, slots),
+      prosody(vits.config_, slots), flow(vits.flow_, slots), generator(vits.generator_, slots),
       excitation(vits.config_, chosen.seed, vits.generator_.source_context()) {
     require(chosen.voice >= 0 && static_cast<size_t>(chosen.voice) < vits.voices().size(), "no such voice");
     require(chosen.emotion >= 0 && static_cast<size_t>(chosen.emotion) < vits.emotions().size(), "no such emotion");

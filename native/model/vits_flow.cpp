@@ -4,14 +4,8 @@ namespace moss {
 
 namespace {
 
-std::string layer_name(int index) {
-    return "decoder.flow.layers." + std::to_string(index);
-}
-
-ConvEdit inputs(bool reversed) {
-    ConvEdit edit;
-    edit.reverse_inputs = reversed;
-    return edit;
+std::string layer_name(const std::string & name, int index) {
+    return name + ".layers." + std::to_string(index);
 }
 
 ConvEdit negated_outputs(bool reversed) {
@@ -23,42 +17,51 @@ ConvEdit negated_outputs(bool reversed) {
 
 } // namespace
 
-Flow::Coupling::Coupling(const DecoderConfig & config, const Weights & weights, const std::string & name,
-                         bool is_reversed)
+int64_t FlowShape::dilation(int layer) const {
+    int64_t value = 1;
+    for (int i = 0; i < layer; i++) {
+        value *= dilation_rate;
+    }
+    return value;
+}
+
+Flow::Coupling::Coupling(const FlowShape & shape, const Weights & weights, const std::string & name, bool is_reversed)
     : reversed(is_reversed),
-      pre(load_conv1d(weights, name + ".pre", {config.flow_size / 2, config.wavenet_hidden}, inputs(is_reversed))),
-      cond(weights, name + ".wn.cond", config.gin_channels, 2 * config.wavenet_hidden * config.wavenet_layers),
-      post(load_conv1d(weights, name + ".post", {config.wavenet_hidden, config.flow_size / 2},
-                       negated_outputs(is_reversed))) {
-    for (int i = 0; i < config.wavenet_layers; i++) {
-        const int64_t hidden = config.wavenet_hidden;
+      pre(load_conv1d(weights, name + ".pre", {shape.channels / 2, shape.hidden}, reversed_inputs(is_reversed))),
+      post(load_conv1d(weights, name + ".post", {shape.hidden, shape.channels / 2}, negated_outputs(is_reversed))) {
+    if (shape.speaker > 0) {
+        cond = Linear(weights, name + ".wn.cond", shape.speaker, 2 * shape.hidden * shape.layers);
+    }
+    for (int i = 0; i < shape.layers; i++) {
+        const int64_t hidden = shape.hidden;
         const std::string index = std::to_string(i);
-        inp.push_back(load_conv1d(weights, name + ".wn.inp." + index, {hidden, 2 * hidden, config.wavenet_kernel}));
-        rs.push_back(load_conv1d(weights, name + ".wn.rs." + index,
-                                 {hidden, i + 1 < config.wavenet_layers ? 2 * hidden : hidden}));
+        inp.push_back(
+            load_conv1d(weights, name + ".wn.inp." + index, {hidden, 2 * hidden, shape.kernel, 1, shape.dilation(i)}));
+        rs.push_back(
+            load_conv1d(weights, name + ".wn.rs." + index, {hidden, i + 1 < shape.layers ? 2 * hidden : hidden}));
     }
 }
 
-Flow::Flow(const DecoderConfig & config, const Weights & weights) : config_(config) {
-    for (int i = config.flow_count - 1; i >= 0; i--) {
-        layers_.emplace_back(config, weights, layer_name(i), layers_.size() % 2 == 0);
+Flow::Flow(const FlowShape & shape, const Weights & weights, const std::string & name) : shape_(shape), name_(name) {
+    for (int i = shape.count - 1; i >= 0; i--) {
+        layers_.emplace_back(shape, weights, layer_name(name, i), layers_.size() % 2 == 0);
     }
 }
 
-Flow::CouplingStream::CouplingStream(const DecoderConfig & config, StreamState & state, const std::string & name)
-    : pending(state, name + ".z", config.flow_size,
-              static_cast<int64_t>(config.wavenet_layers) * (config.wavenet_kernel / 2)) {
-    for (int i = 0; i < config.wavenet_layers; i++) {
+Flow::CouplingStream::CouplingStream(const FlowShape & shape, StreamState & state, const std::string & name) {
+    int64_t lookahead = 0;
+    for (int i = 0; i < shape.layers; i++) {
         const std::string layer = name + ".wn." + std::to_string(i);
-        inp.emplace_back(state, layer, config.wavenet_hidden, (config.wavenet_kernel - 1) / 2,
-                         config.wavenet_kernel / 2);
-        skips.emplace_back(state, layer + ".skip", config.wavenet_hidden, i == 0 ? 0 : config.wavenet_kernel / 2);
+        inp.emplace_back(state, layer, shape.hidden, shape.left(i), shape.right(i));
+        skips.emplace_back(state, layer + ".skip", shape.hidden, i == 0 ? 0 : shape.right(i));
+        lookahead += shape.right(i);
     }
+    pending = Delay(state, name + ".z", shape.channels, lookahead);
 }
 
-Flow::Stream::Stream(const DecoderConfig & config, StreamState & state) {
-    for (int i = config.flow_count - 1; i >= 0; i--) {
-        layers_.emplace_back(config, state, layer_name(i));
+Flow::Stream::Stream(const Flow & flow, StreamState & state) {
+    for (int i = flow.shape_.count - 1; i >= 0; i--) {
+        layers_.emplace_back(flow.shape_, state, layer_name(flow.name_, i));
     }
 }
 
@@ -71,10 +74,10 @@ ggml_tensor * Flow::push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tenso
 
 ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & stream, ggml_tensor * z,
                            ggml_tensor * speaker, bool last) const {
-    const int64_t half = config_.flow_size / 2;
-    const int64_t hidden = config_.wavenet_hidden;
-    const int64_t first = layer.reversed ? half : 0;  // channel where the half begins that the mean is computed from
-    ggml_tensor * condition = layer.cond(g, speaker); // [2 H L]
+    const int64_t half = shape_.channels / 2;
+    const int64_t hidden = shape_.hidden;
+    const int64_t first = layer.reversed ? half : 0; // channel where the half begins that the mean is computed from
+    ggml_tensor * condition = shape_.speaker > 0 ? layer.cond(g, speaker) : nullptr;                 // [2 H L]
     ggml_tensor * x = z == nullptr ? nullptr : conv1d(g, channels_of(g, z, first, half), layer.pre); // [H, T]
     ggml_tensor * skip = nullptr;
     for (size_t i = 0; i < layer.inp.size(); i++) {
@@ -88,8 +91,10 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
             continue;
         }
         Conv1dOptions options;
-        options.condition = ggml_view_1d(g, condition, 2 * hidden,
-                                         static_cast<size_t>(2 * hidden * static_cast<int64_t>(i)) * sizeof(float));
+        if (condition != nullptr) {
+            options.condition = ggml_view_1d(g, condition, 2 * hidden,
+                                             static_cast<size_t>(2 * hidden * static_cast<int64_t>(i)) * sizeof(float));
+        }
         ggml_tensor * y = conv1d(g, window, layer.inp[i], options); // [2 H, T']
         y = ggml_mul(g, ggml_tanh(g, ggml_cont(g, channels_of(g, y, 0, hidden))),
                      ggml_sigmoid(g, ggml_cont(g, channels_of(g, y, hidden, hidden))));

@@ -5,13 +5,13 @@
 
 #include "vits_config.h"
 #include "vits_excitation.h"
+#include "vits_upsampler.h"
 
 #include "../graph/conv.h"
 #include "../graph/layers.h"
 #include "../graph/window.h"
 
 #include <optional>
-#include <vector>
 
 namespace moss {
 
@@ -31,29 +31,15 @@ class Generator {
     int64_t source_context() const;
 
   private:
-    /// HiFi-GAN residual block: type 1 has two convolutions a dilation, type 2 one.
-    struct ResBlock {
-        std::vector<PackedConv1d> first, second;
-    };
-    struct ResStream;
-
-    static ggml_tensor * residual(Graph & g, const ResBlock & block, ResStream & stream, ggml_tensor * x, bool last);
     ggml_tensor * spectrum(Graph & g, ggml_tensor * x, Excitation & excitation) const;
 
     const DecoderConfig config_;
     PackedConv1d pre_;
     Linear cond_;
-    std::vector<PackedConv1d> up_;
-    std::vector<ResBlock> res_; // for each up-sampling, one a kernel
+    Upsampler up_;
     PackedConv1d post_;
     std::optional<PackedConv1d> analysis_; // of the source: what synthesis_ undoes
     PackedConv1d synthesis_;               // inverse STFT and synthesis filter bank, in one
-};
-
-struct Generator::ResStream {
-    std::vector<Window> first, second;
-    std::vector<Delay> pending; // type 1: a pair's input, until its output is there
-    Delay output;               // the block's output, until the slowest block's is there
 };
 
 class Generator::Stream {
@@ -62,9 +48,9 @@ class Generator::Stream {
 
   private:
     friend class Generator;
-    Window pre_, post_, synthesis_;
-    std::vector<Window> up_;
-    std::vector<ResStream> res_;
+    Window pre_;
+    Upsampler::Stream up_;
+    Window post_, synthesis_;
 };
 
 } // namespace moss

@@ -27,6 +27,12 @@ ggml_tensor * ConvNorm::operator()(Graph & g, ggml_tensor * window) const {
     return norm(g, conv1d(g, window, conv, relu));
 }
 
+ggml_tensor * ConvNorm::same(Graph & g, ggml_tensor * x) const {
+    Conv1dOptions relu;
+    relu.output.kind = Activation::relu;
+    return norm(g, conv1d_same(g, x, conv, relu));
+}
+
 DurationPredictor::DurationPredictor(const DecoderConfig & config, const Weights & weights)
     : first_(weights, "decoder.duration.conv.0", config.hidden_size, config.duration_channels, kernel),
       second_(weights, "decoder.duration.conv.1", config.duration_channels, config.duration_channels, kernel),

@@ -19,6 +19,8 @@ struct ConvNorm {
 
     /// A window of n + kernel - 1 rows -> n rows.
     ggml_tensor * operator()(Graph & g, ggml_tensor * window) const;
+    /// T rows -> T rows, the kernel odd.
+    ggml_tensor * same(Graph & g, ggml_tensor * x) const;
 
     PackedConv1d conv;
     LayerNorm norm;

@@ -9,33 +9,23 @@ namespace moss {
 
 namespace {
 
-constexpr float norm_epsilon = 1e-5F;
-
 std::string block_name(int index) {
     return "decoder.text.blk." + std::to_string(index);
 }
 
 } // namespace
 
-UnitEncoder::Block::Block(const DecoderConfig & config, const Weights & weights, const std::string & name)
-    : q(load_conv1d(weights, name + ".attn.q", {config.hidden_size, config.hidden_size})),
-      k(load_conv1d(weights, name + ".attn.k", {config.hidden_size, config.hidden_size})),
-      v(load_conv1d(weights, name + ".attn.v", {config.hidden_size, config.hidden_size})),
-      o(load_conv1d(weights, name + ".attn.o", {config.hidden_size, config.hidden_size})),
-      rel_k(
-          weights.get_f32(name + ".attn.rel_k", {config.hidden_size / config.head_count, 2 * config.window_size + 1})),
-      rel_v(
-          weights.get_f32(name + ".attn.rel_v", {config.hidden_size / config.head_count, 2 * config.window_size + 1})),
-      attn_norm(weights, name + ".attn_norm", config.hidden_size, norm_epsilon),
-      ffn_norm(weights, name + ".ffn_norm", config.hidden_size, norm_epsilon),
-      ffn_in(load_conv1d(weights, name + ".ffn_in", {config.hidden_size, config.ffn_size, config.ffn_kernel})),
-      ffn_out(load_conv1d(weights, name + ".ffn_out", {config.ffn_size, config.hidden_size, config.ffn_kernel})) {}
-
 UnitEncoder::UnitEncoder(const DecoderConfig & config, const Weights & weights)
     : config_(config), embd_(weights.get("decoder.text.embd.weight", {config.hidden_size, config.unit_count})),
       style_(weights, "decoder.text.style", config.style_size, config.hidden_size) {
+    VitsBlockShape shape;
+    shape.hidden = config.hidden_size;
+    shape.heads = config.head_count;
+    shape.ffn = config.ffn_size;
+    shape.ffn_kernel = config.ffn_kernel;
+    shape.window = config.window_size;
     for (int i = 0; i < config.block_count; i++) {
-        blocks_.emplace_back(config, weights, block_name(i));
+        blocks_.emplace_back(shape, weights, block_name(i));
     }
 }
 
@@ -74,7 +64,7 @@ ggml_tensor * UnitEncoder::push(Graph & g, Stream & stream, ggml_tensor * ids, g
     return x; // [C, U']
 }
 
-ggml_tensor * UnitEncoder::attend(Graph & g, const Block & block, BlockStream & stream, ggml_tensor * x,
+ggml_tensor * UnitEncoder::attend(Graph & g, const VitsBlock & block, BlockStream & stream, ggml_tensor * x,
                                   bool last) const {
     // The kept keys end with those of the pending queries, for which the keys ahead were missing.
     const int64_t waiting = stream.queries.pending() + row_count(x);
@@ -91,7 +81,7 @@ ggml_tensor * UnitEncoder::attend(Graph & g, const Block & block, BlockStream & 
     return block.attn_norm(g, ggml_add(g, x, conv1d(g, y, block.o)));
 }
 
-ggml_tensor * UnitEncoder::feed_forward(Graph & g, const Block & block, BlockStream & stream, ggml_tensor * x,
+ggml_tensor * UnitEncoder::feed_forward(Graph & g, const VitsBlock & block, BlockStream & stream, ggml_tensor * x,
                                         bool last) {
     Conv1dOptions relu;
     relu.output.kind = Activation::relu;

@@ -2,9 +2,9 @@
 
 #pragma once
 
+#include "vits_block.h"
 #include "vits_config.h"
 
-#include "../graph/conv.h"
 #include "../graph/layers.h"
 #include "../graph/window.h"
 
@@ -26,24 +26,16 @@ class UnitEncoder {
     int lookahead() const;
 
   private:
-    struct Block {
-        Block(const DecoderConfig & config, const Weights & weights, const std::string & name);
-
-        PackedConv1d q, k, v, o; // on our kernels a row's result does not depend on how many rows there are
-        ggml_tensor * rel_k;     // [D, 2 w + 1]
-        ggml_tensor * rel_v;
-        LayerNorm attn_norm, ffn_norm;
-        PackedConv1d ffn_in, ffn_out;
-    };
     struct BlockStream;
 
-    ggml_tensor * attend(Graph & g, const Block & block, BlockStream & stream, ggml_tensor * x, bool last) const;
-    static ggml_tensor * feed_forward(Graph & g, const Block & block, BlockStream & stream, ggml_tensor * x, bool last);
+    ggml_tensor * attend(Graph & g, const VitsBlock & block, BlockStream & stream, ggml_tensor * x, bool last) const;
+    static ggml_tensor * feed_forward(Graph & g, const VitsBlock & block, BlockStream & stream, ggml_tensor * x,
+                                      bool last);
 
     const DecoderConfig config_;
     ggml_tensor * embd_; // [C, units]
     Linear style_;
-    std::vector<Block> blocks_;
+    std::vector<VitsBlock> blocks_;
 };
 
 struct UnitEncoder::BlockStream {

@@ -1,0 +1,192 @@
+#include "voice.h"
+
+#include "noise.h"
+
+#include "../graph/graph.h"
+#include "../graph/state.h"
+#include "../io/error.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moss {
+
+namespace {
+
+constexpr double longest_unit = 10; // seconds
+
+void require(bool condition, const char * option, const std::string & expected) {
+    if (!condition) {
+        throw MossError(code::invalid_argument, std::string(option) + ": expected " + expected,
+                        {{"option", option}, {"expected", expected}});
+    }
+}
+
+FlowShape flow_shape(const VoiceConfig & config) {
+    FlowShape shape;
+    shape.channels = config.flow_size;
+    shape.count = config.flow_count;
+    shape.hidden = config.wavenet_hidden;
+    shape.layers = config.wavenet_layers;
+    shape.kernel = config.wavenet_kernel;
+    shape.dilation_rate = config.wavenet_dilation_rate;
+    shape.speaker = config.gin_channels;
+    return shape;
+}
+
+} // namespace
+
+VoiceOptions VoiceOptions::of(const VoiceConfig & config) {
+    VoiceOptions options;
+    options.speaker = config.default_speaker;
+    options.noise_scale = config.noise_scale;
+    options.noise_w = config.noise_w;
+    options.length_scale = config.length_scale;
+    return options;
+}
+
+VitsVoice::VitsVoice(const GgufFile & file, const Weights & weights)
+    : config_(VoiceConfig::load(file)), info_(VoiceInfo::load(file, config_)),
+      speakers_(config_.gin_channels > 0
+                    ? weights.get_f32("voice.speaker.weight", {config_.gin_channels, config_.speaker_count})
+                    : nullptr),
+      text_(config_, weights), duration_(config_, weights), flow_(flow_shape(config_), weights, "voice.flow"),
+      generator_(config_, weights, flow_.reverses()) {}
+
+struct VitsVoice::Stream::State {
+    State(const VitsVoice & spoken, Runner & graphs, const VoiceOptions & chosen)
+        : voice(spoken), runner(graphs), options(chosen), flow(spoken.flow_, slots),
+          generator(spoken.generator_, slots) {
+        slots.allocate();
+        if (voice.speakers_ != nullptr) {
+            speaker.resize(static_cast<size_t>(voice.config_.gin_channels));
+            ggml_backend_tensor_get(voice.speakers_, speaker.data(),
+                                    static_cast<size_t>(options.speaker) * voice.speakers_->nb[1],
+                                    speaker.size() * sizeof(float));
+        }
+    }
+
+    ggml_tensor * speaker_input(Graph & g) const {
+        return speaker.empty() ? nullptr : g.input(GGML_TYPE_F32, {voice.config_.gin_channels}, speaker.data());
+    }
+
+    void encode(const std::vector<int32_t> & ids);
+    std::vector<float> draw(int64_t count);
+
+    const VitsVoice & voice;
+    Runner & runner;
+    VoiceOptions options;
+    std::vector<float> speaker; // [G]
+    StreamState slots;
+    Flow::Stream flow;
+    VoiceGenerator::Stream generator;
+
+    std::vector<float> stats;   // [2 Z] of each id
+    std::vector<int> durations; // frames
+    size_t unit = 0;            // whose frames are next
+    int done = 0;               // of its frames
+    int64_t frame = 0;          // the next one
+    int64_t frames = 0;         // in all
+};
+
+void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids) {
+    const VoiceConfig & config = voice.config_;
+    const auto count = static_cast<int64_t>(ids.size());
+    std::vector<float> noise[2];
+    std::vector<float> log_durations;
+    Graph g(runner);
+    const VoiceText::Output text = voice.text_(g, g.input(GGML_TYPE_I32, {count}, ids.data()));
+    ggml_tensor * inputs[2] = {};
+    if (config.stochastic) {
+        for (int64_t i = 0; i < count; i++) {
+            float values[2];
+            normal_noise(options.seed, NoiseUse::duration, i, 2, values);
+            noise[0].push_back(values[0] * options.noise_w);
+            noise[1].push_back(values[1] * options.noise_w);
+        }
+        inputs[0] = g.input(GGML_TYPE_F32, {1, count}, noise[0].data());
+        inputs[1] = g.input(GGML_TYPE_F32, {1, count}, noise[1].data());
+    }
+    g.output(text.stats, stats);
+    g.output(voice.duration_(g, text.hidden, speaker_input(g), inputs), log_durations);
+    g.run();
+    const double most = longest_unit * config.sample_rate / config.hop_length();
+    for (const float value : log_durations) {
+        const float length = std::ceil(std::exp(value) * (options.length_scale / options.speed));
+        durations.push_back(length > 0.0F ? static_cast<int>(std::min<double>(length, most)) : 0); // NaN: none
+        frames += durations.back();
+    }
+    if (frames == 0) { // exp() has come to nothing everywhere
+        frames = durations.back() = 1;
+    }
+}
+
+/// Samples of the prior: [Z] of each of the next `count` frames.
+std::vector<float> VitsVoice::Stream::State::draw(int64_t count) {
+    const auto size = static_cast<size_t>(voice.config_.flow_size);
+    std::vector<float> prior(static_cast<size_t>(count) * size);
+    for (auto z = prior.begin(); z != prior.end(); z += static_cast<std::ptrdiff_t>(size)) {
+        while (done == durations[unit]) {
+            unit++;
+            done = 0;
+        }
+        done++;
+        const float * mean = stats.data() + 2 * size * unit;
+        normal_noise(options.seed, NoiseUse::prior, frame++, voice.config_.flow_size, &*z);
+        for (size_t i = 0; i < size; i++) {
+            float & value = z[static_cast<std::ptrdiff_t>(i)];
+            value = mean[i] + value * std::exp(mean[size + i]) * options.noise_scale;
+        }
+    }
+    return prior;
+}
+
+VitsVoice::Stream::Stream(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids,
+                          const VoiceOptions & options) {
+    const VoiceConfig & config = voice.config_;
+    require(!ids.empty() && ids.size() <= max_ids, "units", "1 to " + std::to_string(max_ids) + " of them");
+    require(std::all_of(ids.begin(), ids.end(), [&](int32_t id) { return id >= 0 && id < config.vocab_size; }), "units",
+            "ids from 0 to " + std::to_string(config.vocab_size - 1));
+    require(options.speaker >= 0 && options.speaker < config.speaker_count, "voice",
+            "0 to " + std::to_string(config.speaker_count - 1));
+    require(options.speed >= 0.25F && options.speed <= 4.0F, "speed", "0.25 to 4");
+    require(options.noise_scale >= 0.0F && options.noise_scale <= 2.0F, "noiseScale", "0 to 2");
+    require(options.noise_w >= 0.0F && options.noise_w <= 2.0F, "noiseW", "0 to 2");
+    require(options.length_scale >= 0.1F && options.length_scale <= 10.0F, "lengthScale", "0.1 to 10");
+    require(options.chunk_frames >= 1 && options.chunk_frames <= 4096, "chunk_frames", "1 to 4096");
+    state_ = std::make_unique<State>(voice, runner, options);
+    state_->encode(ids);
+}
+
+VitsVoice::Stream::~Stream() = default;
+VitsVoice::Stream::Stream(Stream &&) noexcept = default;
+VitsVoice::Stream & VitsVoice::Stream::operator=(Stream &&) noexcept = default;
+
+std::vector<float> VitsVoice::Stream::next() {
+    State & s = *state_;
+    std::vector<float> audio;
+    while (audio.empty() && s.frame < s.frames) {
+        const int64_t count = std::min<int64_t>(s.options.chunk_frames, s.frames - s.frame);
+        const std::vector<float> prior = s.draw(count);
+        const bool last = s.frame == s.frames;
+        Graph g(s.runner);
+        ggml_tensor * speaker = s.speaker_input(g);
+        ggml_tensor * x = g.input(GGML_TYPE_F32, {s.voice.config_.flow_size, count}, prior.data());
+        x = s.voice.flow_.push(g, s.flow, x, speaker, last);
+        if (x != nullptr) {
+            g.stage(x, "voice.z");
+        }
+        x = s.voice.generator_.push(g, s.generator, x, speaker, last); // [1, hop T]
+        if (x != nullptr) {
+            g.output(x, audio);
+        }
+        g.run();
+    }
+    return audio;
+}
+
+const std::vector<int> & VitsVoice::Stream::durations() const {
+    return state_->durations;
+}
+
+} // namespace moss

@@ -1,0 +1,157 @@
+#include "voice_config.h"
+
+#include "../io/error.h"
+
+#include <algorithm>
+
+namespace moss {
+
+namespace {
+
+const std::string prefix = "moss-speech.voice.";
+
+void require(bool condition, const char * field, const std::string & expected, const std::string & found) {
+    if (!condition) {
+        throw model_format_error(prefix + field, expected, found);
+    }
+}
+
+/// Sizes are bounded so that every product of them is far from overflow, every graph within Graph::max_nodes and every
+/// stream within StreamState::max_slots, whatever a file says.
+struct Keys {
+    const GgufFile & file;
+
+    int integer(const char * field, int64_t low, int64_t high) const {
+        return static_cast<int>(file.get_int(prefix + field, low, high));
+    }
+    float number(const char * field, double low, double high) const {
+        return static_cast<float>(file.get_float(prefix + field, low, high));
+    }
+    std::vector<int> integers(const char * field, int64_t low, int64_t high, size_t most) const {
+        const std::vector<int64_t> values = file.get_ints(prefix + field, low, high);
+        require(!values.empty() && values.size() <= most, field, "1 to " + std::to_string(most) + " values",
+                std::to_string(values.size()));
+        return {values.begin(), values.end()};
+    }
+    std::string choice(const char * field, const char * a, const char * b) const {
+        const std::string value = file.get_string(prefix + field);
+        require(value == a || value == b, field, std::string(a) + " or " + b, value);
+        return value;
+    }
+};
+
+void multiple(const char * field, int64_t value, int64_t of, const char * name) {
+    require(value % of == 0, field, "a multiple of " + std::string(name) + " (" + std::to_string(of) + ")",
+            std::to_string(value));
+}
+
+void odd(const char * field, int value) {
+    require(value % 2 == 1, field, "an odd size", std::to_string(value));
+}
+
+void load_generator(const Keys & keys, VoiceConfig & c, int64_t channels, int64_t kernel) {
+    c.upsample_initial = keys.integer("upsample_initial", 1, channels);
+    c.upsample_rates = keys.integers("upsample_rates", 1, 64, 6);
+    c.upsample_kernels = keys.integers("upsample_kernels", 1, 256, 6);
+    c.resblock_type = keys.integer("resblock_type", 1, 2);
+    c.resblock_kernels = keys.integers("resblock_kernels", 1, kernel, 4);
+    const size_t kernels = c.resblock_kernels.size();
+    const std::vector<int> dilations = keys.integers("resblock_dilations", 1, 64, 4 * kernels);
+    require(dilations.size() % kernels == 0, "resblock_dilations",
+            "equally many for each of " + std::to_string(kernels) + " kernels", std::to_string(dilations.size()));
+    const auto count = static_cast<std::ptrdiff_t>(dilations.size() / kernels);
+    for (auto first = dilations.begin(); first != dilations.end(); first += count) {
+        c.resblock_dilations.emplace_back(first, first + count);
+    }
+    c.leaky_slope = keys.number("leaky_slope", 0, 1);
+    multiple("upsample_initial", c.upsample_initial, int64_t{1} << c.upsample_rates.size(), "a halving at each rate");
+    require(c.upsample_kernels.size() == c.upsample_rates.size(), "upsample_kernels",
+            std::to_string(c.upsample_rates.size()) + " values, as upsample_rates",
+            std::to_string(c.upsample_kernels.size()));
+    for (size_t i = 0; i < c.upsample_rates.size(); i++) {
+        const int rate = c.upsample_rates[i];
+        const int size = c.upsample_kernels[i];
+        require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels", "each its rate plus an even number",
+                std::to_string(size) + " for rate " + std::to_string(rate));
+    }
+    for (const int size : c.resblock_kernels) {
+        odd("resblock_kernels", size);
+    }
+    require(c.hop_length() <= 4096, "upsample_rates", "a product up to 4096", std::to_string(c.hop_length()));
+}
+
+} // namespace
+
+VoiceConfig VoiceConfig::load(const GgufFile & file) {
+    constexpr int64_t channels = 4096;
+    constexpr int64_t kernel = 63;
+    const Keys keys{file};
+    VoiceConfig c;
+    c.sample_rate = keys.integer("sample_rate", 4000, 192000);
+    c.vocab_size = keys.integer("vocab_size", 1, 1 << 20);
+    c.speaker_count = keys.integer("speaker_count", 1, 1 << 20);
+    c.gin_channels = keys.integer("gin_channels", 0, channels);
+    require(c.gin_channels > 0 || c.speaker_count == 1, "gin_channels", "above 0 for several speakers", "0");
+
+    c.hidden_size = keys.integer("hidden_size", 1, channels);
+    c.block_count = keys.integer("block_count", 0, 48);
+    c.head_count = keys.integer("head_count", 1, channels);
+    c.ffn_size = keys.integer("ffn_size", 1, 4 * channels);
+    c.ffn_kernel = keys.integer("ffn_kernel", 1, kernel);
+    c.ffn_activation = keys.choice("ffn_activation", "relu", "gelu");
+    c.window_size = keys.integer("window_size", 0, 1024);
+    c.norm_epsilon = keys.number("norm_epsilon", 0, 1);
+    multiple("hidden_size", c.hidden_size, c.head_count, "head_count");
+
+    c.stochastic = keys.choice("duration", "stochastic", "plain") == "stochastic";
+    c.duration_channels = keys.integer("duration_channels", 1, channels);
+    c.duration_kernel = keys.integer("duration_kernel", 1, c.stochastic ? 7 : kernel);
+    odd("duration_kernel", c.duration_kernel);
+    if (c.stochastic) {
+        c.duration_layers = keys.integer("duration_layers", 0, 6); // dilations grow as kernel ^ layer
+        c.duration_flows = keys.integer("duration_flows", 0, 16);
+        c.duration_bins = keys.integer("duration_bins", 1, 256);
+        c.duration_tail_bound = keys.number("duration_tail_bound", 1e-3, 1e3);
+    }
+
+    c.flow_size = keys.integer("flow_size", 2, channels);
+    c.flow_count = keys.integer("flow_count", 0, 8);
+    c.wavenet_hidden = keys.integer("wavenet_hidden", 1, channels);
+    c.wavenet_layers = keys.integer("wavenet_layers", 1, 16);
+    c.wavenet_kernel = keys.integer("wavenet_kernel", 1, kernel);
+    c.wavenet_dilation_rate = keys.integer("wavenet_dilation_rate", 1, 4);
+    multiple("flow_size", c.flow_size, 2, "two");
+    odd("wavenet_kernel", c.wavenet_kernel);
+    int64_t dilation = 1;
+    for (int i = 1; i < c.wavenet_layers; i++) {
+        dilation *= c.wavenet_dilation_rate;
+        require(dilation <= 4096, "wavenet_dilation_rate", "dilations up to 4096", std::to_string(dilation));
+    }
+
+    load_generator(keys, c, channels, kernel);
+    c.noise_scale = keys.number("noise_scale", 0, 2);
+    c.noise_w = keys.number("noise_w", 0, 2);
+    c.length_scale = keys.number("length_scale", 0.1, 10);
+    c.default_speaker = keys.integer("default_speaker", 0, c.speaker_count - 1);
+    return c;
+}
+
+int VoiceConfig::hop_length() const {
+    int64_t product = 1;
+    for (const int rate : upsample_rates) {
+        product = std::min<int64_t>(product * rate, 1 << 30);
+    }
+    return static_cast<int>(product);
+}
+
+VoiceInfo VoiceInfo::load(const GgufFile & file, const VoiceConfig & config) {
+    VoiceInfo info;
+    info.speakers = file.get_strings(prefix + "speakers");
+    require(info.speakers.size() == static_cast<size_t>(config.speaker_count), "speakers",
+            std::to_string(config.speaker_count) + " names", std::to_string(info.speakers.size()));
+    info.language = file.get_string(prefix + "language");
+    info.text = file.get_string(prefix + "text");
+    return info;
+}
+
+} // namespace moss

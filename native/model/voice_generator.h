@@ -1,0 +1,40 @@
+// Waveform generator of an imported voice: HiFi-GAN, whose last convolution gives the samples. A stream.
+
+#pragma once
+
+#include "vits_upsampler.h"
+#include "voice_config.h"
+
+#include "../graph/layers.h"
+
+namespace moss {
+
+class VoiceGenerator {
+  public:
+    /// `reversed_input`: z comes with its channels in reverse order.
+    VoiceGenerator(const VoiceConfig & config, const Weights & weights, bool reversed_input);
+
+    class Stream;
+
+    /// z [Z, T] (null: none), speaker [G] or null -> samples [1, hop T'] or null.
+    ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker, bool last) const;
+
+  private:
+    PackedConv1d pre_;
+    Linear cond_; // of the speaker; without weights where there is none
+    Upsampler up_;
+    PackedConv1d post_;
+};
+
+class VoiceGenerator::Stream {
+  public:
+    Stream(const VoiceGenerator & generator, StreamState & state);
+
+  private:
+    friend class VoiceGenerator;
+    Window pre_;
+    Upsampler::Stream up_;
+    Window post_;
+};
+
+} // namespace moss
