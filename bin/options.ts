@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { GenerateOptions, SpeakOptions } from '../lib/index.js'
 
@@ -13,6 +14,15 @@ export interface VoiceFlags extends ModelFlags {
   speed?: number
   emotion?: string
   seed?: number
+}
+
+/** Options of reading aloud, most of them for imported voices. */
+export interface ReadingFlags extends VoiceFlags {
+  speaker?: string
+  noiseScale?: number
+  noiseW?: number
+  lengthScale?: number
+  phonemizer?: string
 }
 
 /** Options of every command that answers. */
@@ -43,11 +53,29 @@ export function addModelFlags(command: Command): Command {
 export function addVoiceFlags(command: Command): Command {
   return addModelFlags(
     command
-      .option('--voice <name>', 'the voice; `moss-speech info` lists them (default: by the language spoken)')
+      .option(
+        '--voice <name>',
+        'one of the model’s voices, which `moss-speech info` lists (default: by the language spoken)',
+      )
       .addOption(option('--speed <factor>', '0.5-2; 2 is twice as fast (default: 1)'))
       .option('--emotion <name>', '`moss-speech info` lists them (default: neutral)')
       .addOption(option('--seed <n>', 'equal seeds give equal replies')),
   )
+}
+
+export function addReadingFlags(command: Command): Command {
+  return addVoiceFlags(command)
+    .option('--speaker <name>', 'of a voice file: one of its speakers (default: its first)')
+    .addOption(option('--noise-scale <n>', 'liveliness of the sound, 0-2 (default: the model’s)'))
+    .addOption(option('--noise-w <n>', 'of a voice file: liveliness of the rhythm, 0-2 (default: the voice’s)'))
+    .addOption(option('--length-scale <n>', 'of a voice file: factor on all lengths, 0.1-10 (default: the voice’s)'))
+    .addOption(
+      new Option('--phonemizer <name>', 'of a voice file: who makes phonemes of the text (default: auto)').choices([
+        'auto',
+        'builtin',
+        'espeak-ng',
+      ]),
+    )
 }
 
 export function addReplyFlags(command: Command): Command {
@@ -68,6 +96,17 @@ export function given<T extends object>(options: T): { [K in keyof T]: NonNullab
 
 export function speakOptions({ voice, speed, emotion, seed }: VoiceFlags): SpeakOptions {
   return given({ voice, speed, emotion, seed })
+}
+
+/** A voice file is a model of its own; `speaker` is a voice in it. */
+export function readingOptions({ noiseScale, noiseW, lengthScale, phonemizer, ...flags }: ReadingFlags): SpeakOptions {
+  const voice = isVoiceFile(flags.voice) ? flags.speaker : flags.voice
+  return given({ ...speakOptions(flags), voice, noiseScale, noiseW, lengthScale, phonemizer }) as SpeakOptions
+}
+
+/** `--voice` names a voice in the model, or a file. */
+export function isVoiceFile(voice: string | undefined): voice is string {
+  return voice !== undefined && (voice.endsWith('.gguf') || existsSync(voice))
 }
 
 export function generateOptions(flags: ReplyFlags): GenerateOptions {

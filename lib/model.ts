@@ -17,7 +17,7 @@ import type { LoadOptions, SessionOptions } from './options.js'
 import { Session } from './session.js'
 
 /** What a bundle is and can do. */
-export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens'>> {
+export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText'>> {
   /** Where it was loaded from. */
   readonly path: string
 }
@@ -34,12 +34,14 @@ export class Model {
   readonly #native: NativeModel
   readonly #codec: TextCodec | undefined
   readonly #info: ModelInfo
+  readonly #voiceText: string
   readonly #sessions = new Set<Session>()
   #disposed = false
 
-  private constructor(native: NativeModel, info: ModelInfo, codec: TextCodec | undefined) {
+  private constructor(native: NativeModel, info: ModelInfo, codec: TextCodec | undefined, voiceText: string) {
     this.#native = native
     this.#info = info
+    this.#voiceText = voiceText
     this.#codec = codec
   }
 
@@ -48,10 +50,10 @@ export class Model {
     let native: NativeModel | undefined
     try {
       native = await loadAddon().loadModel(path, options)
-      const { tokenizer, specialTokens: _, ...info } = native.info()
+      const { tokenizer, specialTokens: _, voiceText, ...info } = native.info()
       const imported = info.architecture !== 'moss-speech'
       const codec = imported ? await ChatCodec.open(path) : tokenizer ? await TextCodec.load(tokenizer) : undefined
-      return new Model(native, { ...info, path }, codec)
+      return new Model(native, { ...info, path }, codec, voiceText)
     } catch (thrown) {
       native?.dispose()
       throw toMossError(thrown)
@@ -75,7 +77,7 @@ export class Model {
     if (this.#disposed) throw new DisposedError('the model is disposed')
     try {
       const native = this.#native.createSession({ seed })
-      const session: Session = new Session(native, this.#info, this.#codec, conversation, () =>
+      const session: Session = new Session(native, this.#info, this.#codec, conversation, this.#voiceText, () =>
         this.#sessions.delete(session),
       )
       this.#sessions.add(session)

@@ -28,8 +28,19 @@ export interface SpeakOptions {
   voice?: string
   /** 0.5–2; 2 is twice as fast. Default 1. */
   speed?: number
-  /** One of `model.info().emotions`. Default: neutral. */
+  /** One of `model.info().emotions`. Default: neutral. Imported voices have none. */
   emotion?: string
+  /** Liveliness of the sound, 0–2; 0 takes out all chance. Default: the model's. */
+  noiseScale?: number
+  /** Imported voices: liveliness of the rhythm, 0–2. Default: the voice's. */
+  noiseW?: number
+  /** Imported voices: factor on the length of all sounds, 0.1–10; besides `speed`. Default: the voice's. */
+  lengthScale?: number
+  /**
+   * Imported voices that speak phonemes: who makes them of the text. `auto`: this package for English and Mandarin, else espeak-ng, which
+   * must be installed; `builtin` and `espeak-ng`: that one always. Default: the environment variable MOSS_SPEECH_PHONEMIZER, or `auto`.
+   */
+  phonemizer?: 'auto' | 'builtin' | 'espeak-ng'
   /** A whole number from 0 to 2^53 - 1: equal seeds give equal replies in equal sessions. Default: the next of the session's own. */
   seed?: number
   /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */

@@ -26,7 +26,8 @@ import { textThread } from './worker/offload.js'
 const LONGEST_TEXT = 100_000
 /** Samples that are copied at once: a millisecond or so. */
 const HANDED_OVER = 1 << 20
-const SPEAK_OPTIONS = ['voice', 'speed', 'emotion', 'seed', 'signal'] as const
+const VOICE_OPTIONS = ['noiseW', 'lengthScale', 'phonemizer'] as const
+const SPEAK_OPTIONS = ['voice', 'speed', 'emotion', 'noiseScale', ...VOICE_OPTIONS, 'seed', 'signal'] as const
 const GENERATE_OPTIONS = [
   ...SPEAK_OPTIONS,
   'output',
@@ -38,6 +39,7 @@ const GENERATE_OPTIONS = [
   'transcribe',
 ] as const
 const OUTPUTS = ['speech', 'text', 'both'] as const
+const PHONEMIZERS = ['auto', 'builtin', 'espeak-ng'] as const
 
 /**
  * A conversation with a {@link Model}: it remembers its turns. It does one thing at a time; a call while another runs is refused with
@@ -48,6 +50,7 @@ export class Session {
   readonly #info: ModelInfo
   readonly #codec: TextCodec | undefined
   readonly #conversation: Conversation | undefined
+  readonly #voiceText: string
   readonly #onDispose: () => void
   #running: { ended: Promise<void>; stream: ReplyStream<unknown, unknown> | undefined } | undefined
   #disposal: Promise<void> | undefined
@@ -58,12 +61,14 @@ export class Session {
     info: ModelInfo,
     codec: TextCodec | undefined,
     conversation: Conversation | undefined,
+    voiceText: string,
     onDispose: () => void,
   ) {
     this.#native = native
     this.#info = info
     this.#codec = codec
     this.#conversation = conversation
+    this.#voiceText = voiceText
     this.#onDispose = onDispose
   }
 
@@ -161,8 +166,8 @@ export class Session {
   }
 
   /**
-   * Reads any English or Mandarin text aloud, sentence by sentence, without the language model. A chunk whose `text` is set begins that
-   * sentence. The conversation is not changed.
+   * Reads any English or Mandarin text aloud, sentence by sentence, without the language model; an imported voice reads its own language
+   * (docs/voices.md). A chunk whose `text` is set begins that sentence. The conversation is not changed.
    *
    * @throws {@link InvalidArgumentError} at once, or by the loop where nothing in the text can be read; the rest as {@link generate}.
    */
@@ -170,26 +175,48 @@ export class Session {
     const o = check.checkOptions<SpeakOptions>('options', options, SPEAK_OPTIONS)
     const checked = check.checkText('text', text, LONGEST_TEXT)
     const speaking = this.#checkSpeaking(o)
+    const phonemizer = this.#checkPhonemizer(o.phonemizer)
     this.#needDecoder()
-    return this.#stream(signal => this.#speak(checked, speaking, signal), check.checkSignal(o.signal))
+    return this.#stream(signal => this.#speak(checked, speaking, phonemizer, signal), check.checkSignal(o.signal))
   }
 
-  async *#speak(text: string, speaking: NativeSpeaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void> {
-    const sentences = await textThread.run('textToUnits', { text }, { signal })
+  async *#speak(
+    text: string,
+    speaking: NativeSpeaking,
+    phonemizer: (typeof PHONEMIZERS)[number],
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, Spoken, void> {
     const audio: Float32Array[] = []
     const units: string[] = []
-    for (const sentence of sentences) {
-      const ids = this.#idsOf(sentence.units)
+    for (const sentence of await this.#sentencesOf(text, phonemizer, signal)) {
       let begun = false
-      for await (const native of chunksOf(() => this.#native.speakUnits(ids, speaking), signal)) {
+      for await (const native of chunksOf(() => this.#native.speakUnits(sentence.ids, speaking), signal)) {
         const chunk: ReplyChunk = begun ? {} : { text: sentence.text }
         if (native.audio) audio.push((chunk.audio = native.audio))
-        if (native.units) units.push(...(chunk.units = this.#unitsOf(native.units)))
+        // An imported voice's ids are not its symbols: there are others between.
+        const fresh = sentence.symbols
+          ? begun
+            ? undefined
+            : sentence.symbols
+          : native.units && this.#unitsOf(native.units)
+        if (fresh) units.push(...(chunk.units = fresh))
         if (Object.keys(chunk).length > 0) yield chunk
         begun = true
       }
     }
-    return this.#toSpoken(audio, units, text)
+    const voice = this.#info.voices[speaking.voice ?? this.#info.defaultVoices.en]
+    return { ...this.#toSpoken(audio, units, text), ...(this.#voiceText && voice && { language: voice.language }) }
+  }
+
+  /** What is spoken at once: ids for the decoder, or for an imported voice with its symbols. */
+  async #sentencesOf(
+    text: string,
+    phonemizer: (typeof PHONEMIZERS)[number],
+    signal: AbortSignal,
+  ): Promise<{ text: string; ids: Int32Array; symbols?: string[] }[]> {
+    if (this.#voiceText) return textThread.run('textToVoice', { text, voice: this.#voiceText, phonemizer }, { signal })
+    const sentences = await textThread.run('textToUnits', { text }, { signal })
+    return sentences.map(sentence => ({ text: sentence.text, ids: this.#idsOf(sentence.units) }))
   }
 
   /** Rows of the model's context that the conversation takes so far, of `model.info().nCtx`. */
@@ -271,13 +298,23 @@ export class Session {
   }
 
   #checkSpeaking(o: SpeakOptions): NativeSpeaking {
+    const foreign = this.#voiceText ? undefined : VOICE_OPTIONS.find(option => o[option] !== undefined)
+    if (foreign) throw new UnsupportedError(`${foreign} is an option of imported voices only`, { option: foreign })
     const voices = this.#info.voices.map(voice => voice.name)
     return {
       voice: check.checkName('voice', o.voice, voices),
       speed: check.checkNumber('speed', o.speed, 0.5, 2),
       emotion: check.checkName('emotion', o.emotion, this.#info.emotions),
       seed: check.checkInteger('seed', o.seed, 0, check.SEED_MAX),
+      noiseScale: check.checkNumber('noiseScale', o.noiseScale, 0, 2),
+      noiseW: check.checkNumber('noiseW', o.noiseW, 0, 2),
+      lengthScale: check.checkNumber('lengthScale', o.lengthScale, 0.1, 10),
     }
+  }
+
+  #checkPhonemizer(value: unknown): (typeof PHONEMIZERS)[number] {
+    const chosen = value ?? (process.env.MOSS_SPEECH_PHONEMIZER || undefined)
+    return PHONEMIZERS[check.checkName('phonemizer', chosen, PHONEMIZERS) ?? 0] ?? 'auto'
   }
 
   #needDecoder(): void {
@@ -362,7 +399,7 @@ export class Session {
     return { language, units, ...(pinyin && { pinyin }) }
   }
 
-  #toSpoken(chunks: readonly Float32Array[], units: string[], text: string): Spoken {
+  #toSpoken(chunks: readonly Float32Array[], units: string[], text: string): Omit<Reply, 'heard' | 'timings'> {
     const audio = concat(chunks)
     const { sampleRate } = this.#info
     const seconds = sampleRate > 0 ? audio.length / sampleRate : 0

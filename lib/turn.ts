@@ -71,4 +71,7 @@ export interface Reply {
 }
 
 /** What {@link Session.speak} makes. */
-export type Spoken = Omit<Reply, 'heard' | 'timings'>
+export type Spoken = Omit<Reply, 'heard' | 'timings' | 'language'> & {
+  /** BCP 47. */
+  language: string
+}

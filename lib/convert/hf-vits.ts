@@ -64,7 +64,7 @@ const TOKENIZER = {
 
 /** Fields of a JSON object over their defaults; a field of another type is refused. */
 function overDefaults<T extends object>(path: string, defaults: T, found: unknown): T {
-  const merged: Record<string, unknown> = { ...defaults }
+  const merged = { ...defaults } as Record<string, unknown>
   for (const [field, fallback] of Object.entries(defaults) as [string, unknown][]) {
     const value = (found as Record<string, unknown>)[field]
     if (value === undefined || (value === null && fallback === null)) continue

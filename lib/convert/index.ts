@@ -2,12 +2,14 @@ import { UnsupportedError } from '../errors.js'
 import { llama, qwen3 } from './causal-lm.js'
 import type { Converter } from './converter.js'
 import { GgufWriter, type WrittenTensor } from './gguf-writer.js'
+import { hfVits } from './hf-vits.js'
+import { piper } from './piper.js'
 import { openSource, type Source } from './source.js'
 import { wav2vec2 } from './wav2vec2.js'
 import type { WeightType } from './weight-types.js'
 
 /** The families that are understood, in the order in which they are asked. A new one is one more line here. */
-export const CONVERTERS: readonly Converter[] = [qwen3, llama, wav2vec2]
+export const CONVERTERS: readonly Converter[] = [qwen3, llama, wav2vec2, piper, hfVits]
 
 /** What a conversion made. */
 export interface Converted {

@@ -48,7 +48,7 @@ async function sentenceToUnits(text: string, language: 'en' | 'zh'): Promise<str
 }
 
 /** Sentences end at 。！？ and line breaks, and at .!? before a space. */
-function splitSentences(text: string): string[] {
+export function splitSentences(text: string): string[] {
   const abbreviation = /(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|No)|\b[A-Z])\.$/
   const sentences: string[] = []
   for (const part of text.split(/(?<=[。！？!?…]["”’」』)]*)|(?<=\.["”’)]*)(?=\s)|[\r\n]+/u)) {

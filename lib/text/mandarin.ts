@@ -35,35 +35,48 @@ export function mandarinNumbers(text: string): string {
 // Readings on which the dictionary is out of step with how people speak.
 customPinyin({ 嗯: 'ńg', 哦: 'ó', 呗: 'bei', 哪儿: 'nǎ ér' })
 
-/** The units of a run of Chinese characters, one string a character: readings depend on the neighbours. */
+/** The syllables of a run of Chinese characters, `ni3`, one a character: readings depend on the neighbours. */
 function readingsOf(run: string): string[] {
-  const syllables = pinyin(run, { type: 'array', toneType: 'num', toneSandhi: true, v: true })
-  return syllables.map(syllable => syllableToUnits(syllable) ?? '')
+  return pinyin(run, { type: 'array', toneType: 'num', toneSandhi: true, v: true })
 }
 
 /** The segmenter takes 我的 and 你是 for words. */
 const GLUED = /(?<=^[我你他她它您])(?!们)|(?<=.)(?=[的是都]$)/u
 
-/** The words of a text; runs of Chinese words come with their units. */
-function* wordsOf(text: string): Generator<{ word: string; units: string }> {
+/** The words of a text; runs of Chinese words come with their syllables. */
+function* wordsOf(text: string): Generator<{ word: string; syllables: string[] }> {
   for (const part of text.split(/(\p{Script=Han}+)/u)) {
     const readings = HAN.test(part) ? readingsOf(part) : []
     let at = 0
     for (const word of Array.from(segmenter.segment(part), s => s.segment.split(GLUED)).flat()) {
       const end = at + [...word].length
-      yield { word, units: readings.slice(at, end).join('') }
+      yield { word, syllables: readings.slice(at, end) }
       at = end
     }
   }
 }
 
+/**
+ * Mandarin text as words of syllables with tone digits (`['ni3', 'hao3']`); a pause is a word of its own (`[',']`). Tones are the
+ * dictionary's, but for 一 and 不.
+ */
+export function mandarinWords(text: string): string[][] {
+  const out: string[][] = []
+  for (const { word, syllables } of wordsOf(mandarinNumbers(text))) {
+    const pause = PAUSES[word.charAt(0)]
+    if (pause && /^[^,.?!]/.test(out.at(-1)?.[0] ?? 'a')) out.push([pause])
+    if (syllables.length > 0) out.push(syllables)
+  }
+  return out
+}
+
 /** Mandarin text as units: words are separated by spaces, punctuation becomes pauses; tones are as spoken. */
 export function mandarinToUnits(text: string): string {
   let out = ''
-  for (const { word, units } of wordsOf(mandarinNumbers(text))) {
-    const pause = PAUSES[word.charAt(0)]
-    if (pause && !/[,.?!]$/.test(out.trimEnd())) out = out.trimEnd() + pause
-    if (units) out += (out ? ' ' : '') + units
+  for (const word of mandarinWords(text)) {
+    const units = word.map(syllable => syllableToUnits(syllable) ?? '').join('')
+    if (/^[,.?!]/.test(word[0] ?? '')) out += word[0] ?? ''
+    else if (units) out += (out ? ' ' : '') + units
   }
   return spokenTones(out.trim())
 }

@@ -1,6 +1,7 @@
 import type { AudioSource, DecodedAudio } from '../audio/decode.js'
 import type { ChatMessage } from '../text/chat.js'
 import type { UnitSentence } from '../text/frontend.js'
+import type { Phonemizer, VoiceSentence } from '../text/voice.js'
 
 /** What the worker thread can do: each job's input and output, both structured-cloneable. */
 export interface Jobs {
@@ -19,6 +20,8 @@ export interface Jobs {
   decodeText: { input: { key: number; ids: Int32Array }; output: string }
   /** Any text → sentences of units. */
   textToUnits: { input: { text: string }; output: UnitSentence[] }
+  /** Any text → sentences of an imported voice's ids, by its rules (text/voice-text.ts, JSON). */
+  textToVoice: { input: { text: string; voice: string; phonemizer: Phonemizer }; output: VoiceSentence[] }
 }
 
 export type JobName = keyof Jobs

@@ -3,6 +3,7 @@ import { decodeAudio } from '../audio/decode.js'
 import { resample } from '../audio/resample.js'
 import { toMossError } from '../errors.js'
 import { textToUnits } from '../text/frontend.js'
+import { textToVoice } from '../text/voice.js'
 import { decodeText, encodeText, freeTokenizer, loadTokenizer } from '../text/tokenizer.js'
 import type { Answer, Job, JobName, Jobs } from './jobs.js'
 
@@ -19,6 +20,7 @@ const handlers: Handlers = {
   encodeText: ({ key, text }) => encodeText(key, text),
   decodeText: ({ key, ids }) => decodeText(key, ids),
   textToUnits: ({ text }) => textToUnits(text),
+  textToVoice: ({ text, voice, phonemizer }) => textToVoice(text, voice, phonemizer),
 }
 
 // The decoders print what they also return as errors.

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { UnsupportedError } from '../errors.js'
+
+/*
+ * Phonemes by espeak-ng, where the user has it installed: a program of its own (GPL-3), run as one. Not part of this package, and never
+ * loaded into it.
+ */
+
+const INSTALL =
+  'install espeak-ng (Debian, Ubuntu: apt install espeak-ng; Fedora: dnf install espeak-ng; macOS: brew install espeak-ng; Windows: the ' +
+  'installer of its release page) so that it is on the PATH, or name the program in MOSS_SPEECH_ESPEAK'
+
+const LONGEST_MS = 30_000
+
+/** The program: MOSS_SPEECH_ESPEAK, or `espeak-ng` on the PATH. */
+const program = (): string => process.env.MOSS_SPEECH_ESPEAK || 'espeak-ng'
+
+/** espeak-ng is missing: names the cure. `why` says who needs it. */
+export function espeakMissing(why: string, cause?: unknown): UnsupportedError {
+  return new UnsupportedError(`${why}; ${INSTALL}`, { component: 'espeak-ng', program: program() }, { cause })
+}
+
+function run(args: string[], input: string, why: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program(), args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: LONGEST_MS, windowsHide: true })
+    let [output, complaint] = ['', '']
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
+    child.on('error', cause => reject(espeakMissing(why, cause)))
+    child.on('close', (code, signal) => {
+      if (code === 0) return resolve(output)
+      const reason = complaint.trim().split('\n')[0] ?? ''
+      reject(
+        new UnsupportedError(
+          `espeak-ng failed (${signal ?? `exit code ${code}`}): ${reason || 'it does not say why'}`,
+          { component: 'espeak-ng' },
+        ),
+      )
+    })
+    child.stdin.on('error', () => undefined) // it has ended before it read: `close` tells
+    child.stdin.end(input)
+  })
+}
+
+/**
+ * The IPA of a text without punctuation, words separated by spaces.
+ *
+ * @param voice - espeak-ng's name of the language
+ * @throws {@link UnsupportedError} espeak-ng is missing (names the cure), or does not know the language
+ */
+export async function espeakPhonemes(voice: string, text: string, why: string): Promise<string> {
+  const plain = text.replace(/\s+/g, ' ').trim()
+  if (plain === '') return ''
+  const output = await run(['--ipa', '-q', '-b', '1', '-v', voice, '--stdin'], `${plain}\n`, why)
+  return output
+    .replace(/\([^)\s]+\)/g, '') // marks where it switches to another language
+    .replace(/[_\u200d]/g, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .normalize('NFD')
+}
