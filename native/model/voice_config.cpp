@@ -49,6 +49,19 @@ void odd(const char * field, int value) {
     require(value % 2 == 1, field, "an odd size", std::to_string(value));
 }
 
+/// A layer that sees more frames than this is none of speech, and its input would not fit into memory.
+constexpr int64_t longest_span = 4096;
+
+/// Layers whose dilation grows by `rate`.
+void check_span(const char * field, int layers, int64_t rate, int64_t kernel) {
+    int64_t dilation = 1;
+    for (int i = 1; i < layers; i++) {
+        dilation *= rate;
+        require(dilation * (kernel - 1) <= longest_span, field, "layers that see at most 4096 frames",
+                std::to_string(dilation * (kernel - 1)));
+    }
+}
+
 void load_generator(const Keys & keys, VoiceConfig & c, int64_t channels, int64_t kernel) {
     c.upsample_initial = keys.integer("upsample_initial", 1, channels);
     c.upsample_rates = keys.integers("upsample_rates", 1, 64, 6);
@@ -105,10 +118,11 @@ VoiceConfig VoiceConfig::load(const GgufFile & file) {
 
     c.stochastic = keys.choice("duration", "stochastic", "plain") == "stochastic";
     c.duration_channels = keys.integer("duration_channels", 1, channels);
-    c.duration_kernel = keys.integer("duration_kernel", 1, c.stochastic ? 7 : kernel);
+    c.duration_kernel = keys.integer("duration_kernel", 1, kernel);
     odd("duration_kernel", c.duration_kernel);
     if (c.stochastic) {
-        c.duration_layers = keys.integer("duration_layers", 0, 6); // dilations grow as kernel ^ layer
+        c.duration_layers = keys.integer("duration_layers", 0, 16);
+        check_span("duration_layers", c.duration_layers, c.duration_kernel, c.duration_kernel);
         c.duration_flows = keys.integer("duration_flows", 0, 16);
         c.duration_bins = keys.integer("duration_bins", 1, 256);
         c.duration_tail_bound = keys.number("duration_tail_bound", 1e-3, 1e3);
@@ -122,11 +136,7 @@ VoiceConfig VoiceConfig::load(const GgufFile & file) {
     c.wavenet_dilation_rate = keys.integer("wavenet_dilation_rate", 1, 4);
     multiple("flow_size", c.flow_size, 2, "two");
     odd("wavenet_kernel", c.wavenet_kernel);
-    int64_t dilation = 1;
-    for (int i = 1; i < c.wavenet_layers; i++) {
-        dilation *= c.wavenet_dilation_rate;
-        require(dilation <= 4096, "wavenet_dilation_rate", "dilations up to 4096", std::to_string(dilation));
-    }
+    check_span("wavenet_dilation_rate", c.wavenet_layers, c.wavenet_dilation_rate, c.wavenet_kernel);
 
     load_generator(keys, c, channels, kernel);
     c.noise_scale = keys.number("noise_scale", 0, 2);

@@ -1,6 +1,7 @@
 // Bundles that are damaged or lie: they load and work, or are refused with an error; the process lives.
 
 #include "core/moss.h"
+#include "core/parts.h"
 
 #include "temporary.h"
 #include "test.h"
@@ -18,13 +19,15 @@ namespace {
 
 const std::string tiny = MOSS_SOURCE_DIR "/test/golden/tiny.gguf";
 const std::string encoder = MOSS_SOURCE_DIR "/test/golden/wav2vec2/base.gguf"; // no other components
+const std::string voice = MOSS_SOURCE_DIR "/test/golden/voice-piper.gguf";
 
 std::vector<char> read_file(const std::string & path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Loads the bytes as a model and lets it hear and answer; returns the code of the error, or "".
+/// Loads the bytes as a model and lets it hear and answer, or speak where it is a voice; returns the code of the error, or
+/// "".
 std::string try_model(const std::vector<char> & bytes) {
     static const std::filesystem::path path = test::temporary_file("damaged.gguf");
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -34,6 +37,11 @@ std::string try_model(const std::vector<char> & bytes) {
     try {
         const auto model = Model::load(path.u8string(), {1});
         Session session(model, 1);
+        if (model->parts().voice) {
+            CancelToken cancel;
+            session.speak({1, 2, 3}, {}, [](Chunk &&) {}, cancel);
+            return "";
+        }
         Request request;
         request.samples.assign(2000, 0.1F);
         request.max_seconds = 0.2;
@@ -77,7 +85,7 @@ TEST(a_model_says_what_it_is) {
 }
 
 TEST(truncated_bundles_are_refused) {
-    for (const std::string & path : {tiny, encoder}) {
+    for (const std::string & path : {tiny, encoder, voice}) {
         const std::vector<char> whole = read_file(path);
         for (size_t part = 0; part < 60; part++) {
             const size_t size = part < 30 ? metadata_size(path) * part / 30 : whole.size() * (part - 29) / 31 - 1;
@@ -88,7 +96,7 @@ TEST(truncated_bundles_are_refused) {
 }
 
 TEST(damaged_metadata_never_ends_the_process) {
-    for (const std::string & path : {tiny, encoder}) {
+    for (const std::string & path : {tiny, encoder, voice}) {
         const std::vector<char> whole = read_file(path);
         const size_t metadata = metadata_size(path);
         Random random(1);
@@ -106,7 +114,7 @@ TEST(damaged_metadata_never_ends_the_process) {
 }
 
 TEST(numbers_out_of_their_range_never_end_the_process) {
-    for (const std::string & path : {tiny, encoder}) {
+    for (const std::string & path : {tiny, encoder, voice}) {
         const std::vector<char> whole = read_file(path);
         const std::string text(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(metadata_size(path)));
         const std::string prefix = "moss-speech.";
