@@ -313,7 +313,8 @@ export class Session {
   }
 
   #checkPhonemizer(value: unknown): (typeof PHONEMIZERS)[number] {
-    const chosen = value ?? (process.env.MOSS_SPEECH_PHONEMIZER || undefined)
+    const preset = process.env.MOSS_SPEECH_PHONEMIZER
+    const chosen = value ?? (preset === '' ? undefined : preset)
     return PHONEMIZERS[check.checkName('phonemizer', chosen, PHONEMIZERS) ?? 0] ?? 'auto'
   }
 

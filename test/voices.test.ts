@@ -41,8 +41,8 @@ t.test('converters make what the reference script makes', async t => {
         t.ok(error <= 1e-6, `${tensor}: off by ${error}`) // weight norm and e^-x are rounded once
       }
       for (const [key, { value }] of expected.metadata) {
-        if (!key.startsWith('moss-speech.voice.') || /speakers|language|text$/.test(key)) continue
-        t.same(plain(found.metadata.get(key)?.value), plain(value), key)
+        if (!key.startsWith('moss-speech.voice.')) continue
+        t.same(plain(key, found.metadata.get(key)?.value), plain(key, value), key)
       }
       found.close()
       expected.close()
@@ -50,27 +50,10 @@ t.test('converters make what the reference script makes', async t => {
   }
 })
 
-const plain = (value: unknown): unknown =>
-  Array.isArray(value) ? value.map(Number) : typeof value === 'bigint' ? Number(value) : value
-
-t.test('names, languages and rules of text', async t => {
-  const piper = openGguf(await convert(t, golden(SOURCES['voice-piper'])))
-  t.same(piper.metadata.get('moss-speech.voice.speakers')?.value, ['ada', 'bob'])
-  t.equal(piper.text('moss-speech.voice.language'), 'en-US')
-  const rules = parseVoiceText(piper.text('moss-speech.voice.text'))
-  t.match(rules, { input: 'espeak', espeakVoice: 'en-us', before: [1, 0], between: [0], after: [2] })
-  piper.close()
-  const mms = openGguf(await convert(t, golden('voice-stochastic')))
-  t.match(parseVoiceText(mms.text('moss-speech.voice.text')), {
-    input: 'characters',
-    before: [0],
-    between: [0],
-    after: [],
-    lowerCase: true,
-  })
-  t.equal(mms.text('moss-speech.voice.language'), 'eng')
-  mms.close()
-})
+const plain = (key: string, value: unknown): unknown => {
+  if (key.endsWith('.text')) return JSON.parse(String(value))
+  return Array.isArray(value) ? value.map(plain.bind(undefined, '')) : typeof value === 'bigint' ? Number(value) : value
+}
 
 t.test('checkpoints that are damaged', async t => {
   const folder = t.testdir({ hf: {}, piper: {} })
@@ -146,7 +129,7 @@ t.test('a voice file is a model that speaks', async t => {
   const session = model.createSession()
   const speak = (text: string, options?: object): Promise<Spoken> => session.speak(text, options).result()
   const one = await speak('Hello world', { seed: 3 })
-  t.ok(one.audio.length > 1000 && one.audio.every(Number.isFinite))
+  t.ok(one.audio.length > 200 && one.audio.every(Number.isFinite))
   t.equal(one.language, 'eng')
   t.equal(one.units.join(''), 'hello world')
   t.same((await speak('Hello world', { seed: 3 })).audio, one.audio)
@@ -198,7 +181,7 @@ t.test('other models have no options of voices', async t => {
 })
 
 t.test('the command', async t => {
-  const voice = await convert(t, golden('voice-stochastic'))
+  const voice = golden('voice-stochastic.gguf')
   const out = join(t.testdir({}), 'out.wav')
   const run = promisify(execFile)
   await run(process.execPath, [
@@ -282,7 +265,7 @@ t.test('Mandarin by pinyin', async t => {
     t.equal(pinyinToEspeak(syllable), ipa)
   }
   const huayan: VoiceText = { ...ENGLISH, espeakVoice: 'cmn', symbols: symbolMap(' ,.!25ɜ1nhiχɑus.ˈtɕɛ') }
-  t.equal(await symbolsOf('你好，世界！', huayan), 'nˈiɜ χˈɑu2, s.ˈi.5 tɕˈiɛ5!'.replace('nˈiɜ χ', 'nˈiɜχ'))
+  t.equal(await symbolsOf('你好，世界！', huayan), 'nˈi2 χˈɑu2, s.ˈi.5tɕˈiɛ5!')
   const chaowen: VoiceText = {
     input: 'pinyin',
     symbols: symbolMap(['Ø', 'n', 'h', 'i', 'ao', 'er', '1', '2', '3', '4', '5', ',', '.', '。']),
@@ -341,8 +324,8 @@ t.test('phonemes by espeak-ng', { skip: !hasEspeak && 'espeak-ng is not installe
     await symbolsOf('Guten Tag, wie geht es?', { ...ENGLISH, espeakVoice: 'de' }),
     /^ɡˈuːtən tˈɑːk, viː ɡˈeːt ɛs\?$/u,
   )
-  t.equal(await symbolsOf('Hello there, friend.', ENGLISH, 'espeak-ng'), 'həlˈoʊ ðɛɹ, fɹˈɛnd.')
-  await t.rejects(symbolsOf('Hello', { ...ENGLISH, espeakVoice: 'no-such-voice' }), coded('MOSS_UNSUPPORTED'))
+  t.equal(await symbolsOf('Hello there, friend.', ENGLISH, 'espeak-ng'), 'həlˈoʊ ðˈɛɹ, fɹˈɛnd.')
+  await t.rejects(symbolsOf('Hello', { ...ENGLISH, espeakVoice: 'zz' }), coded('MOSS_UNSUPPORTED'))
 })
 
 t.test('rules that are none', t => {

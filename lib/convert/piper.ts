@@ -220,7 +220,7 @@ function checkedConfig(path: string, config: unknown): PiperConfig {
 
 /** `{ bob: 1 }` → names in the order of their ids. */
 function speakerNames(config: PiperConfig, name: string, count: number): string[] {
-  if (count === 1) return [config.dataset || name]
+  if (count === 1) return [config.dataset ?? name]
   const names = Array.from({ length: count }, (_, id) => String(id))
   for (const [speaker, id] of Object.entries(config.speaker_id_map ?? {})) if (id in names) names[id] = speaker
   return names

@@ -13,29 +13,35 @@ const INSTALL =
 const LONGEST_MS = 30_000
 
 /** The program: MOSS_SPEECH_ESPEAK, or `espeak-ng` on the PATH. */
-const program = (): string => process.env.MOSS_SPEECH_ESPEAK || 'espeak-ng'
+const program = (): string => {
+  const named = process.env.MOSS_SPEECH_ESPEAK
+  return named === undefined || named === '' ? 'espeak-ng' : named
+}
 
 /** espeak-ng is missing: names the cure. `why` says who needs it. */
 export function espeakMissing(why: string, cause?: unknown): UnsupportedError {
   return new UnsupportedError(`${why}; ${INSTALL}`, { component: 'espeak-ng', program: program() }, { cause })
 }
 
+function failed(reason: string, cause?: unknown): UnsupportedError {
+  return new UnsupportedError(`espeak-ng failed: ${reason}`, { component: 'espeak-ng' }, { cause })
+}
+
 function run(args: string[], input: string, why: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program(), args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: LONGEST_MS, windowsHide: true })
+    // Not spawn's own timeout: its timer outlives a program that is not there.
+    const child = spawn(program(), args, { stdio: 'pipe', signal: AbortSignal.timeout(LONGEST_MS), windowsHide: true })
     let [output, complaint] = ['', '']
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
-    child.on('error', cause => reject(espeakMissing(why, cause)))
-    child.on('close', (code, signal) => {
-      if (code === 0) return resolve(output)
-      const reason = complaint.trim().split('\n')[0] ?? ''
+    child.on('error', cause => {
       reject(
-        new UnsupportedError(
-          `espeak-ng failed (${signal ?? `exit code ${code}`}): ${reason || 'it does not say why'}`,
-          { component: 'espeak-ng' },
-        ),
+        cause.name === 'AbortError' ? failed(`no answer in ${LONGEST_MS / 1000} s`, cause) : espeakMissing(why, cause),
       )
+    })
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(output)
+      else reject(failed(complaint.trim().split('\n')[0] ?? signal ?? `exit code ${code}`))
     })
     child.stdin.on('error', () => undefined) // it has ended before it read: `close` tells
     child.stdin.end(input)

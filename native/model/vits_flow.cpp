@@ -77,7 +77,7 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
     const int64_t half = shape_.channels / 2;
     const int64_t hidden = shape_.hidden;
     const int64_t first = layer.reversed ? half : 0; // channel where the half begins that the mean is computed from
-    ggml_tensor * condition = shape_.speaker > 0 ? layer.cond(g, speaker) : nullptr;                 // [2 H L]
+    ggml_tensor * condition = layer.cond ? (*layer.cond)(g, speaker) : nullptr;                      // [2 H L]
     ggml_tensor * x = z == nullptr ? nullptr : conv1d(g, channels_of(g, z, first, half), layer.pre); // [H, T]
     ggml_tensor * skip = nullptr;
     for (size_t i = 0; i < layer.inp.size(); i++) {

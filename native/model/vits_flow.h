@@ -10,6 +10,7 @@
 #include "../graph/layers.h"
 #include "../graph/window.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,7 @@ class Flow {
 
         bool reversed; // its channels stand in reverse
         PackedConv1d pre;
-        Linear cond; // without weights where there is no condition
+        std::optional<Linear> cond; // of the speaker
         std::vector<PackedConv1d> inp, rs;
         PackedConv1d post; // negated: the mean is subtracted
     };

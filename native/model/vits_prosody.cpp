@@ -4,8 +4,6 @@ namespace moss {
 
 namespace {
 
-constexpr float norm_epsilon = 1e-5F;
-
 Window same(StreamState & state, const std::string & name, int64_t channels, int kernel) {
     return {state, name, channels, (kernel - 1) / 2, kernel / 2};
 }
@@ -18,8 +16,9 @@ ggml_tensor * residual(Graph & g, const ConvNorm & conv, Window & stream, ggml_t
 
 } // namespace
 
-ConvNorm::ConvNorm(const Weights & weights, const std::string & name, int64_t in, int64_t out, int64_t kernel)
-    : conv(load_conv1d(weights, name + ".conv", {in, out, kernel})), norm(weights, name + ".norm", out, norm_epsilon) {}
+ConvNorm::ConvNorm(const Weights & weights, const std::string & name, int64_t in, int64_t out, int64_t kernel,
+                   float epsilon)
+    : conv(load_conv1d(weights, name + ".conv", {in, out, kernel})), norm(weights, name + ".norm", out, epsilon) {}
 
 ggml_tensor * ConvNorm::operator()(Graph & g, ggml_tensor * window) const {
     Conv1dOptions relu;

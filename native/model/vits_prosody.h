@@ -15,7 +15,8 @@ namespace moss {
 
 /// Convolution over time, ReLU, layer norm over channels.
 struct ConvNorm {
-    ConvNorm(const Weights & weights, const std::string & name, int64_t in, int64_t out, int64_t kernel);
+    ConvNorm(const Weights & weights, const std::string & name, int64_t in, int64_t out, int64_t kernel,
+             float epsilon = 1e-5F);
 
     /// A window of n + kernel - 1 rows -> n rows.
     ggml_tensor * operator()(Graph & g, ggml_tensor * window) const;

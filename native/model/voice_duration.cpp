@@ -9,7 +9,7 @@ namespace moss {
 
 namespace {
 
-constexpr float norm_epsilon = 1e-5F;
+constexpr float norm_epsilon = 1e-5F; // of the stacks, whatever the text encoder has
 const std::string prefix = "voice.duration";
 
 /// Element `index` of a small F32 tensor [2].
@@ -76,14 +76,15 @@ VoiceDuration::Stochastic VoiceDuration::load_stochastic(const VoiceConfig & con
 
 VoiceDuration::Plain VoiceDuration::load_plain(const VoiceConfig & config, const Weights & weights) {
     const int64_t size = config.duration_channels;
-    return {ConvNorm(weights, prefix + ".conv.0", config.hidden_size, size, config.duration_kernel),
-            ConvNorm(weights, prefix + ".conv.1", size, size, config.duration_kernel),
-            load_conv1d(weights, prefix + ".proj", {size, 1})};
+    return {
+        ConvNorm(weights, prefix + ".conv.0", config.hidden_size, size, config.duration_kernel, config.norm_epsilon),
+        ConvNorm(weights, prefix + ".conv.1", size, size, config.duration_kernel, config.norm_epsilon),
+        load_conv1d(weights, prefix + ".proj", {size, 1})};
 }
 
 ggml_tensor * VoiceDuration::operator()(Graph & g, ggml_tensor * hidden, ggml_tensor * speaker,
                                         ggml_tensor * noise[2]) const {
-    ggml_tensor * condition = config_.gin_channels > 0 ? cond_(g, speaker) : nullptr;
+    ggml_tensor * condition = cond_ ? (*cond_)(g, speaker) : nullptr;
     ggml_tensor * y = nullptr;
     if (stochastic_) {
         y = sample(g, hidden, condition, noise);

@@ -60,7 +60,7 @@ class VoiceDuration {
     ggml_tensor * sample(Graph & g, ggml_tensor * hidden, ggml_tensor * condition, ggml_tensor * noise[2]) const;
 
     const VoiceConfig config_;
-    Linear cond_; // of the speaker
+    std::optional<Linear> cond_; // of the speaker
     std::optional<Stochastic> stochastic_;
     std::optional<Plain> plain_;
 };

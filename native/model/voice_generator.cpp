@@ -41,7 +41,7 @@ ggml_tensor * VoiceGenerator::push(Graph & g, Stream & stream, ggml_tensor * z, 
     ggml_tensor * x = stream.pre_.push(g, z, last);
     if (x != nullptr) {
         Conv1dOptions options;
-        options.condition = cond_.weight == nullptr ? nullptr : cond_(g, speaker);
+        options.condition = cond_ ? (*cond_)(g, speaker) : nullptr;
         x = g.stage(conv1d(g, x, pre_, options), "voice.gen.pre"); // [initial, T]
     }
     x = stream.post_.push(g, up_.push(g, stream.up_, x, last), last);

@@ -7,6 +7,8 @@
 
 #include "../graph/layers.h"
 
+#include <optional>
+
 namespace moss {
 
 class VoiceGenerator {
@@ -21,7 +23,7 @@ class VoiceGenerator {
 
   private:
     PackedConv1d pre_;
-    Linear cond_; // of the speaker; without weights where there is none
+    std::optional<Linear> cond_; // of the speaker
     Upsampler up_;
     PackedConv1d post_;
 };

@@ -330,7 +330,7 @@ def save_piper(name: str, model: VitsModel) -> None:
     conv("dp.proj", d.conv_proj)
     conv("dp.cond", d.cond)
     stack("dp.convs", d.conv_dds)
-    tensor("dp.flows.0.m", d.flows[0].translate)
+    nodes.append(helper.make_node("Sub", ["z", tensor("dp.flows.0.m", d.flows[0].translate)], ["d"], name="/dp/flows.0/Sub"))
     scale = tensor("/dp/flows.0/Exp_output_0", torch.exp(-d.flows[0].log_scale))  # folded by the export
     nodes.append(helper.make_node("Mul", ["d", scale], ["logw"], name="/dp/flows.0/Mul"))
     for i, flow in enumerate(list(d.flows)[2:]):  # 0 is affine; the one after it is left out of the inverse, and of the export
@@ -362,8 +362,8 @@ def save_piper(name: str, model: VitsModel) -> None:
     (folder / "tiny.onnx.json").write_text(json.dumps(piper_config(model), indent=1, ensure_ascii=False) + "\n")
 
 
-def save(name: str, model: VitsModel, speakers: list[str], text: dict, type2: bool = False) -> None:
-    keys = {"general.name": name, "moss-speech.voice.speakers": speakers, "moss-speech.voice.language": "en", "moss-speech.voice.text": json.dumps(text)}
+def save(name: str, model: VitsModel, speakers: list[str], language: str, text: dict, type2: bool = False) -> None:
+    keys = {"general.name": name, "moss-speech.voice.speakers": speakers, "moss-speech.voice.language": language, "moss-speech.voice.text": json.dumps(text)}
     keys |= {f"moss-speech.voice.{key}": value for key, value in fields(model, type2).items()}
     write(FOLDER / f"{name}.gguf", keys, export_tensors(model), "moss-speech")
     ids = torch.randint(0, model.config.vocab_size, (IDS,), generator=torch.Generator().manual_seed(5)).tolist()
@@ -373,16 +373,17 @@ def save(name: str, model: VitsModel, speakers: list[str], text: dict, type2: bo
 
 
 def make() -> None:
-    characters = dict(type="characters", symbols={c: [i] for i, c in enumerate(VOCABULARY)}, addBlank=True, normalize=True, uroman=False)
+    characters = dict(input="characters", symbols={c: [i] for i, c in enumerate(VOCABULARY)}, before=[0], between=[0], after=[], lowerCase=True, uroman=False, language="eng")
     model = make_model(STOCHASTIC, 1)
     save_transformers("voice-stochastic", model)
-    save("voice-stochastic", model, ["voice-stochastic"], characters)
+    save("voice-stochastic", model, ["voice-stochastic"], "eng", characters)
     model = make_model(PLAIN, 2)
     save_transformers("voice-plain", model)
-    save("voice-plain", model, ["0", "1", "2"], characters)
+    save("voice-plain", model, ["0", "1", "2"], "eng", characters)
     model = make_model(PIPER, 3, type2=True)
+    phonemes = dict(input="espeak", espeakVoice="en-us", symbols=piper_config(model)["phoneme_id_map"], before=[1, 0], between=[0], after=[2])
     save_piper("voice-piper", model)
-    save("voice-piper", model, ["ada", "bob"], dict(type="espeak", voice="en-us", symbols=piper_config(model)["phoneme_id_map"]), type2=True)
+    save("voice-piper", model, ["ada", "bob"], "en-US", phonemes, type2=True)
 
 
 if __name__ == "__main__":
