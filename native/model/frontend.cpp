@@ -169,8 +169,7 @@ void Frontend::Utterance::read(Runner & runner, int64_t first, int64_t count, st
         const float * from = samples_ + first * hop;
         const float * to = first + part == frames_ ? samples_ + count_ : from + (part - 1) * hop + field;
         std::vector<float> piece(static_cast<size_t>(to - from)), values;
-        std::transform(from, to, piece.begin(),
-                       [&](float x) { return static_cast<float>((x - mean_) * scale_); });
+        std::transform(from, to, piece.begin(), [&](float x) { return static_cast<float>((x - mean_) * scale_); });
         Graph g(runner);
         ggml_tensor * x = g.input(GGML_TYPE_F32, {1, static_cast<int64_t>(piece.size())}, piece.data());
         g.output(frontend_.build(g, x, nullptr, first_.get()), values); // [C, part]

@@ -26,7 +26,8 @@ std::vector<char> read_file(const std::string & path) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Loads the bytes as a model and lets it hear and answer, or speak where it is a voice; returns the code of the error, or
+/// Loads the bytes as a model and lets it hear and answer, or speak where it is a voice; returns the code of the error,
+/// or
 /// "".
 std::string try_model(const std::vector<char> & bytes) {
     static const std::filesystem::path path = test::temporary_file("damaged.gguf");
