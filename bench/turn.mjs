@@ -76,5 +76,9 @@ for (const threads of threadCounts) {
   results.push(result)
 }
 console.log(
-  JSON.stringify({ model: file, questions: positionals.length || QUESTIONS.length, rounds, results, machine: machine() }, null, 2),
+  JSON.stringify(
+    { model: file, questions: positionals.length || QUESTIONS.length, rounds, results, machine: machine() },
+    null,
+    2,
+  ),
 )

@@ -1,7 +1,7 @@
 /*
  * A Piper voice: us in F32, BF16 and INT8, onnxruntime-node and sherpa-onnx-node. Prints one JSON object.
  *
- *     npm install --prefix bench --ignore-scripts                                  # once: the peers
+ *     npm install --prefix bench/peers --ignore-scripts                                  # once: the peers
  *     node bench/vits.mjs --voice en_US-joe-medium.onnx                            # its .onnx.json beside it
  *     node bench/vits.mjs --voice … --types f32,q8_0 --threads 1 --rounds 7 --espeak-data /usr/share/espeak-ng-data
  *
@@ -27,7 +27,7 @@ const { values } = parseArgs({
 })
 if (!values.voice) throw new TypeError('--voice must be the .onnx file of a Piper voice')
 const rounds = whole('rounds', values.rounds)
-const require = createRequire(join(import.meta.dirname, 'package.json'))
+const require = createRequire(join(import.meta.dirname, 'peers', 'package.json'))
 
 const SENTENCES = {
   short: 'The kitchen light is on.',
@@ -146,7 +146,11 @@ try {
         sentence: length,
         seconds: rounded(seconds, 2),
         samples: Object.fromEntries(Object.entries(said).map(([name, { samples }]) => [name, samples])),
-        ...compare(times, types.map(type => `moss ${type}`), ['onnxruntime', 'sherpa']),
+        ...compare(
+          times,
+          types.map(type => `moss ${type}`),
+          ['onnxruntime', 'sherpa'],
+        ),
       })
     }
     for (const { model } of Object.values(ours)) await model.dispose()

@@ -307,6 +307,23 @@ t.test('worker threads load it and may be terminated while it works', async t =>
   t.ok((await readAll((await load()).createSession().generate(request()))).at(-1)!.done, 'the main thread goes on')
 })
 
+t.test('it outlives the threads that load it', t => {
+  // The last thread to let go of a library unloads it; ggml aborts when it begins anew. No model: backends would hold on to it.
+  const inThread = `${prelude} addon.quantize('q8_0', new Float32Array(32), 32)`
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      '-e',
+      `const { Worker } = require('node:worker_threads')
+      const run = () => new Promise(done => new Worker(${JSON.stringify(inThread)}, { eval: true }).once('exit', done))
+      run().then(run).then(() => { ${prelude} })`,
+    ],
+    { cwd: root, encoding: 'utf8', timeout: 30_000 },
+  )
+  t.equal(status, 0, stderr)
+  t.end()
+})
+
 t.test('a process ends cleanly while it works', async t => {
   const run = (code: string) =>
     spawnSync(process.execPath, ['-e', prelude + code], { cwd: root, encoding: 'utf8', timeout: 30_000 })

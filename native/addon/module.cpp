@@ -18,16 +18,24 @@ namespace moss::addon {
 
 namespace {
 
-/// The folder in which this addon stands (UTF-8), with ggml's libraries beside it.
-std::string own_folder() {
-    static const int here = 0;
+/// A place in this library, by which the system finds it.
+const int here = 0;
+
+#ifdef _WIN32
+HMODULE own_module(DWORD flags) {
+    HMODULE module = nullptr;
+    GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | flags, reinterpret_cast<LPCWSTR>(&here), &module);
+    return module;
+}
+#endif
+
+/// The file of this addon (UTF-8).
+std::string own_path() {
     std::string path;
 #ifdef _WIN32
-    HMODULE module = nullptr;
-    GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
-                       reinterpret_cast<LPCWSTR>(&here), &module);
     std::wstring wide(32768, L'\0');
-    wide.resize(GetModuleFileNameW(module, wide.data(), static_cast<DWORD>(wide.size())));
+    wide.resize(GetModuleFileNameW(own_module(GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT), wide.data(),
+                                   static_cast<DWORD>(wide.size())));
     path.resize(wide.size() * 4);
     path.resize(static_cast<size_t>(WideCharToMultiByte(CP_UTF8, 0, wide.data(), static_cast<int>(wide.size()),
                                                         path.data(), static_cast<int>(path.size()), nullptr, nullptr)));
@@ -37,8 +45,24 @@ std::string own_folder() {
         path = library.dli_fname;
     }
 #endif
+    return path;
+}
+
+/// The folder in which this addon stands, with ggml's libraries beside it.
+std::string own_folder() {
+    const std::string path = own_path();
     const size_t end = path.find_last_of("/\\");
     return end == std::string::npos ? "." : path.substr(0, end);
+}
+
+/// Node unloads an addon with the last thread that loaded it, and ggml aborts when it is initialised a second time in a
+/// process: it must never be unloaded.
+void stay_loaded() {
+#ifdef _WIN32
+    own_module(GET_MODULE_HANDLE_EX_FLAG_PIN);
+#else
+    dlopen(own_path().c_str(), RTLD_NOW | RTLD_NODELETE); // one more reference, never given back
+#endif
 }
 
 /// Runs work on a thread of its own.
@@ -98,6 +122,8 @@ Napi::Value dequantize_blocks(const Napi::CallbackInfo & info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+    static const bool once = (stay_loaded(), true);
+    static_cast<void>(once);
     auto * data = new AddonData(env); // freed with the environment
     env.SetInstanceData(data);
     // Both are needed: process.exit() does not run the hooks, worker.terminate() does not tell the listeners.
