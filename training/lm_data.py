@@ -82,8 +82,8 @@ def whole_rows(hidden: np.ndarray) -> np.ndarray:
 class Turns:
     """Draws training sequences of one to three turns."""
 
-    def __init__(self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320):
-        self.template, self.rng, self.max_rows = template, rng, max_rows
+    def __init__(self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12):
+        self.template, self.rng, self.max_rows, self.transcribed = template, rng, max_rows, transcribed
         self.domain = Domain("train")
         self.bank = SpliceBank()
         self.said: dict[str, list[Spoken]] = {}  # clips that are a user's turn, by language and kind
@@ -162,7 +162,7 @@ class Turns:
         if drawn is None:
             return
         hidden, item = drawn
-        if self.rng.random() < 0.12:
+        if self.rng.random() < self.transcribed:
             rows.user(hidden=self._noise(hidden), transcribe=True).reply(self.template.encode(item.user))
         else:
             self._answer(rows.user(hidden=self._noise(hidden)), item)

@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
     parser.add_argument("--copies", type=int, default=2, help="times that a user's turn is encoded, each time degraded anew")
+    parser.add_argument("--transcribed", type=float, default=0.12, help="share of spoken questions that are written down, not answered: what was said teaches more than the few answers")
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
     parser.add_argument("--run", type=Path, default=runs_folder() / "lm")
     parser.add_argument("--minutes", type=float, default=45)
@@ -106,7 +107,7 @@ def main() -> None:
         left_out = set(rng.sample(talking, max(0, len(talking) - args.sentences)))
         spoken = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], args.copies)
         tests = encode_clips(encoder, store, chosen["test"])
-    turns = Turns(template, spoken, rng)
+    turns = Turns(template, spoken, rng, transcribed=args.transcribed)
     test_batches = test_turns(template, tests)
 
     args.run.mkdir(parents=True, exist_ok=True)
