@@ -2,9 +2,12 @@
 
     python -m training.pack_checkpoints
 
-reads $MOSS_RUNS/encoder-base/state.pt and $MOSS_RUNS/lm/state.pt and writes training/checkpoints/{encoder-base,lm}.pt, which
-`train_encoder --init training/checkpoints/encoder-base.pt` and `train_lm --init training/checkpoints/lm.pt` start from. Optimizer
-states are left out: they are warm again after a hundred steps. The decoder's trainer packs its own (`train_decoder --export`).
+reads $MOSS_RUNS/{encoder-base/state.pt, encoder-shipped/model.pt, lm/state.pt} and writes training/checkpoints/{encoder-base,encoder-shipped,lm}.pt:
+
+    train_encoder --init training/checkpoints/encoder-base.pt
+    train_lm --encoder training/checkpoints/encoder-shipped.pt --init training/checkpoints/lm.pt     # lm.pt hears with this encoder only
+
+Optimizer states are left out: they are warm again after a hundred steps. The decoder's trainer packs its own (`train_decoder --export`).
 """
 
 from __future__ import annotations
@@ -15,14 +18,18 @@ from . import checkpoint
 from .folders import runs_folder
 
 FOLDER = Path(__file__).with_name("checkpoints")
-RUNS = {"encoder-base": "trainee", "lm": "model"}  # run: the key of its weights
+FILES = {  # checkpoint: the run's file, the key of its weights, what else is kept
+    "encoder-base": ("encoder-base/state.pt", "trainee", ["step"]),
+    "encoder-shipped": ("encoder-shipped/model.pt", "model", ["step", "config", "units"]),
+    "lm": ("lm/state.pt", "model", ["step"]),
+}
 
 
 def main() -> None:
-    for run, key in RUNS.items():
-        state = checkpoint.load(runs_folder() / run / "state.pt")
-        path = FOLDER / f"{run}.pt"
-        checkpoint.save(path, {key: checkpoint.half(state[key]), "step": state["step"]})
+    for name, (file, weights, others) in FILES.items():
+        state = checkpoint.load(runs_folder() / file)
+        path = FOLDER / f"{name}.pt"
+        checkpoint.save(path, {weights: checkpoint.half(state[weights])} | {key: state[key] for key in others})
         print(f"{path}: step {state['step']}, {path.stat().st_size / 1e6:.1f} MB")
 
 
