@@ -217,7 +217,9 @@ export class VitsTensors {
   ) {}
 
   add(name: string, tensor: SourceTensor, role: TensorRole): void {
-    this.to.add(name, tensor, storageType(role, tensor.shape, this.type))
+    // Durations are rounded up to frames: less than F16 in what decides on them would lengthen or shorten sounds.
+    const type = role === 'conv' && this.type === 'bf16' ? 'f16' : this.type
+    this.to.add(name, tensor, storageType(role, tensor.shape, type))
   }
 
   module({ kind, to }: VitsModule, { weight, bias }: ModuleTensors): void {
@@ -231,7 +233,7 @@ export class VitsTensors {
       this.add(
         `${to}.weight`,
         layout(weight.shape.length === 2 ? reshape(weight, [...weight.shape, 1]) : weight),
-        'conv',
+        /^voice\.(flow|gen)\./.test(to) ? 'robust-conv' : 'conv',
       )
     }
     if (kind === 'conv-only') {
