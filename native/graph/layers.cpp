@@ -2,6 +2,8 @@
 
 #include "conv.h"
 
+#include "../kernels/cpu/join.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -46,7 +48,7 @@ ggml_tensor * Conv1d::operator()(Graph & g, ggml_tensor * x, const Conv1dOptions
 
 ggml_tensor * Conv1d::causal(Graph & g, ggml_tensor * x, ggml_tensor * slot, const Conv1dOptions & options) const {
     if (slot) {
-        x = ggml_concat(g, slot, x, 1); // [Cin, left_context + T]
+        x = join_rows(g, slot, x); // [Cin, left_context + T]
         const size_t last = static_cast<size_t>(x->ne[1] - slot->ne[1]) * x->nb[1];
         g.effect(ggml_cpy(g, ggml_view_2d(g, x, slot->ne[0], slot->ne[1], x->nb[1], last), slot));
     }

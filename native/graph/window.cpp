@@ -1,6 +1,7 @@
 #include "window.h"
 
 #include "../io/error.h"
+#include "../kernels/cpu/join.h"
 
 #include <algorithm>
 
@@ -18,12 +19,11 @@ KeptRows::KeptRows(StreamState & state, const std::string & name, int64_t channe
     : slot_(capacity > 0 ? state.add(name, GGML_TYPE_F32, {channels, capacity}) : nullptr), channels_(channels),
       capacity_(capacity) {}
 
-ggml_tensor * KeptRows::join(Graph & g, ggml_tensor * x) const {
+ggml_tensor * KeptRows::join(Graph & g, ggml_tensor * x, int64_t zeros) const {
     if (count_ == 0) {
-        return x;
+        return x == nullptr || zeros == 0 ? x : join_rows(g, x, nullptr, zeros);
     }
-    ggml_tensor * kept = rows_of(g, slot_, 0, count_);
-    return x == nullptr ? ggml_cont(g, kept) : ggml_concat(g, kept, x, 1); // [C, kept + T]
+    return join_rows(g, rows_of(g, slot_, 0, count_), x, zeros); // [C, kept + T + zeros]
 }
 
 void KeptRows::keep(Graph & g, ggml_tensor * all, int64_t count) {
@@ -47,10 +47,10 @@ ggml_tensor * Window::push(Graph & g, ggml_tensor * x, bool last) {
     if (x == nullptr && (!last || ready <= 0)) {
         return nullptr;
     }
-    ggml_tensor * all = rows_.join(g, x);
+    ggml_tensor * all = rows_.join(g, x, last ? right_ : 0);
     if (last) {
         rows_.keep(g, nullptr, 0);
-        return right_ > 0 ? ggml_pad(g, all, 0, static_cast<int>(right_), 0, 0) : all;
+        return all;
     }
     rows_.keep(g, all, std::min(total, left_ + right_));
     return ready > 0 ? all : nullptr;

@@ -23,8 +23,9 @@ class KeptRows {
     int64_t count() const { return count_; }
     int64_t channels() const { return channels_; }
 
-    /// The kept rows and then x's; never memory of the slot itself. Null when there are none.
-    ggml_tensor * join(Graph & g, ggml_tensor * x) const;
+    /// The kept rows, then x's, then zeros; never memory of the slot itself. Null when there are none of the former
+    /// two.
+    ggml_tensor * join(Graph & g, ggml_tensor * x, int64_t zeros = 0) const;
 
     /// Keeps the last `count` rows of `all`, which may be null for 0 of them. Throws internal beyond the capacity.
     void keep(Graph & g, ggml_tensor * all, int64_t count);

@@ -1,5 +1,8 @@
 #include "vits_flow.h"
 
+#include "../kernels/cpu/gate.h"
+#include "../kernels/cpu/join.h"
+
 namespace moss {
 
 namespace {
@@ -96,9 +99,7 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
                                              static_cast<size_t>(2 * hidden * static_cast<int64_t>(i)) * sizeof(float));
         }
         ggml_tensor * y = conv1d(g, window, layer.inp[i], options); // [2 H, T']
-        y = ggml_mul(g, ggml_tanh(g, ggml_cont(g, channels_of(g, y, 0, hidden))),
-                     ggml_sigmoid(g, ggml_cont(g, channels_of(g, y, hidden, hidden))));
-        y = conv1d(g, y, layer.rs[i]);
+        y = conv1d(g, gate(g, y), layer.rs[i]);
         if (i + 1 < layer.inp.size()) {
             x = ggml_add(g, stream.inp[i].center(g, window), channels_of(g, y, 0, hidden)); // [H, T']
             y = channels_of(g, y, hidden, hidden);
@@ -113,7 +114,7 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
     Conv1dOptions options;
     options.residual = channels_of(g, z, half - first, half);
     ggml_tensor * moved = conv1d(g, skip, layer.post, options); // the other half less its mean
-    return layer.reversed ? ggml_concat(g, moved, kept, 0) : ggml_concat(g, kept, moved, 0); // [Z, T']
+    return layer.reversed ? join_channels(g, moved, kept) : join_channels(g, kept, moved); // [Z, T']
 }
 
 } // namespace moss
