@@ -2,6 +2,7 @@
 
 #include "conv1d_kernel.h"
 #include "cpu_features.h"
+#include "vector_ops.h"
 #include "work.h"
 
 #include <algorithm>
@@ -222,6 +223,10 @@ class Conv1dTask {
     // Output frames first .. last (of the packed convolution), units of panels begin .. end.
     void run_tile(int64_t first, int64_t last, int64_t begin, int64_t end) {
         load_input(first, last);
+        if (!conv_.single_.empty()) {
+            run_single(first, last);
+            return;
+        }
         int64_t unit = 0;
         for (size_t i = 0; i < conv_.panels_.size() && unit < end; i++, unit++) {
             const PackedConv1d::Panel & panel = conv_.panels_[i];
@@ -279,6 +284,29 @@ class Conv1dTask {
             activated.resize(static_cast<size_t>(channels));
             apply(input_, x, activated.data(), channels);
             kernel_->load(activated.data(), channels, block_, 1.0F, to, scales, sums);
+        }
+    }
+
+    // One output channel: a panel of 16 would be wasted on it.
+    void run_single(int64_t first, int64_t last) {
+        const VectorOps & ops = vector_ops();
+        const Conv1dShape & shape = conv_.shape_;
+        const int64_t channels = shape.in_channels;
+        const auto * x = reinterpret_cast<const float *>(base_);
+        const int64_t step = step_ / static_cast<int64_t>(sizeof(float));
+        const bool run = shape.dilation * step == channels; // taps follow each other in memory
+        const float bias = conv_.panels_[0].biases[0] + (condition_ != nullptr ? condition_[0] : 0.0F);
+        for (int64_t t = first; t < last; t++, x += shape.stride * step) {
+            float sum = bias;
+            for (int64_t tap = 0; tap < (run ? 1 : shape.kernel_size); tap++) {
+                sum += ops.dot(x + tap * shape.dilation * step, conv_.single_.data() + tap * channels,
+                               run ? channels * shape.kernel_size : channels);
+            }
+            y_[t] = apply(output_, sum);
+            if (residual_ != nullptr) {
+                y_[t] += *reinterpret_cast<const float *>(static_cast<const char *>(residual_->data) +
+                                                          t * static_cast<int64_t>(residual_->nb[1]));
+            }
         }
     }
 

@@ -124,6 +124,7 @@ class PackedConv1d {
     const struct Conv1dKernel * kernel_ = nullptr; // that the weights are packed for; null: any of F32's
     std::vector<Panel> panels_;
     std::vector<std::byte> storage_; // what the panels point to
+    std::vector<float> single_;      // of F32's only output channel, where there is one: [tap][channel]
 };
 
 /// What is fused into one use of a convolution.

@@ -197,6 +197,11 @@ void PackedConv1d::pack(const Rows & rows, const float * bias, ConvType type) {
     if (type != ConvType::f32 && has_kernel(type) && channels % unit == 0) {
         kernel_ = &conv1d_kernel(type);
     }
+    if (this->type() == ConvType::f32 && shape_.out_channels == 1) {
+        single_.resize(static_cast<size_t>(taps * channels));
+        rows.encode(0, 0, taps * channels, ConvType::f32, type, 0, reinterpret_cast<std::byte *>(single_.data()),
+                    nullptr);
+    }
     const int64_t lanes = channels / conv1d_lane(this->type()); // of a tap
     const bool q8 = this->type() == ConvType::q8_0;
     const auto zero_tap = [&](const Panel & panel, int64_t tap) {

@@ -1,5 +1,7 @@
 #include "relative_attention.h"
 
+#include "vector_ops.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -22,27 +24,6 @@ const float * row(const ggml_tensor * t, int64_t index) {
     return reinterpret_cast<const float *>(static_cast<const char *>(t->data) + index * t->nb[1]);
 }
 
-// Partial sums, which a compiler may keep in one vector.
-float dot(const float * a, const float * b, int64_t count) {
-    float sums[8] = {};
-    int64_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-        for (int j = 0; j < 8; j++) {
-            sums[j] += a[i + j] * b[i + j];
-        }
-    }
-    for (; i < count; i++) {
-        sums[0] += a[i] * b[i];
-    }
-    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
-}
-
-void add_scaled(float * to, const float * from, float scale, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-        to[i] += scale * from[i];
-    }
-}
-
 void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     Parameters p{};
     std::memcpy(&p, reinterpret_cast<const char *>(dst->op_params) + parameters_offset, sizeof(p));
@@ -54,24 +35,41 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     const int64_t dim = q->ne[0] / p.heads;
     const int64_t window = relative_k->ne[1] / 2;
     const float scale = 1.0F / std::sqrt(static_cast<float>(dim));
+    const VectorOps & ops = vector_ops();
     thread_local std::vector<float> weights;
+    thread_local std::vector<float> keys; // of a head, transposed: [dim][keys], so that a query meets many at once
+    const int64_t count = k->ne[1];
+    keys.resize(static_cast<size_t>(dim * count));
+    int64_t head_of_keys = -1;
     const int64_t items = q->ne[1] * p.heads;
     for (int64_t item = items * ith / nth; item < items * (ith + 1) / nth; item++) {
-        const int64_t i = item / p.heads;
-        const int64_t head = item % p.heads * dim;
+        const int64_t i = item % q->ne[1];
+        const int64_t head = item / q->ne[1] * dim;
+        if (head != head_of_keys) {
+            head_of_keys = head;
+            for (int64_t j = 0; j < count; j++) {
+                const float * key = row(k, j) + head;
+                for (int64_t d = 0; d < dim; d++) {
+                    keys[static_cast<size_t>(d * count + j)] = key[d];
+                }
+            }
+        }
         const int64_t at = i + p.offset;
         const int64_t first = std::max<int64_t>(0, at - p.left);
-        const int64_t last = std::min(k->ne[1] - 1, at + p.right);
+        const int64_t last = std::min(count - 1, at + p.right);
         const float * query = row(q, i) + head;
-        weights.resize(static_cast<size_t>(last - first + 1));
+        weights.assign(static_cast<size_t>(last - first + 1), 0.0F);
+        for (int64_t d = 0; d < dim; d++) {
+            ops.add_scaled(weights.data(), keys.data() + d * count + first, query[d], last - first + 1);
+        }
         float largest = -INFINITY;
         for (int64_t j = first; j <= last; j++) {
-            float score = dot(query, row(k, j) + head, dim);
+            float & weight = weights[static_cast<size_t>(j - first)];
             if (std::abs(j - at) <= window) {
-                score += dot(query, row(relative_k, j - at + window), dim);
+                weight += ops.dot(query, row(relative_k, j - at + window), dim);
             }
-            weights[static_cast<size_t>(j - first)] = score * scale;
-            largest = std::max(largest, score * scale);
+            weight *= scale;
+            largest = std::max(largest, weight);
         }
         float sum = 0.0F;
         for (float & weight : weights) {
@@ -82,9 +80,9 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
         std::fill(to, to + dim, 0.0F);
         for (int64_t j = first; j <= last; j++) {
             const float weight = weights[static_cast<size_t>(j - first)] / sum;
-            add_scaled(to, row(v, j) + head, weight, dim);
+            ops.add_scaled(to, row(v, j) + head, weight, dim);
             if (std::abs(j - at) <= window) {
-                add_scaled(to, row(relative_v, j - at + window), weight, dim);
+                ops.add_scaled(to, row(relative_v, j - at + window), weight, dim);
             }
         }
     }

@@ -1,0 +1,27 @@
+// Loops over floats that are worth a CPU's best instructions, compiled once for each instruction set.
+
+#pragma once
+
+#include <cstdint>
+
+namespace moss {
+
+struct VectorOps {
+    /// tanh(a) * sigmoid(b), within 2e-7.
+    void (*gate)(const float * a, const float * b, float * y, int64_t count);
+    /// a . b, summed in the same order on every CPU.
+    float (*dot)(const float * a, const float * b, int64_t count);
+    /// to += scale * from
+    void (*add_scaled)(float * to, const float * from, float scale, int64_t count);
+};
+
+extern const VectorOps vector_ops_portable;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const VectorOps vector_ops_avx2;
+extern const VectorOps vector_ops_avx512;
+#endif
+
+/// The best ones for this CPU.
+const VectorOps & vector_ops();
+
+} // namespace moss

@@ -1,0 +1,9 @@
+#include "vector_ops.h"
+
+#include "vector_ops.inc"
+
+namespace moss {
+
+const VectorOps vector_ops_portable = {gate, dot, add_scaled};
+
+} // namespace moss
