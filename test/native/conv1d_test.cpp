@@ -148,8 +148,9 @@ std::vector<float> to_q8_0(const std::vector<float> & values) {
     return rounded;
 }
 
-/// Rows of `width` as INT8 keeps them: 127 is a row's largest magnitude.
-std::vector<float> to_int8(std::vector<float> values, size_t width) {
+/// Blocks of 32 as inputs are rounded for Q8_0: 127 is a block's largest magnitude.
+std::vector<float> rounded_inputs(std::vector<float> values) {
+    constexpr size_t width = 32;
     for (size_t row = 0; row < values.size(); row += width) {
         float largest = 0;
         for (size_t i = row; i < row + width; i++) {
@@ -222,7 +223,7 @@ TEST(low_types_round_weights_and_frames) {
         {{24, 16, 4, 3, 2, 2}, 40, 2, 9, {Activation::tanh}, {Activation::tanh}, false, true, false},
         {{32, 70, 5, 1, 1, 1}, 25, 2, 2, no_activation, {Activation::relu}, true, false, false},
     };
-    for (const ConvType type : {ConvType::bf16, ConvType::int8, ConvType::q8_0}) {
+    for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
         for_each_kernel(type, [&] {
             for (size_t i = 0; i < cases.size(); i++) {
                 Case c = cases[i];
@@ -266,11 +267,8 @@ TEST(low_types_round_weights_and_frames) {
                     value = activate(c.input, value);
                 }
                 if (type == ConvType::q8_0) {
-                    heard.values = to_int8(heard.values, 32);
+                    heard.values = rounded_inputs(heard.values);
                     w = to_q8_0(w);
-                } else if (type == ConvType::int8) {
-                    heard.values = to_int8(heard.values, static_cast<size_t>(s.in_channels / s.groups));
-                    w = to_int8(w, static_cast<size_t>(row));
                 } else {
                     std::transform(heard.values.begin(), heard.values.end(), heard.values.begin(), to_bf16);
                     std::transform(w.begin(), w.end(), w.begin(), to_bf16);
@@ -281,7 +279,7 @@ TEST(low_types_round_weights_and_frames) {
                                                 c.residual ? residual.values.data() : nullptr);
                 CHECK_EQ(one.size(), expected.size());
                 // A value on the border between two steps may fall to either side: tanh and the sum of leaky differ in
-                // the last bit. A step of INT8 is 1 / 127.
+                // the last bit. A step of Q8_0 is 1 / 127.
                 size_t apart = 0;
                 for (size_t k = 0; k < one.size(); k++) {
                     apart += std::fabs(one[k] - expected[k]) > 1e-4F ? 1 : 0;
@@ -312,7 +310,9 @@ TEST(a_linear_layer_takes_blocks_of_q8_0) {
 
 TEST(a_type_that_does_not_fit_is_computed_in_f32) {
     const auto w = random_values(16 * 3 * 3, 5);
-    const PackedConv1d conv({3, 16, 3, 1, 1, 1}, w.data(), nullptr, ConvType::int8); // 3 channels fill no lane
+    std::vector<float> rounded = w;
+    std::transform(w.begin(), w.end(), rounded.begin(), to_bf16);
+    const PackedConv1d conv({3, 16, 3, 1, 1, 1}, w.data(), nullptr, ConvType::bf16); // 3 channels fill no lanes
     CHECK(conv.type() == ConvType::f32);
     const Matrix x = {3, 20, random_values(60, 6)};
     const Case c = {{3, 16, 3, 1, 1, 1}, 20, 1, 1, no_activation, no_activation, false, false, false};
@@ -320,7 +320,7 @@ TEST(a_type_that_does_not_fit_is_computed_in_f32) {
                         [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
                             return conv1d_same(context, in[0], conv);
                         }),
-                reference(c, x, to_int8(w, 9), nullptr, nullptr, nullptr));
+                reference(c, x, rounded, nullptr, nullptr, nullptr));
 }
 
 TEST(reads_views_with_a_stride) {
@@ -406,7 +406,7 @@ TEST(transposed_rounds_little_in_low_types) {
         });
     };
     const std::vector<float> exact = run(ConvType::f32);
-    for (const ConvType type : {ConvType::bf16, ConvType::int8, ConvType::q8_0}) {
+    for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
         for_each_kernel(type, [&] {
             const std::vector<float> rounded = run(type);
             double error = 0, power = 0;

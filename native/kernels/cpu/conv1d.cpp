@@ -19,7 +19,7 @@ namespace {
 constexpr int64_t tile_floats =
     16384; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
-std::atomic<const Conv1dKernel *> chosen[4]; // by type
+std::atomic<const Conv1dKernel *> chosen[3]; // by type
 
 float apply(Activation activation, float x) {
     switch (activation.kind) {
@@ -115,13 +115,10 @@ int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
     add(cpu.avx2, conv1d_avx2);
     add(cpu.avx512_bf16, conv1d_avx512bf16);
     add(cpu.avx512_vnni, conv1d_avx512vnni);
-    add(cpu.avx512_vnni, conv1d_avx512vnni_q8_0);
-    add(cpu.avx2, conv1d_avx2_int8);
     add(cpu.avx2, conv1d_avx2_q8_0);
 #elif defined(__aarch64__) || defined(_M_ARM64)
     add(true, conv1d_neon);
     add(cpu.dotprod, conv1d_dotprod);
-    add(cpu.dotprod, conv1d_dotprod_q8_0);
 #endif
     add(true, conv1d_portable);
     return count;
@@ -194,7 +191,6 @@ class Conv1dTask {
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
         value_bytes_ = 4 / conv1d_lane(kernel_->type);
-        block_ = kernel_->type == ConvType::q8_0 ? conv1d_block : conv.shape_.in_channels / conv.shape_.groups;
         input_ = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
         output_ = {static_cast<Activation::Kind>(parameters_.output), parameters_.output_slope};
         for (const PackedConv1d::Panel & panel : conv.panels_) {
@@ -255,7 +251,7 @@ class Conv1dTask {
         thread_local std::vector<int32_t> sums;
         step_ = channels * value_bytes_;
         copy.resize(static_cast<size_t>((to - from) * step_));
-        const int64_t blocks = channels / block_;
+        const int64_t blocks = channels / conv1d_block;
         scales.resize(static_cast<size_t>((to - from) * blocks));
         sums.resize(scales.size());
         for (int64_t t = from; t < to; t++) {
@@ -273,17 +269,17 @@ class Conv1dTask {
         const int64_t channels = conv_.shape_.in_channels;
         if (x == nullptr) {
             std::fill(to, to + step_, std::byte{0});
-            std::fill(scales, scales + channels / block_, 0.0F);
-            std::fill(sums, sums + channels / block_, 0);
+            std::fill(scales, scales + channels / conv1d_block, 0.0F);
+            std::fill(sums, sums + channels / conv1d_block, 0);
         } else if (kernel_->load == nullptr) {
             apply(input_, x, reinterpret_cast<float *>(to), channels);
         } else if (input_.linear()) {
-            kernel_->load(x, channels, block_, input_.factor(), to, scales, sums);
+            kernel_->load(x, channels, input_.factor(), to, scales, sums);
         } else {
             thread_local std::vector<float> activated;
             activated.resize(static_cast<size_t>(channels));
             apply(input_, x, activated.data(), channels);
-            kernel_->load(activated.data(), channels, block_, 1.0F, to, scales, sums);
+            kernel_->load(activated.data(), channels, 1.0F, to, scales, sums);
         }
     }
 
@@ -334,7 +330,7 @@ class Conv1dTask {
             tile.lanes *= tile.taps;
             tile.taps = 1;
         }
-        const int64_t frame_scales = shape.in_channels / block_;
+        const int64_t frame_scales = shape.in_channels / conv1d_block;
         tile.blocks = frame_scales / shape.groups;
         tile.row_scales = shape.stride * frame_scales;
         tile.tap_scales = shape.dilation * frame_scales;
@@ -395,7 +391,6 @@ class Conv1dTask {
     Parameters parameters_{};
     const Conv1dKernel * kernel_ = nullptr;
     int64_t value_bytes_ = 4; // of the kernel's inputs
-    int64_t block_ = 0;       // channels that share a scale
     Activation input_, output_;
     int64_t out_ = 0;    // channels of the packed convolution
     int64_t frames_ = 0; // of the packed convolution

@@ -29,13 +29,12 @@ struct Activation {
     float factor() const { return kind == relu ? 0.0F : kind == leaky_relu ? slope : 1.0F; }
 };
 
-/// In what a convolution multiplies. Sums are F32, or 32-bit integers within a tap.
+/// In what a convolution multiplies.
 enum class ConvType : int32_t {
     f32,
     bf16, ///< weights and inputs rounded to BF16
-    int8, ///< a scale for each output channel's weights, and one for each frame (and group) of the input
-    q8_0, ///< the same for each run of 32 input channels, as ggml's Q8_0 has it
-          // No scale spans frames: a row's result does not depend on its neighbours.
+    q8_0, ///< as ggml's: a scale for each 32 weights of an output channel, and for each 32 channels of an input frame;
+          ///< no scale spans frames, so a row's result does not depend on its neighbours
 };
 
 /// Sizes of a convolution, checked by PackedConv1d: all > 0, channels divisible by groups.
@@ -54,7 +53,7 @@ class PackedConv1d {
     /// PyTorch's Conv1d. `weight` [out_channels][kernel_size][in_channels / groups], the input channel fastest (the
     /// GGUF's layout; not PyTorch's own); `bias` [out_channels] or null. Throws std::invalid_argument for impossible
     /// sizes. Where this CPU is not faster in `type`, or a group's channels are no multiple of what it computes at once
-    /// (2 of BF16, 4 of INT8, 32 of Q8_0), the weights are rounded to it (not to Q8_0) and computed with in F32: type()
+    /// (2 of BF16, 32 of Q8_0), the weights are rounded to it (not to Q8_0) and computed with in F32: type()
     /// says so.
     PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type = ConvType::f32);
 
@@ -104,7 +103,7 @@ class PackedConv1d {
     struct Panel {
         const std::byte * weights; // [tap][channel / lane][16] lanes of 32 bits
         const float * biases;      // [16]
-        const void * scales;       // INT8: F32 [16]; Q8_0: F16 [tap][block][16]
+        const uint16_t * scales;   // Q8_0: F16 [tap][block][16]
         int64_t first_tap;         // taps outside first_tap .. first_tap + taps are zero
         int64_t taps;
         int64_t out;   // its first output channel

@@ -4,7 +4,7 @@
 
 #include "conv1d_kernel.inc"
 // after it
-#include "conv1d_int8.inc"
+#include "conv1d_q8.inc"
 
 namespace moss {
 
@@ -49,14 +49,14 @@ struct Bytes : Vector {
     }
 };
 
-void load_block(const float * x, int64_t channels, float slope, int8_t * out, float * scale) {
+void load_block(const float * x, float slope, int8_t * out, float * scale) {
     const __m256 slopes = _mm256_set1_ps(slope);
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    const auto one = [&](int64_t c) { return (x[c] > 0.0F ? 1.0F : slope) * x[c]; };
-    __m256 most = _mm256_setzero_ps();
-    int64_t c = 0;
-    for (; c + 8 <= channels; c += 8) {
-        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, Vector::leaky(Vector::load(x + c), slopes)));
+    __m256 values[4];
+    __m256 most = Vector::zero();
+    for (int i = 0; i < 4; i++) {
+        values[i] = Vector::leaky(Vector::load(x + 8 * i), slopes);
+        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, values[i]));
     }
     float parts[8];
     Vector::store(parts, most);
@@ -64,28 +64,19 @@ void load_block(const float * x, int64_t channels, float slope, int8_t * out, fl
     for (const float part : parts) {
         largest = part > largest ? part : largest;
     }
-    for (int64_t i = c; i < channels; i++) {
-        const float value = one(i) < 0.0F ? -one(i) : one(i);
-        largest = value > largest ? value : largest;
-    }
     *scale = largest / 127.0F;
-    const float factor = largest > 0.0F ? 127.0F / largest : 0.0F;
-    for (c = 0; c + 8 <= channels; c += 8) {
-        const __m256i rounded =
-            _mm256_cvtps_epi32(_mm256_mul_ps(Vector::leaky(Vector::load(x + c), slopes), _mm256_set1_ps(factor)));
+    const __m256 factor = _mm256_set1_ps(largest > 0.0F ? 127.0F / largest : 0.0F);
+    for (int i = 0; i < 4; i++) {
+        const __m256i rounded = _mm256_cvtps_epi32(_mm256_mul_ps(values[i], factor));
         const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
-        _mm_storel_epi64(reinterpret_cast<__m128i *>(out + c), _mm_packs_epi16(words, words));
-    }
-    for (; c < channels; c++) {
-        out[c] = static_cast<int8_t>(_mm_cvtss_si32(_mm_set_ss(one(c) * factor)));
+        _mm_storel_epi64(reinterpret_cast<__m128i *>(out + 8 * i), _mm_packs_epi16(words, words));
     }
 }
 
-void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales,
-          int32_t * /*sums*/) {
+void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
     auto * out = static_cast<int8_t *>(to);
-    for (int64_t c = 0; c < channels; c += block) {
-        load_block(x + c, block, slope, out + c, scales++);
+    for (int64_t c = 0; c < channels; c += conv1d_block) {
+        load_block(x + c, slope, out + c, scales++);
     }
 }
 
@@ -95,8 +86,6 @@ void load(const float * x, int64_t channels, int64_t block, float slope, void * 
 const Conv1dKernel conv1d_avx2 = {"avx2", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0};
 
 // 4 x 2 sums, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_avx2_int8 = {"avx2", ConvType::int8, 4, conv1d_run<Int8Tile<false>, Bytes, 4, false>, load,
-                                       0};
-const Conv1dKernel conv1d_avx2_q8_0 = {"avx2", ConvType::q8_0, 4, conv1d_run<Int8Tile<true>, Bytes, 4, false>, load, 0};
+const Conv1dKernel conv1d_avx2_q8_0 = {"avx2", ConvType::q8_0, 4, conv1d_run<Q8Tile, Bytes, 4, false>, load, 0};
 
 } // namespace moss

@@ -29,8 +29,7 @@ struct Vector {
     }
 };
 
-void load(const float * x, int64_t channels, int64_t /*block*/, float slope, void * to, float * /*scales*/,
-          int32_t * /*sums*/) {
+void load(const float * x, int64_t channels, float slope, void * to, float * /*scales*/, int32_t * /*sums*/) {
     const __m512 slopes = _mm512_set1_ps(slope);
     auto * out = static_cast<uint16_t *>(to);
     for (int64_t c = 0; c < channels; c += 16) {

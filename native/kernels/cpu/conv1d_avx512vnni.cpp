@@ -4,7 +4,7 @@
 
 #include "conv1d_kernel.inc"
 // after it
-#include "conv1d_int8.inc"
+#include "conv1d_q8.inc"
 
 namespace moss {
 
@@ -39,43 +39,31 @@ struct Vector {
 
 constexpr int32_t weight_zero = 128;
 
-void load_block(const float * x, int64_t channels, float slope, int8_t * out, float * scale, int32_t * sum) {
+void load_block(const float * x, float slope, int8_t * out, float * scale, int32_t * sum) {
     const __m512 slopes = _mm512_set1_ps(slope);
-    __m512 most = _mm512_setzero_ps();
-    const auto at = [&](int64_t c, __mmask16 & mask) {
-        const int64_t left = channels - c;
-        mask = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1 << left) - 1);
-        return Vector::leaky(_mm512_maskz_loadu_ps(mask, x + c), slopes);
-    };
-    __mmask16 mask = 0;
-    for (int64_t c = 0; c < channels; c += 16) {
-        most = _mm512_maskz_max_ps(0xFFFF, most, _mm512_abs_ps(at(c, mask)));
-    }
-    const float largest = _mm512_reduce_max_ps(most);
+    const __m512 a = Vector::leaky(_mm512_loadu_ps(x), slopes);
+    const __m512 b = Vector::leaky(_mm512_loadu_ps(x + 16), slopes);
+    const float largest = _mm512_reduce_max_ps(_mm512_maskz_max_ps(0xFFFF, _mm512_abs_ps(a), _mm512_abs_ps(b)));
     *scale = largest / 127.0F;
     const __m512 factor = _mm512_set1_ps(largest > 0.0F ? 127.0F / largest : 0.0F);
-    __m512i total = _mm512_setzero_si512();
-    for (int64_t c = 0; c < channels; c += 16) {
-        const __m512i rounded = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(at(c, mask), factor));
-        total = _mm512_add_epi32(total, rounded);
-        _mm512_mask_cvtepi32_storeu_epi8(out + c, mask, rounded);
-    }
-    *sum = -weight_zero * _mm512_reduce_add_epi32(total);
+    const __m512i first = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(a, factor));
+    const __m512i second = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(b, factor));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(out), _mm512_maskz_cvtepi32_epi8(0xFFFF, first));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(out + 16), _mm512_maskz_cvtepi32_epi8(0xFFFF, second));
+    *sum = -weight_zero * _mm512_reduce_add_epi32(_mm512_add_epi32(first, second));
 }
 
-void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales, int32_t * sums) {
+void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums) {
     auto * out = static_cast<int8_t *>(to);
-    for (int64_t c = 0; c < channels; c += block) {
-        load_block(x + c, block, slope, out + c, scales++, sums++);
+    for (int64_t c = 0; c < channels; c += conv1d_block) {
+        load_block(x + c, slope, out + c, scales++, sums++);
     }
 }
 
 } // namespace
 
 // 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
-const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::int8, 6, conv1d_run<Int8Tile<false>, Vector, 6, true>,
+const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::q8_0, 6, conv1d_run<Q8Tile, Vector, 6, true>,
                                         load,          weight_zero};
-const Conv1dKernel conv1d_avx512vnni_q8_0 = {
-    "avx512_vnni", ConvType::q8_0, 6, conv1d_run<Int8Tile<true>, Vector, 6, true>, load, weight_zero};
 
 } // namespace moss

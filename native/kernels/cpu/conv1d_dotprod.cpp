@@ -4,7 +4,7 @@
 
 #include "conv1d_kernel.inc"
 // after it
-#include "conv1d_int8.inc"
+#include "conv1d_q8.inc"
 
 namespace moss {
 
@@ -33,16 +33,16 @@ struct Vector {
     static sums dot_bytes(lanes x, lanes w, sums sum) { return vdotq_s32(sum, x, w); }
 };
 
-void load_block(const float * x, int64_t channels, float slope, int8_t * out, float * scale) {
-    const float32x4_t slopes = vdupq_n_f32(slope); // channels are a multiple of 4
+void load_block(const float * x, float slope, int8_t * out, float * scale) {
+    const float32x4_t slopes = vdupq_n_f32(slope);
     float32x4_t most = Vector::zero();
-    for (int64_t c = 0; c < channels; c += 4) {
+    for (int64_t c = 0; c < conv1d_block; c += 4) {
         most = vmaxq_f32(most, vabsq_f32(Vector::leaky(vld1q_f32(x + c), slopes)));
     }
     const float largest = vmaxvq_f32(most);
     *scale = largest / 127.0F;
     const float32x4_t factor = vdupq_n_f32(largest > 0.0F ? 127.0F / largest : 0.0F);
-    for (int64_t c = 0; c < channels; c += 4) {
+    for (int64_t c = 0; c < conv1d_block; c += 4) {
         const int32x4_t rounded = vcvtnq_s32_f32(vmulq_f32(Vector::leaky(vld1q_f32(x + c), slopes), factor));
         const int16x4_t words = vmovn_s32(rounded);
         const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
@@ -50,20 +50,16 @@ void load_block(const float * x, int64_t channels, float slope, int8_t * out, fl
     }
 }
 
-void load(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales,
-          int32_t * /*sums*/) {
+void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
     auto * out = static_cast<int8_t *>(to);
-    for (int64_t c = 0; c < channels; c += block) {
-        load_block(x + c, block, slope, out + c, scales++);
+    for (int64_t c = 0; c < channels; c += conv1d_block) {
+        load_block(x + c, slope, out + c, scales++);
     }
 }
 
 } // namespace
 
 // 4 x 4 sums of integers, 4 weights and a broadcast value: 21 of 32 registers; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::int8, 4, conv1d_run<Int8Tile<false>, Vector, 4, false>, load,
-                                     0};
-const Conv1dKernel conv1d_dotprod_q8_0 = {
-    "dotprod", ConvType::q8_0, 4, conv1d_run<Int8Tile<true>, Vector, 4, false>, load, 0};
+const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::q8_0, 4, conv1d_run<Q8Tile, Vector, 4, false>, load, 0};
 
 } // namespace moss

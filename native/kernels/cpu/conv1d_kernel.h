@@ -9,7 +9,7 @@
 namespace moss {
 
 /// Rows (output times) x panels of 16 output channels: y = leaky(x * w + bias) + residual. A lane is 32 bits: one F32,
-/// two BF16 or four INT8 values of neighbouring channels.
+/// two BF16 or four Q8_0 values of neighbouring channels.
 struct Conv1dTile {
     const void * x;        // the first row's first tap
     int64_t row_step;      // bytes from a row's window to the next one's
@@ -19,10 +19,10 @@ struct Conv1dTile {
     const void * weights;  // [taps][lanes][16] lanes
     const void * weights2; // of the second panel, or null
     const float * biases;  // [16 or 32]
-    // INT8, with one block a tap, and Q8_0, with blocks of 8 lanes:
+    // Q8_0, in blocks of 8 lanes:
     int64_t blocks;             // of one tap
-    const void * scales;        // of the weights: INT8 F32 [16], Q8_0 F16 [taps][blocks][16]
-    const void * scales2;       // of the second panel
+    const uint16_t * scales;    // of the weights, F16 [taps][blocks][16]
+    const uint16_t * scales2;   // of the second panel
     const float * input_scales; // [blocks] of the first row's first tap
     const int32_t * input_sums; // the same: what a sum of products begins with
     int64_t row_scales;         // scales, or sums, from a row to the next one
@@ -48,26 +48,22 @@ struct Conv1dKernel {
     ConvType type;
     int64_t max_rows;
     void (*run)(const Conv1dTile & tile, int64_t rows);
-    /// Not F32: leaky(x) of one frame as the kernel's lanes, with a scale and a sum for each `block` channels.
-    void (*load)(const float * x, int64_t channels, int64_t block, float slope, void * to, float * scales,
-                 int32_t * sums);
-    /// INT8, Q8_0: what is added to every weight, so that it is not negative.
+    /// Not F32: leaky(x) of one frame as the kernel's lanes; of Q8_0 a scale and a sum for each block of 32 channels.
+    void (*load)(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums);
+    /// Q8_0: what is added to every weight, so that it is not negative.
     int32_t weight_zero;
 };
 
 extern const Conv1dKernel conv1d_portable;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const Conv1dKernel conv1d_avx2;
-extern const Conv1dKernel conv1d_avx2_int8;
 extern const Conv1dKernel conv1d_avx2_q8_0;
 extern const Conv1dKernel conv1d_avx512;
 extern const Conv1dKernel conv1d_avx512bf16;
 extern const Conv1dKernel conv1d_avx512vnni;
-extern const Conv1dKernel conv1d_avx512vnni_q8_0;
 #elif defined(__aarch64__) || defined(_M_ARM64)
 extern const Conv1dKernel conv1d_neon;
 extern const Conv1dKernel conv1d_dotprod;
-extern const Conv1dKernel conv1d_dotprod_q8_0;
 #endif
 
 /// The best one for weights of that type on this CPU; F32's where there is none.
@@ -78,7 +74,7 @@ const Conv1dKernel & conv1d_kernel(ConvType type);
 void set_conv1d_kernel(const Conv1dKernel * kernel);
 
 /// All that this CPU can run, the best of each type first; their count.
-constexpr int max_conv1d_kernels = 8;
+constexpr int max_conv1d_kernels = 6;
 int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]);
 
 } // namespace moss

@@ -71,33 +71,23 @@ class PackedConv1d::Rows {
 
     /// Values first .. first + count of a row as lanes of `type`, `scales` to be found at every 16th place.
     void encode(int64_t out, int64_t first, int64_t count, ConvType type, ConvType rounded, int32_t weight_zero,
-                std::byte * to, void * scales) const {
+                std::byte * to, uint16_t * scales) const {
         const float * from = blocks_ == nullptr ? values_ + out * row_ + first : nullptr;
         auto * bytes = reinterpret_cast<uint8_t *>(to);
         if (type == ConvType::q8_0) {
             for (int64_t block = 0; block < count / conv1d_block; block++, bytes += conv1d_block) {
                 const BlockQ8 & q = from != nullptr ? rounded_block(from + block * conv1d_block)
                                                     : blocks_[(out * row_ + first) / conv1d_block + block];
-                static_cast<uint16_t *>(scales)[block * panel_width] = q.scale;
+                scales[block * panel_width] = q.scale;
                 for (int64_t i = 0; i < conv1d_block; i++) {
                     bytes[i] = static_cast<uint8_t>(q.values[i] + weight_zero);
                 }
             }
             return;
         }
-        const float scale = rounded == ConvType::int8 ? scale_of(from, count) : 0.0F;
-        if (type == ConvType::int8) {
-            *static_cast<float *>(scales) = scale;
-            for (int64_t i = 0; i < count; i++) {
-                bytes[i] = static_cast<uint8_t>(to_int8(from[i], scale) + weight_zero);
-            }
-            return;
-        }
         for (int64_t i = 0; i < count; i++) {
             const uint16_t half = to_bf16(from[i]);
-            const float value = rounded == ConvType::int8   ? scale * static_cast<float>(to_int8(from[i], scale))
-                                : rounded == ConvType::bf16 ? from_bf16(half)
-                                                            : from[i];
+            const float value = rounded == ConvType::bf16 ? from_bf16(half) : from[i];
             if (type == ConvType::bf16) {
                 std::memcpy(to + i * 2, &half, 2);
             } else {
@@ -214,13 +204,13 @@ void PackedConv1d::pack(const Rows & rows, const float * bias, ConvType type) {
     };
     // Each panel's lanes, then biases, then scales, in whole lines of 64 bytes.
     const int64_t lane_size = panel_width * taps * lanes * lane_bytes;
-    const int64_t scale_size = panel_width * (q8 ? taps * channels / conv1d_block * 2 : 4);
-    storage_.assign(static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_size) + 64), std::byte{0});
+    const int64_t scale_count = q8 ? panel_width * taps * channels / conv1d_block : 0;
+    storage_.assign(static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_count * 2) + 64), std::byte{0});
     void * aligned = storage_.data();
     size_t room = storage_.size();
     auto * to = static_cast<std::byte *>(std::align(64, 1, aligned, room));
     auto * biases = reinterpret_cast<float *>(to + panels * lane_size); // side by side: two panels' are one run
-    auto * scales = reinterpret_cast<std::byte *>(biases + panels * panel_width);
+    auto * scales = reinterpret_cast<uint16_t *>(biases + panels * panel_width);
     std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
@@ -244,14 +234,14 @@ void PackedConv1d::pack(const Rows & rows, const float * bias, ConvType type) {
             for (int64_t i = 0; i < panel.width; i++) {
                 biases[i] = bias != nullptr ? bias[panel.out + i] : 0.0F;
                 rows.encode(panel.out + i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
-                            kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i * (q8 ? 2 : 4));
+                            kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i);
                 for (int64_t lane = 0; lane < panel.taps * lanes; lane++) {
                     std::memcpy(to + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes, lane_bytes);
                 }
             }
             to += lane_size;
             biases += panel_width;
-            scales += scale_size;
+            scales += scale_count;
             panels_.push_back(panel);
         }
     }
