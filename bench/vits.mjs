@@ -1,13 +1,14 @@
 /*
  * A Piper voice: us in F32, BF16 and INT8, onnxruntime-node and sherpa-onnx-node. Prints one JSON object.
  *
- *     npm install --prefix bench/peers --ignore-scripts                                  # once: the peers
- *     node bench/vits.mjs --voice en_US-joe-medium.onnx                            # its .onnx.json beside it
+ *     npm install --prefix bench/peers --ignore-scripts       # once: the peers
+ *     node bench/vits.mjs --voice en_US-joe-medium.onnx       # its .onnx.json beside it
  *     node bench/vits.mjs --voice … --types f32,q8_0 --threads 1 --rounds 7 --espeak-data /usr/share/espeak-ng-data
  *
  * onnxruntime is given the ids that our text front end makes of the sentence; sherpa has its own front end, which needs espeak-ng's data,
  * so its time is divided by the seconds that it made. No noise in the durations: all say the same.
  */
+import { Buffer } from 'node:buffer'
 import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
