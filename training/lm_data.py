@@ -123,10 +123,19 @@ class Turns:
         return None if hidden is None else (hidden, item)
 
     def _noise(self, hidden: np.ndarray) -> np.ndarray:
-        """A little noise, so that the language model does not trust single frames; and whole rows."""
+        """A little noise and short gaps, so that the language model does not trust single frames; and whole rows.
+
+        The encoder hears its training speakers better than others: states of theirs are too clean without this.
+        """
         hidden = hidden.astype(np.float32)
+        noise = np.random.default_rng(self.rng.getrandbits(32))
         if self.rng.random() < 0.5:
-            hidden = hidden + np.random.default_rng(self.rng.getrandbits(32)).normal(0, 0.1 * hidden.std(), hidden.shape).astype(np.float32)
+            hidden += noise.normal(0, 0.1 * hidden.std(), hidden.shape).astype(np.float32)
+        if self.rng.random() < 0.4:
+            mean = hidden.mean(0)
+            for _ in range(1 + len(hidden) // 100):
+                start = self.rng.randrange(len(hidden))
+                hidden[start : start + self.rng.randint(1, 4)] = mean
         shift = self.rng.randrange(ROW_FRAMES)  # where the rows' borders fall is chance
         return whole_rows(np.concatenate([np.repeat(hidden[:1], shift, 0), hidden]) if shift else hidden)
 
@@ -151,7 +160,8 @@ class Turns:
         elif spoken and roll < 0.46:
             s = self.rng.choice(self.others[self.rng.choice(("en", "zh"))])
             if len(s.record["ids"]) < 60:
-                rows.user(hidden=self._noise(self.rng.choice(s.states)), transcribe=True).reply(self.template.encode(s.record["text"]))
+                text = self.template.encode(s.record["text"])
+                rows.user(hidden=self._noise(self.rng.choice(s.states)), words=text, transcribe=True).reply(text)
             return
         elif spoken and roll < 0.78:
             drawn = self._spliced()
@@ -162,10 +172,12 @@ class Turns:
         if drawn is None:
             return
         hidden, item = drawn
-        if self.rng.random() < self.transcribed:
-            rows.user(hidden=self._noise(hidden), transcribe=True).reply(self.template.encode(item.user))
+        text, transcribe = self.template.encode(item.user), self.rng.random() < self.transcribed
+        rows.user(hidden=self._noise(hidden), words=text, transcribe=transcribe)
+        if transcribe:
+            rows.reply(text)
         else:
-            self._answer(rows.user(hidden=self._noise(hidden)), item)
+            self._answer(rows, item)
 
     def _answer(self, rows: Rows, item: domain.Item) -> None:
         units = text_to_ids(item.reply_units) if self.rng.random() < 0.65 else None
@@ -194,18 +206,20 @@ class Turns:
         return batches
 
 
-def collate(batch: list[Rows], pad: int) -> dict[str, torch.Tensor | list]:
+def collate(batch: list[Rows], pad: int) -> dict[str, Any]:
     """text, audio, text_target, audio_target [B, T]; states: all spoken turns' frames, one after the other, with their places."""
     length = max(map(len, batch))
 
     def grid(values: list[list[int]], fill: int) -> torch.Tensor:
         return torch.tensor([v + [fill] * (length - len(v)) for v in values])
 
-    states, places = [], []
+    states, places, turns = [], [], []
     for b, rows in enumerate(batch):
-        for start, hidden in rows.speech:
+        for start, hidden, words in rows.speech:
             states.append(torch.from_numpy(np.ascontiguousarray(hidden, np.float32)))
             places += [(b, start + r) for r in range(len(hidden) // ROW_FRAMES)]
+            if words:
+                turns.append((b, start, len(hidden) // ROW_FRAMES, words))
     return {
         "text": grid([r.text for r in batch], pad),
         "audio": grid([r.audio for r in batch], AUDIO_PAD),
@@ -213,4 +227,5 @@ def collate(batch: list[Rows], pad: int) -> dict[str, torch.Tensor | list]:
         "audio_target": grid([r.audio_target for r in batch], IGNORE),
         "states": torch.cat(states)[None] if states else None,  # [1, 4 R, E]: rows do not look at each other
         "places": torch.tensor(places) if places else None,  # [R, 2]
+        "turns": turns,  # (row of the batch, first row, rows, words) of each spoken turn
     }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ from .lm_eval import evaluate, test_turns
 from .networks.aligner import Aligner
 from .networks.config import AlignerConfig, EncoderConfig, LMConfig
 from .networks.lm import LM
+from .muon import Muon
 from .speech_encoder import load_encoder
 
 
@@ -41,27 +43,69 @@ class Speaker(nn.Module):
         self.configs = {"aligner": aligner or AlignerConfig(), "lm": lm}
         self.aligner = Aligner(self.configs["aligner"], EncoderConfig().embedding_length, lm.embedding_length)
         self.lm = LM(lm)
+        self.words = nn.Linear(lm.embedding_length, lm.text_vocab_size)  # training only: see words_loss
 
-    def forward(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
-        """A collated batch -> text logits [B, T, V], audio logits [B, T, A]."""
+    def rows(self, batch: dict) -> torch.Tensor:
+        """A collated batch -> what the language model reads [B, T, H]."""
         rows = self.lm.embed(batch["text"], batch["audio"])  # [B, T, H]
         if batch["states"] is not None:
             spoken = self.aligner(batch["states"], self.lm.text_embd.weight)[0]  # [R, H]
             b, t = batch["places"].unbind(1)
             rows = rows.index_put((b, t), spoken.to(rows.dtype))
-        return self.lm(rows)
+        return rows
+
+    def forward(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
+        """A collated batch -> text logits [B, T, V], audio logits [B, T, A]."""
+        return self.lm(self.rows(batch))
+
+    def load_grown(self, state: dict[str, torch.Tensor]) -> None:
+        """Weights of a model with as many shared blocks or fewer: what is deeper starts as the identity."""
+        state = {name: value for name, value in self.state_dict().items() if name.startswith("words.")} | state
+        depth = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("lm.shared."))
+        for name, value in self.state_dict().items():
+            if name.startswith("lm.shared.") and int(name.split(".")[2]) >= depth:
+                state[name] = torch.zeros_like(value) if name.endswith(("attn_output.weight", "ffn_down.weight")) else value
+        self.load_state_dict(state)
 
     def export(self) -> dict:
         """What the GGUF exporter reads: configurations, units, tensors named `component.tensor`."""
-        return {"config": {name: asdict(c) for name, c in self.configs.items()}, "units": UNITS, "model": {k: v.detach().clone() for k, v in self.state_dict().items()}}
+        return {"config": {name: asdict(c) for name, c in self.configs.items()}, "units": UNITS, "model": {k: v.detach().clone() for k, v in self.state_dict().items() if not k.startswith("words.")}}
 
 
-def loss_of(model: Speaker, batch: dict) -> dict[str, torch.Tensor]:
-    text, audio = model(batch)
-    return {
-        "text": F.cross_entropy(text.float().flatten(0, 1), batch["text_target"].flatten(), ignore_index=IGNORE, label_smoothing=0.02),
-        "audio": F.cross_entropy(audio.float().flatten(0, 1), batch["audio_target"].flatten(), ignore_index=IGNORE, label_smoothing=0.02),
-    }
+def loss_of(model: Speaker, batch: dict, pad: int) -> dict[str, torch.Tensor]:
+    """Cross-entropy of each channel; a batch may lack targets of one. The heads see the rows that have a target only."""
+    losses, stages = {}, {}
+    for channel, hidden, head in zip(("text", "audio"), model.lm.trunk(model.rows(batch), stages), (model.lm.text_output, model.lm.audio_output)):
+        target = batch[f"{channel}_target"].flatten()
+        chosen = (target != IGNORE).nonzero().squeeze(1)
+        if len(chosen):
+            logits = head(hidden.flatten(0, 1)[chosen]).float()
+            losses[channel] = F.cross_entropy(logits, target[chosen], label_smoothing=0.02)
+    if batch["turns"]:
+        losses["words"] = words_loss(model, stages[f"lm.blk.{model.lm.config.shared_block_count - 2}"], batch["turns"], pad)
+    return losses
+
+
+def words_loss(model: Speaker, hidden: torch.Tensor, turns: list, pad: int) -> torch.Tensor:
+    """CTC of a spoken turn's words on the last shared block but one: hearing is learned at every row, not from the answer alone.
+
+    hidden [B, T, H]; a turn is (row of the batch, first row, rows, words). The head goes when training ends.
+    """
+    said = nn.utils.rnn.pad_sequence([hidden[b, start : start + rows] for b, start, rows, _ in turns])  # [R, N, H]
+    targets = torch.tensor([word for *_, words in turns for word in words])
+    lengths = [torch.tensor([n for _, _, n, _ in turns]), torch.tensor([len(words) for *_, words in turns])]
+    return F.ctc_loss(model.words(said).float().log_softmax(-1), targets, *lengths, blank=pad, zero_infinity=True)
+
+
+def make_optimizers(model: Speaker, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for embeddings, heads, norms and biases; each group's `scale` multiplies the rate."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and (name.startswith(("aligner.blk", "aligner.out.")) or re.match(r"lm\.(shared|text|audio)\.", name))]
+    taken = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in taken]
+    return [
+        torch.optim.AdamW([{"params": rest, "scale": 1.0}], lr, betas=(0.9, 0.98), weight_decay=0.02, fused=True),
+        Muon([{"params": matrices, "scale": 2.0}], lr),
+    ]
 
 
 def main() -> None:
@@ -70,6 +114,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
     parser.add_argument("--copies", type=int, default=2, help="times that a user's turn is encoded, each time degraded anew")
     parser.add_argument("--transcribed", type=float, default=0.12, help="share of spoken questions that are written down, not answered: what was said teaches more than the few answers")
+    parser.add_argument("--words", type=float, default=0.3, help="weight of the spoken words' CTC")
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
     parser.add_argument("--run", type=Path, default=runs_folder() / "lm")
     parser.add_argument("--minutes", type=float, default=45)
@@ -87,12 +132,13 @@ def main() -> None:
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
     template = Template()
+    pad = template.special["pad"]
     model = Speaker(template)
-    optimizer = torch.optim.AdamW(model.parameters(), args.lr, betas=(0.9, 0.98), weight_decay=0.05)
+    optimizers = make_optimizers(model, args.lr)
     state_path = args.run / "state.pt"
     source = state_path if args.resume and state_path.exists() else args.init
     if source:
-        model.load_state_dict(checkpoint.load(source)["model"])
+        model.load_grown(checkpoint.load(source)["model"])
     average = checkpoint.Average(model, 0.998)
 
     spoken, tests = [], []
@@ -118,17 +164,17 @@ def main() -> None:
         for rows in turns.batch(args.rows):
             progress = min(1.0, done())
             rate = args.lr * min(1, (step + 1) / args.warmup) * max(0.02, 1 - progress)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * group["scale"]
             model.train()
             with torch.autocast("cpu", torch.bfloat16):
-                losses = loss_of(model, collate(rows, template.special["pad"]))
-            losses = {name: value for name, value in losses.items() if not value.isnan()}  # a batch may lack targets of a channel
-            total = sum(losses.values())
-            optimizer.zero_grad()
-            total.backward()
+                losses = loss_of(model, collate(rows, pad), pad)
+            sum(value * (args.words if name == "words" else 1.0) for name, value in losses.items()).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             average.update()
             step += 1
             for name, value in losses.items():

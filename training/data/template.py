@@ -49,7 +49,7 @@ class Rows:
         self.audio: list[int] = []
         self.text_target: list[int] = []
         self.audio_target: list[int] = []
-        self.speech: list[tuple[int, object]] = []  # (first row, hidden states [4 R, E])
+        self.speech: list[tuple[int, object, list[int]]] = []  # (first row, hidden states [4 R, E], the words in them)
 
     def _row(self, text: int, audio: int = AUDIO_PAD, text_target: int = IGNORE, audio_target: int = IGNORE) -> None:
         self.text.append(text)
@@ -57,11 +57,12 @@ class Rows:
         self.text_target.append(text_target)
         self.audio_target.append(audio_target)
 
-    def user(self, text: list[int] | None = None, hidden=None, transcribe: bool = False) -> "Rows":
+    def user(self, text: list[int] | None = None, hidden=None, words: list[int] | None = None, transcribe: bool = False) -> "Rows":
+        """`text` is typed; `hidden` is spoken, and `words` are what it says."""
         for token in self.template.strings["transcribe_prefix" if transcribe else "user_prefix"]:
             self._row(token)
         if hidden is not None:
-            self.speech.append((len(self.text), hidden))
+            self.speech.append((len(self.text), hidden, words or []))
             for _ in range(len(hidden) // 4):
                 self._row(self.template.special["pad"])
         for token in text or []:

@@ -57,7 +57,7 @@ class AlignerConfig:
 class LMConfig:
     embedding_length: int = 256
     feed_forward_length: int = 768
-    shared_block_count: int = 3
+    shared_block_count: int = 5
     text_block_count: int = 1
     audio_block_count: int = 1
     head_count: int = 4

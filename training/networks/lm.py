@@ -92,8 +92,8 @@ class LM(nn.Module):
         """Grid rows: text, audio [B, T] ids -> [B, T, H]."""
         return self.text_embd(text) + self.audio_embd(audio)
 
-    def forward(self, rows: torch.Tensor, stages: dict | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """rows [B, T, H] -> text logits [B, T, V], audio logits [B, T, A]."""
+    def trunk(self, rows: torch.Tensor, stages: dict | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """rows [B, T, H] -> what the text head and the audio head read, [B, T, H] each."""
         x = rows
         for i, block in enumerate(self.shared):
             x = block(x)
@@ -104,7 +104,12 @@ class LM(nn.Module):
             text = block(text)
         for block in self.audio:
             audio = block(audio)
-        text, audio = self.text_output(self.text_norm(text)), self.audio_output(self.audio_norm(audio))
+        return self.text_norm(text), self.audio_norm(audio)
+
+    def forward(self, rows: torch.Tensor, stages: dict | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """rows [B, T, H] -> text logits [B, T, V], audio logits [B, T, A]."""
+        text, audio = self.trunk(rows, stages)
+        text, audio = self.text_output(text), self.audio_output(audio)
         if stages is not None:
             stages["lm.text_logits"], stages["lm.audio_logits"] = text, audio
         return text, audio
