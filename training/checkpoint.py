@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
+def save(path: Path, state: Any) -> None:
     """Writes `state` to `path` atomically: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -18,8 +19,18 @@ def save(path: Path, state: dict[str, Any]) -> None:
     os.replace(part, path)
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=False)
+
+
+def cached(path: Path | None, make: Callable[[], Any]) -> Any:
+    """What `path` holds; where it is not there, what `make` gives, which is kept in it. Without a path: what `make` gives."""
+    if path is not None and path.exists():
+        return load(path)
+    made = make()
+    if path is not None:
+        save(path, made)
+    return made
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

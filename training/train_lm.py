@@ -25,7 +25,7 @@ from .data.prepare import AudioStore
 from .data.template import IGNORE, Template
 from .data.units import N_AUDIO, UNITS
 from .folders import runs_folder
-from .lm_data import TALKING, Turns, collate, encode_clips
+from .lm_data import TALKING, Spoken, Turns, collate, encode_clips
 from .lm_eval import evaluate, test_turns
 from .networks.aligner import Aligner
 from .networks.config import AlignerConfig, EncoderConfig, LMConfig
@@ -108,9 +108,24 @@ def make_optimizers(model: Speaker, lr: float) -> list[torch.optim.Optimizer]:
     ]
 
 
+def heard(args: argparse.Namespace, rng: random.Random) -> tuple[list[Spoken], list[Spoken]]:
+    """Clips to train on and to test with, as the encoder hears them."""
+    store = AudioStore(where=lambda r: r["corpus"] != "bursts" and r["samples"] < 12 * 16000)
+    encoder = load_encoder(args.encoder)
+    chosen = {"train": [], "test": [], "valid": []}
+    for i, record in enumerate(store.records):
+        if record["corpus"] != "domain-reply" and record["speaker"] not in args.hold_out:
+            chosen[record["split"]].append(i)
+    talking = [i for i in chosen["train"] if store.records[i]["corpus"] in TALKING]
+    left_out = set(rng.sample(talking, max(0, len(talking) - args.sentences)))
+    train = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], args.copies)
+    return train, encode_clips(encoder, store, chosen["test"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path)
+    parser.add_argument("--states", type=Path, help="keeps the encoder's states there, or reads them; of one encoder, with the same --sentences, --copies and --hold-out")
     parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
     parser.add_argument("--copies", type=int, default=2, help="times that a user's turn is encoded, each time degraded anew")
     parser.add_argument("--transcribed", type=float, default=0.12, help="share of spoken questions that are written down, not answered: what was said teaches more than the few answers")
@@ -143,16 +158,7 @@ def main() -> None:
 
     spoken, tests = [], []
     if args.encoder:
-        store = AudioStore(where=lambda r: r["corpus"] != "bursts" and r["samples"] < 12 * 16000)
-        encoder = load_encoder(args.encoder)
-        chosen = {"train": [], "test": [], "valid": []}
-        for i, record in enumerate(store.records):
-            if record["corpus"] != "domain-reply" and record["speaker"] not in args.hold_out:
-                chosen[record["split"]].append(i)
-        talking = [i for i in chosen["train"] if store.records[i]["corpus"] in TALKING]
-        left_out = set(rng.sample(talking, max(0, len(talking) - args.sentences)))
-        spoken = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], args.copies)
-        tests = encode_clips(encoder, store, chosen["test"])
+        spoken, tests = checkpoint.cached(args.states, lambda: heard(args, rng))
     turns = Turns(template, spoken, rng, transcribed=args.transcribed)
     test_batches = test_turns(template, tests)
 
