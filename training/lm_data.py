@@ -28,6 +28,9 @@ from .speech_encoder import SpeechEncoder
 
 ROW_FRAMES = 4  # encoder frames of one aligner row
 ANSWERED = {"en-digits", "en-words", "en-wake", "zh-words", "zh-syllables"}  # recordings that are a user's whole turn
+FEW_SPEAKERS = {"en-digits", "en-words"}  # short recordings of few people: degraded, resampled copies stand in for more
+COPIES_OF_FEW = 6
+RECORDED_SHARE = {"number": 3, "home": 3}  # how often a recording of that kind is drawn; else 1
 TALKING = {"teacher", "en-kathleen"}  # sentences of anything: to be repeated, transcribed, or not understood
 
 
@@ -53,13 +56,13 @@ def item_of(record: dict[str, Any]) -> Item | None:
 
 
 def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], copies: int = 1, seed: int = 0, progress: Callable[[str], None] = print) -> list[Spoken]:
-    """Encodes the chosen records; users' turns `copies` times, degraded and resampled after the first time."""
+    """Encodes the chosen records; users' turns `copies` times (those of few speakers more often), degraded and resampled after the first time."""
     spoken = [Spoken(store.records[i], item_of(store.records[i]), []) for i in chosen]
     noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen")]
     augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
     rng = np.random.default_rng(seed)
-    for copy in range(copies):
-        clips = [(i, s) for i, s in zip(chosen, spoken) if copy == 0 or s.item]
+    for copy in range(copies if copies == 1 else max(copies, COPIES_OF_FEW)):
+        clips = [(i, s) for i, s in zip(chosen, spoken) if copy == 0 or (s.item and (copy < copies or s.record["corpus"] in FEW_SPEAKERS))]
         for first in range(0, len(clips), 256):
             part = clips[first : first + 256]
             waves = [store.audio(i) for i, _ in part]
@@ -99,7 +102,8 @@ class Turns:
                 self.others[record["lang"]].append(s)
 
     def _recorded(self) -> tuple[np.ndarray, Item]:
-        s = self.rng.choice(self.said[self.rng.choice(list(self.said))])
+        kinds = list(self.said)
+        s = self.rng.choice(self.said[self.rng.choices(kinds, [RECORDED_SHARE.get(kind.split(".")[1], 1) for kind in kinds])[0]])
         return self.rng.choice(s.states), s.item
 
     def _repeat(self) -> tuple[np.ndarray, Item] | None:

@@ -217,9 +217,13 @@ export class VitsTensors {
   ) {}
 
   add(name: string, tensor: SourceTensor, role: TensorRole): void {
-    // Durations are rounded up to frames: less than F16 in what decides on them would lengthen or shorten sounds.
-    const type = role === 'conv' && this.type === 'bf16' ? 'f16' : this.type
-    this.to.add(name, tensor, storageType(role, tensor.shape, type))
+    // Durations are rounded up to frames: less than F16 in what predicts them would lengthen or shorten sounds.
+    if (role === 'conv' && this.type !== 'f32') {
+      const type = name.startsWith('voice.text.') && this.type !== 'f16' ? 'bf16' : 'f16'
+      this.to.add(name, tensor, type)
+    } else {
+      this.to.add(name, tensor, storageType(role, tensor.shape, this.type))
+    }
   }
 
   module({ kind, to }: VitsModule, { weight, bias }: ModuleTensors): void {

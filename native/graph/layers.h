@@ -5,6 +5,7 @@
 #include "graph.h"
 #include "weights.h"
 
+#include "../kernels/cpu/activations.h"
 #include "../kernels/cpu/conv1d.h"
 
 #include <memory>
@@ -75,11 +76,6 @@ ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor
 
 /// The same without a mask, in memory that does not grow with Tk * Tq: q, k and v [D, H, T] -> [D * H, T].
 ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v);
-
-/// GELU as in PyTorch (erf).
-inline ggml_tensor * gelu(Graph & g, ggml_tensor * x) {
-    return ggml_gelu_erf(g, x);
-}
 
 /// gelu() or, for Activation::relu, its own function.
 inline ggml_tensor * activate(Graph & g, Activation::Kind kind, ggml_tensor * x) {

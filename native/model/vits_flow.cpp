@@ -1,6 +1,6 @@
 #include "vits_flow.h"
 
-#include "../kernels/cpu/gate.h"
+#include "../kernels/cpu/activations.h"
 #include "../kernels/cpu/join.h"
 
 namespace moss {

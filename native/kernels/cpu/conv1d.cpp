@@ -50,10 +50,12 @@ void apply(Activation activation, const float * from, float * to, int64_t count)
         }
         break;
     }
-    default:
-        for (int64_t i = 0; i < count; i++) {
-            to[i] = apply(activation, from[i]);
-        }
+    case Activation::gelu:
+        vector_ops().gelu(from, to, count);
+        break;
+    case Activation::tanh:
+        std::transform(from, from + count, to, [](float x) { return std::tanh(x); });
+        break;
     }
 }
 

@@ -53,9 +53,56 @@ void load_block(const float * x, float slope, int8_t * out, float * scale, int32
     *sum = -weight_zero * _mm512_reduce_add_epi32(_mm512_add_epi32(first, second));
 }
 
+/// Across four vectors: lane i of every four lanes of the result is `join` of vector i's 16 lanes.
+template <class Join>
+__m512i across(__m512i a, __m512i b, __m512i c, __m512i d, Join join) {
+    const __m512i ab = join(_mm512_maskz_unpacklo_epi32(0xFFFF, a, b), _mm512_maskz_unpackhi_epi32(0xFFFF, a, b));
+    const __m512i cd = join(_mm512_maskz_unpacklo_epi32(0xFFFF, c, d), _mm512_maskz_unpackhi_epi32(0xFFFF, c, d));
+    const __m512i all = join(_mm512_maskz_unpacklo_epi64(0xFF, ab, cd), _mm512_maskz_unpackhi_epi64(0xFF, ab, cd));
+    const __m512i half = join(all, _mm512_maskz_shuffle_i64x2(0xFF, all, all, 0x4E));
+    return join(half, _mm512_maskz_shuffle_i64x2(0xFF, half, half, 0xB1));
+}
+
+/// Four blocks: what is reduced to one number a block is reduced for all four at once.
+void load_blocks(const float * x, float slope, int8_t * out, float * scales, int32_t * sums) {
+    const __m512 slopes = _mm512_set1_ps(slope);
+    __m512 values[8];
+    __m512i largest[4];
+    for (int i = 0; i < 8; i++) {
+        values[i] = Vector::leaky(_mm512_loadu_ps(x + i * 16), slopes);
+    }
+    for (int i = 0; i < 4; i++) { // of numbers that are not negative, the bits have the same order
+        largest[i] = _mm512_maskz_max_epi32(0xFFFF, _mm512_castps_si512(_mm512_abs_ps(values[2 * i])),
+                                            _mm512_castps_si512(_mm512_abs_ps(values[2 * i + 1])));
+    }
+    const __m512 most =
+        _mm512_castsi512_ps(across(largest[0], largest[1], largest[2], largest[3],
+                                   [](__m512i a, __m512i b) { return _mm512_maskz_max_epi32(0xFFFF, a, b); }));
+    _mm_storeu_ps(scales, _mm512_castps512_ps128(_mm512_div_ps(most, _mm512_set1_ps(127.0F))));
+    const __mmask16 positive = _mm512_cmp_ps_mask(most, _mm512_setzero_ps(), _CMP_GT_OQ);
+    const __m512 factors = _mm512_maskz_div_ps(positive, _mm512_set1_ps(127.0F), most);
+    __m512i total[4];
+    for (int i = 0; i < 4; i++) {
+        const __m512 factor = _mm512_maskz_permutexvar_ps(0xFFFF, _mm512_set1_epi32(i), factors);
+        const __m512i first = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(values[2 * i], factor));
+        const __m512i second = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(values[2 * i + 1], factor));
+        _mm_storeu_si128(reinterpret_cast<__m128i *>(out + i * 32), _mm512_maskz_cvtepi32_epi8(0xFFFF, first));
+        _mm_storeu_si128(reinterpret_cast<__m128i *>(out + i * 32 + 16), _mm512_maskz_cvtepi32_epi8(0xFFFF, second));
+        total[i] = _mm512_add_epi32(first, second);
+    }
+    const __m512i sum =
+        across(total[0], total[1], total[2], total[3], [](__m512i a, __m512i b) { return _mm512_add_epi32(a, b); });
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(sums),
+                     _mm512_castsi512_si128(_mm512_mullo_epi32(sum, _mm512_set1_epi32(-weight_zero))));
+}
+
 void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums) {
     auto * out = static_cast<int8_t *>(to);
-    for (int64_t c = 0; c < channels; c += conv1d_block) {
+    int64_t c = 0;
+    for (; c + 4 * conv1d_block <= channels; c += 4 * conv1d_block, scales += 4, sums += 4) {
+        load_blocks(x + c, slope, out + c, scales, sums);
+    }
+    for (; c < channels; c += conv1d_block) {
         load_block(x + c, slope, out + c, scales++, sums++);
     }
 }

@@ -1,5 +1,6 @@
 #include "relative_attention.h"
 
+#include "conv1d_kernel.h"
 #include "vector_ops.h"
 
 #include <algorithm>
@@ -24,6 +25,56 @@ const float * row(const ggml_tensor * t, int64_t index) {
     return reinterpret_cast<const float *>(static_cast<const char *>(t->data) + index * t->nb[1]);
 }
 
+constexpr int64_t panel = 16;           // columns of a packed matrix, as conv1d's kernels have them
+constexpr int64_t queries_at_once = 12; // of which every kernel's rows are a divisor
+
+int64_t padded(int64_t columns) {
+    return (columns + panel - 1) / panel * panel;
+}
+
+/// y [rows <= 12][columns] = a [rows][inner] . b, which is packed: [columns / 16][`stride` >= inner][16].
+void multiply(float * y, int64_t y_step, const float * a, int64_t a_step, const float * b, int64_t stride, int64_t rows,
+              int64_t inner, int64_t columns) {
+    static constexpr float no_bias[2 * panel] = {};
+    const Conv1dKernel & kernel = conv1d_kernel(ConvType::f32);
+    for (int64_t column = 0; column < columns; column += 2 * panel) {
+        Conv1dTile tile{};
+        tile.row_step = a_step * static_cast<int64_t>(sizeof(float));
+        tile.taps = 1;
+        tile.lanes = inner;
+        tile.weights = b + column * stride;
+        tile.weights2 = column + panel < columns ? b + (column + panel) * stride : nullptr;
+        tile.biases = no_bias;
+        tile.slope = 1.0F;
+        tile.y_step = y_step;
+        for (int64_t r = 0; r < rows; r += kernel.max_rows) {
+            tile.x = a + r * a_step;
+            tile.y = y + r * y_step + column;
+            kernel.run(tile, std::min(kernel.max_rows, rows - r));
+        }
+    }
+}
+
+/// A head's keys as columns, [keys / 16][dim][16], and its values as rows, [dim / 16][keys][16]; padded with zeros.
+class PackedHead {
+  public:
+    void pack(const ggml_tensor * k, const ggml_tensor * v, int64_t head, int64_t dim) {
+        const int64_t count = k->ne[1];
+        keys.assign(static_cast<size_t>(padded(count) * dim), 0.0F);
+        values.assign(static_cast<size_t>(padded(dim) * count), 0.0F);
+        for (int64_t j = 0; j < count; j++) {
+            const float * key = row(k, j) + head;
+            const float * value = row(v, j) + head;
+            for (int64_t d = 0; d < dim; d++) {
+                keys[static_cast<size_t>((j / panel * dim + d) * panel + j % panel)] = key[d];
+                values[static_cast<size_t>((d / panel * count + j) * panel + d % panel)] = value[d];
+            }
+        }
+    }
+
+    std::vector<float> keys, values;
+};
+
 void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     Parameters p{};
     std::memcpy(&p, reinterpret_cast<const char *>(dst->op_params) + parameters_offset, sizeof(p));
@@ -36,53 +87,55 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     const int64_t window = relative_k->ne[1] / 2;
     const float scale = 1.0F / std::sqrt(static_cast<float>(dim));
     const VectorOps & ops = vector_ops();
-    thread_local std::vector<float> weights;
-    thread_local std::vector<float> keys; // of a head, transposed: [dim][keys], so that a query meets many at once
+    thread_local PackedHead packed;
+    thread_local std::vector<float> scores; // [queries][keys from `from` on]
+    thread_local std::vector<float> mixed;  // [queries][dim]
     const int64_t count = k->ne[1];
-    keys.resize(static_cast<size_t>(dim * count));
-    int64_t head_of_keys = -1;
-    const int64_t items = q->ne[1] * p.heads;
+    int64_t packed_head = -1;
+    const int64_t groups = (q->ne[1] + queries_at_once - 1) / queries_at_once;
+    const int64_t items = groups * p.heads;
     for (int64_t item = items * ith / nth; item < items * (ith + 1) / nth; item++) {
-        const int64_t i = item % q->ne[1];
-        const int64_t head = item / q->ne[1] * dim;
-        if (head != head_of_keys) {
-            head_of_keys = head;
-            for (int64_t j = 0; j < count; j++) {
-                const float * key = row(k, j) + head;
-                for (int64_t d = 0; d < dim; d++) {
-                    keys[static_cast<size_t>(d * count + j)] = key[d];
-                }
+        const int64_t begin = item % groups * queries_at_once;
+        const int64_t rows = std::min(queries_at_once, q->ne[1] - begin);
+        const int64_t head = item / groups * dim;
+        if (head != packed_head) {
+            packed_head = head;
+            packed.pack(k, v, head, dim);
+        }
+        // Keys that one of these queries sees, from a panel's first one on.
+        const int64_t from = std::max<int64_t>(0, begin + p.offset - p.left) / panel * panel;
+        const int64_t seen = std::min(count - 1, begin + rows - 1 + p.offset + p.right) + 1 - from;
+        scores.resize(static_cast<size_t>(rows * padded(seen)));
+        mixed.resize(static_cast<size_t>(rows * padded(dim)));
+        multiply(scores.data(), padded(seen), row(q, begin) + head, static_cast<int64_t>(q->nb[1] / sizeof(float)),
+                 packed.keys.data() + from * dim, dim, rows, dim, seen);
+        for (int64_t r = 0; r < rows; r++) {
+            const int64_t at = begin + r + p.offset;
+            const int64_t first = std::max<int64_t>(0, at - p.left) - from;
+            const int64_t last = std::min(count - 1, at + p.right) - from;
+            float * weights = scores.data() + r * padded(seen);
+            for (int64_t j = std::max(first, at - window - from); j <= std::min(last, at + window - from); j++) {
+                weights[j] += ops.dot(row(q, begin + r) + head, row(relative_k, j + from - at + window), dim);
+            }
+            const float largest = *std::max_element(weights + first, weights + last + 1);
+            float sum = 0.0F;
+            for (int64_t j = first; j <= last; j++) {
+                weights[j] = std::exp((weights[j] - largest) * scale);
+                sum += weights[j];
+            }
+            for (int64_t j = 0; j < seen; j++) {
+                weights[j] = j < first || j > last ? 0.0F : weights[j] / sum;
             }
         }
-        const int64_t at = i + p.offset;
-        const int64_t first = std::max<int64_t>(0, at - p.left);
-        const int64_t last = std::min(count - 1, at + p.right);
-        const float * query = row(q, i) + head;
-        weights.assign(static_cast<size_t>(last - first + 1), 0.0F);
-        for (int64_t d = 0; d < dim; d++) {
-            ops.add_scaled(weights.data(), keys.data() + d * count + first, query[d], last - first + 1);
-        }
-        float largest = -INFINITY;
-        for (int64_t j = first; j <= last; j++) {
-            float & weight = weights[static_cast<size_t>(j - first)];
-            if (std::abs(j - at) <= window) {
-                weight += ops.dot(query, row(relative_k, j - at + window), dim);
-            }
-            weight *= scale;
-            largest = std::max(largest, weight);
-        }
-        float sum = 0.0F;
-        for (float & weight : weights) {
-            weight = std::exp(weight - largest);
-            sum += weight;
-        }
-        float * to = reinterpret_cast<float *>(static_cast<char *>(dst->data) + i * dst->nb[1]) + head;
-        std::fill(to, to + dim, 0.0F);
-        for (int64_t j = first; j <= last; j++) {
-            const float weight = weights[static_cast<size_t>(j - first)] / sum;
-            ops.add_scaled(to, row(v, j) + head, weight, dim);
-            if (std::abs(j - at) <= window) {
-                ops.add_scaled(to, row(relative_v, j - at + window), weight, dim);
+        multiply(mixed.data(), padded(dim), scores.data(), padded(seen), packed.values.data() + from * panel, count,
+                 rows, seen, dim);
+        for (int64_t r = 0; r < rows; r++) {
+            float * to = reinterpret_cast<float *>(static_cast<char *>(dst->data) + (begin + r) * dst->nb[1]) + head;
+            std::copy_n(mixed.data() + r * padded(dim), dim, to);
+            const int64_t at = begin + r + p.offset;
+            for (int64_t j = std::max(from, at - window); j <= std::min(from + seen - 1, at + window); j++) {
+                ops.add_scaled(to, row(relative_v, j - at + window),
+                               scores[static_cast<size_t>(r * padded(seen) + j - from)], dim);
             }
         }
     }

@@ -9,6 +9,8 @@ namespace moss {
 struct VectorOps {
     /// tanh(a) * sigmoid(b), within 2e-7.
     void (*gate)(const float * a, const float * b, float * y, int64_t count);
+    /// As PyTorch's exact one, within 1e-7 |x|.
+    void (*gelu)(const float * x, float * y, int64_t count);
     /// a . b, summed in the same order on every CPU.
     float (*dot)(const float * a, const float * b, int64_t count);
     /// to += scale * from

@@ -1,10 +1,11 @@
-// The gated activation against the C library's functions.
+// Activations against the C library's functions, and what joins rows and channels.
 
 #include "graph/graph.h"
-#include "kernels/cpu/gate.h"
+#include "kernels/cpu/activations.h"
 #include "kernels/cpu/join.h"
 #include "test.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -34,6 +35,23 @@ TEST(a_gate_is_tanh_times_sigmoid) {
                                     (1.0 + std::exp(-static_cast<double>(values[at + channels])));
             CHECK_NEAR(result[i], expected, 2e-7);
         }
+    }
+}
+
+TEST(gelu_is_exact) {
+    std::vector<float> values = {0.0F, -0.0F, 1e30F, -1e30F, 1e-30F};
+    for (float x = -9.0F; x < 9.0F; x += 0.0037F) {
+        values.push_back(x);
+    }
+    Runner runner(2);
+    Graph g(runner);
+    std::vector<float> result;
+    g.output(gelu(g, g.input(GGML_TYPE_F32, {static_cast<int64_t>(values.size())}, values.data())), result);
+    g.run();
+    for (size_t i = 0; i < values.size(); i++) {
+        const auto x = static_cast<double>(values[i]);
+        const double expected = x / 2 * std::erfc(-x / std::sqrt(2.0));
+        CHECK_NEAR(result[i], expected, 2e-7 * std::max(1.0, std::abs(x)));
     }
 }
 

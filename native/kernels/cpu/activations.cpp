@@ -1,4 +1,4 @@
-#include "gate.h"
+#include "activations.h"
 
 #include "vector_ops.h"
 #include "work.h"
@@ -23,6 +23,13 @@ void gate_rows(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     }
 }
 
+void gelu_values(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
+    const int64_t count = ggml_nelements(dst);
+    const int64_t first = count * ith / nth;
+    vector_ops().gelu(static_cast<const float *>(dst->src[0]->data) + first, static_cast<float *>(dst->data) + first,
+                      count * (ith + 1) / nth - first);
+}
+
 } // namespace
 
 ggml_tensor * gate(ggml_context * context, ggml_tensor * x) {
@@ -30,6 +37,16 @@ ggml_tensor * gate(ggml_context * context, ggml_tensor * x) {
         throw std::invalid_argument("gate: an F32 matrix of an even number of channels is wanted");
     }
     ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, x->ne[0] / 2, x->ne[1], 1, 1, &x, 1, gate_rows,
+                                     GGML_N_TASKS_MAX, nullptr);
+    set_work(y, 16.0 * static_cast<double>(ggml_nelements(y)));
+    return y;
+}
+
+ggml_tensor * gelu(ggml_context * context, ggml_tensor * x) {
+    if (x->type != GGML_TYPE_F32 || !ggml_is_contiguous(x)) {
+        throw std::invalid_argument("gelu: contiguous F32 is wanted");
+    }
+    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, x->ne[0], x->ne[1], x->ne[2], x->ne[3], &x, 1, gelu_values,
                                      GGML_N_TASKS_MAX, nullptr);
     set_work(y, 16.0 * static_cast<double>(ggml_nelements(y)));
     return y;
