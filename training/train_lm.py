@@ -165,7 +165,7 @@ def main() -> None:
     args.run.mkdir(parents=True, exist_ok=True)
     log = (args.run / "log.jsonl").open("a")
     start, step, last_eval, sums = time.time(), 0, time.time(), {}
-    done = lambda: (time.time() - start) / 60 / args.minutes  # noqa: E731
+    done = lambda: (time.time() - start) / 60 / max(args.minutes, 1e-6)  # noqa: E731
     while done() < 1:
         for rows in turns.batch(args.rows):
             progress = min(1.0, done())
