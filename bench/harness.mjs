@@ -1,13 +1,16 @@
 /*
  * What the benchmarks share: rounds in which the engines take turns, ratios of medians, and a description of the machine.
  *
- * Times of a shared machine are noise; a ratio of medians over rounds in which both met the same noise says something.
+ * Times of a shared machine are noise; a ratio of medians over rounds in which both met the same noise says something. Where
+ * others compute at the same time, the ratio of processor time says more, with one thread: threads that wait for each other may spin.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { availableParallelism, cpus, loadavg } from 'node:os'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { availableParallelism, cpus, homedir, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export function median(numbers) {
   const sorted = numbers.toSorted((a, b) => a - b)
@@ -26,44 +29,100 @@ export function whole(name, text, least = 1) {
 
 export const list = text => text.split(',').map(part => part.trim())
 
+/** Whole numbers between commas. */
+export const wholes = (name, text) => list(text).map(part => whole(name, part))
+
+/** Names between commas, each one of `known`. */
+export function choices(name, text, known) {
+  const chosen = list(text)
+  const other = chosen.find(choice => !known.includes(choice))
+  if (other !== undefined) throw new RangeError(`--${name} takes ${known.join(', ')}, not ${other}`)
+  return chosen
+}
+
+/** Starts now; the function it returns tells wall-clock and processor time since then, the latter of all threads of this process. */
+export function stopwatch() {
+  const began = performance.now()
+  const before = process.cpuUsage()
+  return () => {
+    const ms = performance.now() - began
+    const { user, system } = process.cpuUsage(before)
+    return { ms, cpuMs: (user + system) / 1000 }
+  }
+}
+
+const SETTLE_MS = 50 // after a run some engines' threads spin for a while
+
 /**
  * Runs each engine once a round, in turn, `rounds` times after one round that warms up.
  *
- * @param engines - name → async function; what it returns is the time in ms, or nothing: then it is measured here
- * @returns name → all times in ms
+ * @param engines - name → async function; what it returns is `{ ms, cpuMs }`, or nothing: then it is measured here
+ * @returns name → all times
  */
 export async function inTurn(engines, rounds) {
   const times = Object.fromEntries(Object.keys(engines).map(name => [name, []]))
   for (let round = 0; round <= rounds; round++) {
     for (const [name, run] of Object.entries(engines)) {
-      const began = performance.now()
+      await sleep(SETTLE_MS)
+      const elapsed = stopwatch()
       const told = await run()
-      if (round > 0) times[name].push(told ?? performance.now() - began)
+      if (round > 0) times[name].push(told ?? elapsed())
     }
   }
   return times
 }
 
-/** Medians, and for each pair (ours, theirs) how many times faster ours is. */
-export function compare(times, ours, theirs) {
-  const medians = Object.fromEntries(Object.entries(times).map(([name, all]) => [name, rounded(median(all), 2)]))
-  const ratios = {}
-  for (const us of ours) {
-    for (const them of theirs) {
-      if (us in times && them in times) ratios[`${us} / ${them}`] = rounded(median(times[them]) / median(times[us]), 2)
-    }
-  }
-  return { medianMs: medians, timesFaster: ratios }
+/**
+ * Medians, and for each pair (ours, theirs) how many times faster ours is, by wall-clock and by processor time.
+ *
+ * @param pairs - [ours, theirs] …
+ */
+export function compare(times, pairs) {
+  const medians = key => Object.entries(times).map(([name, all]) => [name, median(all.map(time => time[key]))])
+  const [ms, cpuMs] = ['ms', 'cpuMs'].map(key => Object.fromEntries(medians(key)))
+  const known = pairs.filter(([us, them]) => us in times && them in times)
+  const ratios = of => Object.fromEntries(known.map(([us, them]) => [`${us} / ${them}`, rounded(of[them] / of[us], 2)]))
+  const shown = of => Object.fromEntries(Object.entries(of).map(([name, value]) => [name, rounded(value, 2)]))
+  return { medianMs: shown(ms), timesFaster: ratios(ms), medianCpuMs: shown(cpuMs), timesFasterByCpu: ratios(cpuMs) }
 }
+
+/** All pairs of them. */
+export const pairs = (ours, theirs) => ours.flatMap(us => theirs.map(them => [us, them]))
 
 export function machine() {
   return {
     cpu: cpus()[0]?.model.trim() ?? '',
     cores: availableParallelism(),
+    memoryGb: rounded(totalmem() / 2 ** 30, 0),
     loadAverage: rounded(loadavg()[0] ?? 0, 2), // of a busy machine even ratios are less sure
     platform: `${process.platform}-${process.arch}`,
     node: process.version,
   }
+}
+
+/** Prints a benchmark's one JSON object. */
+export const report = result => console.log(JSON.stringify({ ...result, machine: machine() }, null, 2))
+
+/** Where benchmarks keep the models that they make, some GB; what is deleted there is made again. */
+const made = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'moss-speech', 'bench')
+
+/**
+ * The path of a file or folder of that name, made by `make(path)` where it is not there yet.
+ *
+ * @param name - says all that it depends on
+ */
+export async function cached(name, make) {
+  const path = join(made, name)
+  if (existsSync(path)) return path
+  mkdirSync(made, { recursive: true })
+  const part = join(made, `part-${process.pid}-${name}`)
+  try {
+    await make(part)
+    renameSync(part, path)
+  } finally {
+    rmSync(part, { recursive: true, force: true })
+  }
+  return path
 }
 
 /** A peer in a process of its own, which takes one JSON object a line and answers each with one. */

@@ -9,7 +9,7 @@
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadModel } from 'moss-speech-native'
-import { list, machine, median, rounded, whole } from './harness.mjs'
+import { median, report, rounded, stopwatch, whole, wholes } from './harness.mjs'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,14 +20,14 @@ const { values, positionals } = parseArgs({
   },
 })
 const rounds = whole('rounds', values.rounds)
-const threadCounts = list(values.threads).map(Number)
+const threadCounts = wholes('threads', values.threads)
 
 const QUESTIONS = ['Seven.', 'Please turn on the lights in the kitchen.', '请打开客厅的灯。', '你好。']
 
 async function measure(threads) {
-  const began = process.hrtime.bigint()
+  const loaded = stopwatch()
   const model = await loadModel(values.model, { threads })
-  const loadMs = Number(process.hrtime.bigint() - began) / 1e6
+  const loadMs = loaded().ms
   const session = model.createSession({ seed: 1 })
   let questions = positionals
   if (questions.length === 0) {
@@ -39,10 +39,9 @@ async function measure(threads) {
   for (let round = 0; round <= rounds; round++) {
     for (const [seed, speech] of questions.entries()) {
       session.reset()
-      const before = process.cpuUsage()
+      const elapsed = stopwatch()
       const { timings } = await session.generate({ speech }, { output: 'speech', seed, maxSeconds: 15 }).result()
-      const { user, system } = process.cpuUsage(before)
-      if (round > 0) turns.push({ ...timings, cpuMs: (user + system) / 1000 })
+      if (round > 0) turns.push({ ...timings, cpuMs: elapsed().cpuMs })
     }
   }
   const of = pick => rounded(median(turns.map(pick)))
@@ -75,10 +74,4 @@ for (const threads of threadCounts) {
   file = basename(path)
   results.push(result)
 }
-console.log(
-  JSON.stringify(
-    { model: file, questions: positionals.length || QUESTIONS.length, rounds, results, machine: machine() },
-    null,
-    2,
-  ),
-)
+report({ model: file, questions: positionals.length || QUESTIONS.length, rounds, results })

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { convert, loadModel } from 'moss-speech-native'
-import { compare, inTurn, list, machine, rounded, whole } from './harness.mjs'
+import { choices, compare, inTurn, pairs, report, rounded, stopwatch, whole, wholes } from './harness.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -27,6 +27,8 @@ const { values } = parseArgs({
   },
 })
 if (!values.voice) throw new TypeError('--voice must be the .onnx file of a Piper voice')
+const types = choices('types', values.types, ['f32', 'bf16', 'q8_0'])
+const threadCounts = wholes('threads', values.threads)
 const rounds = whole('rounds', values.rounds)
 const require = createRequire(join(import.meta.dirname, 'peers', 'package.json'))
 
@@ -44,7 +46,7 @@ const ESPEAK_DATA = [
 const config = JSON.parse(readFileSync(`${values.voice}.json`, 'utf8'))
 const work = mkdtempSync(join(tmpdir(), 'moss-bench-'))
 
-/** onnxruntime's session on the voice: ids → ms. */
+/** onnxruntime's session on the voice: ids → time. */
 async function onnxruntime(threads) {
   const ort = require('onnxruntime-node')
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] }
@@ -57,13 +59,13 @@ async function onnxruntime(threads) {
       input_lengths: new ort.Tensor('int64', BigInt64Array.of(BigInt(ids.length)), [1]),
       scales,
     }
-    const began = performance.now()
+    const elapsed = stopwatch()
     const { output } = await session.run(feeds)
-    return { ms: performance.now() - began, samples: output.data.length }
+    return { time: elapsed(), samples: output.data.length }
   }
 }
 
-/** The same file with the metadata that sherpa wants: text → ms. Undefined where espeak-ng's data is missing. */
+/** The same file with the metadata that sherpa wants: text → time. Undefined where espeak-ng's data is missing. */
 function sherpa(threads) {
   const data = ESPEAK_DATA.find(folder => folder && existsSync(folder))
   if (!data) return undefined
@@ -87,9 +89,9 @@ function sherpa(threads) {
   const vits = { model, tokens: join(work, 'tokens.txt'), dataDir: data, noiseScaleW: 0 }
   const tts = new OfflineTts({ model: { vits, numThreads: threads, provider: 'cpu' }, maxNumSentences: 1 })
   return text => {
-    const began = performance.now()
+    const elapsed = stopwatch()
     const { samples } = tts.generate({ text, sid: 0, speed: 1 })
-    return { ms: performance.now() - began, samples: samples.length }
+    return { time: elapsed(), samples: samples.length }
   }
 }
 
@@ -107,9 +109,8 @@ function idsOf(symbols) {
 
 const results = []
 try {
-  const types = list(values.types)
   for (const type of types) await convert(values.voice, join(work, `${type}.gguf`), { type })
-  for (const threads of list(values.threads).map(Number)) {
+  for (const threads of threadCounts) {
     const ours = {}
     for (const type of types) {
       const model = await loadModel(join(work, `${type}.gguf`), { threads })
@@ -120,24 +121,23 @@ try {
     for (const [length, text] of Object.entries(SENTENCES)) {
       const said = {}
       const say = type => async () => {
-        const began = performance.now()
         const { audio, units } = await ours[type].session.speak(text, { noiseW: 0 }).result()
         said[type] = { units, samples: audio.length }
-        return performance.now() - began
       }
       await say(types[0])()
       const ids = idsOf(said[types[0]].units)
       const engines = Object.fromEntries(types.map(type => [`moss ${type}`, say(type)]))
       engines.onnxruntime = async () => {
-        const { ms, samples } = await ort(ids)
+        const { time, samples } = await ort(ids)
         said.onnxruntime = { samples }
-        return ms
+        return time
       }
       if (tts) {
         engines.sherpa = () => {
-          const { ms, samples } = tts(text)
+          const { time, samples } = tts(text)
           said.sherpa = { samples }
-          return (ms * said[types[0]].samples) / samples
+          const same = said[types[0]].samples / samples // of audio
+          return { ms: time.ms * same, cpuMs: time.cpuMs * same }
         }
       }
       const times = await inTurn(engines, rounds)
@@ -149,8 +149,10 @@ try {
         samples: Object.fromEntries(Object.entries(said).map(([name, { samples }]) => [name, samples])),
         ...compare(
           times,
-          types.map(type => `moss ${type}`),
-          ['onnxruntime', 'sherpa'],
+          pairs(
+            types.map(type => `moss ${type}`),
+            ['onnxruntime', 'sherpa'],
+          ),
         ),
       })
     }
@@ -159,4 +161,4 @@ try {
 } finally {
   rmSync(work, { recursive: true, force: true })
 }
-console.log(JSON.stringify({ voice: basename(values.voice), rounds, results, machine: machine() }, null, 2))
+report({ voice: basename(values.voice), rounds, results })

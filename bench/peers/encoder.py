@@ -2,8 +2,8 @@
 
     {"make": FOLDER, "size": "base" | "large"}      a checkpoint of random weights, model.onnx and model.int8.onnx there
     {"load": FOLDER, "threads": N, "engines": [...]} -> {"loaded": [...]}
-    {"run": ENGINE, "wave": FILE}                    raw F32, 16 kHz -> {"ms": …}
-    {"hidden": ENGINE, "wave": FILE, "out": FILE}    the last hidden states as raw F32 [T, C] -> {"frames": …, "channels": …}
+    {"run": ENGINE, "wave": FILE, "out"?: FILE}      raw F32, 16 kHz -> {"ms", "cpuMs", "frames": T, "channels": C};
+                                                     `out` gets the last hidden states as raw F32 [T, C]
 """
 
 import json
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+sys.modules.setdefault("torchaudio", None)  # transformers would import it for nothing, and fails where it is not torch's own
 
 LARGE = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096, "feat_extract_norm": "layer",
@@ -66,6 +68,9 @@ def load(folder: Path, threads: int, engines: list[str]) -> dict:
 
 
 def main() -> None:
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
     engines: dict = {}
     with torch.inference_mode():
         for line in sys.stdin:
@@ -79,9 +84,12 @@ def main() -> None:
                 answer = {"loaded": list(engines)}
             else:
                 wave = np.fromfile(request["wave"], np.float32)[None]
-                began = time.perf_counter()
-                hidden = engines[request.get("run") or request["hidden"]](wave)[0]
-                answer = {"ms": (time.perf_counter() - began) * 1000, "frames": hidden.shape[0], "channels": hidden.shape[1]}
+                began, processor = time.perf_counter(), time.process_time()
+                hidden = engines[request["run"]](wave)[0]
+                answer = {
+                    "ms": (time.perf_counter() - began) * 1000, "cpuMs": (time.process_time() - processor) * 1000,
+                    "frames": hidden.shape[0], "channels": hidden.shape[1],
+                }  # fmt: skip
                 if "out" in request:
                     hidden.astype(np.float32).tofile(request["out"])
             print(json.dumps(answer), flush=True)

@@ -206,11 +206,11 @@ class Conversion {
     for (const part of ['weight', 'bias']) this.#put(`${name}.${part}`, 'table', this.#get(`${from}.${part}`, [size]))
   }
 
-  /** Convolutions without a bias get one of zeros. */
+  /** Convolutions without a bias get one of zeros. Those that INT8 kernels take, with whole blocks of input channels, stand INT8 well. */
   #conv(name: string, from: string, shape: readonly number[], bias: boolean): void {
     const weight = foldedWeight(this.source.tensors, this.#prefix + from)
     requireTensor(new Map([[weight.name, weight]]), weight.name, shape)
-    this.#put(`${name}.weight`, 'conv', convWeight(weight))
+    this.#put(`${name}.weight`, (shape[1] ?? 1) % 32 === 0 ? 'robust-conv' : 'conv', convWeight(weight))
     const outputs = shape[0] ?? 0
     const values = bias ? this.#get(`${from}.bias`, [outputs]) : tensorOf(from, [outputs], new Float32Array(outputs))
     this.#put(`${name}.bias`, 'table', values)

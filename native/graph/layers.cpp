@@ -17,12 +17,14 @@ Linear::Linear(const Weights & weights, const std::string & name, int64_t in, in
     }
 }
 
-ggml_tensor * Linear::operator()(Graph & g, ggml_tensor * x) const {
+ggml_tensor * Linear::operator()(Graph & g, ggml_tensor * x, Activation::Kind activation) const {
     if (packed) {
-        return conv1d(g, x, *packed);
+        Conv1dOptions options;
+        options.output = {activation};
+        return conv1d(g, x, *packed, options);
     }
     x = ggml_mul_mat(g, weight, x); // [out, T]
-    return bias ? ggml_add(g, x, bias) : x;
+    return activate(g, activation, bias ? ggml_add(g, x, bias) : x);
 }
 
 LayerNorm::LayerNorm(const Weights & weights, const std::string & name, int64_t size, float eps)

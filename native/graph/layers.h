@@ -13,7 +13,7 @@
 
 namespace moss {
 
-/// y = W x + b. W [in, out] of any matrix type; the bias may be absent. Either packed for our kernels or ggml's
+/// y = f(W x + b). W [in, out] of any matrix type; the bias may be absent. Either packed for our kernels or ggml's
 /// tensors.
 struct Linear {
     std::shared_ptr<const PackedConv1d> packed;
@@ -22,7 +22,8 @@ struct Linear {
 
     Linear() = default;
     Linear(const Weights & weights, const std::string & name, int64_t in, int64_t out, bool with_bias = true);
-    ggml_tensor * operator()(Graph & g, ggml_tensor * x) const; // [in, T] -> [out, T]
+    ggml_tensor * operator()(Graph & g, ggml_tensor * x,
+                             Activation::Kind activation = Activation::none) const; // [in, T] -> [out, T]
 };
 
 /// PyTorch's LayerNorm over the channels.
@@ -77,9 +78,9 @@ ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor
 /// The same without a mask, in memory that does not grow with Tk * Tq: q, k and v [D, H, T] -> [D * H, T].
 ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v);
 
-/// gelu() or, for Activation::relu, its own function.
+/// The activation of a transformer's layer: none, relu or gelu.
 inline ggml_tensor * activate(Graph & g, Activation::Kind kind, ggml_tensor * x) {
-    return kind == Activation::relu ? ggml_relu(g, x) : gelu(g, x);
+    return kind == Activation::none ? x : kind == Activation::relu ? ggml_relu(g, x) : gelu(g, x);
 }
 
 } // namespace moss

@@ -52,7 +52,7 @@ void Aligner::push(Runner & runner, const float * hidden, int frames, std::vecto
         ggml_tensor * k = ggml_reshape_3d(g, block.k, dim, heads, vocabulary);
         ggml_tensor * v = ggml_reshape_3d(g, block.v, vocabulary, dim, heads);
         x = ggml_add(g, x, block.attn_out(g, attention(g, q, k, v, nullptr)));
-        x = ggml_add(g, x, block.ffn_down(g, gelu(g, block.ffn_up(g, block.ffn_norm(g, x)))));
+        x = ggml_add(g, x, block.ffn_down(g, block.ffn_up(g, block.ffn_norm(g, x), Activation::gelu)));
         g.stage(x, "aligner.blk." + std::to_string(i));
     }
     g.output(g.stage(out_(g, out_norm_(g, x)), "aligner.rows"), values); // [H, R]

@@ -165,7 +165,7 @@ void Encoder::compute(Runner & runner, State * state, const float * features, co
     for (size_t i = 0; i < blocks_.size(); i++) {
         const Block & block = blocks_[i];
         const auto feed_forward = [&](ggml_tensor * y) {
-            return block.ffn_down(g, activate(g, config_.activation, block.ffn_up(g, y)));
+            return block.ffn_down(g, block.ffn_up(g, y, config_.activation));
         };
         if (config_.norm_first) {
             x = ggml_add(g, x, attend(g, block, block.attn_norm(g, x), state, i, mask));

@@ -178,6 +178,7 @@ TEST(matches_the_formula) {
         {{5, 1, 1, 1, 1, 1}, 1, 0, 0, no_activation, no_activation, true, false, false},
         {{3, 70, 9, 1, 1, 1}, 2, 4, 4, no_activation, no_activation, false, true, true},
         {{96, 80, 3, 1, 1, 1}, 401, 1, 1, no_activation, {Activation::relu}, true, true, false},
+        {{256, 36, 3, 2, 1, 1}, 61, 0, 0, no_activation, no_activation, true, false, false}, // frames that alias
         {{8, 16, 2, 7, 3, 2}, 30, 0, 0, {Activation::gelu}, no_activation, true, false, true},
     };
     for_each_kernel([&] {
@@ -222,6 +223,7 @@ TEST(low_types_round_weights_and_frames) {
         {{20, 33, 7, 1, 5, 1}, 61, 15, 15, Activation::leaky(0.1F), Activation::leaky(0.2F), true, true, true},
         {{24, 16, 4, 3, 2, 2}, 40, 2, 9, {Activation::tanh}, {Activation::tanh}, false, true, false},
         {{32, 70, 5, 1, 1, 1}, 25, 2, 2, no_activation, {Activation::relu}, true, false, false},
+        {{1024, 18, 2, 2, 1, 1}, 26, 0, 0, no_activation, no_activation, true, false, false},
     };
     for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
         for_each_kernel(type, [&] {
@@ -229,7 +231,8 @@ TEST(low_types_round_weights_and_frames) {
                 Case c = cases[i];
                 Conv1dShape & s = c.shape;
                 if (type == ConvType::q8_0) { // whole blocks
-                    s.in_channels = s.in_channels / s.groups <= 20 ? 32 * s.groups : 96 * s.groups;
+                    s.in_channels =
+                        s.in_channels / s.groups <= 20 ? 32 * s.groups : std::max(96 * s.groups, s.in_channels);
                 }
                 const auto seed = static_cast<uint32_t>(100 * i + 7);
                 Matrix x = {s.in_channels, c.frames,

@@ -17,24 +17,17 @@ namespace moss {
 namespace {
 
 constexpr int64_t tile_floats =
-    16384; // of input a tile reads: it stays in a core's own cache while the weights pass by
+    65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
 std::atomic<const Conv1dKernel *> chosen[3]; // by type
 
-float apply(Activation activation, float x) {
-    switch (activation.kind) {
-    case Activation::relu:
-        return x > 0.0F ? x : 0.0F;
-    case Activation::leaky_relu:
-        return x > 0.0F ? x : activation.slope * x;
-    case Activation::tanh:
-        return std::tanh(x);
-    case Activation::gelu:
-        return 0.5F * x * (1.0F + std::erf(x * 0.70710678F));
-    case Activation::none:
-        break;
-    }
-    return x;
+/// Where rows are so many bytes apart, those of a tile meet in a few sets of a core's first cache and drive each other
+/// out.
+constexpr int64_t alias_bytes = 2048;
+
+/// Bytes from frame to frame of a copied input.
+int64_t frame_pitch(int64_t bytes, int64_t stride) {
+    return bytes * stride % alias_bytes == 0 ? bytes + 64 : bytes;
 }
 
 void apply(Activation activation, const float * from, float * to, int64_t count) {
@@ -243,7 +236,9 @@ class Conv1dTask {
         const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
         const int64_t x_step = static_cast<int64_t>(x_->nb[1] / sizeof(float));
         const auto * x = static_cast<const float *>(x_->data);
-        if (kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] && input_.kind == Activation::none) {
+        const bool as_it_is =
+            kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] && input_.kind == Activation::none;
+        if (as_it_is && x_step * conv_.shape_.stride * static_cast<int64_t>(sizeof(float)) % alias_bytes != 0) {
             base_ = reinterpret_cast<const std::byte *>(x + from * x_step);
             step_ = x_step * static_cast<int64_t>(sizeof(float));
             return;
@@ -251,7 +246,7 @@ class Conv1dTask {
         thread_local std::vector<std::byte> copy;
         thread_local std::vector<float> scales;
         thread_local std::vector<int32_t> sums;
-        step_ = channels * value_bytes_;
+        step_ = frame_pitch(channels * value_bytes_, conv_.shape_.stride);
         copy.resize(static_cast<size_t>((to - from) * step_));
         const int64_t blocks = channels / conv1d_block;
         scales.resize(static_cast<size_t>((to - from) * blocks));
@@ -300,7 +295,7 @@ class Conv1dTask {
                 sum += ops.dot(x + tap * shape.dilation * step, conv_.single_.data() + tap * channels,
                                run ? channels * shape.kernel_size : channels);
             }
-            y_[t] = apply(output_, sum);
+            apply(output_, &sum, y_ + t, 1);
             if (residual_ != nullptr) {
                 y_[t] += *reinterpret_cast<const float *>(static_cast<const char *>(residual_->data) +
                                                           t * static_cast<int64_t>(residual_->nb[1]));
