@@ -296,6 +296,38 @@ t.test('a bundle may be a part', async t => {
   await model.dispose()
 })
 
+t.test('the command', async t => {
+  const [wav, out] = [join(folder, 'question.wav'), join(folder, 'answer.wav')]
+  await writeFile(wav, encodeWav(SAID.samples))
+  const parts = ['--encoder', ENCODER, '--lm', LM, '--voice', VOICE]
+  const flags = [
+    '--temperature',
+    '0',
+    '--max-tokens',
+    '60',
+    '--context-length',
+    '512',
+    '--noise-w',
+    '0',
+    '--length-scale',
+    '10',
+  ]
+  const run = (...args: string[]): Promise<{ stdout: string }> => promisify(execFile)(process.execPath, [CLI, ...args])
+  const { stdout } = await run('chat', wav, ...parts, ...flags, '-o', out, '--json')
+  const answer = JSON.parse(stdout) as { path: string; turns: { reply: { seconds: number } }[] }
+  t.match(answer, { path: 'cascade', turns: [{ heard: { text: SAID.text }, timings: { encodeMs: Number } }] })
+  const { seconds } = await readAudio(out)
+  t.ok(seconds > 0 && Math.abs(seconds - (answer.turns[0]?.reply.seconds ?? 0)) < 0.01)
+  const people = await run('chat', wav, ...parts, ...flags, '-o', out)
+  t.match(people.stdout, new RegExp(`^heard  ${SAID.text}\nreply [^]*wrote`))
+  await run('ask', QUESTION, '--lm', LM, '--voice', VOICE, ...flags, '-o', out)
+  t.ok((await readFile(out)).length > 44)
+  const fails = async (code: number, message: RegExp, ...args: string[]): Promise<unknown> =>
+    t.rejects(run(...args), { code, stderr: message })
+  await fails(1, /no encoder.*--encoder wav2vec2\.gguf.*MOSS_UNSUPPORTED/, 'chat', wav, '--lm', LM, '--voice', VOICE)
+  await fails(2, /--model is a whole model; leave it out, or --encoder and --lm and --voice/, 'chat', wav, ...parts, '--model', TINY) // prettier-ignore
+})
+
 t.test('two loops at once', async t => {
   const channel = new Channel<number>(2)
   const written: number[] = []
