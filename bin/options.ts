@@ -1,16 +1,27 @@
 import { existsSync } from 'node:fs'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { GenerateOptions, SpeakOptions } from '../lib/index.js'
+import type { GenerateOptions, ModelParts, SpeakOptions } from '../lib/index.js'
+import { UsageError } from './failure.js'
 
-/** Options of every command that loads a model. */
+/** Options of every command that loads a model: a file, or the parts that it is composed of. */
 export interface ModelFlags {
   model?: string
+  encoder?: string
+  lm?: string
+  /** A part where it is a file, else a voice of the model. */
+  voice?: string
   threads?: number
+}
+
+/** Options of commands in which a language model may answer. */
+export interface LmFlags extends ModelFlags {
+  system?: string
+  thinking?: boolean
+  contextLength?: number
 }
 
 /** Options of every command that speaks. */
 export interface VoiceFlags extends ModelFlags {
-  voice?: string
   speed?: number
   emotion?: string
   seed?: number
@@ -26,7 +37,7 @@ export interface ReadingFlags extends VoiceFlags {
 }
 
 /** Options of every command that answers. */
-export interface ReplyFlags extends VoiceFlags {
+export interface ReplyFlags extends ReadingFlags, LmFlags {
   temperature?: number
   topP?: number
   topK?: number
@@ -54,8 +65,8 @@ export function addVoiceFlags(command: Command): Command {
   return addModelFlags(
     command
       .option(
-        '--voice <name>',
-        'one of the model’s voices, which `moss-speech info` lists (default: by the language spoken)',
+        '--voice <name or file>',
+        'one of the model’s voices, which `moss-speech info` lists (default: by the language spoken); or a voice file',
       )
       .addOption(option('--speed <factor>', '0.5-2; 2 is twice as fast (default: 1)'))
       .option('--emotion <name>', '`moss-speech info` lists them (default: neutral)')
@@ -79,8 +90,12 @@ export function addReadingFlags(command: Command): Command {
 }
 
 export function addReplyFlags(command: Command): Command {
-  return addVoiceFlags(
+  return addReadingFlags(
     command
+      .option('--lm <file>', 'a language model that answers in writing, Qwen3 or Llama, in place of --model')
+      .option('--system <text>', 'with --lm: what the model is told before (default: what its own template says)')
+      .option('--thinking', 'with --lm: let a model that reasons in writing do so before it answers')
+      .addOption(option('--context-length <n>', 'rows of the context (default: the model’s, with --lm at most 4096)'))
       .addOption(option('--temperature <t>', 'randomness, 0-2; 0 takes the likeliest (default: the model’s)'))
       .addOption(option('--top-p <p>', 'draw from the likeliest that make up p, above 0 to 1 (default: the model’s)'))
       .addOption(option('--top-k <k>', 'draw from the k likeliest; 0 is off (default: the model’s)'))
@@ -94,19 +109,28 @@ export function given<T extends object>(options: T): { [K in keyof T]: NonNullab
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }
 
-export function speakOptions({ voice, speed, emotion, seed }: VoiceFlags): SpeakOptions {
-  return given({ voice, speed, emotion, seed })
+/** Of a voice file, `speaker` is the voice. */
+export function speakOptions(flags: ReadingFlags): SpeakOptions {
+  const { speed, emotion, seed, noiseScale, noiseW, lengthScale, phonemizer, speaker } = flags
+  if (!isVoiceFile(flags.voice) && speaker !== undefined) {
+    throw new UsageError('--speaker is for voice files (--voice FILE.gguf); --voice names a voice of the model')
+  }
+  const voice = isVoiceFile(flags.voice) ? speaker : flags.voice
+  return given({ voice, speed, emotion, seed, noiseScale, noiseW, lengthScale, phonemizer }) as SpeakOptions
 }
 
-/** A voice file is a model of its own; `speaker` is a voice in it. */
-export function readingOptions({ noiseScale, noiseW, lengthScale, phonemizer, ...flags }: ReadingFlags): SpeakOptions {
-  const voice = isVoiceFile(flags.voice) ? flags.speaker : flags.voice
-  return given({ ...speakOptions(flags), voice, noiseScale, noiseW, lengthScale, phonemizer }) as SpeakOptions
+/** `--voice` names a voice in the model, or a file; `nano` is the file that comes with the package. */
+function isVoiceFile(voice: string | undefined): voice is string {
+  return voice !== undefined && (voice === 'nano' || voice.endsWith('.gguf') || existsSync(voice))
 }
 
-/** `--voice` names a voice in the model, or a file. */
-export function isVoiceFile(voice: string | undefined): voice is string {
-  return voice !== undefined && (voice.endsWith('.gguf') || existsSync(voice))
+/** What `loadModel` is to load. */
+export function sourceOf({ model, encoder, lm, voice }: ModelFlags): string | ModelParts | undefined {
+  const parts: ModelParts = given({ encoder, lm, voice: isVoiceFile(voice) ? voice : undefined })
+  const names = Object.keys(parts)
+  if (names.length === 0) return model
+  if (model === undefined) return parts
+  throw new UsageError(`--model is a whole model; leave it out, or --${names.join(' and --')}`)
 }
 
 export function generateOptions(flags: ReplyFlags): GenerateOptions {

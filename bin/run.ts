@@ -1,5 +1,5 @@
 import { loadModel, type Model, type Session } from '../lib/index.js'
-import { given, type ModelFlags } from './options.js'
+import { given, sourceOf, type LmFlags } from './options.js'
 import { progress } from './progress.js'
 
 /** What a command works with. */
@@ -8,14 +8,6 @@ export interface Run {
   session: Session
   /** Aborts at Ctrl-C. */
   signal: AbortSignal
-}
-
-/** Options of a command that may run an imported language model instead of a bundle. */
-export interface LmFlags {
-  lm?: string
-  contextLength?: number
-  system?: string
-  thinking?: boolean
 }
 
 /** Runs a command whose `signal` aborts at Ctrl-C. A second Ctrl-C ends the process at once. */
@@ -36,13 +28,13 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
 
 /** Loads the model, runs the command, and frees everything, also when Ctrl-C stops it. */
 export async function withSession(
-  flags: ModelFlags & LmFlags & { seed?: number },
+  flags: LmFlags & { seed?: number },
   work: (run: Run) => Promise<void>,
 ): Promise<void> {
   await interruptible(async signal => {
     progress('loading the model')
     const { threads, contextLength, seed, system, thinking } = flags
-    const model = await loadModel(flags.lm ?? flags.model, given({ threads, contextLength }))
+    const model = await loadModel(sourceOf(flags), given({ threads, contextLength }))
     try {
       const session = model.createSession(given({ seed, system, thinking }))
       await work({ model, session, signal })

@@ -56,6 +56,10 @@ export interface NativeModelInfo {
   inputSampleRate: number
   /** Of what comes out, Hz; 0 without a decoder or voice. */
   sampleRate: number
+  /** Of the encoder's hidden states: numbers a frame; 0 without an encoder. */
+  featureSize: number
+  /** From one such frame to the next, mostly 0.02; 0 without an encoder. */
+  frameSeconds: number
   /** Of an imported voice: how text becomes its units, JSON (lib/text/voice.ts); else ''. */
   voiceText: string
   /** A Hugging Face tokenizer.json; '' without a language model, and where the file's is llama.cpp's. */
@@ -160,6 +164,8 @@ export interface NativeChunk {
   heard?: NativeHeard
   /** Last chunk, when `transcribe` was set. */
   heardTextIds?: Int32Array
+  /** Of `features`: whole frames of `featureSize`, one after the other. */
+  features?: Float32Array
   /** Last chunk. */
   timings?: NativeTimings
   /** True for the last chunk, which may hold data as well. */
@@ -175,14 +181,14 @@ export interface NativeStream {
 }
 
 /**
- * A conversation. One task at a time: a second one rejects with (`generate`, `speakUnits`: throws) MOSS_SESSION_BUSY until the first has
+ * A conversation. One task at a time: a second one rejects with (what gives a stream: throws) MOSS_SESSION_BUSY until the first has
  * delivered its last chunk, failed or been cancelled.
  */
 export interface NativeSession {
   /** A finished reply stays in the session's context; a cancelled or failed one leaves it as it was. */
   generate(request: NativeRequest): NativeStream
   /**
-   * Speech that the next `encode` or `transcribe` begins with. Long speech is handed over in pieces, since each is copied on the calling
+   * Speech that the next `encode`, `transcribe` or `features` begins with. Long speech is handed over in pieces, since each is copied on the calling
    * thread; `cancel` forgets them.
    */
   append(samples: Float32Array): void
@@ -196,6 +202,10 @@ export interface NativeSession {
     samples: Float32Array,
     options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined },
   ): Promise<NativeHeard & { textIds: Int32Array }>
+  /** The encoder's hidden states of 16 kHz mono, a window at a time. */
+  features(samples: Float32Array): NativeStream
+  /** Takes back the last turn that `generate` finished: the context is what it was before. */
+  undo(): Promise<void>
   /** Stops a running `encode` or `transcribe`: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
   cancel(): void
   /** Units → audio, without the language model; for an imported voice: the ids of one sentence, at most 4096. */

@@ -28,6 +28,11 @@ export class Conversation {
     this.#turns.push({ role: 'user', content: text }, { role: 'assistant', content: reply })
   }
 
+  /** Takes back the last turn. */
+  undo(): void {
+    this.#turns = this.#turns.slice(0, -2)
+  }
+
   forget(): void {
     this.#turns = []
   }

@@ -4,14 +4,29 @@
  * @packageDocumentation
  */
 
-export { loadModel, Model, type ModelInfo } from './model.js'
+export { loadModel, Model } from './model.js'
+export type { ModelInfo } from './part.js'
 export type { CtcText, NativeComponent as ModelComponent, NativeTimings as Timings } from './binding.js'
 export { Session } from './session.js'
-export type { Heard, HeardUnit, HeardWord, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
+export type {
+  Features,
+  Heard,
+  HeardUnit,
+  HeardWord,
+  Mode,
+  Prompt,
+  Reply,
+  ReplyChunk,
+  SessionInfo,
+  Spoken,
+  Transcript,
+} from './turn.js'
 export { ReplyStream } from './reply.js'
 export type {
+  FeaturesOptions,
   GenerateOptions,
   LoadOptions,
+  ModelParts,
   SessionOptions,
   SpeakOptions,
   TranscribeOptions,

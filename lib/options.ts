@@ -18,7 +18,10 @@ export interface GenerateOptions extends SpeakOptions {
   maxTokens?: number
   /** The longest reply in seconds, above 0 to 600; what is longer is cut there. Default 60. */
   maxSeconds?: number
-  /** For spoken input: also write down what was heard (`reply.heard.text`), at the cost of a second short reply. Default false. */
+  /**
+   * For spoken input: also write down what was heard (`reply.heard.text`), at the cost of a second short reply. Default false. A composed
+   * model always does.
+   */
   transcribe?: boolean
 }
 
@@ -65,14 +68,30 @@ export interface TranscribeOptions {
   signal?: AbortSignal
 }
 
+/** Options of {@link Session.features}. */
+export interface FeaturesOptions {
+  /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
+  signal?: AbortSignal
+}
+
+/** What a model is composed of: the files of its parts, or `nano` for the bundle that comes with the package. One at least. */
+export interface ModelParts {
+  /** Hears: an encoder whose CTC head writes letters, or a bundle. */
+  encoder?: string | URL
+  /** Answers in writing: a Qwen3 or Llama language model, or a bundle. */
+  lm?: string | URL
+  /** Speaks: a Piper or MMS voice, or a bundle. */
+  voice?: string | URL
+}
+
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
   /**
-   * Rows of a session's context, 16 to `model.info().maxNCtx`; its memory grows as it is used. Default: the model's, and 4096 at most
+   * Rows of the language model's context in a session, 16 to `model.info().maxNCtx`; its memory grows as it is used. Default: the model's, and 4096 at most
    * for an imported language model.
    */
   contextLength?: number
-  /** Threads a computation uses, 1–256. Default: half of the logical CPUs, 8 at most. */
+  /** Threads a computation uses, 1–256; in a composed model each part, of which two may work at a time. Default: half of the logical CPUs, 8 at most. */
   threads?: number
 }
 

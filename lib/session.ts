@@ -1,31 +1,15 @@
-import { setImmediate as nextTick } from 'node:timers/promises'
-import { toSamples, type Speech } from './audio.js'
-import { concat } from './audio/concat.js'
-import type { TextCodec } from './codec.js'
-import type { Conversation } from './conversation.js'
-import type { CtcText, NativeHeard, NativeSession, NativeSpeaking, NativeTimings } from './binding.js'
-import {
-  abortedBy,
-  DisposedError,
-  InvalidArgumentError,
-  SessionBusyError,
-  toMossError,
-  UnsupportedError,
-} from './errors.js'
-import type { ModelInfo } from './model.js'
+import type { Speech } from './audio.js'
+import { missing, type Answering, type Engine, type Speaking } from './engine.js'
+import { DisposedError, InvalidArgumentError, SessionBusyError, toMossError, UnsupportedError } from './errors.js'
 import * as check from './options.js'
-import type { GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
+import type { FeaturesOptions, GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
+import type { ModelInfo } from './part.js'
 import { ReplyStream, type Producer } from './reply.js'
-import { ctcWords, type CtcUnit } from './text/ctc.js'
-import { unitsToPinyin } from './text/pinyin.js'
-import { chunksOf, TextBuilder, untilAborted, watching } from './streaming.js'
-import { languageOf } from './text/units.js'
-import type { Heard, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
-import { textThread } from './worker/offload.js'
+import { untilAborted } from './streaming.js'
+import type { Phonemizer } from './text/voice.js'
+import type { Features, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
 
 const LONGEST_TEXT = 100_000
-/** Samples that are copied at once: a millisecond or so. */
-const HANDED_OVER = 1 << 20
 const VOICE_OPTIONS = ['noiseW', 'lengthScale', 'phonemizer'] as const
 const SPEAK_OPTIONS = ['voice', 'speed', 'emotion', 'noiseScale', ...VOICE_OPTIONS, 'seed', 'signal'] as const
 const GENERATE_OPTIONS = [
@@ -46,30 +30,25 @@ const PHONEMIZERS = ['auto', 'builtin', 'espeak-ng'] as const
  * {@link SessionBusyError}. Sessions of one model run side by side.
  */
 export class Session {
-  readonly #native: NativeSession
+  readonly #engine: Engine
   readonly #info: ModelInfo
-  readonly #codec: TextCodec | undefined
-  readonly #conversation: Conversation | undefined
-  readonly #voiceText: string
+  readonly #importedVoice: boolean
   readonly #onDispose: () => void
   #running: { ended: Promise<void>; stream: ReplyStream<unknown, unknown> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
   /** @internal */
-  constructor(
-    native: NativeSession,
-    info: ModelInfo,
-    codec: TextCodec | undefined,
-    conversation: Conversation | undefined,
-    voiceText: string,
-    onDispose: () => void,
-  ) {
-    this.#native = native
+  constructor(engine: Engine, info: ModelInfo, importedVoice: boolean, onDispose: () => void) {
+    this.#engine = engine
     this.#info = info
-    this.#codec = codec
-    this.#conversation = conversation
-    this.#voiceText = voiceText
+    this.#importedVoice = importedVoice
     this.#onDispose = onDispose
+  }
+
+  /** Which way the session's replies take, what it can do, and how full its context is. */
+  info(): SessionInfo {
+    const { path, modes, length } = this.#engine
+    return { path, modes, length, nCtx: this.#info.nCtx }
   }
 
   /**
@@ -80,14 +59,15 @@ export class Session {
    *
    * @throws {@link InvalidArgumentError} at once; the rest by the loop or `result()`: {@link AudioFormatError}, {@link AudioLengthError},
    * {@link FileError}, {@link PromptTooLongError} (`reset()` helps), {@link SessionBusyError}, {@link DisposedError},
-   * {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}
+   * {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}; of a composed model also {@link InvalidArgumentError}, where
+   * no words were heard in the speech
    */
   generate(prompt: Prompt, options?: GenerateOptions): ReplyStream<ReplyChunk, Reply> {
     const o = check.checkOptions<GenerateOptions>('options', options, GENERATE_OPTIONS)
-    const { speech, text } = checkPrompt(prompt)
+    const checked = checkPrompt(prompt)
     const output =
       OUTPUTS[check.checkName('output', o.output, OUTPUTS) ?? -1] ?? (this.#info.sampleRate > 0 ? 'both' : 'text')
-    const request = {
+    const answering: Answering = {
       ...this.#checkSpeaking(o),
       output,
       temperature: check.checkNumber('temperature', o.temperature, 0, 2),
@@ -97,38 +77,9 @@ export class Session {
       maxSeconds: check.checkNumber('maxSeconds', o.maxSeconds, 0, 600, true),
       transcribe: check.checkBoolean('transcribe', o.transcribe),
     }
-    if (output !== 'text') this.#needDecoder()
-    if (speech !== undefined) this.#needEncoder()
-    return this.#stream(signal => this.#reply({ speech, text }, request, signal), check.checkSignal(o.signal))
-  }
-
-  async *#reply(
-    { speech, text }: { speech: Speech | undefined; text: string | undefined },
-    request: Omit<Parameters<NativeSession['generate']>[0], 'samples' | 'textIds'>,
-    signal: AbortSignal,
-  ): AsyncGenerator<ReplyChunk, Reply, void> {
-    const samples = speech === undefined ? undefined : await toSamples(speech, this.#info.maxInputSeconds, signal)
-    const written = text === undefined ? {} : await this.#read(text)
-    const builder = new TextBuilder(this.#codec)
-    const audio: Float32Array[] = []
-    const units: string[] = []
-    let heard: Heard | undefined
-    let timings: NativeTimings | undefined
-    for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
-      const chunk: ReplyChunk = {}
-      if (native.heard) chunk.heard = heard = this.#toHeard(native.heard)
-      if (native.heardTextIds && this.#codec && heard) heard.text = await this.#codec.decode(native.heardTextIds)
-      if (native.audio) audio.push((chunk.audio = native.audio))
-      if (native.units) units.push(...(chunk.units = this.#unitsOf(native.units)))
-      const fresh = await builder.add(native.textIds, native.done)
-      if (fresh) chunk.text = fresh
-      timings = native.timings ?? timings
-      if (Object.keys(chunk).length > 0) yield chunk
-    }
-    if (!timings) throw new Error('the addon ended the reply without timings')
-    const spoken = this.#toSpoken(audio, units, builder.text)
-    if (text !== undefined) this.#conversation?.remember(text, builder.text)
-    return { ...spoken, ...(heard && { heard }), timings }
+    if (output !== 'text') this.#needVoice()
+    if (checked.speech !== undefined) this.#needEncoder()
+    return this.#stream(signal => this.#engine.generate(checked, answering, signal), check.checkSignal(o.signal))
   }
 
   /**
@@ -140,29 +91,30 @@ export class Session {
   async transcribe(speech: Speech, options?: TranscribeOptions): Promise<Transcript> {
     const o = check.checkOptions<TranscribeOptions>('options', options, ['temperature', 'signal', 'onProgress'])
     const temperature = check.checkNumber('temperature', o.temperature, 0, 2) ?? 0
-    const signal = check.checkSignal(o.signal)
     const onProgress = check.checkFunction('onProgress', o.onProgress)
-    const toTranscript = this.#textOf()
+    return this.#hear(o.signal, signal => this.#engine.transcribe(speech, { temperature, onProgress }, signal))
+  }
+
+  /**
+   * The encoder's hidden states of speech, which transformers calls `last_hidden_state`: for classifiers, search and other heads of your
+   * own. Imported encoders need no CTC head for it; they hear hours, in overlapping windows. The conversation is not changed.
+   *
+   *     const { data, frames, size } = await session.features('talk.mp3') // frame i: data.subarray(i * size, (i + 1) * size)
+   *
+   * @throws as {@link generate}, by rejecting.
+   */
+  async features(speech: Speech, options?: FeaturesOptions): Promise<Features> {
+    const o = check.checkOptions<FeaturesOptions>('options', options, ['signal'])
+    return this.#hear(o.signal, signal => this.#engine.features(speech, signal))
+  }
+
+  async #hear<T>(given: unknown, work: (signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
+    const signal = check.checkSignal(given)
     this.#needEncoder()
-    const cancel = (): void => this.#native.cancel()
-    const transcript = this.#exclusive(async (): Promise<Transcript> => {
-      const samples = await toSamples(speech, this.#info.maxInputSeconds, signal)
-      if (signal?.aborted) throw abortedBy(signal)
-      signal?.addEventListener('abort', cancel, { once: true })
-      try {
-        const total = samples.length / this.#info.inputSampleRate
-        const last = await this.#handOver(samples, signal)
-        const heard = await watching(
-          this.#native.transcribe(last, { temperature }),
-          () => this.#native.heardSeconds,
-          seconds => onProgress?.({ seconds, total }),
-        )
-        return await toTranscript(heard)
-      } finally {
-        signal?.removeEventListener('abort', cancel)
-      }
-    })
-    return untilAborted(transcript, signal)
+    return untilAborted(
+      this.#exclusive(() => work(signal)),
+      signal,
+    )
   }
 
   /**
@@ -175,61 +127,20 @@ export class Session {
     const o = check.checkOptions<SpeakOptions>('options', options, SPEAK_OPTIONS)
     const checked = check.checkText('text', text, LONGEST_TEXT)
     const speaking = this.#checkSpeaking(o)
-    const phonemizer = this.#checkPhonemizer(o.phonemizer)
-    this.#needDecoder()
-    return this.#stream(signal => this.#speak(checked, speaking, phonemizer, signal), check.checkSignal(o.signal))
-  }
-
-  async *#speak(
-    text: string,
-    speaking: NativeSpeaking,
-    phonemizer: (typeof PHONEMIZERS)[number],
-    signal: AbortSignal,
-  ): AsyncGenerator<ReplyChunk, Spoken, void> {
-    const audio: Float32Array[] = []
-    const units: string[] = []
-    for (const sentence of await this.#sentencesOf(text, phonemizer, signal)) {
-      let begun = false
-      for await (const native of chunksOf(() => this.#native.speakUnits(sentence.ids, speaking), signal)) {
-        const chunk: ReplyChunk = begun ? {} : { text: sentence.text }
-        if (native.audio) audio.push((chunk.audio = native.audio))
-        // An imported voice's ids are not its symbols: there are others between.
-        const fresh = sentence.symbols
-          ? begun
-            ? undefined
-            : sentence.symbols
-          : native.units && this.#unitsOf(native.units)
-        if (fresh) units.push(...(chunk.units = fresh))
-        if (Object.keys(chunk).length > 0) yield chunk
-        begun = true
-      }
-    }
-    const voice = this.#info.voices[speaking.voice ?? this.#info.defaultVoices.en]
-    return { ...this.#toSpoken(audio, units, text), ...(this.#voiceText && voice && { language: voice.language }) }
-  }
-
-  /** What is spoken at once: ids for the decoder, or for an imported voice with its symbols. */
-  async #sentencesOf(
-    text: string,
-    phonemizer: (typeof PHONEMIZERS)[number],
-    signal: AbortSignal,
-  ): Promise<{ text: string; ids: Int32Array; symbols?: string[] }[]> {
-    if (this.#voiceText) return textThread.run('textToVoice', { text, voice: this.#voiceText, phonemizer }, { signal })
-    const sentences = await textThread.run('textToUnits', { text }, { signal })
-    return sentences.map(sentence => ({ text: sentence.text, ids: this.#idsOf(sentence.units) }))
+    this.#needVoice()
+    return this.#stream(signal => this.#engine.speak(checked, speaking, signal), check.checkSignal(o.signal))
   }
 
   /** Rows of the model's context that the conversation takes so far, of `model.info().nCtx`. */
   get length(): number {
-    return this.#native.length
+    return this.#engine.length
   }
 
   /** Forgets the conversation. @throws {@link SessionBusyError}, {@link DisposedError} */
   reset(): void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
     if (this.#running) throw new SessionBusyError('the session is at work; wait for it or stop it before reset()')
-    this.#native.reset()
-    this.#conversation?.forget()
+    this.#engine.reset()
   }
 
   /** Stops what runs and frees the session's memory. Idempotent. */
@@ -242,7 +153,7 @@ export class Session {
   }
 
   async #dispose(): Promise<void> {
-    this.#native.dispose()
+    this.#engine.dispose()
     const running = this.#running
     await running?.stream?.stop(new DisposedError('the session was disposed'))
     await running?.ended
@@ -281,15 +192,15 @@ export class Session {
 
   /** A stream that takes the session when it starts. */
   #stream<C, R>(produce: Producer<C, R>, signal: AbortSignal | undefined): ReplyStream<C, R> {
-    const running: Producer<C, R> = s => this.#during(stream, produce(s))
+    const running: Producer<C, R> = s => this.#during(stream, () => produce(s))
     const stream = new ReplyStream(running, signal)
     return stream
   }
 
-  async *#during<C, R>(stream: ReplyStream<C, R>, task: AsyncGenerator<C, R, void>): AsyncGenerator<C, R, void> {
+  async *#during<C, R>(stream: ReplyStream<C, R>, task: () => AsyncGenerator<C, R, void>): AsyncGenerator<C, R, void> {
     const end = this.#begin(stream)
     try {
-      return yield* task
+      return yield* task()
     } catch (thrown) {
       throw this.#explain(thrown)
     } finally {
@@ -297,8 +208,8 @@ export class Session {
     }
   }
 
-  #checkSpeaking(o: SpeakOptions): NativeSpeaking {
-    const foreign = this.#voiceText ? undefined : VOICE_OPTIONS.find(option => o[option] !== undefined)
+  #checkSpeaking(o: SpeakOptions): Speaking {
+    const foreign = this.#importedVoice ? undefined : VOICE_OPTIONS.find(option => o[option] !== undefined)
     if (foreign) throw new UnsupportedError(`${foreign} is an option of imported voices only`, { option: foreign })
     const voices = this.#info.voices.map(voice => voice.name)
     return {
@@ -309,112 +220,26 @@ export class Session {
       noiseScale: check.checkNumber('noiseScale', o.noiseScale, 0, 2),
       noiseW: check.checkNumber('noiseW', o.noiseW, 0, 2),
       lengthScale: check.checkNumber('lengthScale', o.lengthScale, 0.1, 10),
+      phonemizer: checkPhonemizer(o.phonemizer),
     }
   }
 
-  #checkPhonemizer(value: unknown): (typeof PHONEMIZERS)[number] {
-    const preset = process.env.MOSS_SPEECH_PHONEMIZER
-    const chosen = value ?? (preset === '' ? undefined : preset)
-    return PHONEMIZERS[check.checkName('phonemizer', chosen, PHONEMIZERS) ?? 0] ?? 'auto'
-  }
-
-  #needDecoder(): void {
-    if (this.#info.sampleRate === 0)
-      throw new UnsupportedError('this model has no decoder: it cannot speak', { component: 'decoder' })
+  #needVoice(): void {
+    if (this.#info.sampleRate === 0) throw missing('voice')
   }
 
   #needEncoder(): void {
-    if (this.#info.inputSampleRate === 0)
-      throw new UnsupportedError('this model has no encoder: it cannot hear', { component: 'encoder' })
-  }
-
-  #needCodec(): TextCodec {
-    if (!this.#codec)
-      throw new UnsupportedError('this model has no language model: it has no text', { component: 'lm' })
-    return this.#codec
-  }
-
-  /** What the language model reads of the user's text. */
-  async #read(text: string): Promise<{ textIds: Int32Array; stopIds?: Int32Array }> {
-    if (this.#conversation) return this.#conversation.ask(text)
-    const ids = await this.#needCodec().encode(text)
-    if (ids.length === 0)
-      throw new InvalidArgumentError('the text holds nothing but control tokens', { option: 'text' })
-    return { textIds: ids }
-  }
-
-  #unitsOf(ids: Int32Array): string[] {
-    return Array.from(ids, id => this.#info.units[id] ?? '').filter(unit => unit !== '')
-  }
-
-  #idsOf(units: string): Int32Array {
-    return Int32Array.from(units, unit => {
-      const id = this.#info.units.indexOf(unit)
-      if (id < 0) throw new UnsupportedError(`this model's units lack ${JSON.stringify(unit)}`, { unit })
-      return id
-    })
-  }
-
-  #heardUnits({ units: ids, starts, ends }: NativeHeard): CtcUnit[] {
-    return Array.from(ids, (id, i) => ({
-      id,
-      unit: this.#info.units[id] ?? '',
-      start: roundTime(starts[i]),
-      end: roundTime(ends[i]),
-    }))
-  }
-
-  /** Hands over all but the last samples, and returns these: copying hours at once would hold up the event loop. */
-  async #handOver(samples: Float32Array, signal: AbortSignal | undefined): Promise<Float32Array> {
-    let start = 0
-    for (; samples.length - start > HANDED_OVER; start += HANDED_OVER) {
-      this.#native.append(samples.subarray(start, start + HANDED_OVER))
-      await nextTick()
-      if (signal?.aborted) throw abortedBy(signal)
-    }
-    return samples.subarray(start)
-  }
-
-  /** How what was heard becomes text. */
-  #textOf(): (heard: NativeHeard & { textIds: Int32Array }) => Promise<Transcript> | Transcript {
-    const codec = this.#codec
-    const { ctc } = this.#info
-    if (codec) return async heard => ({ text: await codec.decode(heard.textIds), ...this.#toHeard(heard) })
-    if (ctc) return heard => this.#toWords(heard, ctc)
-    throw new UnsupportedError('this model has no language model, and its units are no letters: it has no text', {
-      component: 'lm',
-    })
-  }
-
-  #toWords(heard: NativeHeard, ctc: CtcText): Transcript {
-    const units = this.#heardUnits(heard)
-    const words = ctcWords(units, ctc)
-    return { text: words.map(w => w.word).join(' '), words, units: units.map(({ id: _, ...unit }) => unit) }
-  }
-
-  #toHeard(heard: NativeHeard): Heard {
-    const units = this.#heardUnits(heard).map(({ id: _, ...unit }) => unit)
-    const symbols = units.map(u => u.unit)
-    const language = languageOf(symbols)
-    const pinyin = language === 'zh' ? unitsToPinyin(symbols.join('')) : ''
-    return { language, units, ...(pinyin && { pinyin }) }
-  }
-
-  #toSpoken(chunks: readonly Float32Array[], units: string[], text: string): Omit<Reply, 'heard' | 'timings'> {
-    const audio = concat(chunks)
-    const { sampleRate } = this.#info
-    const seconds = sampleRate > 0 ? audio.length / sampleRate : 0
-    const language = units.length > 0 ? languageOf(units) : /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
-    return { audio, sampleRate, seconds, text, units, language }
+    if (this.#info.inputSampleRate === 0) throw missing('encoder')
   }
 }
 
-/** Milliseconds are exact enough, and print well. */
-function roundTime(seconds: number | undefined): number {
-  return Math.round((seconds ?? 0) * 1000) / 1000
+function checkPhonemizer(value: unknown): Phonemizer {
+  const preset = process.env.MOSS_SPEECH_PHONEMIZER
+  const chosen = value ?? (preset === '' ? undefined : preset)
+  return PHONEMIZERS[check.checkName('phonemizer', chosen, PHONEMIZERS) ?? 0] ?? 'auto'
 }
 
-function checkPrompt(prompt: unknown): { speech: Speech | undefined; text: string | undefined } {
+function checkPrompt(prompt: unknown): Prompt {
   const { speech, text } = (typeof prompt === 'object' && prompt !== null ? prompt : {}) as {
     speech?: Speech
     text?: unknown
@@ -422,5 +247,5 @@ function checkPrompt(prompt: unknown): { speech: Speech | undefined; text: strin
   if ((speech === undefined) === (text === undefined)) {
     throw new InvalidArgumentError('the prompt must be { speech } or { text }, one of the two', { option: 'prompt' })
   }
-  return { speech, text: text === undefined ? undefined : check.checkText('text', text, LONGEST_TEXT) }
+  return speech === undefined ? { text: check.checkText('text', text, LONGEST_TEXT) } : { speech }
 }

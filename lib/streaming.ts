@@ -59,6 +59,27 @@ export async function* chunksOf(
   }
 }
 
+/** What a generator gives; `done` gets what it returns. */
+export async function* finishing<C, R>(
+  generator: AsyncGenerator<C, R, void>,
+  done: (result: R) => void,
+): AsyncGenerator<C, void, void> {
+  done(yield* generator)
+}
+
+/** What a generator gives; `waited` is told how many milliseconds each of it was waited for. */
+export async function* measured<C>(
+  chunks: AsyncIterable<C>,
+  waited: (ms: number) => void,
+): AsyncGenerator<C, void, void> {
+  let asked = performance.now()
+  for await (const chunk of chunks) {
+    waited(performance.now() - asked)
+    yield chunk
+    asked = performance.now()
+  }
+}
+
 /** The promise, or the signal's error as soon as it aborts. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise

@@ -15,13 +15,15 @@ export interface HeardUnit {
 
 /** The phonetic transcript of speech, by the encoder. */
 export interface Heard {
-  /** What was said, in writing, where that was asked for: by the language model. */
+  /** What was said, in writing: by the language model where that was asked for; always where the encoder's units are letters. */
   text?: string
   /** Mandarin where tones were heard. Not known where the units are letters. */
   language?: 'en' | 'zh'
   units: HeardUnit[]
   /** Mandarin only: syllables with tone digits, `ni3 hao3`; neutral is 5. */
   pinyin?: string
+  /** Where the text comes from an encoder whose units are letters. */
+  words?: HeardWord[]
 }
 
 /** A word that was heard, and when. */
@@ -35,8 +37,36 @@ export interface HeardWord {
 /** What {@link Session.transcribe} returns. */
 export interface Transcript extends Heard {
   text: string
-  /** Where the text comes from an encoder whose units are letters. */
-  words?: HeardWord[]
+}
+
+/** What {@link Session.features} returns. */
+export interface Features {
+  /** Frame after frame: [frames, size]. */
+  data: Float32Array
+  frames: number
+  /** Numbers a frame: the encoder's hidden size. */
+  size: number
+  /** From one frame to the next; 0.02 in all published encoders. */
+  frameSeconds: number
+}
+
+/** What goes into a reply and what comes out. */
+export type Mode = `${'speech' | 'text'}-to-${'speech' | 'text'}`
+
+/** What {@link Session.info} returns. */
+export interface SessionInfo {
+  /**
+   * How the session comes from what it hears to what it says. `end-to-end`: one language model hears and speaks, no text in between (nano);
+   * `cascade`: speech becomes text, the text is answered in writing, the answer is read aloud ({@link ModelParts}). An imported file alone
+   * is named by what it is: `encoder`, `lm` or `voice`.
+   */
+  path: 'end-to-end' | 'cascade' | 'encoder' | 'lm' | 'voice'
+  /** What {@link Session.generate} can do; none without a language model. */
+  modes: readonly Mode[]
+  /** Rows of the context that the conversation takes so far. */
+  length: number
+  /** Rows of the context; 0 without a language model. */
+  nCtx: number
 }
 
 /** A piece of a reply. */
@@ -63,7 +93,8 @@ export interface Reply {
   text: string
   /** The units that were spoken. */
   units: string[]
-  language: 'en' | 'zh'
+  /** BCP 47: `en` or `zh`; of an imported voice, its own. */
+  language: string
   /** For spoken input. */
   heard?: Heard
   /** How long the parts of the turn took. */
@@ -71,7 +102,4 @@ export interface Reply {
 }
 
 /** What {@link Session.speak} makes. */
-export type Spoken = Omit<Reply, 'heard' | 'timings' | 'language'> & {
-  /** BCP 47. */
-  language: string
-}
+export type Spoken = Omit<Reply, 'heard' | 'timings'>

@@ -79,7 +79,8 @@ t.test('a model says what it is', async t => {
 })
 
 t.test('a spoken turn', async t => {
-  const session = (await load()).createSession({ seed: 1 })
+  const model = await load()
+  const session = model.createSession({ seed: 1 })
   const stream = session.generate(request())
   const chunks = await readAll(stream)
   t.ok(chunks[0]!.heard)
@@ -99,6 +100,19 @@ t.test('a spoken turn', async t => {
     spoken.flatMap(c => [...(c.units ?? [])]),
     [30, 6, 20, 40],
   )
+  const hidden = await readAll(session.features(hum(1)))
+  const { featureSize, frameSeconds } = model.info()
+  t.equal(frameSeconds, 0.02)
+  const frames = hidden.reduce((sum, c) => sum + (c.features?.length ?? 0), 0) / featureSize
+  t.ok(Number.isInteger(frames) && frames >= 50, `${frames} frames of a second`)
+
+  const { length } = session
+  await readAll(session.generate(request()))
+  t.ok(session.length > length)
+  await session.undo()
+  t.equal(session.length, length, 'the last turn is taken back')
+  await session.undo()
+  t.equal(session.length, length, 'and no more than that')
   session.reset()
   t.equal(session.length, 0)
   session.dispose()

@@ -74,9 +74,11 @@ t.test('chat', async t => {
   const { code, stdout, stderr } = await run(['chat', question, '-o', out, '--json', ...MODEL, ...SHORT])
   t.equal(code, 0, stderr)
   t.equal(stderr, '', 'no progress where nobody looks')
-  const { turns, ...rest } = JSON.parse(stdout.toString()) as {
+  const { path, turns, ...rest } = JSON.parse(stdout.toString()) as {
+    path: string
     turns: { heard: object; reply: { seconds: number }; timings: object }[]
   }
+  t.equal(path, 'end-to-end')
   t.same(rest, {}, 'one object with the turns')
   t.equal(turns.length, 1)
   t.match(turns[0], {

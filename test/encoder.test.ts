@@ -6,6 +6,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { openGguf } from '../dist/lib/convert/gguf.js'
 import { convertSource } from '../dist/lib/convert/index.js'
 import type { WeightType } from '../dist/lib/convert/weight-types.js'
 import {
@@ -13,11 +14,13 @@ import {
   loadModel,
   type Model,
   type MossSpeechError,
+  type Session,
   type Transcript,
   type TranscribeProgress,
 } from '../dist/lib/index.js'
-import { CLI, root } from './helpers/model.js'
+import { CLI, root, TINY } from './helpers/model.js'
 import { renameTensors } from './helpers/safetensors.js'
+import { say, type Said } from './helpers/tones.js'
 
 const GOLDEN = resolve(root, 'test', 'golden', 'wav2vec2')
 const TONES = resolve(root, 'test', 'golden', 'tones')
@@ -46,6 +49,20 @@ async function withModel(path: string, work: (model: Model) => Promise<void>): P
   } finally {
     await model.dispose()
   }
+}
+
+/** What transformers computed of the same samples (make_wav2vec2.py): the body's last_hidden_state. */
+async function checkFeatures(test: Pick<typeof t, 'same' | 'ok'>, session: Session, name: string): Promise<void> {
+  const golden = openGguf(join(GOLDEN, `${name}.golden.gguf`))
+  const [samples, hidden] = ['input.samples', 'encoder.hidden'].map(tensor => golden.tensors.get(tensor))
+  const { data, frames, size, frameSeconds } = await session.features((await samples?.read()) ?? new Float32Array())
+  test.same([frames, size, frameSeconds], [...(hidden?.shape ?? []), 0.02])
+  const expected = (await hidden?.read()) ?? new Float32Array()
+  golden.close()
+  const range = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+  const error = expected.reduce((most, x, i) => Math.max(most, Math.abs(x - (data[i] ?? NaN))), 0)
+  // The order of F32 sums differs, as in test/native/wav2vec2_test.cpp.
+  test.ok(error <= 1e-4 * range, `${name}: off by ${error} of ${range}`)
 }
 
 t.test('every kind of checkpoint', async t => {
@@ -81,14 +98,56 @@ t.test('an encoder without a head', async t => {
   await renameTensors(join(GOLDEN, 'base', 'model.safetensors'), join(bare, 'model.safetensors'), name =>
     name.startsWith('lm_head') ? '' : name.replace('wav2vec2.', ''),
   )
-  await withModel(await convert(bare, 'bare.gguf'), async model => {
+  const file = await convert(bare, 'bare.gguf')
+  await withModel(file, async model => {
     t.same(model.info().units, [])
     t.same(
       model.info().components.map(c => c.name),
       ['frontend', 'encoder'],
     )
-    await t.rejects(model.createSession().transcribe(new Float32Array(RATE)), { code: 'MOSS_UNSUPPORTED' })
+    const session = model.createSession()
+    t.match(session.info(), { path: 'encoder', modes: { length: 0 } })
+    await t.rejects(session.transcribe(new Float32Array(RATE)), {
+      code: 'MOSS_UNSUPPORTED',
+      message: /no CTC head.*session\.features/,
+    })
+    await checkFeatures(t, session, 'base')
   })
+  const lm = resolve(root, 'test', 'golden', 'lm-qwen3.gguf')
+  await t.rejects(loadModel({ encoder: file, lm }), { code: 'MOSS_UNSUPPORTED', message: /writes nothing down/ })
+})
+
+t.test('features', async t => {
+  for (const name of ['base', 'large', 'hubert', 'data2vec']) {
+    await withModel(join(GOLDEN, `${name}.gguf`), model => checkFeatures(t, model.createSession(), name))
+  }
+  await withModel(join(GOLDEN, 'large.gguf'), async model => {
+    const session = model.createSession()
+    const { samples } = say(65, 4) // three windows
+    const [part, whole] = [await session.features(samples.subarray(0, 10 * RATE)), await session.features(samples)]
+    t.equal(whole.frames, Math.floor((samples.length - 400) / 320) + 1, 'every frame, once')
+    t.equal(whole.data.length, whole.frames * whole.size)
+    t.equal(whole.frameSeconds, model.info().frameSeconds)
+    // The window goes further than the part did: attention sees more. A frame out of its place would differ as any two do.
+    const difference = (shift: number): number => {
+      let sum = 0
+      const count = 400 * whole.size
+      for (let i = 0; i < count; i++)
+        sum += Math.abs((part.data[i] ?? NaN) - (whole.data[i + shift * whole.size] ?? NaN))
+      return sum / count
+    }
+    t.ok(difference(0) < 0.3 * difference(1), `${difference(0).toFixed(3)}, next frame ${difference(1).toFixed(3)}`)
+    const controller = new AbortController()
+    const stopped = session.features(say(600, 4).samples, { signal: controller.signal })
+    setTimeout(() => controller.abort(), 20)
+    await t.rejects(stopped, { code: 'MOSS_ABORTED' })
+  })
+  const [lm, bundle] = await Promise.all([loadModel(resolve(root, 'test', 'golden', 'lm-qwen3.gguf')), loadModel(TINY)])
+  await t.rejects(lm.createSession().features(new Float32Array(RATE)), { code: 'MOSS_UNSUPPORTED' })
+  const features = await bundle.createSession().features(say(1, 1).samples)
+  t.match(features, { size: bundle.info().featureSize, frameSeconds: 0.02 })
+  t.ok(features.frames >= 50)
+  await Promise.all([lm.dispose(), bundle.dispose()])
 })
 
 t.test('what is not imported is named', async t => {
@@ -128,44 +187,6 @@ t.test('what does not fit is named', async t => {
 })
 
 // --- a small encoder that was trained to write down tones: make_tones.py
-
-const LETTERS = 'ABCDEFGH'
-const [TONE, GAP, PAUSE] = [0.12, 0.06, 0.24]
-
-interface Said {
-  samples: Float32Array
-  text: string
-  words: { word: string; start: number; end: number }[]
-}
-
-/** Words of tones for so many seconds, as make_tones.py makes them. */
-function say(seconds: number, seed: number): Said {
-  const samples = new Float32Array(Math.round(seconds * RATE))
-  let state = seed
-  const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
-  for (let i = 0; i < samples.length; i++) samples[i] = 0.004 * (random() - 0.5)
-  const words: Said['words'] = []
-  let time = PAUSE
-  while (time < seconds - 1) {
-    const start = time
-    let word = ''
-    for (let left = 1 + Math.floor(random() * 4); left > 0; left--) {
-      const letter = Math.floor(random() * LETTERS.length)
-      word += LETTERS[letter]
-      const hertz = 320 * 1.35 ** letter
-      const from = Math.round(time * RATE)
-      const count = Math.round(TONE * RATE)
-      for (let i = 0; i < count; i++) {
-        samples[from + i]! +=
-          0.4 * Math.sqrt(Math.sin((Math.PI * i) / count)) * Math.sin((2 * Math.PI * hertz * i) / RATE)
-      }
-      time += TONE + GAP
-    }
-    words.push({ word, start, end: time - GAP })
-    time += PAUSE - GAP
-  }
-  return { samples, text: words.map(w => w.word).join(' '), words }
-}
 
 type Checks = Pick<typeof t, 'equal' | 'same'>
 

@@ -80,6 +80,7 @@ t.test('models that are none', async t => {
 t.test('all four modes', async t => {
   await withSession(async session => {
     const { sampleRate } = { sampleRate: 16_000 }
+    t.match(session.info(), { path: 'end-to-end', modes: { length: 4 }, length: 0, nCtx: 512 })
     for (const prompt of [{ speech: SPEECH }, { text: 'seven' }]) {
       const name = Object.keys(prompt)[0] ?? ''
       const both = await session.generate(prompt, { ...SHORT, output: 'both' }).result()

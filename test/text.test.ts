@@ -3,6 +3,7 @@
 import t from 'tap'
 import { englishWords } from '../dist/lib/text/english-numbers.js'
 import { englishToUnits } from '../dist/lib/text/english.js'
+import { speakable, SpokenText } from '../dist/lib/text/spoken-text.js'
 import { textToUnits } from '../dist/lib/text/frontend.js'
 import { spell } from '../dist/lib/text/lexicon.js'
 import { mandarinNumbers, mandarinToUnits } from '../dist/lib/text/mandarin.js'
@@ -172,4 +173,56 @@ t.test('tokenizer', t => {
   t.throws(() => loadTokenizer(2, '{"model": 3}'), { code: 'MOSS_MODEL_FORMAT' })
   t.throws(() => loadTokenizer(2, 'not JSON'), { code: 'MOSS_MODEL_FORMAT' })
   t.end()
+})
+
+t.test('what a language model writes, as sentences to be spoken', async t => {
+  const sentences = (text: string, size: number): string[] => {
+    const spoken = new SpokenText()
+    const out: string[] = []
+    for (let i = 0; i < text.length; i += size) out.push(...spoken.push(text.slice(i, i + size)))
+    return [...out, ...spoken.end()]
+  }
+  const text = `<think>
+Hm. Three rivers!
+</think>
+## Rivers of **Europe**
+
+Dr. Smith says: "The *Rhine* is 1.5 times longer!" Is it? 🙂 See [the map](https://example.org/a?b=c.d) or https://example.org/?q=1.
+
+1. Rhine
+2. snake_case and \`code\`
+- [x] done 👩‍👩‍👧‍👦
+
+\`\`\`js
+const river = 1. + 2. // not spoken
+\`\`\`
+| Name | Length |
+|------|-------:|
+| 莱茵河 | 3 * 4 |
+***
+> 你好！再见。<b>Bye</b>
+~~~
+unclosed. code`
+  const expected = [
+    'Rivers of Europe',
+    'Dr. Smith says: "The Rhine is 1.5 times longer!"',
+    'Is it?',
+    'See the map or.',
+    '1, Rhine',
+    '2, snake case and code',
+    'done',
+    'Name, Length,',
+    '莱茵河, 3 × 4,',
+    '你好！',
+    '再见。',
+    'Bye',
+  ]
+  for (const size of [1, 2, 7, 1000]) t.same(sentences(text, size), expected, `in pieces of ${size}`)
+  const long = 'so many words, and no end of them '.repeat(30)
+  const parts = sentences(long, 5)
+  t.ok(parts.length > 3 && parts.every(part => part.length <= 240))
+  t.equal(parts.join(' '), long.trim(), 'a sentence without an end is spoken in parts')
+  t.equal(sentences('好'.repeat(500), 3).join(''), '好'.repeat(500))
+  t.same(sentences('...\n---\n🙂🎉\n***\n', 2), [], 'nothing in it is words')
+  t.equal(speakable('Press 1️⃣ — it costs 5 € (a < b).'), 'Press 1 — it costs 5 € (a < b).')
 })

@@ -19,17 +19,22 @@ Examples:
   $ moss-speech chat question.wav -o answer.wav
   $ moss-speech chat first.wav second.wav -o answers.wav      one conversation, a turn a file
   $ moss-speech chat question.mp3 --json                      answers in writing
+  $ moss-speech chat question.wav --encoder wav2vec2.gguf --lm qwen3.gguf --voice joe.gguf -o answer.wav
   $ cat question.wav | moss-speech chat - -o - | aplay
 
 Audio: wav of any common kind, mp3, flac, ogg (Opus, Vorbis). The answers of several turns stand one after the other in the
-output, half a second apart. Without -o the answers are written only.`
+output, half a second apart. Without -o the answers are written only.
+
+nano answers speech end to end. --encoder, --lm and --voice FILE compose a conversation of other parts: what is said is written down, the
+text is answered, the answer is read aloud, a sentence at a time. Any of the three may be nano.`
 
 export function chatCommand(): Command {
   const command = new Command('chat')
     .description('Answer speech: each file is a turn of one conversation.')
     .argument('<audio...>', 'audio files; - is standard input')
     .option('-o, --output <wav>', 'where the spoken answers go; - is standard output')
-    .option('--json', 'print one object: { turns: [{ heard, reply, timings }] }')
+    .option('--encoder <file>', 'with --lm: a speech encoder that writes down what is said (docs/composing.md)')
+    .option('--json', 'print one object: { path, turns: [{ heard, reply, timings }] }')
     .addHelpText('after', EXAMPLES)
   return addReplyFlags(command).action(chat)
 }
@@ -50,7 +55,7 @@ async function chat(inputs: string[], flags: Flags): Promise<void> {
       return output?.seconds ?? 0
     })
     progress()
-    if (flags.json) printJson({ turns })
+    if (flags.json) printJson({ path: run.session.info().path, turns })
     else if (flags.output !== undefined && flags.output !== '-')
       say(`wrote  ${flags.output} (${seconds.toFixed(2)} s)`, flags)
   })
@@ -81,4 +86,4 @@ async function takeTurn(
   return { heard: heardJson(heard), reply: { text, seconds: roundSeconds(seconds) }, timings }
 }
 
-const NOTHING: Heard = { language: 'en', units: [] }
+const NOTHING: Heard = { units: [] }

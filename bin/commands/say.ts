@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { textOf } from '../input.js'
-import { UsageError } from '../failure.js'
-import { addReadingFlags, isVoiceFile, readingOptions, type ReadingFlags } from '../options.js'
+import { addReadingFlags, speakOptions, type ReadingFlags } from '../options.js'
 import { printJson, refuseSharedStdout, say, withOutput } from '../output.js'
 import { progress } from '../progress.js'
 import { withSession } from '../run.js'
@@ -32,16 +31,10 @@ export function sayCommand(): Command {
 
 async function speak(argument: string, flags: Flags): Promise<void> {
   refuseSharedStdout(flags)
-  const file = isVoiceFile(flags.voice) ? flags.voice : undefined
-  if (file !== undefined && flags.model !== undefined) {
-    throw new UsageError('--voice names a file, which speaks alone: leave out --model')
-  }
-  if (file === undefined && flags.speaker !== undefined) {
-    throw new UsageError('--speaker is for voice files (--voice FILE.gguf); --voice names a voice of the model')
-  }
+  const options = speakOptions(flags)
   const text = await textOf(argument)
-  await withSession({ ...flags, ...(file !== undefined && { model: file }) }, async ({ model, session, signal }) => {
-    const stream = session.speak(text, { ...readingOptions(flags), signal })
+  await withSession(flags, async ({ model, session, signal }) => {
+    const stream = session.speak(text, { ...options, signal })
     await withOutput(flags.output, model.info().sampleRate, async output => {
       for await (const chunk of stream) {
         if (chunk.audio) await output.write(chunk.audio)

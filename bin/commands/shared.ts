@@ -9,7 +9,7 @@ export interface HeardJson {
   pinyin?: string
 }
 
-export function heardJson({ text = '', language, words, units, pinyin }: Heard & { words?: HeardWord[] }): HeardJson {
+export function heardJson({ text = '', language, words, units, pinyin }: Heard): HeardJson {
   return {
     text,
     ...(language && { language }),
@@ -19,8 +19,9 @@ export function heardJson({ text = '', language, words, units, pinyin }: Heard &
   }
 }
 
-/** For people: the text, and the pinyin or the phonemes. */
-export function heardLine({ text = '', units, pinyin }: Heard): string {
+/** For people: the text, and the pinyin or the phonemes where units are sounds. */
+export function heardLine({ text = '', words, units, pinyin }: Heard): string {
+  if (words) return `heard  ${text}`
   const sounds =
     pinyin ??
     `/${units

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import type { TranscribeProgress } from '../../lib/index.js'
-import { UsageError } from '../failure.js'
 import { speechOf } from '../input.js'
 import { addModelFlags, type ModelFlags } from '../options.js'
 import { printJson } from '../output.js'
@@ -9,7 +8,6 @@ import { withSession } from '../run.js'
 import { heardJson } from './shared.js'
 
 interface Flags extends ModelFlags {
-  encoder?: string
   json?: boolean
 }
 
@@ -31,10 +29,7 @@ export function transcribeCommand(): Command {
 }
 
 async function transcribe(input: string, flags: Flags): Promise<void> {
-  const { encoder, model } = flags
-  if (encoder !== undefined && model !== undefined)
-    throw new UsageError('--encoder and --model are two models; give one')
-  await withSession({ ...flags, ...(encoder !== undefined && { model: encoder }) }, async ({ session, signal }) => {
+  await withSession(flags, async ({ session, signal }) => {
     const speech = await speechOf(input)
     progress(`listening to ${input}`)
     const onProgress = ({ seconds, total }: TranscribeProgress): void =>

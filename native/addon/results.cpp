@@ -119,6 +119,9 @@ Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done) {
     if (chunk.heard_text) {
         object.Set("heardTextIds", to_js(env, *chunk.heard_text));
     }
+    if (!chunk.features.empty()) {
+        object.Set("features", to_js(env, chunk.features));
+    }
     if (chunk.timings) {
         object.Set("timings", to_js(env, *chunk.timings));
     }
@@ -154,6 +157,8 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     object.Set("emotions", to_js(env, info.emotions));
     object.Set("inputSampleRate", info.input_sample_rate);
     object.Set("sampleRate", info.sample_rate);
+    object.Set("featureSize", info.feature_size);
+    object.Set("frameSeconds", info.frame_seconds);
     object.Set("voiceText", info.voice_text);
     object.Set("tokenizer", info.tokenizer);
     Napi::Object tokens = Napi::Object::New(env);

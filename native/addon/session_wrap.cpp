@@ -24,6 +24,7 @@ Napi::Function NativeSession::define(Napi::Env env) {
         {InstanceMethod<&NativeSession::generate>("generate"),
          InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::append>("append"),
          InstanceMethod<&NativeSession::encode>("encode"), InstanceMethod<&NativeSession::transcribe>("transcribe"),
+         InstanceMethod<&NativeSession::features>("features"), InstanceMethod<&NativeSession::undo>("undo"),
          InstanceMethod<&NativeSession::cancel>("cancel"), InstanceMethod<&NativeSession::reset>("reset"),
          InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length"),
          InstanceAccessor<&NativeSession::heard_seconds>("heardSeconds")});
@@ -176,6 +177,27 @@ Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
                 object.Set("textIds", to_js(env, transcript.text));
                 return object;
             };
+        });
+    });
+}
+
+Napi::Value NativeSession::features(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        auto work = [conversation = conversation_, samples = speech(info[0])](const Receiver & receiver,
+                                                                              CancelToken & cancel) {
+            conversation->use([&](Session & session) { session.features(samples(), receiver, cancel); });
+        };
+        return stream(info.Env(), std::move(work), nullptr);
+    });
+}
+
+Napi::Value NativeSession::undo(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        return promise(info.Env(), [conversation = conversation_](CancelToken & /*cancel*/) {
+            conversation->use([](Session & session) { session.undo(); });
+            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
         });
     });
 }

@@ -56,6 +56,8 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     void append(const Napi::CallbackInfo & info);
     Napi::Value encode(const Napi::CallbackInfo & info);
     Napi::Value transcribe(const Napi::CallbackInfo & info);
+    Napi::Value features(const Napi::CallbackInfo & info);
+    Napi::Value undo(const Napi::CallbackInfo & info);
     Napi::Value length(const Napi::CallbackInfo & info);
     Napi::Value heard_seconds(const Napi::CallbackInfo & info);
     void cancel(const Napi::CallbackInfo & info);

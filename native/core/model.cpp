@@ -166,7 +166,10 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         Runner runner(options.threads);
         listener = std::make_unique<Listener>(file, weights, static_cast<int>(info.units.size()),
                                               lm ? lm->text_embd() : nullptr, runner);
-        info.input_sample_rate = listener->frontend().config().sample_rate;
+        const FrontendConfig & frontend = listener->frontend().config();
+        info.input_sample_rate = frontend.sample_rate;
+        info.feature_size = listener->encoder().config().embedding_length;
+        info.frame_seconds = static_cast<double>(frontend.hop_length()) / frontend.sample_rate;
     }
     if (file.has("moss-speech.decoder.sample_rate")) {
         decoder = std::make_unique<VitsDecoder>(file, weights);
@@ -202,7 +205,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         const int64_t samples =
             most_rows * frontend.hop_length() * listener->aligner()->config().downsample - frontend.tail_padding;
         info.max_input_seconds = static_cast<double>(std::max<int64_t>(samples, 0)) / frontend.sample_rate;
-    } else if (listener && !info.units.empty()) {
+    } else if (listener) {
         info.max_input_seconds = encode_seconds();
     }
 }

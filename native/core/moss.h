@@ -65,6 +65,8 @@ struct ModelInfo {
     std::vector<std::string> emotions; ///< [0] is neutral
     int input_sample_rate = 0;         ///< Hz
     int sample_rate = 0;               ///< of the decoder or voice, Hz
+    int feature_size = 0;              ///< of a frame of the encoder's hidden states
+    double frame_seconds = 0;          ///< from one such frame to the next
     std::string voice_text; ///< of an imported voice: how text becomes its units (`moss-speech.voice.text`), else empty
     std::string tokenizer;  ///< a Hugging Face tokenizer.json
     struct {
@@ -173,6 +175,7 @@ struct Chunk {
     std::vector<int32_t> text;                      ///< token ids
     std::optional<std::vector<HeardUnit>> heard;    ///< in the first chunk of a reply to speech
     std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, when it was asked for
+    std::vector<float> features;                    ///< of Session::features(): whole frames, one after the other
     std::optional<Timings> timings;                 ///< in the last chunk
 };
 
@@ -208,8 +211,12 @@ class Session {
     std::vector<HeardUnit> encode(const std::vector<float> & samples, CancelToken & cancel,
                                   const Progress & progress = {});
 
-    /// The same, and what the language model writes down. The conversation takes no part in it. Without a language
-    /// model, where ModelInfo::ctc says how units are text, `text` is empty.
+    /// The encoder's hidden states, [frames, ModelInfo::feature_size]: what transformers calls last_hidden_state.
+    /// Encoders that hear whole utterances deliver a window at a time, as in encode(); the others all at once.
+    void features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel);
+
+    /// What encode() gives, and what the language model writes down. The conversation takes no part in it. Without a
+    /// language model, where ModelInfo::ctc says how units are text, `text` is empty.
     Transcript transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
                           std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel,
                           const Progress & progress = {});

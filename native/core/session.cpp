@@ -207,6 +207,30 @@ std::vector<HeardUnit> Session::encode(const std::vector<float> & samples, Cance
     return heard_units(parts, hear(parts, state.runner, state.listener(), samples), samples.size());
 }
 
+void Session::features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    const Model::Parts & parts = state.parts();
+    check_speech(parts, samples, parts.listener ? parts.encode_seconds() : 0);
+    Clock clock;
+    Timings timings;
+    const auto deliver = [&](std::vector<float> && frames, std::optional<Timings> at_the_end) {
+        Chunk chunk;
+        chunk.features = std::move(frames);
+        chunk.timings = at_the_end;
+        clock.pause([&] { receiver(std::move(chunk)); });
+    };
+    if (parts.hears_in_windows()) {
+        parts.listener->hear(state.runner, samples.data(), samples.size(), {},
+                             [&](EncoderFrames && frames, int64_t) { deliver(std::move(frames.hidden), {}); });
+    } else {
+        deliver(std::move(hear(parts, state.runner, state.listener(), samples).encoder.hidden), {});
+    }
+    timings.encode_ms = timings.total_ms = clock.now();
+    timings.input_seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
+    deliver({}, timings);
+}
+
 Transcript Session::transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
                                std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel,
                                const Progress & progress) {

@@ -123,6 +123,17 @@ TEST(an_encoder_alone_is_a_model) {
     CHECK(transcript.text.empty());
     CHECK_EQ(transcript.units.size(), session.encode(samples, cancel).size());
     CHECK_NEAR(seconds, static_cast<double>(samples.size()) / 16000, 1e-9);
+    CHECK_EQ(info.feature_size, 32);
+    CHECK_NEAR(info.frame_seconds, 0.02, 1e-9);
+    std::vector<float> features;
+    const auto receive = [&](Chunk && chunk) {
+        features.insert(features.end(), chunk.features.begin(), chunk.features.end());
+        if (chunk.timings) {
+            CHECK_NEAR(chunk.timings->input_seconds, seconds, 1e-9);
+        }
+    };
+    session.features(samples, receive, cancel);
+    CHECK_EQ(features.size(), ((samples.size() - 400) / 320 + 1) * 32);
     CHECK_THROWS_WITH(session.encode(std::vector<float>(399), cancel), "399 samples");
     cancel.cancel();
     CHECK_THROWS_WITH(session.encode(samples, cancel), "cancelled");

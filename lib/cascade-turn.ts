@@ -1,0 +1,175 @@
+import { toSamples, type Speech } from './audio.js'
+import type { NativeTimings } from './binding.js'
+import { Channel, merged } from './concurrent.js'
+import { missing, type Answering } from './engine.js'
+import { InvalidArgumentError } from './errors.js'
+import type { PartEngine, Sentence } from './part-engine.js'
+import { ReplyBuilder } from './reply-builder.js'
+import { finishing, measured } from './streaming.js'
+import { SpokenText } from './text/spoken-text.js'
+import type { Heard, Prompt, Reply, ReplyChunk } from './turn.js'
+
+/** So many sentences may wait to be spoken; then the language model waits. */
+const SENTENCES_AHEAD = 8
+const DEFAULT_MAX_SECONDS = 60
+
+type Chunks = AsyncGenerator<ReplyChunk, void, void>
+
+/** One turn of a cascade. A sentence of the answer is spoken as soon as it is whole, while the next ones are being written. */
+export class CascadeTurn {
+  readonly #lm: PartEngine
+  readonly #encoder: PartEngine | undefined
+  readonly #voice: PartEngine | undefined
+  readonly #answering: Answering
+  readonly #reply: ReplyBuilder
+  readonly #timings: NativeTimings = {
+    encodeMs: 0, prefillMs: 0, lmMs: 0, decodeMs: 0, firstAudioMs: 0, totalMs: 0, inputSeconds: 0, replySeconds: 0,
+  } // prettier-ignore
+  #started = 0
+  #heard: Heard | undefined
+  /** What the language model is asked, and what it has answered. */
+  #said = ''
+  #written = ''
+  /** The language model has come to its end, and remembers the turn. */
+  #remembered = false
+
+  constructor(lm: PartEngine, encoder: PartEngine | undefined, voice: PartEngine | undefined, answering: Answering) {
+    this.#lm = lm
+    this.#encoder = encoder
+    this.#voice = voice
+    this.#answering = answering
+    this.#reply = new ReplyBuilder(voice?.info.sampleRate ?? 0)
+  }
+
+  async *run({ speech, text }: Prompt, signal: AbortSignal): AsyncGenerator<ReplyChunk, Reply, void> {
+    let whole = false
+    try {
+      this.#started = performance.now()
+      if (text !== undefined) this.#said = text
+      else yield* this.#timed(this.#hear(speech, signal))
+      yield* this.#timed(this.#answer(signal))
+      // It was cut short where the speech was: what was written until then was said.
+      if (!this.#remembered) this.#lm.remember(this.#said, this.#written)
+      whole = true
+    } finally {
+      // What was written to its end but not spoken to its end is forgotten. (Disposed, it has nothing to forget.)
+      if (this.#remembered && !whole) await this.#lm.undo().catch(() => undefined)
+    }
+    return this.#finish()
+  }
+
+  /** Writes the speech down. */
+  async *#hear(speech: Speech, signal: AbortSignal): Chunks {
+    const encoder = this.#encoder
+    if (!encoder) throw missing('encoder')
+    const samples = await toSamples(speech, encoder.info.maxInputSeconds, signal)
+    this.#started = performance.now() // decoding the file is no computation of the networks
+    const heard = (this.#heard = await encoder.transcribe(samples, { temperature: 0 }, signal))
+    this.#timings.encodeMs = this.#now()
+    this.#timings.inputSeconds = samples.length / encoder.info.inputSampleRate
+    if (heard.text.trim() === '')
+      throw new InvalidArgumentError('the encoder heard no words in the speech', { option: 'speech' })
+    this.#said = withoutShouting(heard.text)
+    yield { heard }
+  }
+
+  #answer(signal: AbortSignal): Chunks {
+    if (this.#answering.output === 'text') return this.#write(undefined, signal)
+    const sentences = new Channel<string>(SENTENCES_AHEAD)
+    return merged(
+      signal,
+      stop => this.#write(sentences, stop),
+      stop => this.#speak(sentences, stop),
+    )
+  }
+
+  /** Writes the answer, and hands its sentences over until nobody takes them. */
+  async *#write(sentences: Channel<string> | undefined, signal: AbortSignal): Chunks {
+    const { output, temperature, topK, topP, maxTokens, seed } = this.#answering
+    const sampling = { temperature, topK, topP, maxTokens, seed }
+    const answer = this.#lm.generate({ text: this.#said }, { ...sampling, output: 'text', phonemizer: 'auto' }, signal)
+    const spoken = new SpokenText()
+    try {
+      for await (const { text } of this.#counted(answer)) {
+        if (!text) continue
+        this.#written += text
+        if (output !== 'speech') yield { text }
+        for (const sentence of spoken.push(text)) await sentences?.put(sentence)
+        if (sentences?.closed) return
+      }
+      for (const sentence of spoken.end()) await sentences?.put(sentence)
+    } finally {
+      sentences?.close()
+    }
+  }
+
+  /** What the language model's time is told by; where it is stopped early, by how long it was waited for. */
+  #counted(answer: AsyncGenerator<ReplyChunk, Reply, void>): AsyncGenerator<ReplyChunk, void, void> {
+    const timings = this.#timings
+    const finished = finishing(answer, reply => {
+      const { prefillMs, lmMs } = reply.timings
+      Object.assign(timings, { prefillMs, lmMs })
+      this.#remembered = true
+    })
+    return measured(finished, ms => (timings[this.#written ? 'lmMs' : 'prefillMs'] += ms))
+  }
+
+  /** Reads sentences aloud, up to the longest reply. */
+  async *#speak(sentences: Channel<string>, signal: AbortSignal): Chunks {
+    const voice = this.#voice
+    if (!voice) throw missing('voice')
+    const { maxSeconds = DEFAULT_MAX_SECONDS, phonemizer } = this.#answering
+    let left = Math.ceil(maxSeconds * voice.info.sampleRate)
+    try {
+      // While the language model reads, dictionaries are loaded, and what the voice lacks is said at once.
+      await voice.prepare('a', phonemizer, signal).catch(nothingToSay)
+      for await (const text of sentences) {
+        for (const sentence of await voice.prepare(text, phonemizer, signal).catch(nothingToSay)) {
+          for await (const { audio, units } of voice.say(sentence, this.#answering, signal, this.#timings)) {
+            if (audio ?? units) yield { ...(audio && { audio: audio.subarray(0, left) }), ...(units && { units }) }
+            left -= audio?.length ?? 0
+            if (left <= 0) return
+          }
+        }
+      }
+    } finally {
+      sentences.close()
+    }
+  }
+
+  #now(): number {
+    return performance.now() - this.#started
+  }
+
+  /** While the reader has a chunk, the clock stands. */
+  async *#timed(chunks: Chunks): Chunks {
+    const { output } = this.#answering
+    for await (const chunk of chunks) {
+      if (this.#timings.firstAudioMs === 0 && (chunk.audio ?? (output === 'text' && chunk.text)))
+        this.#timings.firstAudioMs = this.#now()
+      this.#reply.add(chunk)
+      const given = performance.now()
+      yield chunk
+      this.#started += performance.now() - given
+    }
+  }
+
+  #finish(): Reply {
+    const { output, voice } = this.#answering
+    const language = output === 'text' ? undefined : this.#voice?.languageOf(voice)
+    const timings = { ...this.#timings, totalMs: this.#now(), replySeconds: this.#reply.seconds }
+    const reply = this.#reply.finish(output === 'speech' ? '' : this.#written, language)
+    return { ...reply, ...(this.#heard && { heard: this.#heard }), timings }
+  }
+}
+
+/** A sentence in which there is nothing for this voice is passed over. */
+function nothingToSay(thrown: unknown): Sentence[] {
+  if (thrown instanceof InvalidArgumentError && thrown.details.option === 'text') return []
+  throw thrown
+}
+
+/** Most encoders write in capitals, which language models seldom read. */
+function withoutShouting(text: string): string {
+  return text === text.toUpperCase() ? text.toLowerCase() : text
+}

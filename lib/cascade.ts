@@ -1,0 +1,67 @@
+import type { Speech } from './audio.js'
+import { CascadeTurn } from './cascade-turn.js'
+import {
+  missing,
+  modesOf,
+  type Answering,
+  type Engine,
+  type Listening,
+  type PartName,
+  type Speaking,
+} from './engine.js'
+import type { PartEngine } from './part-engine.js'
+import type { Features, Mode, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
+
+/** What a cascade is made of. */
+export type CascadeParts = Partial<Record<PartName, PartEngine>>
+
+/** Several files as one: speech is written down by one part, answered in writing by the second, and the answer read aloud by the third. */
+export class CascadeEngine implements Engine {
+  readonly path = 'cascade'
+  readonly #parts: CascadeParts
+
+  constructor(parts: CascadeParts) {
+    this.#parts = parts
+  }
+
+  get modes(): Mode[] {
+    const { encoder, lm, voice } = this.#parts
+    return modesOf({ hears: encoder !== undefined, answers: lm !== undefined, speaks: voice !== undefined })
+  }
+
+  get length(): number {
+    return this.#parts.lm?.length ?? 0
+  }
+
+  generate(prompt: Prompt, answering: Answering, signal: AbortSignal): AsyncGenerator<ReplyChunk, Reply, void> {
+    const lm = this.#need('lm')
+    const { encoder, voice } = this.#parts
+    return new CascadeTurn(lm, encoder, voice, answering).run(prompt, signal)
+  }
+
+  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void> {
+    return this.#need('voice').speak(text, speaking, signal)
+  }
+
+  async transcribe(speech: Speech, listening: Listening, signal: AbortSignal | undefined): Promise<Transcript> {
+    return this.#need('encoder').transcribe(speech, listening, signal)
+  }
+
+  async features(speech: Speech, signal: AbortSignal | undefined): Promise<Features> {
+    return this.#need('encoder').features(speech, signal)
+  }
+
+  reset(): void {
+    this.#parts.lm?.reset()
+  }
+
+  dispose(): void {
+    for (const part of Object.values(this.#parts)) part.dispose()
+  }
+
+  #need(name: PartName): PartEngine {
+    const part = this.#parts[name]
+    if (!part) throw missing(name)
+    return part
+  }
+}

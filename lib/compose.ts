@@ -1,0 +1,165 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { NativeAddon } from './binding.js'
+import { CascadeEngine, type CascadeParts } from './cascade.js'
+import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
+import { InvalidArgumentError, ModelFormatError, ModelNotFoundError, UnsupportedError } from './errors.js'
+import * as check from './options.js'
+import type { ModelParts, SessionOptions } from './options.js'
+import { Part, type ModelInfo } from './part.js'
+
+/** The bundle that comes with the package. */
+export const NANO_PATH = join(__dirname, '..', '..', 'models', 'nano.gguf')
+/** Its name where a file is asked for. */
+const NANO = 'nano'
+
+type NativeOptions = NonNullable<Parameters<NativeAddon['loadModel']>[1]>
+
+/** The loaded parts of a model; a file that is two of them is loaded once. */
+type LoadedParts = Partial<Record<PartName, Part>>
+
+/** What is loaded. */
+export interface Weights {
+  readonly info: ModelInfo
+  /** Whether the voice has the options of imported voices. */
+  readonly importedVoice: boolean
+  /** @throws {@link UnsupportedError}, {@link OutOfMemoryError} */
+  open(options: SessionOptions): Engine
+  dispose(): Promise<void>
+}
+
+/** Several files as one. */
+class Composition implements Weights {
+  readonly info: ModelInfo
+
+  constructor(private readonly parts: LoadedParts) {
+    this.info = composedInfo(parts)
+  }
+
+  get importedVoice(): boolean {
+    return this.parts.voice?.importedVoice ?? false
+  }
+
+  open(options: SessionOptions): Engine {
+    const { seed, system, thinking } = options
+    if (!this.parts.lm && (system ?? thinking) !== undefined) throw missing('lm')
+    const opened: CascadeParts = {}
+    try {
+      for (const name of PART_NAMES) {
+        const engine = this.parts[name]?.open(name === 'lm' ? options : { ...(seed !== undefined && { seed }) })
+        if (engine) opened[name] = engine
+      }
+      return new CascadeEngine(opened)
+    } catch (thrown) {
+      new CascadeEngine(opened).dispose()
+      throw thrown
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([...new Set(Object.values(this.parts))].map(part => part.dispose()))
+  }
+}
+
+/** The path of a model's file; `option` is where it was given. */
+async function fileOf(source: unknown, option: string): Promise<string> {
+  const path = source instanceof URL && source.protocol === 'file:' ? fileURLToPath(source) : source
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw new InvalidArgumentError(`${option} must be the path or file: URL of a model`, { option })
+  }
+  const file = path === NANO ? NANO_PATH : path
+  const found = await stat(file).catch((cause: unknown) => {
+    throw new ModelNotFoundError(`there is no model at ${file}`, { path: file }, { cause })
+  })
+  if (!found.isFile()) throw new ModelFormatError(`${file} is not a file`, { path: file })
+  return file
+}
+
+/** One file, or several as one. */
+export async function load(source: string | URL | ModelParts, options: NativeOptions): Promise<Weights> {
+  if (typeof source === 'object' && !(source instanceof URL)) return loadParts(source, options)
+  return Part.load(await fileOf(source, 'path'), options)
+}
+
+/** Loads parts side by side, and checks that each can do what it is for. A part alone is a model as its file is. */
+async function loadParts(sources: ModelParts, { threads, contextLength }: NativeOptions): Promise<Weights> {
+  const given = check.checkOptions<ModelParts>('parts', sources, PART_NAMES)
+  const names = PART_NAMES.filter(name => given[name] !== undefined)
+  if (names.length === 0)
+    throw new InvalidArgumentError('parts must name an encoder, an lm or a voice', { option: 'parts' })
+  const paths = await Promise.all(names.map(name => fileOf(given[name], name)))
+  const files = [...new Set(paths)]
+  const lm = paths[names.indexOf('lm')]
+  const loaded = await Promise.allSettled(
+    files.map(file => Part.load(file, { threads, contextLength: file === lm ? contextLength : undefined })),
+  )
+  const parts = loaded.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  try {
+    for (const result of loaded) if (result.status === 'rejected') throw result.reason
+    const composed: LoadedParts = {}
+    for (const [i, name] of names.entries()) {
+      const part = parts[files.indexOf(paths[i] ?? '')]
+      if (!part) continue
+      checkPart(name, part, lm !== undefined)
+      composed[name] = part
+    }
+    const [alone] = parts
+    return names.length === 1 && alone ? alone : new Composition(composed)
+  } catch (thrown) {
+    await Promise.all(parts.map(part => part.dispose()))
+    throw thrown
+  }
+}
+
+/** @param answered - whether a language model is to answer what the encoder hears */
+function checkPart(name: PartName, { codec, info }: Part, answered: boolean): void {
+  const fail = (what: string): never => {
+    const components = info.components.map(c => c.name).join(', ') || 'nothing'
+    throw new UnsupportedError(`${info.path} cannot be the ${name}: it ${what} (it holds ${components})`, {
+      component: name,
+      path: info.path,
+    })
+  }
+  if (name === 'encoder' && info.inputSampleRate === 0) fail('has no encoder')
+  if (name === 'encoder' && answered && !codec && !info.ctc)
+    fail(
+      'writes nothing down: take an encoder with a CTC head of letters, such as a Wav2Vec2ForCTC or HubertForCTC checkpoint',
+    )
+  if (name === 'lm' && !codec) fail('has no language model')
+  if (name === 'voice' && info.sampleRate === 0) fail('has no voice')
+}
+
+/** What is to be said of several parts as one model. */
+function composedInfo({ encoder, lm, voice }: LoadedParts): ModelInfo {
+  const parts = Object.fromEntries(
+    Object.entries({ encoder, lm, voice }).flatMap(([name, part]) => (part ? [[name, part.info]] : [])),
+  ) as NonNullable<ModelInfo['parts']>
+  const all = [...new Set(Object.values(parts))]
+  const [ear, mind, mouth] = [encoder?.info, lm?.info, voice?.info]
+  return {
+    architecture: 'cascade',
+    name: all.map(info => info.name).join(' + '),
+    license: [...new Set(all.map(info => info.license).filter(Boolean))].join('; '),
+    description: '',
+    path: '',
+    parts,
+    units: ear?.units ?? [],
+    ...(ear?.ctc && { ctc: ear.ctc }),
+    inputSampleRate: ear?.inputSampleRate ?? 0,
+    maxInputSeconds: ear?.maxInputSeconds ?? 0,
+    featureSize: ear?.featureSize ?? 0,
+    frameSeconds: ear?.frameSeconds ?? 0,
+    nCtx: mind?.nCtx ?? 0,
+    maxNCtx: mind?.maxNCtx ?? 0,
+    sampling: mind?.sampling ?? DEFAULT_SAMPLING,
+    voices: mouth?.voices ?? [],
+    defaultVoices: mouth?.defaultVoices ?? { en: 0, zh: 0 },
+    emotions: mouth?.emotions ?? [],
+    sampleRate: mouth?.sampleRate ?? 0,
+    components: all.flatMap(info => info.components),
+    threads: Math.max(...all.map(info => info.threads)),
+  }
+}
+
+const DEFAULT_SAMPLING = { temperature: 0.6, topK: 20, topP: 0.95, repetitionPenalty: 1 }

@@ -1,0 +1,90 @@
+import { AbortedError } from './errors.js'
+
+/**
+ * What several generators give, in the order in which it comes; each works at most one step ahead of the reader. When one fails, the
+ * signal aborts or the loop is left, all are stopped.
+ */
+export async function* merged<C>(
+  signal: AbortSignal,
+  ...makers: ((signal: AbortSignal) => AsyncGenerator<C, void, void>)[]
+): AsyncGenerator<C, void, void> {
+  const stop = new AbortController()
+  const relay = (): void => stop.abort(signal.reason)
+  if (signal.aborted) relay()
+  signal.addEventListener('abort', relay, { once: true })
+  const generators = makers.map(make => make(stop.signal))
+  const arrived: { from: AsyncGenerator<C, void, void>; step: IteratorResult<C, void> | { error: unknown } }[] = []
+  let wake: () => void = () => undefined
+  const ask = (from: AsyncGenerator<C, void, void>): void => {
+    const arrive = (step: IteratorResult<C, void> | { error: unknown }): void => {
+      arrived.push({ from, step })
+      wake()
+    }
+    from.next().then(arrive, (error: unknown) => arrive({ error }))
+  }
+  try {
+    generators.forEach(ask)
+    for (let running = generators.length; running > 0;) {
+      const next = arrived.shift()
+      if (!next) await new Promise<void>(resolve => (wake = resolve))
+      else if ('error' in next.step) throw next.step.error
+      else if (next.step.done) running--
+      else {
+        ask(next.from)
+        yield next.step.value
+      }
+    }
+  } finally {
+    signal.removeEventListener('abort', relay)
+    stop.abort(new AbortedError())
+    await Promise.allSettled(generators.map(generator => generator.return()))
+  }
+}
+
+/** A queue between two tasks that go on at the same time: who writes waits while `limit` values wait to be read. */
+export class Channel<T extends NonNullable<unknown>> implements AsyncIterable<T> {
+  readonly #values: T[] = []
+  #closed = false
+  #wake: () => void = () => undefined
+  #changed = this.#change()
+
+  constructor(private readonly limit: number) {}
+
+  #change(): Promise<void> {
+    return new Promise(resolve => (this.#wake = resolve))
+  }
+
+  #notify(): void {
+    this.#wake()
+    this.#changed = this.#change()
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Resolves when there was room. What is put into a closed channel is dropped. */
+  async put(value: T): Promise<void> {
+    while (!this.#closed && this.#values.length >= this.limit) await this.#changed
+    if (this.#closed) return
+    this.#values.push(value)
+    this.#notify()
+  }
+
+  /** Nothing is put any more; what is there can still be read. */
+  close(): void {
+    this.#closed = true
+    this.#notify()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    for (;;) {
+      const value = this.#values.shift()
+      if (value !== undefined) {
+        this.#notify()
+        yield value
+      } else if (this.#closed) return
+      else await this.#changed
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { Speech } from './audio.js'
+import type { NativeSampling, NativeSpeaking } from './binding.js'
+import { UnsupportedError } from './errors.js'
+import type { TranscribeProgress } from './options.js'
+import type { Phonemizer } from './text/voice.js'
+import type { Features, Mode, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
+
+/** How text is spoken. */
+export interface Speaking extends NativeSpeaking {
+  phonemizer: Phonemizer
+}
+
+/** How a turn is answered. */
+export interface Answering extends NativeSampling, Speaking {
+  output: 'speech' | 'text' | 'both'
+  maxTokens?: number | undefined
+  maxSeconds?: number | undefined
+  transcribe?: boolean | undefined
+}
+
+/** How speech is listened to. */
+export interface Listening {
+  temperature: number
+  onProgress?: ((progress: TranscribeProgress) => void) | undefined
+}
+
+/**
+ * What a session does its work with: the networks of one file, or those of several as one. Arguments come checked, one task at a time; a
+ * task ends soon after its signal has aborted.
+ */
+export interface Engine {
+  readonly path: SessionInfo['path']
+  readonly modes: readonly Mode[]
+  /** Rows of the language model's context that the conversation takes. */
+  readonly length: number
+  generate(prompt: Prompt, answering: Answering, signal: AbortSignal): AsyncGenerator<ReplyChunk, Reply, void>
+  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void>
+  transcribe(speech: Speech, listening: Listening, signal: AbortSignal | undefined): Promise<Transcript>
+  features(speech: Speech, signal: AbortSignal | undefined): Promise<Features>
+  /** Forgets the conversation. */
+  reset(): void
+  /** Stops what runs and frees the memory. */
+  dispose(): void
+}
+
+const PARTS = {
+  encoder: { name: 'encoder', needed: 'it cannot hear', file: 'wav2vec2.gguf' },
+  lm: { name: 'language model', needed: 'it cannot answer', file: 'qwen3.gguf' },
+  voice: { name: 'voice', needed: 'it cannot speak', file: 'voice.gguf' },
+} as const
+
+/** A part of a conversation. */
+export type PartName = keyof typeof PARTS
+export const PART_NAMES = Object.keys(PARTS) as PartName[]
+
+/** What is said where a part is missing. */
+export function missing(component: PartName): UnsupportedError {
+  const { name, needed, file } = PARTS[component]
+  return new UnsupportedError(
+    `this model has no ${name}: ${needed}; loadModel({ …, ${component}: '${file}' }), or --${component} ${file}, composes one that can (docs/composing.md)`,
+    { component },
+  )
+}
+
+/** What `generate` takes and gives. */
+export function modesOf({ hears, answers, speaks }: Record<'hears' | 'answers' | 'speaks', boolean>): Mode[] {
+  const inputs = hears ? (['speech', 'text'] as const) : (['text'] as const)
+  const outputs = speaks ? (['speech', 'text'] as const) : (['text'] as const)
+  return answers ? inputs.flatMap(from => outputs.map(to => `${from}-to-${to}` as const)) : []
+}

@@ -1,0 +1,256 @@
+import { setImmediate as nextTick } from 'node:timers/promises'
+import { toSamples, type Speech } from './audio.js'
+import { join } from './audio/concat.js'
+import type { NativeHeard, NativeSession, NativeTimings } from './binding.js'
+import type { Conversation } from './conversation.js'
+import { missing, modesOf, type Answering, type Engine, type Listening, type Speaking } from './engine.js'
+import { abortedBy, InvalidArgumentError, UnsupportedError } from './errors.js'
+import { heardSounds, heardWords } from './heard.js'
+import type { ModelInfo, Part } from './part.js'
+import { ReplyBuilder } from './reply-builder.js'
+import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
+import type { Phonemizer } from './text/voice.js'
+import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
+import { textThread } from './worker/offload.js'
+
+/** Samples that are copied at once: a millisecond or so. */
+const HANDED_OVER = 1 << 20
+
+/** What a voice says at once: ids for the decoder, or for an imported voice with its symbols. */
+export interface Sentence {
+  text: string
+  ids: Int32Array
+  symbols?: string[]
+}
+
+/** The networks of one file. */
+export class PartEngine implements Engine {
+  readonly #part: Part
+  readonly info: ModelInfo
+  readonly #native: NativeSession
+  readonly #conversation: Conversation | undefined
+
+  constructor(part: Part, native: NativeSession, conversation: Conversation | undefined) {
+    this.#part = part
+    this.info = part.info
+    this.#native = native
+    this.#conversation = conversation
+  }
+
+  get path(): SessionInfo['path'] {
+    const { codec, info } = this.#part
+    if (codec) return this.#conversation ? 'lm' : 'end-to-end'
+    return info.inputSampleRate > 0 ? 'encoder' : 'voice'
+  }
+
+  get modes(): SessionInfo['modes'] {
+    const answers = this.#part.codec !== undefined
+    const hears = this.info.components.some(({ name }) => name === 'aligner')
+    return modesOf({ answers, hears, speaks: this.info.sampleRate > 0 })
+  }
+
+  get length(): number {
+    return this.#native.length
+  }
+
+  // --- answering
+
+  async *generate(
+    { speech, text }: Prompt,
+    { phonemizer: _, ...request }: Answering,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, Reply, void> {
+    const { codec } = this.#part
+    if (!codec) throw missing('lm')
+    const samples = speech === undefined ? undefined : await toSamples(speech, this.info.maxInputSeconds, signal)
+    const written = text === undefined ? {} : await this.#read(text)
+    const builder = new TextBuilder(codec)
+    const reply = new ReplyBuilder(this.info.sampleRate)
+    let heard: Heard | undefined
+    let timings: NativeTimings | undefined
+    for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
+      const chunk: ReplyChunk = {}
+      if (native.heard) chunk.heard = heard = heardSounds(native.heard, this.info)
+      if (native.heardTextIds && heard) heard.text = await codec.decode(native.heardTextIds)
+      if (native.audio) chunk.audio = native.audio
+      if (native.units) chunk.units = this.#unitsOf(native.units)
+      const fresh = await builder.add(native.textIds, native.done)
+      if (fresh) chunk.text = fresh
+      timings = native.timings ?? timings
+      reply.add(chunk)
+      if (Object.keys(chunk).length > 0) yield chunk
+    }
+    if (!timings) throw new Error('the addon ended the reply without timings')
+    if (text !== undefined) this.remember(text, builder.text)
+    return { ...reply.finish(builder.text), ...(heard && { heard }), timings }
+  }
+
+  /** What the language model reads of the user's text. */
+  async #read(text: string): Promise<{ textIds: Int32Array; stopIds?: Int32Array }> {
+    if (this.#conversation) return this.#conversation.ask(text)
+    if (!this.#part.codec) throw missing('lm')
+    const ids = await this.#part.codec.encode(text)
+    if (ids.length === 0)
+      throw new InvalidArgumentError('the text holds nothing but control tokens', { option: 'text' })
+    return { textIds: ids }
+  }
+
+  /** A turn that was answered. A bundle remembers by itself what it has finished. */
+  remember(text: string, reply: string): void {
+    this.#conversation?.remember(text, reply)
+  }
+
+  /** Takes back the last turn that {@link generate} finished. */
+  async undo(): Promise<void> {
+    this.#conversation?.undo()
+    await this.#native.undo()
+  }
+
+  reset(): void {
+    this.#native.reset()
+    this.#conversation?.forget()
+  }
+
+  dispose(): void {
+    this.#native.dispose()
+  }
+
+  // --- hearing
+
+  async transcribe(
+    speech: Speech,
+    { temperature, onProgress }: Listening,
+    signal: AbortSignal | undefined,
+  ): Promise<Transcript> {
+    const toTranscript = this.#textOf()
+    const samples = await toSamples(speech, this.info.maxInputSeconds, signal)
+    const total = samples.length / this.info.inputSampleRate
+    const heard = await this.#cancellable(signal, async () =>
+      watching(
+        this.#native.transcribe(await this.#handOver(samples, signal), { temperature }),
+        () => this.#native.heardSeconds,
+        seconds => onProgress?.({ seconds, total }),
+      ),
+    )
+    return toTranscript(heard)
+  }
+
+  async features(speech: Speech, signal: AbortSignal = new AbortController().signal): Promise<Features> {
+    const { featureSize: size, frameSeconds, maxInputSeconds } = this.info
+    const samples = await toSamples(speech, maxInputSeconds, signal)
+    const blocks: Float32Array[] = []
+    await this.#cancellable(signal, async () => {
+      const last = await this.#handOver(samples, signal)
+      for await (const { features } of chunksOf(() => this.#native.features(last), signal))
+        if (features) blocks.push(features)
+    })
+    const data = await join(blocks)
+    return { data, frames: data.length / size, size, frameSeconds }
+  }
+
+  /** How what was heard becomes text. */
+  #textOf(): (heard: NativeHeard & { textIds: Int32Array }) => Promise<Transcript> | Transcript {
+    const { codec } = this.#part
+    const { ctc, units } = this.info
+    if (codec) return async heard => ({ text: await codec.decode(heard.textIds), ...heardSounds(heard, this.info) })
+    if (ctc) return heard => heardWords(heard, this.info, ctc)
+    throw new UnsupportedError(
+      units.length > 0
+        ? 'this model has no language model, and its units are no letters: it has no text'
+        : 'this encoder has no CTC head: it hears, but writes nothing down; session.features() gives its hidden states',
+      { component: units.length > 0 ? 'lm' : 'encoder' },
+    )
+  }
+
+  /** Work that may begin with a hand-over of samples: an abort takes them back, stops it, and rejects at once. */
+  async #cancellable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const cancel = (): void => this.#native.cancel()
+    if (signal?.aborted) throw abortedBy(signal)
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      return await untilAborted(work(), signal)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
+  }
+
+  /** Hands over all but the last samples, and returns these: copying hours at once would hold up the event loop. */
+  async #handOver(samples: Float32Array, signal: AbortSignal | undefined): Promise<Float32Array> {
+    let start = 0
+    for (; samples.length - start > HANDED_OVER; start += HANDED_OVER) {
+      this.#native.append(samples.subarray(start, start + HANDED_OVER))
+      await nextTick()
+      if (signal?.aborted) throw abortedBy(signal)
+    }
+    return samples.subarray(start)
+  }
+
+  // --- speaking
+
+  async *speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void> {
+    const spoken = new ReplyBuilder(this.info.sampleRate)
+    for (const sentence of await this.prepare(text, speaking.phonemizer, signal)) {
+      for await (const chunk of this.say(sentence, speaking, signal)) {
+        spoken.add(chunk)
+        yield chunk
+      }
+    }
+    return spoken.finish(text, this.languageOf(speaking.voice))
+  }
+
+  /**
+   * A text as sentences that {@link say} can say.
+   *
+   * @throws {@link InvalidArgumentError} nothing in it can be read
+   */
+  async prepare(text: string, phonemizer: Phonemizer, signal: AbortSignal): Promise<Sentence[]> {
+    const { voiceText: voice } = this.#part
+    if (voice) return textThread.run('textToVoice', { text, voice, phonemizer }, { signal })
+    const sentences = await textThread.run('textToUnits', { text }, { signal })
+    return sentences.map(sentence => ({ text: sentence.text, ids: this.#idsOf(sentence.units) }))
+  }
+
+  /** Says a sentence; its first chunk has its text. Adds to `spent` what that took. */
+  async *say(
+    { text, ids, symbols }: Sentence,
+    { phonemizer: _, ...speaking }: Speaking,
+    signal: AbortSignal,
+    spent = { decodeMs: 0 },
+  ): AsyncGenerator<ReplyChunk, void, void> {
+    let [begun, waited] = [false, 0]
+    let timings: NativeTimings | undefined
+    try {
+      const chunks = chunksOf(() => this.#native.speakUnits(ids, speaking), signal)
+      for await (const native of measured(chunks, ms => (waited += ms))) {
+        timings = native.timings ?? timings
+        const chunk: ReplyChunk = begun ? {} : { text }
+        if (native.audio) chunk.audio = native.audio
+        // An imported voice's ids are not its symbols: there are others between.
+        if (symbols && !begun) chunk.units = symbols
+        if (!symbols && native.units) chunk.units = this.#unitsOf(native.units)
+        begun = true
+        if (Object.keys(chunk).length > 0) yield chunk
+      }
+    } finally {
+      spent.decodeMs += timings?.decodeMs ?? waited
+    }
+  }
+
+  /** Of an imported voice; nano speaks several. */
+  languageOf(voice: number | undefined): string | undefined {
+    const { voices, defaultVoices } = this.info
+    return this.#part.voiceText ? voices[voice ?? defaultVoices.en]?.language : undefined
+  }
+
+  #unitsOf(ids: Int32Array): string[] {
+    return Array.from(ids, id => this.info.units[id] ?? '').filter(unit => unit !== '')
+  }
+
+  #idsOf(units: string): Int32Array {
+    return Int32Array.from(units, unit => {
+      const id = this.info.units.indexOf(unit)
+      if (id < 0) throw new UnsupportedError(`this model's units lack ${JSON.stringify(unit)}`, { unit })
+      return id
+    })
+  }
+}

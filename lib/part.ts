@@ -1,0 +1,67 @@
+import { loadAddon, type NativeAddon, type NativeModel, type NativeModelInfo } from './binding.js'
+import { ChatCodec, TextCodec } from './codec.js'
+import { Conversation } from './conversation.js'
+import type { Weights } from './compose.js'
+import type { PartName } from './engine.js'
+import { toMossError, UnsupportedError } from './errors.js'
+import type { SessionOptions } from './options.js'
+import { PartEngine } from './part-engine.js'
+
+/** What a model is and can do. */
+export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText'>> {
+  /** Where it was loaded from; '' for a composed model. */
+  readonly path: string
+  /** Of a composed model: what it was composed of. */
+  readonly parts?: Readonly<Partial<Record<PartName, ModelInfo>>>
+}
+
+/** A loaded file: weights, which never change. */
+export class Part implements Weights {
+  readonly #native: NativeModel
+
+  private constructor(
+    native: NativeModel,
+    readonly info: ModelInfo,
+    readonly codec: TextCodec | undefined,
+    /** Of an imported voice: how text becomes its units (text/voice-text.ts); else ''. */
+    readonly voiceText: string,
+  ) {
+    this.#native = native
+  }
+
+  static async load(path: string, options: Parameters<NativeAddon['loadModel']>[1]): Promise<Part> {
+    let native: NativeModel | undefined
+    try {
+      native = await loadAddon().loadModel(path, options)
+      const { tokenizer, specialTokens: _, voiceText, ...info } = native.info()
+      const imported = info.architecture !== 'moss-speech'
+      const codec = imported ? await ChatCodec.open(path) : tokenizer ? await TextCodec.load(tokenizer) : undefined
+      return new Part(native, { ...info, path }, codec, voiceText)
+    } catch (thrown) {
+      native?.dispose()
+      throw toMossError(thrown)
+    }
+  }
+
+  get importedVoice(): boolean {
+    return this.voiceText !== ''
+  }
+
+  open({ system, thinking, seed }: SessionOptions): PartEngine {
+    const conversation =
+      this.codec instanceof ChatCodec ? new Conversation(this.codec, { system, thinking }) : undefined
+    const option = system !== undefined ? 'system' : thinking !== undefined ? 'thinking' : undefined
+    if (!conversation && option)
+      throw new UnsupportedError(`${option} is for imported language models; this is none`, { option })
+    try {
+      return new PartEngine(this, this.#native.createSession({ seed }), conversation)
+    } catch (thrown) {
+      throw toMossError(thrown)
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#native.dispose()
+    await this.codec?.free()
+  }
+}

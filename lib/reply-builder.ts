@@ -1,0 +1,37 @@
+import { concat } from './audio/concat.js'
+import { languageOf } from './text/units.js'
+import type { ReplyChunk, Spoken } from './turn.js'
+
+/** The whole of a reply, of its chunks. */
+export class ReplyBuilder {
+  readonly #audio: Float32Array[] = []
+  readonly #units: string[] = []
+  #samples = 0
+
+  /** @param sampleRate - Hz; 0 where nothing is spoken */
+  constructor(private readonly sampleRate: number) {}
+
+  add({ audio, units }: ReplyChunk): void {
+    if (audio) this.#audio.push(audio)
+    if (units) this.#units.push(...units)
+    this.#samples += audio?.length ?? 0
+  }
+
+  /** Of the audio so far. */
+  get seconds(): number {
+    return this.sampleRate > 0 ? this.#samples / this.sampleRate : 0
+  }
+
+  /** @param language - that of the voice; where it is not given, units or text tell it */
+  finish(text: string, language?: string): Spoken {
+    const heard = this.#units.length > 0 ? languageOf(this.#units) : /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
+    return {
+      audio: concat(this.#audio),
+      sampleRate: this.sampleRate,
+      seconds: this.seconds,
+      text,
+      units: this.#units,
+      language: language ?? heard,
+    }
+  }
+}
