@@ -76,6 +76,12 @@ ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor
 /// The same without a mask, in memory that does not grow with Tk * Tq: q, k and v [D, H, T] -> [D * H, T].
 ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v);
 
+/// The residual stream x [E, T] with what an attention's heads y [D * H, T] add to it by their output projection. Where
+/// the runner measures heads, also keeps under `name` what each of `units` groups of neighbouring heads contributes, by
+/// row: the length of what the stream would lack without it, relative to the stream's own.
+ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t units,
+                        const std::string & name);
+
 /// GELU as in PyTorch (erf).
 inline ggml_tensor * gelu(Graph & g, ggml_tensor * x) {
     return ggml_gelu_erf(g, x);
