@@ -19,7 +19,7 @@ import { ReplyStream, type Producer } from './reply.js'
 import { ctcWords, type CtcUnit } from './text/ctc.js'
 import { unitsToPinyin } from './text/pinyin.js'
 import { chunksOf, TextBuilder, untilAborted, watching } from './streaming.js'
-import { languageOf } from './text/units.js'
+import { idsOfUnits, languageOf } from './text/units.js'
 import type { Heard, Prompt, Reply, ReplyChunk, Spoken, Transcript } from './turn.js'
 import { textThread } from './worker/offload.js'
 
@@ -216,7 +216,7 @@ export class Session {
   ): Promise<{ text: string; ids: Int32Array; symbols?: string[] }[]> {
     if (this.#voiceText) return textThread.run('textToVoice', { text, voice: this.#voiceText, phonemizer }, { signal })
     const sentences = await textThread.run('textToUnits', { text }, { signal })
-    return sentences.map(sentence => ({ text: sentence.text, ids: this.#idsOf(sentence.units) }))
+    return sentences.map(sentence => ({ text: sentence.text, ids: idsOfUnits(sentence.units, this.#info.units) }))
   }
 
   /** Rows of the model's context that the conversation takes so far, of `model.info().nCtx`. */
@@ -345,14 +345,6 @@ export class Session {
 
   #unitsOf(ids: Int32Array): string[] {
     return Array.from(ids, id => this.#info.units[id] ?? '').filter(unit => unit !== '')
-  }
-
-  #idsOf(units: string): Int32Array {
-    return Int32Array.from(units, unit => {
-      const id = this.#info.units.indexOf(unit)
-      if (id < 0) throw new UnsupportedError(`this model's units lack ${JSON.stringify(unit)}`, { unit })
-      return id
-    })
   }
 
   #heardUnits({ units: ids, starts, ends }: NativeHeard): CtcUnit[] {

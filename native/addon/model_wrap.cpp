@@ -5,12 +5,11 @@
 namespace moss::addon {
 
 Napi::Function NativeModel::define(Napi::Env env) {
-    return DefineClass(env, "NativeModel",
-                       {InstanceMethod<&NativeModel::info>("info"),
-                        InstanceMethod<&NativeModel::create_session>("createSession"),
-                        InstanceMethod<&NativeModel::measure_heads>("measureHeads"),
-                        InstanceMethod<&NativeModel::compare>("compare"),
-                        InstanceMethod<&NativeModel::dispose>("dispose")});
+    return DefineClass(
+        env, "NativeModel",
+        {InstanceMethod<&NativeModel::info>("info"), InstanceMethod<&NativeModel::create_session>("createSession"),
+         InstanceMethod<&NativeModel::measure_heads>("measureHeads"), InstanceMethod<&NativeModel::compare>("compare"),
+         InstanceMethod<&NativeModel::dispose>("dispose")});
 }
 
 Napi::Object NativeModel::create(Napi::Env env, std::shared_ptr<const Model> model) {

@@ -75,7 +75,7 @@ std::vector<Step> turn_steps(const Model::Parts & parts, Runner & runner, const 
     append(steps, parts.rows.user_prefix, pads(parts.rows.user_prefix.size()));
     append_question(steps, parts, runner, exercise);
 
-    std::vector<int32_t> before = parts.rows.assistant_prefix; // the reply's text
+    std::vector<int32_t> before = parts.rows.assistant_prefix;  // the reply's text
     std::vector<int32_t> text{before.back()}, audio{sound.pad}; // the row that predicts its first id, and the text
     if (!exercise.units.empty()) {
         std::vector<int32_t> spoken{sound.pad}, next = exercise.units;

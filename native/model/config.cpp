@@ -211,8 +211,10 @@ void LmConfig::load_heads(const GgufFile & file, const std::string & key, const 
         optional_kv && !file.has(key_kv) ? head_counts : file.get_int_each(key_kv, 1, max_heads, block_count());
     for (size_t i = 0; i < head_counts.size(); i++) {
         if (head_counts[i] % head_counts_kv[i] != 0) {
-            const std::string layer = all_equal(head_counts) && all_equal(head_counts_kv) ? "" : " in layer " + std::to_string(i);
-            throw model_format_error(key, "a multiple of " + key_kv + " (" + std::to_string(head_counts_kv[i]) + ")" + layer,
+            const std::string layer =
+                all_equal(head_counts) && all_equal(head_counts_kv) ? "" : " in layer " + std::to_string(i);
+            throw model_format_error(key,
+                                     "a multiple of " + key_kv + " (" + std::to_string(head_counts_kv[i]) + ")" + layer,
                                      std::to_string(head_counts[i]));
         }
     }

@@ -20,8 +20,8 @@ using KeyChange = std::function<void(gguf_context *)>;
 using TensorChange = std::function<void(ggml_tensor *)>;
 
 /// A file with the same model and other keys or tensors.
-inline std::string changed(
-    const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
+inline std::string
+changed(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
     ggml_context * data = nullptr;
     gguf_context * gguf = gguf_init_from_file(golden_path(name + ".gguf").c_str(), {false, &data});
     gguf_context * copy = gguf_init_empty();
@@ -42,8 +42,8 @@ inline std::string changed(
 }
 
 /// What loading it says; "" where it loads.
-inline std::string refusal(
-    const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
+inline std::string
+refusal(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
     const std::string path = changed(name, change, change_tensor);
     std::string what;
     try {
@@ -63,9 +63,7 @@ inline void check_refusal(const std::string & found, const std::string & part) {
 
 /// Sets a key to a number for each layer.
 inline KeyChange by_layer(const std::string & key, const std::vector<int32_t> & values) {
-    return [=](gguf_context * g) {
-        gguf_set_arr_data(g, key.c_str(), GGUF_TYPE_INT32, values.data(), values.size());
-    };
+    return [=](gguf_context * g) { gguf_set_arr_data(g, key.c_str(), GGUF_TYPE_INT32, values.data(), values.size()); };
 }
 
 } // namespace moss::test

@@ -1,5 +1,5 @@
-// Attention heads: different numbers of them by block, as pruning leaves them, against the twins; what each contributes,
-// against its definition; how far one model is from another.
+// Attention heads: different numbers of them by block, as pruning leaves them, against the twins; what each
+// contributes, against its definition; how far one model is from another.
 
 #include "changed.h"
 
@@ -109,7 +109,8 @@ TEST(numbers_of_heads_that_lie_are_refused) {
     check_refusal(refusal("tiny", by_layer(encoder + "head_count", {2, 0})), "1 … 512");
     check_refusal(refusal("tiny", by_layer(encoder + "head_count", {2, -1})), "1 … 512");
     check_refusal(refusal("tiny", by_layer(encoder + "head_count", {2, 1 << 30})), "1 … 512");
-    check_refusal(refusal("tiny", by_layer(encoder + "head_count", {2})), "array of 2, one a layer, found an array of 1");
+    check_refusal(refusal("tiny", by_layer(encoder + "head_count", {2})),
+                  "array of 2, one a layer, found an array of 1");
     check_refusal(refusal("tiny", by_layer(encoder + "head_count", {})), "found an array of 0");
     check_refusal(refusal("tiny", by_layer(encoder + "head_count", std::vector<int32_t>(100000, 2))), "one a layer");
     check_refusal(refusal("tiny", words(encoder + "head_count")), "an array of integers");
@@ -188,7 +189,7 @@ TEST(every_block_has_its_shares) {
     CHECK_EQ(found["encoder.blk.0"].rows, 24);
     CHECK_EQ(found["audio.blk.0"].rows, 5); // sosp and the units
     CHECK_EQ(found["text.blk.0"].rows, 4);  // eosp and the text
-    size_t prompt = 6; // of the aligner
+    size_t prompt = 6;                      // of the aligner
     for (const char * part : {"user_prefix", "assistant_prefix"}) {
         prompt += TestModel("tiny.gguf").file.get_ints(std::string("moss-speech.template.") + part, 0, 1 << 20).size();
     }
@@ -198,8 +199,7 @@ TEST(every_block_has_its_shares) {
 TEST(heads_that_add_nothing_have_no_share) {
     CancelToken cancel;
     const Exercise turn = spoken_turn();
-    for (const auto & [network, block, tensor] :
-         std::vector<std::tuple<Network, std::string, std::string>>{
+    for (const auto & [network, block, tensor] : std::vector<std::tuple<Network, std::string, std::string>>{
              {Network::encoder, "encoder.blk.1", "encoder.blk.1.attn_out.weight"},
              {Network::lm, "audio.blk.0", "audio.blk.0.attn_output.weight"}}) {
         const int64_t width = network == Network::encoder ? 16 : 32; // a head, or two query heads

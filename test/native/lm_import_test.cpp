@@ -149,7 +149,8 @@ TEST(imported_models_that_lie_are_refused) {
     check_refusal(refusal("lm-qwen3", number("qwen3.block_count", 4000000000U)), "qwen3.block_count");
     check_refusal(refusal("lm-qwen3", number("qwen3.embedding_length", 64)), "token_embd.weight");
     check_refusal(refusal("lm-qwen3", number("qwen3.feed_forward_length", 33)), "ffn_gate");
-    check_refusal(refusal("lm-qwen3", number("qwen3.attention.head_count", 3)), "multiple of qwen3.attention.head_count_kv");
+    check_refusal(refusal("lm-qwen3", number("qwen3.attention.head_count", 3)),
+                  "multiple of qwen3.attention.head_count_kv");
     check_refusal(refusal("lm-qwen3", number("qwen3.attention.head_count_kv", 0)), "head_count_kv");
     check_refusal(refusal("lm-qwen3", number("qwen3.attention.key_length", 15)), "an even number");
     check_refusal(refusal("lm-qwen3", number("qwen3.attention.value_length", 8)), "length of keys");
