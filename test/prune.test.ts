@@ -42,8 +42,8 @@ function sound(seconds: number, seed: number): Float32Array {
 
 const WORDS = 'the quick brown fox jumps over the lazy dog while the sun sets behind an old stone bridge'
 mkdirSync(at('calibration/more'), { recursive: true })
-for (let i = 0; i < 4; i++) writeFileSync(at(`calibration/${i}.wav`), encodeWav(sound(0.7, i + 1)))
-for (let i = 0; i < 4; i++) writeFileSync(at(`calibration/more/${i}.txt`), WORDS.slice(3 * i, 3 * i + 40))
+for (let i = 0; i < 2; i++) writeFileSync(at(`calibration/${i}.wav`), encodeWav(sound(0.7, i + 1)))
+for (let i = 0; i < 2; i++) writeFileSync(at(`calibration/more/${i}.txt`), WORDS.slice(3 * i, 3 * i + 40))
 writeFileSync(at('calibration/notes.md'), 'not read')
 const CALIBRATION = at('calibration')
 
@@ -307,12 +307,8 @@ t.test('keys, and pruning again', async t => {
 })
 
 t.test('the sentences that come with the package', async t => {
-  const result = await prune(TINY, at('default.gguf'), { heads: '25%', threads: 2 })
-  for (const { name, measuredOn, quality, blocks } of result.components) {
-    t.equal(measuredOn, 20, name)
-    t.equal(quality.pieces, 20)
-    t.equal(blocks.length, name === 'encoder' ? 2 : 4)
-  }
+  const { components } = await prune(TINY, at('default.gguf'), { heads: '25%', components: ['encoder'], threads: 2 })
+  t.match(components, [{ name: 'encoder', measuredOn: 20, quality: { pieces: 20 }, headsBefore: 4, headsAfter: 3 }])
 })
 
 t.test('wrong arguments, sets that do not fit, stopping', async t => {
@@ -403,7 +399,7 @@ t.test('the command', async t => {
   const sets = ['--calibrate', CALIBRATION, '--threads', '1']
   const said = await run(TINY, '-o', out, '--heads', '25%', ...sets)
   t.match(said, { code: 0, stderr: '' })
-  t.match(said.stdout, /encoder +measured on 4 pieces, compared on 4 others/)
+  t.match(said.stdout, /encoder +measured on 2 pieces, compared on 2 others/)
   t.match(said.stdout, / heads +4 +3\n/)
   t.match(said.stdout, /hidden states, cosine +1 +0\.\d{4} {2}of \d+ frames/)
   t.match(said.stdout, /perplexity +\d+\.\d\d +\d+\.\d\d/)
