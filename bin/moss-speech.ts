@@ -6,6 +6,7 @@ import { askCommand } from './commands/ask.js'
 import { chatCommand } from './commands/chat.js'
 import { convertCommand } from './commands/convert.js'
 import { infoCommand } from './commands/info.js'
+import { pruneCommand } from './commands/prune.js'
 import { pullCommand } from './commands/pull.js'
 import { quantizeCommand } from './commands/quantize.js'
 import { sayCommand } from './commands/say.js'
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
     convertCommand,
     pullCommand,
     quantizeCommand,
+    pruneCommand,
   ]
   for (const make of commands) {
     program.addCommand(make().copyInheritedSettings(program))

@@ -220,9 +220,56 @@ export interface NativeSession {
   dispose(): void
 }
 
+/** A network with attention heads that a tool may change. */
+export type NativeNetwork = 'encoder' | 'lm'
+
+/**
+ * Something to run a network on. The encoder hears `samples`; an imported language model reads `textIds`; a bundle's reads a turn: the
+ * user's words as `samples` or `textIds`, and the reply to them.
+ */
+export interface NativeExercise {
+  /** 16 kHz mono. */
+  samples?: Float32Array | undefined
+  textIds?: Int32Array | undefined
+  /** Of a spoken reply. */
+  units?: Int32Array | undefined
+  /** The reply's text. */
+  replyIds?: Int32Array | undefined
+}
+
+export interface NativeHeads {
+  /** The name of the block's tensors: `encoder.blk.0`, `blk.3`, `audio.blk.0`. */
+  block: string
+  /**
+   * One a head of the encoder, one a KV head (with its query heads) of a language model: the length of what it adds to the residual
+   * stream, relative to the stream's, mean over `rows`.
+   */
+  shares: number[]
+  rows: number
+}
+
+/** Sums over `rows`, so that those of many exercises can be added. */
+export interface NativeDifference {
+  /** Encoder: frames; language model: ids that had a next one to predict. */
+  rows: number
+  /** Encoder: of the hidden states. */
+  cosine: number
+  /** Encoder: units that the unchanged one hears, and edits from them to what the changed one hears. */
+  units: number
+  edits: number
+  /** Language model, in nats: -ln p of the next id by both, and the Kullback-Leibler divergence. */
+  lossBefore: number
+  lossAfter: number
+  divergence: number
+}
+
 export interface NativeModel {
   info(): NativeModelInfo
   createSession(options?: { seed?: number | undefined }): NativeSession
+  /** What each attention head contributes when a network is run on something. */
+  measureHeads(component: NativeNetwork, exercise: NativeExercise): Promise<NativeHeads[]>
+  /** How far another model, changed from this one, is from it on something. */
+  compare(component: NativeNetwork, changed: NativeModel, exercise: NativeExercise): Promise<NativeDifference>
   /** Sessions keep what they need of it. Idempotent. */
   dispose(): void
 }

@@ -46,6 +46,10 @@ export type { WrittenTensor } from './convert/gguf-writer.js'
 export type { TensorProgress } from './convert/jobs.js'
 export type { Exception as QuantizeException, Quantized, QuantizedComponent } from './convert/quantize.js'
 export type { TensorType, WeightType } from './convert/weight-types.js'
+export { prune, type PruneOptions } from './prune/prune.js'
+export type { PrunableComponent } from './prune/heads.js'
+export type { Pruned, PrunedBlock, PrunedComponent, PruneProgress } from './prune/job.js'
+export type { EncoderQuality, LanguageModelQuality } from './prune/quality.js'
 export { pull, type Pulled, type PullOptions, type PullProgress } from './hub/pull.js'
 export {
   AbortedError,

@@ -11,6 +11,7 @@ import { ReplyBuilder } from './reply-builder.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
 import type { Phonemizer } from './text/voice.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
+import { idsOfUnits } from './text/units.js'
 import { textThread } from './worker/offload.js'
 
 /** Samples that are copied at once: a millisecond or so. */
@@ -207,7 +208,7 @@ export class PartEngine implements Engine {
     const { voiceText: voice } = this.#part
     if (voice) return textThread.run('textToVoice', { text, voice, phonemizer }, { signal })
     const sentences = await textThread.run('textToUnits', { text }, { signal })
-    return sentences.map(sentence => ({ text: sentence.text, ids: this.#idsOf(sentence.units) }))
+    return sentences.map(sentence => ({ text: sentence.text, ids: idsOfUnits(sentence.units, this.info.units) }))
   }
 
   /** Says a sentence; its first chunk has its text. Adds to `spent` what that took. */
@@ -244,13 +245,5 @@ export class PartEngine implements Engine {
 
   #unitsOf(ids: Int32Array): string[] {
     return Array.from(ids, id => this.info.units[id] ?? '').filter(unit => unit !== '')
-  }
-
-  #idsOf(units: string): Int32Array {
-    return Int32Array.from(units, unit => {
-      const id = this.info.units.indexOf(unit)
-      if (id < 0) throw new UnsupportedError(`this model's units lack ${JSON.stringify(unit)}`, { unit })
-      return id
-    })
   }
 }

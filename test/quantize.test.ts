@@ -7,6 +7,7 @@ import t from 'tap'
 import { loadAddon } from '../dist/lib/binding.js'
 import { openGguf } from '../dist/lib/convert/gguf.js'
 import { GgufWriter } from '../dist/lib/convert/gguf-writer.js'
+import { componentOf } from '../dist/lib/convert/quantize.js'
 import { tensorOf } from '../dist/lib/convert/tensor.js'
 import { blockSize, bytesOf, TENSOR_TYPES, typeId } from '../dist/lib/convert/weight-types.js'
 import { loadModel, quantize, type TensorType } from '../dist/lib/index.js'
@@ -90,6 +91,31 @@ t.test('what it costs', async t => {
     'nothing changes the second time',
   )
   t.ok(readFileSync(at('same.gguf')).equals(readFileSync(at('q8.gguf'))))
+})
+
+t.test('the error of a component is that of its values', async t => {
+  const out = at('error.gguf')
+  const { components } = await quantize(TINY, out, { type: 'q8_0', types: { lm: 'q4_0' } })
+  const [before, after] = [openGguf(TINY), openGguf(out)]
+  t.teardown(() => [before, after].forEach(file => file.close()))
+  for (const { name, relativeError, worst } of components) {
+    const all = { error: 0, energy: 0 }
+    let largest = { name: '', relativeError: 0 }
+    for (const tensor of before.tensors.values()) {
+      const rounded = after.tensors.get(tensor.name)
+      if (componentOf(tensor.name) !== name || !rounded || rounded.type === tensor.type) continue
+      const [values, others] = [await tensor.read(), await rounded.read()]
+      const energy = values.reduce((sum, value) => sum + value ** 2, 0)
+      const error = values.reduce((sum, value, i) => sum + (value - (others[i] ?? 0)) ** 2, 0)
+      all.energy += energy
+      all.error += error
+      const own = Math.sqrt(error / energy)
+      if (own > largest.relativeError) largest = { name: tensor.name, relativeError: own }
+    }
+    t.ok(Math.abs(relativeError - Math.sqrt(all.error / all.energy)) < 1e-9, name)
+    t.equal(worst?.name, largest.name)
+    t.ok(Math.abs((worst?.relativeError ?? 0) - largest.relativeError) < 1e-9)
+  }
 })
 
 t.test('convolutions', async t => {

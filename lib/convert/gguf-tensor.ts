@@ -26,6 +26,10 @@ export class GgufTensor implements SourceTensor {
     return this.file.read(this.position, this.bytes)
   }
 
+  readAs(type: TensorType): Uint8Array | undefined {
+    return type === this.type ? this.readBytes() : undefined
+  }
+
   async read(): Promise<Float32Array> {
     const elements = (this.bytes / bytesOf(this.type, blockSize(this.type))) * blockSize(this.type)
     const values = new Float32Array(elements)

@@ -11,11 +11,11 @@ import {
   GGUF_TYPES,
   GGUF_VERSION,
   LONGEST_TENSOR_NAME,
+  type GgufFile,
   type GgufScalar,
   type GgufType,
   type GgufValue,
 } from './gguf.js'
-import { GgufTensor } from './gguf-tensor.js'
 import { elementsOf, shapeText, type SourceTensor } from './tensor.js'
 import { blockSize, bytesOf, typeId, type TensorType } from './weight-types.js'
 
@@ -36,6 +36,8 @@ export interface FinishOptions {
   measure?: boolean
   /** Called before each tensor and at the end; of all values, how many are done. */
   onProgress?: (done: number, total: number, tensor: string) => void
+  /** Sees the whole file, at its path for the time being, before it takes its name; what it throws undoes all. */
+  verify?: (part: string) => Promise<void>
 }
 
 interface Declared {
@@ -65,6 +67,14 @@ export class GgufWriter {
    */
   set(key: string, value: GgufValue, type?: GgufType): this {
     this.#metadata.set(key, { type: type ?? typeFor(key, value), value })
+    return this
+  }
+
+  /** Sets all keys of another file; its alignment is not this one's. */
+  copyKeys(file: GgufFile): this {
+    for (const [key, { type, value }] of file.metadata) {
+      if (key !== 'general.alignment') this.set(key, value, type)
+    }
     return this
   }
 
@@ -106,6 +116,7 @@ export class GgufWriter {
       } finally {
         await file.close()
       }
+      await options.verify?.(part)
       await attempt(this.path, () => rename(part, this.path))
       return written
     } catch (thrown) {
@@ -149,8 +160,8 @@ export class GgufWriter {
     measure: boolean,
   ): Promise<WrittenTensor> {
     const { shape } = tensor
-    if (tensor instanceof GgufTensor && tensor.type === wanted) {
-      const bytes = tensor.readBytes()
+    const bytes = tensor.readAs?.(wanted)
+    if (bytes) {
       await attempt(this.path, () => writeAll(file, bytes, position))
       return { name, shape, type: wanted, bytes: bytes.length }
     }

@@ -1,11 +1,13 @@
 import type { Converted } from './index.js'
 import type { Quantized, QuantizeTypes } from './quantize.js'
+import type { Pruned, PruneInput, PruneProgress } from '../prune/job.js'
 import type { WeightType } from './weight-types.js'
 
-/** What the conversion thread can do: each job's input and output, both structured-cloneable. */
+/** What the conversion thread can do: each job's input, output and news of its progress, all structured-cloneable. */
 export interface Jobs {
-  convert: { input: { path: string; out: string; type: WeightType }; output: Converted }
-  quantize: { input: { path: string; out: string; types: QuantizeTypes }; output: Quantized }
+  convert: { input: { path: string; out: string; type: WeightType }; output: Converted; progress: TensorProgress }
+  quantize: { input: { path: string; out: string; types: QuantizeTypes }; output: Quantized; progress: TensorProgress }
+  prune: { input: PruneInput; output: Pruned; progress: PruneProgress }
 }
 
 export type JobName = keyof Jobs
@@ -23,6 +25,6 @@ export interface TensorProgress {
 }
 
 export type Message =
-  | { progress: TensorProgress }
+  | { progress: unknown }
   | { output: unknown }
   | { error: { message: string; code: string; details: Readonly<Record<string, unknown>> } }

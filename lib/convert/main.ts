@@ -1,13 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { toMossError } from '../errors.js'
 import { convertSource } from './index.js'
-import type { Job, Jobs, Message } from './jobs.js'
+import type { Job, Jobs, Message, TensorProgress } from './jobs.js'
 import { quantizeFile } from './quantize.js'
 
 /** The conversion thread: one job, then it ends. */
 const post = (message: Message): void => parentPort?.postMessage(message)
 
-const onProgress = (done: number, total: number, tensor: string): void => post({ progress: { done, total, tensor } })
+const onProgress = (done: number, total: number, tensor: string): void =>
+  post({ progress: { done, total, tensor } satisfies TensorProgress })
 
 function run({ name, input }: Job): Promise<unknown> {
   switch (name) {
@@ -19,6 +20,10 @@ function run({ name, input }: Job): Promise<unknown> {
       const { path, out, types } = input as Jobs['quantize']['input']
       return quantizeFile(path, out, types, onProgress)
     }
+    case 'prune':
+      return import('../prune/job.js').then(({ pruneFile }) =>
+        pruneFile(input as Jobs['prune']['input'], progress => post({ progress })),
+      )
   }
 }
 

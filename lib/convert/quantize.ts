@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../errors.js'
 import { openGguf, type GgufFile } from './gguf.js'
 import type { GgufTensor } from './gguf-tensor.js'
 import { GgufWriter, type WrittenTensor } from './gguf-writer.js'
-import type { TensorRole } from './storage.js'
+import { rowType, type TensorRole } from './storage.js'
 import { elementsOf } from './tensor.js'
 import { blockSize, type TensorType } from './weight-types.js'
 
@@ -56,14 +56,6 @@ const EXACT = /^(decoder|voice)\.(speaker|text\.style)\.weight$/
 const SMALLEST_MATRIX = 32
 /** What our kernels compute convolutions in; other types they would unpack to F32. */
 const CONVOLUTION_TYPES: readonly TensorType[] = ['f32', 'f16', 'bf16', 'q8_0']
-/** For rows that are no multiple of 256: the type of 32 with no fewer bits. */
-const SMALLER_BLOCKS: Partial<Record<TensorType, TensorType>> = {
-  q2_k: 'q4_0',
-  q3_k: 'q4_0',
-  q4_k: 'q5_0',
-  q5_k: 'q5_1',
-  q6_k: 'q8_0',
-}
 /** llama.cpp's numbers for `general.file_type`. */
 const FILE_TYPES: Record<TensorType, number> = {
   f32: 0, f16: 1, q4_0: 2, q4_1: 3, q8_0: 7, q5_0: 8, q5_1: 9, q2_k: 10, q3_k: 12, q4_k: 15, q5_k: 17, q6_k: 18, bf16: 32,
@@ -85,7 +77,8 @@ export async function quantizeFile(
     const tensors = [...file.tensors.values()]
     checkTypes(types, new Set(tensors.map(({ name }) => componentOf(name))))
     const writer = new GgufWriter(out)
-    copyKeys(file, writer, types.default)
+    writer.copyKeys(file).set('general.quantization_version', 2, 'u32')
+    if (types.default !== undefined) writer.set('general.file_type', FILE_TYPES[types.default], 'u32')
     const exceptions: Exception[] = []
     const fallbacks: Exception[] = []
     for (const tensor of tensors) {
@@ -126,15 +119,6 @@ function checkTypes(types: QuantizeTypes, present: ReadonlySet<string>): void {
   }
 }
 
-function copyKeys(file: GgufFile, writer: GgufWriter, type: TensorType | undefined): void {
-  for (const [key, { type: keyType, value }] of file.metadata) {
-    // The writer has an alignment of its own.
-    if (key !== 'general.alignment') writer.set(key, value, keyType)
-  }
-  writer.set('general.quantization_version', 2, 'u32')
-  if (type !== undefined) writer.set('general.file_type', FILE_TYPES[type], 'u32')
-}
-
 export function roleOf({ name, shape }: GgufTensor): TensorRole {
   if (shape.length < 2 || !name.endsWith('.weight') || EXACT.test(name)) return 'table'
   return CONVOLUTION.test(name) && !INNER_MATRIX.test(name) ? 'conv' : 'matrix'
@@ -164,10 +148,8 @@ function chooseType(tensor: GgufTensor, types: QuantizeTypes): Choice {
   if (role === 'matrix' && rows < SMALLEST_MATRIX && blockSize(tensor.type) === 1) {
     return { type: tensor.type, misfit: `only ${rows} rows` }
   }
-  if (row % blockSize(wanted) === 0) return { type: wanted }
-  const smaller = SMALLER_BLOCKS[wanted]
-  const type = smaller && row % blockSize(smaller) === 0 ? smaller : unquantized
-  return { type, misfit: `rows of ${row} are no multiple of ${blockSize(wanted)}` }
+  const type = rowType(row, wanted, unquantized)
+  return type === wanted ? { type } : { type, misfit: `rows of ${row} are no multiple of ${blockSize(wanted)}` }
 }
 
 function summarize(file: GgufFile, written: readonly WrittenTensor[]): QuantizedComponent[] {

@@ -20,3 +20,18 @@ export function storageType(role: TensorRole, shape: readonly number[], type: We
   if ((shape[0] ?? 1) < 32) return role === 'matrix' ? 'f32' : 'f16'
   return (shape.at(-1) ?? 1) % blockSize('q8_0') === 0 ? 'q8_0' : 'f16'
 }
+
+/** For rows that are no multiple of 256: the type of 32 with no fewer bits. */
+const SMALLER_BLOCKS: Partial<Record<TensorType, TensorType>> = {
+  q2_k: 'q4_0',
+  q3_k: 'q4_0',
+  q4_k: 'q5_0',
+  q5_k: 'q5_1',
+  q6_k: 'q8_0',
+}
+
+/** The type for rows of so many values: as wanted where they fit its blocks, else of smaller blocks, else `unquantized`. */
+export function rowType(row: number, wanted: TensorType, unquantized: TensorType): TensorType {
+  const smaller = SMALLER_BLOCKS[wanted]
+  return [wanted, ...(smaller ? [smaller] : [])].find(type => row % blockSize(type) === 0) ?? unquantized
+}

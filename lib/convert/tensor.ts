@@ -1,4 +1,5 @@
 import { ModelFormatError } from '../errors.js'
+import type { TensorType } from './weight-types.js'
 
 /** A named tensor of a checkpoint. Its values are read when they are asked for. */
 export interface SourceTensor {
@@ -9,6 +10,8 @@ export interface SourceTensor {
   readonly dtype: string
   /** All values as 32-bit floats, row after row. Each call reads anew: a caller that is done with the array frees its memory. */
   read(): Promise<Float32Array>
+  /** Its bytes in that type, where it has them without rounding anything. */
+  readAs?(type: TensorType): Uint8Array | undefined
 }
 
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)

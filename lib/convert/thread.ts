@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { abortedBy, MossSpeechError, toMossError } from '../errors.js'
-import type { Job, JobName, Jobs, Message, TensorProgress } from './jobs.js'
+import type { Job, JobName, Jobs, Message } from './jobs.js'
 
 /**
  * Runs a job in a thread of its own, which blocks on files as it likes. An aborted `signal` ends the thread; the part of `out` that it
@@ -11,7 +11,7 @@ import type { Job, JobName, Jobs, Message, TensorProgress } from './jobs.js'
 export async function inThread<N extends JobName>(
   name: N,
   input: Jobs[N]['input'],
-  { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: (progress: TensorProgress) => void },
+  { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: (progress: Jobs[N]['progress']) => void },
 ): Promise<Jobs[N]['output']> {
   if (signal?.aborted) throw abortedBy(signal)
   // No inherited flags: a loader or inspector of the main thread is not for this one.
@@ -25,7 +25,7 @@ export async function inThread<N extends JobName>(
     return await new Promise<Jobs[N]['output']>((resolve, reject) => {
       if (signal) signal.addEventListener('abort', (stop = () => reject(abortedBy(signal))), { once: true })
       worker.on('message', (message: Message) => {
-        if ('progress' in message) onProgress?.(message.progress)
+        if ('progress' in message) onProgress?.(message.progress as Jobs[N]['progress'])
         else if ('error' in message) reject(toMossError(Object.assign(new Error(message.error.message), message.error)))
         else resolve(message.output as Jobs[N]['output'])
       })

@@ -106,8 +106,19 @@ export function chatPrompt(key: number, messages: ChatMessage[], thinking: boole
       { cause },
     )
   }
-  const { ids } = tokenizer.encode(text, { add_special_tokens: false })
-  return Int32Array.from(chat.bos === undefined || ids[0] === chat.bos ? ids : [chat.bos, ...ids])
+  return withBos(chat, tokenizer.encode(text, { add_special_tokens: false }).ids)
+}
+
+/** A text that is no conversation as ids, with what a text begins with. Control tokens in it are left out. */
+export function plainText(key: number, text: string): Int32Array<ArrayBuffer> {
+  const { tokenizer } = tokenizerOf(key)
+  const chat = chats.get(tokenizer)
+  if (!chat) throw new Error(`no chat ${key}`)
+  return withBos(chat, tokenizer.encode(without(chat.controls, text), { add_special_tokens: false }).ids)
+}
+
+function withBos({ bos }: Chat, ids: readonly number[]): Int32Array<ArrayBuffer> {
+  return Int32Array.from(bos === undefined || ids[0] === bos ? ids : [bos, ...ids])
 }
 
 function without(words: readonly string[], text: string): string {

@@ -118,6 +118,29 @@ Sampling to_sampling(const Napi::Object & object, const ModelInfo & info) {
     return sampling;
 }
 
+Network to_network(const Napi::Value & value) {
+    const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+    if (name != "encoder" && name != "lm") {
+        throw wrong("component", "'encoder' or 'lm'");
+    }
+    return name == "encoder" ? Network::encoder : Network::lm;
+}
+
+Exercise to_exercise(const Napi::Value & value) {
+    const Napi::Object object = to_object(value, "exercise");
+    const auto ids = [&](const char * name) {
+        return missing(object.Get(name)) ? std::vector<int32_t>() : to_ids(object.Get(name), name);
+    };
+    Exercise exercise;
+    if (!missing(object.Get("samples"))) {
+        exercise.samples = to_samples(object.Get("samples"), "samples");
+    }
+    exercise.text = ids("textIds");
+    exercise.units = ids("units");
+    exercise.reply = ids("replyIds");
+    return exercise;
+}
+
 Request to_request(const Napi::Value & value, const ModelInfo & info) {
     const Napi::Object object = to_object(value, "request");
     Request request;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/moss.h"
+#include "core/probe.h"
 
 #include <napi.h>
 
@@ -40,6 +41,8 @@ std::vector<float> to_samples(const Napi::Value & value, const char * what);
 std::vector<uint8_t> to_bytes(const Napi::Value & value, const char * what);
 std::vector<int32_t> to_ids(const Napi::Value & value, const char * what);
 Request to_request(const Napi::Value & value, const ModelInfo & info);
+Exercise to_exercise(const Napi::Value & value);
+Network to_network(const Napi::Value & value);
 Speaking to_speaking(const Napi::Object & object);
 Sampling to_sampling(const Napi::Object & object, const ModelInfo & info);
 std::optional<uint64_t> to_seed(const Napi::Object & object);
@@ -49,6 +52,8 @@ int integer_field(const Napi::Object & object, const char * name, int low, int h
 /// What goes out. Arrays are JavaScript's own: Electron allows no others.
 Napi::Object to_js(Napi::Env env, const ModelInfo & info);
 Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done);
+Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads);
+Napi::Object to_js(Napi::Env env, const Difference & difference);
 Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard);
 Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids);
 Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values);

@@ -5,10 +5,11 @@
 namespace moss::addon {
 
 Napi::Function NativeModel::define(Napi::Env env) {
-    return DefineClass(env, "NativeModel",
-                       {InstanceMethod<&NativeModel::info>("info"),
-                        InstanceMethod<&NativeModel::create_session>("createSession"),
-                        InstanceMethod<&NativeModel::dispose>("dispose")});
+    return DefineClass(
+        env, "NativeModel",
+        {InstanceMethod<&NativeModel::info>("info"), InstanceMethod<&NativeModel::create_session>("createSession"),
+         InstanceMethod<&NativeModel::measure_heads>("measureHeads"), InstanceMethod<&NativeModel::compare>("compare"),
+         InstanceMethod<&NativeModel::dispose>("dispose")});
 }
 
 Napi::Object NativeModel::create(Napi::Env env, std::shared_ptr<const Model> model) {
@@ -34,6 +35,31 @@ Napi::Value NativeModel::create_session(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         const Napi::Object options = to_object(info[0], "options");
         return NativeSession::create(info.Env(), model(), to_seed(options));
+    });
+}
+
+Napi::Value NativeModel::measure_heads(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        const auto exercise = std::make_shared<const Exercise>(to_exercise(info[1]));
+        return promise_of(info.Env(), [model = model(), network = to_network(info[0]), exercise](CancelToken & cancel) {
+            auto heads = moss::measure_heads(*model, network, *exercise, cancel);
+            return [heads = std::move(heads)](Napi::Env env) -> Napi::Value { return to_js(env, heads); };
+        });
+    });
+}
+
+Napi::Value NativeModel::compare(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        const Napi::Object other = to_object(info[1], "model");
+        if (!other.InstanceOf(AddonData::of(info.Env()).model_class.Value())) {
+            throw MossError(code::invalid_argument, "model: expected a model", {{"option", "model"}});
+        }
+        const auto exercise = std::make_shared<const Exercise>(to_exercise(info[2]));
+        return promise_of(info.Env(), [before = model(), after = Unwrap(other)->model(), network = to_network(info[0]),
+                                       exercise](CancelToken & cancel) {
+            const Difference difference = moss::compare(*before, *after, network, *exercise, cancel);
+            return [difference](Napi::Env env) -> Napi::Value { return to_js(env, difference); };
+        });
     });
 }
 

@@ -65,15 +65,6 @@ void stay_loaded() {
 #endif
 }
 
-/// Runs work on a thread of its own.
-Napi::Promise promise(Napi::Env env, PromiseTask::Work work) {
-    const auto task = std::make_shared<PromiseTask>(env, std::move(work));
-    const auto worker = AddonData::of(env).new_worker();
-    worker->post(task);
-    worker->close();
-    return task->promise();
-}
-
 Napi::Value load_model(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&] {
@@ -82,7 +73,7 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
         const Napi::Object given = to_object(info[1], "options");
         options.threads = integer_field(given, "threads", 1, 256, 0);
         options.context_length = integer_field(given, "contextLength", 1, 1 << 24, 0);
-        return promise(env, [path, options](CancelToken &) {
+        return promise_of(env, [path, options](CancelToken &) {
             initialize(own_folder());
             auto model = Model::load(path, options);
             return [model = std::move(model)](Napi::Env js) -> Napi::Value { return NativeModel::create(js, model); };
@@ -105,7 +96,7 @@ Napi::Value quantize_rows(const Napi::CallbackInfo & info) {
         if (!(row >= 1 && row <= 1e9)) {
             throw MossError(code::invalid_argument, "rowLength: expected an integer from 1", {{"option", "rowLength"}});
         }
-        return promise(env, [type, row, values = to_samples(info[1], "data")](CancelToken &) {
+        return promise_of(env, [type, row, values = to_samples(info[1], "data")](CancelToken &) {
             return array_result(quantize(type, values.data(), values.size(), static_cast<size_t>(row)));
         });
     });
@@ -115,7 +106,7 @@ Napi::Value dequantize_blocks(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&] {
         const ggml_type type = to_weight_type(to_text(info[0], "type"));
-        return promise(env, [type, data = to_bytes(info[1], "data")](CancelToken &) {
+        return promise_of(env, [type, data = to_bytes(info[1], "data")](CancelToken &) {
             return array_result(dequantize(type, data.data(), data.size()));
         });
     });

@@ -102,6 +102,28 @@ Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard) {
     return object;
 }
 
+Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads) {
+    return to_array(env, heads, [env](const HeadShares & block) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("block", block.block);
+        object.Set("shares", to_array(env, block.shares, [](double share) { return share; }));
+        object.Set("rows", static_cast<double>(block.rows));
+        return object;
+    });
+}
+
+Napi::Object to_js(Napi::Env env, const Difference & difference) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("rows", static_cast<double>(difference.rows));
+    object.Set("cosine", difference.cosine);
+    object.Set("units", static_cast<double>(difference.units));
+    object.Set("edits", static_cast<double>(difference.edits));
+    object.Set("lossBefore", difference.loss_before);
+    object.Set("lossAfter", difference.loss_after);
+    object.Set("divergence", difference.divergence);
+    return object;
+}
+
 Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done) {
     Napi::Object object = Napi::Object::New(env);
     if (!chunk.audio.empty()) {

@@ -33,6 +33,14 @@ void PromiseTask::run() noexcept {
         });
 }
 
+Napi::Promise promise_of(Napi::Env env, PromiseTask::Work work) {
+    const auto task = std::make_shared<PromiseTask>(env, std::move(work));
+    const auto worker = AddonData::of(env).new_worker();
+    worker->post(task);
+    worker->close();
+    return task->promise();
+}
+
 Napi::Promise StreamTask::next(Napi::Env env, Napi::ObjectReference owner) {
     waiting_.push_back({Napi::Promise::Deferred::New(env), std::move(owner)});
     data_.dispatcher.hold();

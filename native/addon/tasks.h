@@ -32,6 +32,9 @@ class PromiseTask : public Task, public std::enable_shared_from_this<PromiseTask
     bool settled_ = false;
 };
 
+/// Runs work on a thread of its own.
+Napi::Promise promise_of(Napi::Env env, PromiseTask::Work work);
+
 /// Work that delivers chunks: an asynchronous queue, computed at most `capacity` chunks ahead of its reader. The chunk
 /// with timings is the last.
 class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> {

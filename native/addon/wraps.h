@@ -14,6 +14,8 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   private:
     Napi::Value info(const Napi::CallbackInfo & info);
     Napi::Value create_session(const Napi::CallbackInfo & info);
+    Napi::Value measure_heads(const Napi::CallbackInfo & info);
+    Napi::Value compare(const Napi::CallbackInfo & info);
     void dispose(const Napi::CallbackInfo & info);
     const std::shared_ptr<const Model> & model() const;
 

@@ -3,6 +3,7 @@
 #include "../kernels/cpu/work.h"
 
 #include <stdexcept>
+#include <utility>
 
 namespace moss {
 
@@ -61,15 +62,28 @@ ggml_tensor * Graph::input(ggml_type type, const Shape & shape, const void * dat
     return tensor;
 }
 
+ggml_tensor * Graph::input(const Shape & shape, std::vector<float> values) {
+    constants_.push_back(std::move(values));
+    return input(GGML_TYPE_F32, shape, constants_.back().data());
+}
+
 ggml_tensor * Graph::stage(ggml_tensor * tensor, const std::string & name) {
     ggml_set_name(tensor, name.c_str());
     if (runner_.stages) {
-        ggml_tensor * copy = ggml_cont(context_, tensor);
-        ggml_set_output(copy);
-        effect(copy);
-        stages_.push_back({name, copy});
+        keep(runner_.stages, name, tensor);
     }
     return tensor;
+}
+
+void Graph::heads(ggml_tensor * tensor, const std::string & name) {
+    keep(runner_.heads, name, tensor);
+}
+
+void Graph::keep(Stages * to, const std::string & name, ggml_tensor * tensor) {
+    ggml_tensor * copy = ggml_cont(context_, tensor);
+    ggml_set_output(copy);
+    effect(copy);
+    kept_.push_back({to, name, copy});
 }
 
 void Graph::output(ggml_tensor * tensor, std::vector<float> & to) {
@@ -103,8 +117,8 @@ void Graph::run() {
         output.to->resize(static_cast<size_t>(ggml_nelements(output.tensor)));
         ggml_backend_tensor_get(output.tensor, output.to->data(), 0, ggml_nbytes(output.tensor));
     }
-    for (const auto & [name, tensor] : stages_) {
-        StageData & data = (*runner_.stages)[name];
+    for (const auto & [to, name, tensor] : kept_) {
+        StageData & data = (*to)[name];
         data.ne0 = tensor->ne[0];
         const size_t old = data.values.size();
         data.values.resize(old + static_cast<size_t>(ggml_nelements(tensor)));

@@ -15,6 +15,7 @@
 
 #include "ggml.h"
 
+#include <list>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,15 @@ class Graph {
     /// An input of `shape`; `data` is read in run() and must live until then. Elements > 0.
     ggml_tensor * input(ggml_type type, const Shape & shape, const void * data);
 
+    /// The same for values that the graph keeps.
+    ggml_tensor * input(const Shape & shape, std::vector<float> values);
+
     /// Gives a tensor its stage's name, and keeps its values where the runner collects stages. Returns the tensor.
     ggml_tensor * stage(ggml_tensor * tensor, const std::string & name);
+
+    /// Whether the runner collects what heads contribute; then `heads` keeps such a tensor's values, [heads, T].
+    bool measures_heads() const { return runner_.heads != nullptr; }
+    void heads(ggml_tensor * tensor, const std::string & name);
 
     /// After run(), `to` holds the tensor's values (F32, made contiguous here).
     void output(ggml_tensor * tensor, std::vector<float> & to);
@@ -58,13 +66,21 @@ class Graph {
         ggml_tensor * tensor;
         std::vector<float> * to;
     };
+    struct Kept {
+        Stages * to;
+        std::string name;
+        ggml_tensor * tensor;
+    };
+
+    void keep(Stages * to, const std::string & name, ggml_tensor * tensor);
 
     Runner & runner_;
     ggml_context * context_;
     ggml_cgraph * graph_;
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;
-    std::vector<std::pair<std::string, ggml_tensor *>> stages_;
+    std::vector<Kept> kept_;
+    std::list<std::vector<float>> constants_;
 };
 
 } // namespace moss

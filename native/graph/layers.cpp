@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace moss {
 
@@ -82,6 +83,28 @@ ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor
     scores = ggml_soft_max_ext(g, scores, mask, scale, 0.0f);
     ggml_tensor * y = ggml_mul_mat(g, v_transposed, scores); // [D, Tq, H]
     return ggml_cont_2d(g, ggml_permute(g, y, 0, 2, 1, 3), dim * heads, queries);
+}
+
+ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t units,
+                        const std::string & name) {
+    ggml_tensor * added = output(g, y); // [E, T]
+    ggml_tensor * sum = ggml_add(g, x, added);
+    if (!g.measures_heads()) {
+        return sum;
+    }
+    const int64_t channels = y->ne[0], rows = y->ne[1], width = channels / units;
+    std::vector<float> others(static_cast<size_t>(channels * units), 1.0F); // [D * H, U]: 0 where a unit's heads are
+    for (int64_t u = 0; u < units; u++) {
+        std::fill_n(others.begin() + u * (channels + width), width, 0.0F);
+    }
+    ggml_tensor * without = ggml_mul(g, ggml_repeat_4d(g, y, channels, rows, units, 1),
+                                     g.input({channels, 1, units}, std::move(others))); // [D * H, T, U]
+    without = output(g, ggml_reshape_2d(g, without, channels, rows * units));
+    without = ggml_reshape_3d(g, without, added->ne[0], rows, units); // [E, T, U]
+    const auto energy = [&](ggml_tensor * t) { return ggml_sum_rows(g, ggml_sqr(g, t)); };
+    ggml_tensor * share = ggml_sqrt(g, ggml_div(g, energy(ggml_sub(g, without, added)), energy(sum))); // [1, T, U]
+    g.heads(ggml_transpose(g, ggml_reshape_2d(g, share, rows, units)), name);                          // [U, T]
+    return sum;
 }
 
 ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) {

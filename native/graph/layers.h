@@ -78,6 +78,12 @@ ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor
 /// The same without a mask, in memory that does not grow with Tk * Tq: q, k and v [D, H, T] -> [D * H, T].
 ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v);
 
+/// The residual stream x [E, T] with what an attention's heads y [D * H, T] add to it by their output projection. Where
+/// the runner measures heads, also keeps under `name` what each of `units` groups of neighbouring heads contributes, by
+/// row: the length of what the stream would lack without it, relative to the stream's own.
+ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t units,
+                        const std::string & name);
+
 /// The activation of a transformer's layer: none, relu or gelu.
 inline ggml_tensor * activate(Graph & g, Activation::Kind kind, ggml_tensor * x) {
     return kind == Activation::none ? x : kind == Activation::relu ? ggml_relu(g, x) : gelu(g, x);

@@ -25,7 +25,7 @@ struct StageData {
     std::vector<float> values;
 };
 
-/// Stages by name, for tests.
+/// Stages by name.
 using Stages = std::map<std::string, StageData>;
 
 /// A CPU backend with threads of its own. One per session: not safe for two threads at a time.
@@ -45,6 +45,9 @@ class Runner {
 
     /// Where not null, every graph adds its named stages here.
     Stages * stages = nullptr;
+
+    /// Where not null, every attention adds here what its heads contribute, by block (layers.h, add_heads).
+    Stages * heads = nullptr;
 
   private:
     friend class Graph;

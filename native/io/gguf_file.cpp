@@ -294,6 +294,22 @@ std::vector<int64_t> GgufFile::get_ints(const std::string & key, int64_t low, in
     return values;
 }
 
+std::vector<int> GgufFile::get_int_each(const std::string & key, int low, int high, int count) const {
+    const int64_t id = require(key, "an integer, or an array of them");
+    if (gguf_get_kv_type(gguf_.get(), id) != GGUF_TYPE_ARRAY) {
+        return std::vector<int>(static_cast<size_t>(count), static_cast<int>(get_int(key, low, high)));
+    }
+    if (gguf_get_arr_n(gguf_.get(), id) != static_cast<size_t>(count)) {
+        throw model_format_error(key, "an integer, or an array of " + std::to_string(count) + ", one a layer",
+                                 "an array of " + std::to_string(gguf_get_arr_n(gguf_.get(), id)));
+    }
+    std::vector<int> values;
+    for (const int64_t value : get_ints(key, low, high)) {
+        values.push_back(static_cast<int>(value));
+    }
+    return values;
+}
+
 std::vector<double> GgufFile::get_floats(const std::string & key) const {
     const int64_t id = require(key, "an array of numbers");
     const bool array = gguf_get_kv_type(gguf_.get(), id) == GGUF_TYPE_ARRAY;

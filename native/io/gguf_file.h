@@ -54,6 +54,9 @@ class GgufFile {
     bool get_bool(const std::string & key) const;
     std::string get_string(const std::string & key) const;
     std::vector<int64_t> get_ints(const std::string & key, int64_t low, int64_t high) const;
+    /// One integer for each of `count` layers: an array of so many, or one number that stands for all, as llama.cpp has
+    /// it.
+    std::vector<int> get_int_each(const std::string & key, int low, int high, int count) const;
     std::vector<double> get_floats(const std::string & key) const;
     std::vector<std::string> get_strings(const std::string & key) const;
 

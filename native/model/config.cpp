@@ -2,7 +2,9 @@
 
 #include "../io/error.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 namespace moss {
@@ -13,7 +15,7 @@ namespace {
 // Graph::max_nodes, whatever a file says.
 constexpr int64_t max_channels = 65536;
 constexpr int64_t max_blocks = 128;
-constexpr int64_t max_heads = 512;
+constexpr int max_heads = 512;
 constexpr int64_t max_kernel = 4096;
 constexpr int64_t max_vocabulary = 1 << 20;
 constexpr int max_group_norm_kernel = 64; // its covariance is computed
@@ -69,6 +71,10 @@ struct Keys {
 };
 
 } // namespace
+
+bool all_equal(const std::vector<int> & values) {
+    return std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end();
+}
 
 int FrontendConfig::hop_length() const {
     return std::accumulate(strides.begin(), strides.end(), 1, std::multiplies<int>());
@@ -138,7 +144,7 @@ EncoderConfig EncoderConfig::load(const GgufFile & file) {
     c.embedding_length = keys.integer("embedding_length", 1, max_channels);
     c.feed_forward_length = keys.integer("feed_forward_length", 1, max_channels);
     c.block_count = keys.integer("block_count", 1, max_blocks);
-    c.head_count = keys.integer("head_count", 1, max_heads);
+    c.head_counts = file.get_int_each(keys.prefix + "head_count", 1, max_heads, c.block_count);
     c.layer_norm_epsilon = keys.number("layer_norm_epsilon", 0, 1);
     c.pos_conv_kernel = keys.integer("pos_conv_kernel", 1, max_kernel);
     c.pos_conv_groups = keys.integer("pos_conv_groups", 1, max_channels);
@@ -153,8 +159,13 @@ EncoderConfig EncoderConfig::load(const GgufFile & file) {
     c.position_activation = keys.activation("position_activation");
     c.chunk_size = keys.integer("chunk_size", 0, 4096);
     c.left_context = keys.integer("left_context", 0, 65536);
-    keys.divisible("embedding_length", c.embedding_length, "head_count", c.head_count);
     keys.divisible("embedding_length", c.embedding_length, "pos_conv_groups", c.pos_conv_groups);
+    if (keys.has("key_length") || !all_equal(c.head_counts)) {
+        c.key_length = keys.integer("key_length", 1, max_channels);
+    } else {
+        keys.divisible("embedding_length", c.embedding_length, "head_count", c.head_counts.front());
+        c.key_length = c.embedding_length / c.head_counts.front();
+    }
     return c;
 }
 
@@ -182,17 +193,31 @@ LmConfig LmConfig::load(const GgufFile & file) {
     c.shared_block_count = keys.integer("shared_block_count", 1, max_blocks);
     c.text_block_count = keys.integer("text_block_count", 0, max_blocks / 2);
     c.audio_block_count = keys.integer("audio_block_count", 0, max_blocks / 2);
-    c.head_count = keys.integer("head_count", 1, max_heads);
-    c.head_count_kv = keys.integer("head_count_kv", 1, max_heads);
+    c.load_heads(file, keys.prefix + "head_count", keys.prefix + "head_count_kv", false);
     c.key_length = keys.integer("key_length", 2, 1024);
     c.rms_epsilon = keys.number("rms_epsilon", 0, 1);
     c.rope.freq_base = keys.number("rope_freq_base", 1, 1e12);
     c.context_length = keys.integer("context_length", 1, 1 << 20);
     c.text_vocab_size = keys.integer("text_vocab_size", 1, max_vocabulary);
     c.audio_vocab_size = keys.integer("audio_vocab_size", 1, max_vocabulary);
-    keys.divisible("head_count", c.head_count, "head_count_kv", c.head_count_kv);
     keys.divisible("key_length", c.key_length, "RoPE's pairs", 2);
     return c;
+}
+
+void LmConfig::load_heads(const GgufFile & file, const std::string & key, const std::string & key_kv,
+                          bool optional_kv) {
+    head_counts = file.get_int_each(key, 1, max_heads, block_count());
+    head_counts_kv =
+        optional_kv && !file.has(key_kv) ? head_counts : file.get_int_each(key_kv, 1, max_heads, block_count());
+    for (size_t i = 0; i < head_counts.size(); i++) {
+        if (head_counts[i] % head_counts_kv[i] != 0) {
+            const std::string layer =
+                all_equal(head_counts) && all_equal(head_counts_kv) ? "" : " in layer " + std::to_string(i);
+            throw model_format_error(key,
+                                     "a multiple of " + key_kv + " (" + std::to_string(head_counts_kv[i]) + ")" + layer,
+                                     std::to_string(head_counts[i]));
+        }
+    }
 }
 
 std::vector<std::string> load_units(const GgufFile & file) {

@@ -12,6 +12,9 @@
 
 namespace moss {
 
+/// Whether all of them are one number.
+bool all_equal(const std::vector<int> & values);
+
 struct FrontendConfig {
     int sample_rate = 16000;
     std::vector<int> channels;
@@ -46,7 +49,8 @@ struct EncoderConfig {
     int embedding_length = 0;
     int feed_forward_length = 0;
     int block_count = 0;
-    int head_count = 0;
+    std::vector<int> head_counts; // by block: pruned models have uneven ones
+    int key_length = 0;           // channels of a head
     float layer_norm_epsilon = 1e-5f;
     int pos_conv_kernel = 0;
     int pos_conv_groups = 0;
@@ -90,8 +94,7 @@ struct LmConfig {
     int shared_block_count = 0;
     int text_block_count = 0;
     int audio_block_count = 0;
-    int head_count = 0;
-    int head_count_kv = 0;
+    std::vector<int> head_counts, head_counts_kv; // by block, in the order shared, text, audio
     int key_length = 0;
     float rms_epsilon = 1e-6f;
     bool qk_norm = true;
@@ -101,12 +104,15 @@ struct LmConfig {
     int audio_vocab_size = 0; // 0: an imported model, whose only channel is text
 
     bool text_only() const { return audio_vocab_size == 0; }
+    int block_count() const { return shared_block_count + text_block_count + audio_block_count; }
 
     /// Of a bundle of ours, or of a Qwen3 or Llama model as llama.cpp writes them (`general.architecture`).
     static LmConfig load(const GgufFile & file);
 
   private:
     static LmConfig import(const GgufFile & file, const std::string & architecture);
+    /// head_counts and head_counts_kv of such keys; the latter may be absent where `optional_kv`.
+    void load_heads(const GgufFile & file, const std::string & key, const std::string & key_kv, bool optional_kv);
 };
 
 /// What ids mean: the units, the text tokenizer and the tokens with a role.

@@ -25,10 +25,11 @@ Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_siz
         const std::string name = "encoder.blk." + std::to_string(i) + ".";
         Block block;
         block.attn_norm = LayerNorm(weights, name + "attn_norm", size, eps);
-        block.attn_q = Linear(weights, name + "attn_q", size, size);
-        block.attn_k = Linear(weights, name + "attn_k", size, size);
-        block.attn_v = Linear(weights, name + "attn_v", size, size);
-        block.attn_out = Linear(weights, name + "attn_out", size, size);
+        const int64_t heads_size = int64_t(config_.head_counts[static_cast<size_t>(i)]) * config_.key_length;
+        block.attn_q = Linear(weights, name + "attn_q", size, heads_size);
+        block.attn_k = Linear(weights, name + "attn_k", size, heads_size);
+        block.attn_v = Linear(weights, name + "attn_v", size, heads_size);
+        block.attn_out = Linear(weights, name + "attn_out", heads_size, size);
         block.ffn_norm = LayerNorm(weights, name + "ffn_norm", size, eps);
         block.ffn_up = Linear(weights, name + "ffn_up", size, config_.feed_forward_length);
         block.ffn_down = Linear(weights, name + "ffn_down", config_.feed_forward_length, size);
@@ -56,8 +57,9 @@ Encoder::State::State(const Encoder & encoder, int chunk_size) : chunk_size_(chu
     }
     for (int i = 0; i < config.block_count; i++) {
         const std::string name = "encoder.blk." + std::to_string(i);
-        k_.push_back(slots_.add(name + ".k", GGML_TYPE_F32, {size, capacity_}));
-        v_.push_back(slots_.add(name + ".v", GGML_TYPE_F32, {capacity_, size}));
+        const int64_t heads_size = int64_t(config.head_counts[static_cast<size_t>(i)]) * config.key_length;
+        k_.push_back(slots_.add(name + ".k", GGML_TYPE_F32, {heads_size, capacity_}));
+        v_.push_back(slots_.add(name + ".v", GGML_TYPE_F32, {capacity_, heads_size}));
     }
     slots_.allocate();
 }
@@ -93,16 +95,17 @@ std::vector<float> Encoder::State::mask(int frames, int left_context) const {
     return all;
 }
 
+/// What the heads make of x [E, T] -> [D * H, T]
 ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index,
                               ggml_tensor * mask) const {
-    const int64_t size = config_.embedding_length, heads = config_.head_count, dim = size / heads, frames = x->ne[1];
+    const int64_t heads = config_.head_counts[index], dim = config_.key_length, size = heads * dim, frames = x->ne[1];
     ggml_tensor * q = ggml_reshape_3d(g, block.attn_q(g, x), dim, heads, frames); // [D, H, T]
-    ggml_tensor * k = block.attn_k(g, x);                                         // [E, T]
-    ggml_tensor * v = block.attn_v(g, x);                                         // [E, T]
+    ggml_tensor * k = block.attn_k(g, x);                                         // [D * H, T]
+    ggml_tensor * v = block.attn_v(g, x);                                         // [D * H, T]
     if (!state) {
         k = ggml_reshape_3d(g, k, dim, heads, frames);
         v = ggml_reshape_3d(g, v, dim, heads, frames);
-        return block.attn_out(g, full_attention(g, q, k, v));
+        return full_attention(g, q, k, v);
     }
     ggml_tensor *ring_k = state->k_[index], *ring_v = state->v_[index];
     const size_t slot = static_cast<size_t>(state->slot());
@@ -113,7 +116,7 @@ ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, S
     const size_t head = static_cast<size_t>(dim);
     k = ggml_view_3d(g, ring_k, dim, heads, filled, head * ring_k->nb[0], ring_k->nb[1], 0);
     v = ggml_view_3d(g, ring_v, filled, dim, heads, ring_v->nb[1], head * ring_v->nb[1], 0);
-    return block.attn_out(g, attention(g, q, k, v, mask));
+    return attention(g, q, k, v, mask);
 }
 
 ggml_tensor * Encoder::project(Graph & g, ggml_tensor * x) const {
@@ -164,17 +167,21 @@ void Encoder::compute(Runner & runner, State * state, const float * features, co
     }
     for (size_t i = 0; i < blocks_.size(); i++) {
         const Block & block = blocks_[i];
+        const std::string name = "encoder.blk." + std::to_string(i);
+        const auto with_attention = [&](ggml_tensor * y) {
+            return add_heads(g, block.attn_out, attend(g, block, y, state, i, mask), x, config_.head_counts[i], name);
+        };
         const auto feed_forward = [&](ggml_tensor * y) {
             return block.ffn_down(g, block.ffn_up(g, y, config_.activation));
         };
         if (config_.norm_first) {
-            x = ggml_add(g, x, attend(g, block, block.attn_norm(g, x), state, i, mask));
+            x = with_attention(block.attn_norm(g, x));
             x = ggml_add(g, x, feed_forward(block.ffn_norm(g, x)));
         } else {
-            x = block.attn_norm(g, ggml_add(g, x, attend(g, block, x, state, i, mask)));
+            x = block.attn_norm(g, with_attention(x));
             x = block.ffn_norm(g, ggml_add(g, x, feed_forward(x)));
         }
-        g.stage(x, "encoder.blk." + std::to_string(i));
+        g.stage(x, name);
     }
     if (config_.norm_first) {
         x = norm_(g, x);

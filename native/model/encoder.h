@@ -44,7 +44,7 @@ class Encoder {
         int64_t frames_ = 0;
         StreamState slots_;
         ggml_tensor * pos_context_ = nullptr;
-        std::vector<ggml_tensor *> k_, v_; // [E, capacity] and, transposed, [capacity, E]
+        std::vector<ggml_tensor *> k_, v_; // [D * H, capacity] and, transposed, [capacity, D * H]
     };
 
     /// One chunk: features [C, T] and the tone module's embedding [E, T] (or null) with T = chunk_size; a smaller T is

@@ -74,14 +74,18 @@ Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(
 
 void Lm::load_blocks(const Weights & weights, const std::string & prefix, int count) {
     const int64_t size = config_.embedding_length, dim = config_.key_length, ffn = config_.feed_forward_length;
-    const int64_t q_size = config_.head_count * dim, kv_size = config_.head_count_kv * dim;
     const float eps = config_.rms_epsilon;
     for (int i = 0; i < count; i++) {
         const std::string name = prefix + "blk." + std::to_string(i) + ".";
+        const int heads = config_.head_counts[blocks_.size()], heads_kv = config_.head_counts_kv[blocks_.size()];
+        const int64_t q_size = heads * dim, kv_size = heads_kv * dim;
         const auto linear = [&](const char * part, int64_t in, int64_t out) {
             return Linear(weights, name + part, in, out, weights.has(name + part + ".bias"));
         };
         Block block;
+        block.name = name.substr(0, name.size() - 1);
+        block.heads = heads;
+        block.heads_kv = heads_kv;
         block.attn_norm = RmsNorm(weights, name + "attn_norm", size, eps);
         block.attn_q = linear("attn_q", size, q_size);
         block.attn_k = linear("attn_k", size, kv_size);
@@ -99,11 +103,11 @@ void Lm::load_blocks(const Weights & weights, const std::string & prefix, int co
     }
 }
 
-Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : config_(&lm.config_), type_(type), n_ctx_(n_ctx) {
-    if (n_ctx < 1 || n_ctx > config_->context_length) {
+Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : lm_(&lm), type_(type), n_ctx_(n_ctx) {
+    if (n_ctx < 1 || n_ctx > lm.config_.context_length) {
         throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " rows",
                         {{"argument", "n_ctx"},
-                         {"expected", "1 … " + std::to_string(config_->context_length)},
+                         {"expected", "1 … " + std::to_string(lm.config_.context_length)},
                          {"found", static_cast<double>(n_ctx)}});
     }
     reserve(std::min(first_rows, n_ctx));
@@ -114,24 +118,19 @@ void Lm::State::reserve(int rows) {
         return;
     }
     rows = std::min(std::max(rows, 2 * rows_), n_ctx_);
-    const int64_t size = int64_t(config_->head_count_kv) * config_->key_length;
     StreamState slots;
     std::vector<ggml_tensor *> k, v;
-    const auto add_blocks = [&](const std::string & prefix, int count) {
-        for (int i = 0; i < count; i++) {
-            const std::string name = prefix + std::to_string(i);
-            k.push_back(slots.add(name + ".k", type_, {size, rows}));
-            v.push_back(slots.add(name + ".v", type_, {rows, size}));
-        }
-    };
-    add_blocks("lm.blk.", config_->shared_block_count);
-    add_blocks("lm.text.blk.", config_->text_block_count);
-    add_blocks("lm.audio.blk.", config_->audio_block_count);
+    for (const Block & block : lm_->blocks_) {
+        const int64_t size = int64_t(block.heads_kv) * lm_->config_.key_length;
+        k.push_back(slots.add("lm." + block.name + ".k", type_, {size, rows}));
+        v.push_back(slots.add("lm." + block.name + ".v", type_, {rows, size}));
+    }
     slots.allocate();
     const size_t past = static_cast<size_t>(length_) * ggml_type_size(type_);
     for (size_t i = 0; i < k_.size(); i++) {
-        std::memcpy(k[i]->data, k_[i]->data, past * static_cast<size_t>(size));
-        for (size_t row = 0; row < static_cast<size_t>(size); row++) {
+        const auto size = static_cast<size_t>(k[i]->ne[0]);
+        std::memcpy(k[i]->data, k_[i]->data, past * size);
+        for (size_t row = 0; row < size; row++) {
             std::memcpy(static_cast<char *>(v[i]->data) + row * v[i]->nb[1],
                         static_cast<const char *>(v_[i]->data) + row * v_[i]->nb[1], past);
         }
@@ -157,7 +156,7 @@ ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]
 ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output) const {
     Graph & g = pass.g;
     const Block & b = blocks_[index];
-    const int64_t dim = config_.key_length, heads = config_.head_count, heads_kv = config_.head_count_kv;
+    const int64_t dim = config_.key_length, heads = b.heads, heads_kv = b.heads_kv;
     const int64_t count = pass.count, total = pass.past + count;
     const auto normed = [&](const RmsNorm & norm, ggml_tensor * t) { return config_.qk_norm ? norm(g, t) : t; };
     ggml_tensor * y = b.attn_norm(g, x);
@@ -178,7 +177,7 @@ ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output)
     v = ggml_view_3d(g, cache_v, total, dim, heads_kv, cache_v->nb[1], head * cache_v->nb[1], 0);
     ggml_tensor * q = ggml_reshape_3d(g, b.attn_q(g, y), dim, heads, count); // [D, H, T]
     q = rope(pass, normed(b.attn_q_norm, q));
-    x = ggml_add(g, x, b.attn_output(g, attention(g, q, k, v, pass.mask)));
+    x = add_heads(g, b.attn_output, attention(g, q, k, v, pass.mask), x, heads_kv, b.name);
     y = b.ffn_norm(g, x);
     y = ggml_swiglu_split(g, b.ffn_gate(g, y), b.ffn_up(g, y)); // [F, T]
     return ggml_add(g, x, b.ffn_down(g, y));

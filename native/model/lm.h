@@ -44,13 +44,13 @@ class Lm {
         /// Memory for so many rows.
         void reserve(int rows);
 
-        const LmConfig * config_;
+        const Lm * lm_;
         ggml_type type_;
         int n_ctx_;
         int length_ = 0;
         int rows_ = 0; // that there is memory for
         StreamState slots_;
-        std::vector<ggml_tensor *> k_, v_; // shared, text, audio: [D * Hkv, rows] and, transposed, [rows, D * Hkv]
+        std::vector<ggml_tensor *> k_, v_; // as blocks_: [D * Hkv, rows] and, transposed, [rows, D * Hkv]
     };
 
     /// Appends `count` rows of the two-channel grid; `audio` is not read in a model without that channel. Throws
@@ -65,6 +65,8 @@ class Lm {
 
   private:
     struct Block {
+        std::string name; // of its tensors, up to the last dot
+        int heads, heads_kv;
         RmsNorm attn_norm, attn_q_norm, attn_k_norm, ffn_norm; // the norms of q and k: Qwen3's
         Linear attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down;
     };

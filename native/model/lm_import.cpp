@@ -13,7 +13,6 @@ namespace {
 // As in config.cpp: no product of them overflows, and every graph stays within Graph::max_nodes.
 constexpr int64_t max_width = 65536;
 constexpr int64_t max_blocks = 256;
-constexpr int64_t max_heads = 512;
 constexpr int64_t max_vocabulary = 1 << 20;
 constexpr int64_t max_context = 1 << 24;
 
@@ -69,6 +68,24 @@ RopeConfig load_rope(const Keys & keys, const LmConfig & lm) {
     return rope;
 }
 
+/// Its default follows from the number of heads, where all layers have one.
+int load_key_length(const Keys & keys, const LmConfig & lm) {
+    const char * field = "attention.key_length";
+    const int heads = lm.head_counts.front();
+    int length = 0;
+    if (keys.has(field) || !all_equal(lm.head_counts)) {
+        length = keys.integer(field, 2, 1024);
+    } else {
+        keys.require(lm.embedding_length % heads == 0, "embedding_length",
+                     "a multiple of attention.head_count (" + std::to_string(heads) + ")",
+                     std::to_string(lm.embedding_length));
+        length = lm.embedding_length / heads;
+    }
+    keys.require(length % 2 == 0 && length >= 2 && length <= 1024, field, "an even number up to 1024",
+                 std::to_string(length));
+    return length;
+}
+
 } // namespace
 
 LmConfig LmConfig::import(const GgufFile & file, const std::string & architecture) {
@@ -89,17 +106,8 @@ LmConfig LmConfig::import(const GgufFile & file, const std::string & architectur
     c.embedding_length = keys.integer("embedding_length", 1, max_width);
     c.feed_forward_length = keys.integer("feed_forward_length", 1, 4 * max_width);
     c.shared_block_count = keys.integer("block_count", 1, max_blocks);
-    c.head_count = keys.integer("attention.head_count", 1, max_heads);
-    c.head_count_kv = keys.integer("attention.head_count_kv", 1, max_heads, c.head_count);
-    keys.require(c.head_count % c.head_count_kv == 0, "attention.head_count",
-                 "a multiple of attention.head_count_kv (" + std::to_string(c.head_count_kv) + ")",
-                 std::to_string(c.head_count));
-    keys.require(keys.has("attention.key_length") || c.embedding_length % c.head_count == 0, "embedding_length",
-                 "a multiple of attention.head_count (" + std::to_string(c.head_count) + ")",
-                 std::to_string(c.embedding_length));
-    c.key_length = keys.integer("attention.key_length", 2, 1024, c.embedding_length / c.head_count);
-    keys.require(c.key_length % 2 == 0 && c.key_length >= 2 && c.key_length <= 1024, "attention.key_length",
-                 "an even number up to 1024", std::to_string(c.key_length));
+    c.load_heads(file, keys.prefix + "attention.head_count", keys.prefix + "attention.head_count_kv", true);
+    c.key_length = load_key_length(keys, c);
     for (const char * same : {"attention.value_length", "rope.dimension_count"}) {
         const int found = keys.integer(same, 1, max_width, c.key_length);
         keys.require(found == c.key_length, same, "the length of keys, " + std::to_string(c.key_length),

@@ -6,6 +6,8 @@ tiny.gguf, tiny-q8_0.gguf    all components with random weights: layer norm, pre
 tiny.golden.gguf             inputs and named stages of the PyTorch twins for it (the decoder's: make_decoder_golden.py)
 whole.gguf, whole-q8_0.gguf  front end and encoder of the other kind: group norm, post-norm, not causal (as Wav2Vec2-base)
 whole.golden.gguf            its inputs and stages
+uneven.gguf                  front end, encoder and language model whose blocks have different numbers of heads, as pruning leaves them
+uneven.golden.gguf           its inputs and stages
 
 Stages are stored as ggml has them: a [T, C] array here is ne = [C, T] there.
 """
@@ -177,9 +179,32 @@ def make_whole() -> None:
     save_golden(FOLDER / "whole.golden.gguf", {"input.samples": wave, **stages}, {})
 
 
+@torch.no_grad()
+def make_uneven() -> None:
+    encoder_config = replace(WHOLE_ENCODER, block_count=3, head_count=[2, 3, 1], key_length=8)
+    lm_config = replace(LM_CONFIG, head_count=[4, 2, 6, 2], head_count_kv=[2, 1, 3, 2], key_length=8)
+    frontend = randomize(Frontend(WHOLE_FRONTEND), 31, 1.4)
+    encoder = randomize(Encoder(encoder_config, WHOLE_FRONTEND.channels[-1], N_UNITS), 32)
+    lm = randomize(LM(lm_config), 33)
+    bundle = Bundle(name="uneven", description="Random weights, for tests.")
+    bundle.add("frontend", WHOLE_FRONTEND, frontend.state_dict())
+    bundle.add("encoder", encoder_config, encoder.state_dict())
+    bundle.add("lm", lm_config, lm.state_dict())
+    write(bundle, FOLDER / "uneven.gguf", "f32")
+    stages: dict[str, torch.Tensor] = {}
+    wave = voice_like(4800, 34)
+    hidden = encoder(frontend(wave, stages), None, 0, stages=stages)
+    stages["encoder.logits"] = encoder.ctc(hidden)
+    text = torch.randint(0, lm_config.text_vocab_size, (20,), generator=torch.Generator().manual_seed(35))
+    audio = torch.randint(0, N_UNITS, (20,), generator=torch.Generator().manual_seed(36))
+    lm(lm.embed(text, audio)[None], stages)
+    save_golden(FOLDER / "uneven.golden.gguf", {"input.samples": wave, **stages}, {"input.text": text.tolist(), "input.audio": audio.tolist()})
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     make_tiny()
     make_whole()
+    make_uneven()
     for path in sorted(FOLDER.glob("*.gguf")):
         print(f"{path.name:20} {path.stat().st_size / 1000:8.1f} kB")

@@ -34,7 +34,8 @@ class EncoderConfig:
     embedding_length: int = 256
     feed_forward_length: int = 768
     block_count: int = 6
-    head_count: int = 4
+    head_count: int | list[int] = 4  # a list: by block, in a pruned model, with the key_length
+    key_length: int | None = None  # channels of a head; None: embedding_length / head_count
     layer_norm_epsilon: float = 1e-5
     pos_conv_kernel: int = 32
     pos_conv_groups: int = 8
@@ -60,8 +61,8 @@ class LMConfig:
     shared_block_count: int = 5
     text_block_count: int = 1
     audio_block_count: int = 1
-    head_count: int = 4
-    head_count_kv: int = 2
+    head_count: int | list[int] = 4  # a list: by block (shared, text, audio), in a pruned model
+    head_count_kv: int | list[int] = 2
     key_length: int = 64
     rms_epsilon: float = 1e-6
     rope_freq_base: float = 10000.0
@@ -119,4 +120,9 @@ COMPONENTS = {"frontend": FrontendConfig, "tone": ToneConfig, "encoder": Encoder
 
 def to_gguf_keys(component: str, config) -> dict[str, object]:
     """`moss-speech.<component>.<field>`: the field's own name, so that twin and loader cannot drift apart."""
-    return {f"moss-speech.{component}.{name}": value for name, value in asdict(config).items()}
+    return {f"moss-speech.{component}.{name}": value for name, value in asdict(config).items() if value is not None}
+
+
+def of_block(count: int | list[int], block: int) -> int:
+    """A number of heads, which may differ by block."""
+    return count[block] if isinstance(count, list) else count

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import EncoderConfig
+from .config import EncoderConfig, of_block
 
 
 def chunk_mask(frames: int, chunk_size: int, left_context: int, device=None) -> torch.Tensor | None:
@@ -23,20 +23,22 @@ def chunk_mask(frames: int, chunk_size: int, left_context: int, device=None) -> 
 
 
 class EncoderBlock(nn.Module):
-    def __init__(self, config: EncoderConfig):
+    def __init__(self, config: EncoderConfig, index: int):
         super().__init__()
-        size, self.heads, self.norm_first = config.embedding_length, config.head_count, config.norm_first
+        size, self.heads, self.norm_first = config.embedding_length, of_block(config.head_count, index), config.norm_first
+        heads_size = self.heads * (config.key_length or size // self.heads)
         self.attn_norm = nn.LayerNorm(size, config.layer_norm_epsilon)
-        self.attn_q, self.attn_k, self.attn_v, self.attn_out = (nn.Linear(size, size) for _ in range(4))
+        self.attn_q, self.attn_k, self.attn_v = (nn.Linear(size, heads_size) for _ in range(3))
+        self.attn_out = nn.Linear(heads_size, size)
         self.ffn_norm = nn.LayerNorm(size, config.layer_norm_epsilon)
         self.ffn_up = nn.Linear(size, config.feed_forward_length)
         self.ffn_down = nn.Linear(config.feed_forward_length, size)
 
     def attention(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        batch, frames, size = x.shape
+        batch, frames, _ = x.shape
         q, k, v = (p(x).view(batch, frames, self.heads, -1).transpose(1, 2) for p in (self.attn_q, self.attn_k, self.attn_v))
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, H, T, D]
-        return self.attn_out(x.transpose(1, 2).reshape(batch, frames, size))
+        return self.attn_out(x.transpose(1, 2).reshape(batch, frames, -1))
 
     def feed_forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.ffn_down(F.gelu(self.ffn_up(x)))
@@ -59,7 +61,7 @@ class Encoder(nn.Module):
         self.proj = nn.Linear(feature_size, size)
         self.pos_conv = nn.Conv1d(size, size, config.pos_conv_kernel, groups=config.pos_conv_groups)
         self.norm = nn.LayerNorm(size, config.layer_norm_epsilon)
-        self.blk = nn.ModuleList(EncoderBlock(config) for _ in range(config.block_count))
+        self.blk = nn.ModuleList(EncoderBlock(config, i) for i in range(config.block_count))
         self.ctc = nn.Linear(size, unit_count)
 
     def forward(

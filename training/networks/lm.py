@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import LMConfig
+from .config import LMConfig, of_block
 
 
 class RMSNorm(nn.Module):
@@ -36,15 +36,16 @@ def rope(x: torch.Tensor, positions: torch.Tensor, base: float) -> torch.Tensor:
 
 
 class LMBlock(nn.Module):
-    def __init__(self, config: LMConfig):
+    def __init__(self, config: LMConfig, index: int):
         super().__init__()
         self.config = config
+        self.heads, self.heads_kv = of_block(config.head_count, index), of_block(config.head_count_kv, index)
         size, dim = config.embedding_length, config.key_length
         self.attn_norm = RMSNorm(size, config.rms_epsilon)
-        self.attn_q = nn.Linear(size, config.head_count * dim, bias=False)
-        self.attn_k = nn.Linear(size, config.head_count_kv * dim, bias=False)
-        self.attn_v = nn.Linear(size, config.head_count_kv * dim, bias=False)
-        self.attn_output = nn.Linear(config.head_count * dim, size, bias=False)
+        self.attn_q = nn.Linear(size, self.heads * dim, bias=False)
+        self.attn_k = nn.Linear(size, self.heads_kv * dim, bias=False)
+        self.attn_v = nn.Linear(size, self.heads_kv * dim, bias=False)
+        self.attn_output = nn.Linear(self.heads * dim, size, bias=False)
         self.attn_q_norm = RMSNorm(dim, config.rms_epsilon)
         self.attn_k_norm = RMSNorm(dim, config.rms_epsilon)
         self.ffn_norm = RMSNorm(size, config.rms_epsilon)
@@ -58,12 +59,12 @@ class LMBlock(nn.Module):
         batch, rows, _ = x.shape
         positions = torch.arange(rows, device=x.device)
         y = self.attn_norm(x)
-        q = self.attn_q(y).view(batch, rows, config.head_count, -1)
-        k = self.attn_k(y).view(batch, rows, config.head_count_kv, -1)
-        v = self.attn_v(y).view(batch, rows, config.head_count_kv, -1).transpose(1, 2)
+        q = self.attn_q(y).view(batch, rows, self.heads, -1)
+        k = self.attn_k(y).view(batch, rows, self.heads_kv, -1)
+        v = self.attn_v(y).view(batch, rows, self.heads_kv, -1).transpose(1, 2)
         q = rope(self.attn_q_norm(q).transpose(1, 2), positions, config.rope_freq_base)
         k = rope(self.attn_k_norm(k).transpose(1, 2), positions, config.rope_freq_base)
-        groups = config.head_count // config.head_count_kv
+        groups = self.heads // self.heads_kv
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.attn_output(y.transpose(1, 2).reshape(batch, rows, -1))
@@ -78,9 +79,10 @@ class LM(nn.Module):
         size = config.embedding_length
         self.text_embd = nn.Embedding(config.text_vocab_size, size)
         self.audio_embd = nn.Embedding(config.audio_vocab_size, size)
-        self.shared = nn.ModuleList(LMBlock(config) for _ in range(config.shared_block_count))
-        self.text = nn.ModuleList(LMBlock(config) for _ in range(config.text_block_count))
-        self.audio = nn.ModuleList(LMBlock(config) for _ in range(config.audio_block_count))
+        shared, text, audio = config.shared_block_count, config.text_block_count, config.audio_block_count
+        self.shared = nn.ModuleList(LMBlock(config, i) for i in range(shared))
+        self.text = nn.ModuleList(LMBlock(config, shared + i) for i in range(text))
+        self.audio = nn.ModuleList(LMBlock(config, shared + text + i) for i in range(audio))
         self.text_norm = RMSNorm(size, config.rms_epsilon)
         self.audio_norm = RMSNorm(size, config.rms_epsilon)
         self.text_output = nn.Linear(size, config.text_vocab_size, bias=False)

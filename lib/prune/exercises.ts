@@ -1,0 +1,151 @@
+import type { NativeExercise, NativeModel, NativeModelInfo, NativeRequest, NativeSession } from '../binding.js'
+import { concat } from '../audio/concat.js'
+import { SAMPLE_RATE } from '../audio/limits.js'
+import { resample } from '../audio/resample.js'
+import { InvalidArgumentError } from '../errors.js'
+import { loadChat, plainText } from '../text/chat.js'
+import { textToUnits } from '../text/frontend.js'
+import { encodeText, loadTokenizer } from '../text/tokenizer.js'
+import { idsOfUnits } from '../text/units.js'
+import type { CalibrationSource } from './calibration.js'
+import type { PrunableComponent } from './heads.js'
+
+/** Ids of a text that are read at once by an imported language model. */
+const PIECE_IDS = 256
+/** A turn's text. */
+const LONGEST_LINE = 400
+const LONGEST_REPLY = { maxTokens: 96, maxSeconds: 15 }
+const FEWEST_IDS = 8
+/** The conversion thread has one tokenizer. */
+const KEY = 0
+
+/** Which pieces are taken: contributions are measured on every other one, and what their loss costs on the others. */
+export type Half = 'measured' | 'held-out'
+
+/** How far through its sources an {@link Exercises} is. */
+export type OnSource = (done: number, total: number, name: string) => void
+
+/** Makes of a calibration set what a network can be run on. For the conversion thread. */
+export class Exercises {
+  /** Pieces seen so far, of both halves. */
+  pieces = 0
+  readonly #info: NativeModelInfo
+  readonly #imported: boolean
+
+  constructor(
+    private readonly model: NativeModel,
+    private readonly path: string,
+    private readonly component: PrunableComponent,
+    private readonly sources: readonly CalibrationSource[],
+  ) {
+    this.#info = model.info()
+    this.#imported = this.#info.architecture !== 'moss-speech'
+    const kinds = this.#kinds()
+    if (!sources.some(({ kind }) => kinds.includes(kind))) {
+      const wanted = kinds.map(kind => ({ audio: 'recordings', text: 'texts (.txt)' })[kind]).join(' or ')
+      throw new InvalidArgumentError(`calibrate: the ${component} of this model is measured on ${wanted}`, {
+        option: 'calibrate',
+        component,
+      })
+    }
+  }
+
+  /** What the network can be run on. A bundle with a voice reads texts to its own encoder. */
+  #kinds(): ('audio' | 'text')[] {
+    if (this.component === 'lm') return this.#imported ? ['text'] : this.#hears() ? ['audio', 'text'] : ['text']
+    return this.#info.sampleRate > 0 && this.#info.voices.length > 0 ? ['audio', 'text'] : ['audio']
+  }
+
+  /** Whether a turn of the language model may be spoken. */
+  #hears(): boolean {
+    return this.#info.components.some(({ name }) => name === 'aligner')
+  }
+
+  /** One after the other. Equal calls give equal exercises. */
+  async *of(half: Half, onSource: OnSource): AsyncGenerator<NativeExercise, void, void> {
+    this.pieces = 0
+    const kinds = this.#kinds()
+    const sources = this.sources.filter(({ kind }) => kinds.includes(kind))
+    for (const [i, source] of sources.entries()) {
+      onSource(i, sources.length, source.name)
+      for (const make of await this.#divide(source)) {
+        if (this.pieces++ % 2 === (half === 'measured' ? 0 : 1)) yield make()
+      }
+    }
+    onSource(sources.length, sources.length, '')
+  }
+
+  /** A source's pieces, to be made when they are needed. */
+  async #divide(source: CalibrationSource): Promise<(() => Promise<NativeExercise>)[]> {
+    const content = await source.read()
+    if (typeof content !== 'string') {
+      return content.map(
+        samples => () => (this.component === 'encoder' ? Promise.resolve({ samples }) : this.#answer({ samples })),
+      )
+    }
+    if (this.#imported) return this.#idPieces(content).map(textIds => () => Promise.resolve({ textIds }))
+    const lines = content.split('\n').map(line => line.trim().slice(0, LONGEST_LINE))
+    const number = this.pieces
+    return lines.filter(Boolean).map((line, i) => async () => {
+      if (this.component === 'encoder') return { samples: await this.#read(line, number + i) }
+      return this.#answer({ textIds: this.#tokenize(line) })
+    })
+  }
+
+  #idPieces(text: string): Int32Array[] {
+    if (!this.#tokenized) loadChat(KEY, this.path)
+    this.#tokenized = true
+    const ids = plainText(KEY, text)
+    const starts = Array.from({ length: Math.ceil(ids.length / PIECE_IDS) }, (_, i) => i * PIECE_IDS)
+    const length = Math.min(PIECE_IDS, this.#info.maxNCtx)
+    return starts.map(start => ids.slice(start, start + length)).filter(piece => piece.length >= FEWEST_IDS)
+  }
+
+  #tokenized = false
+
+  #tokenize(text: string): Int32Array {
+    if (!this.#tokenized) loadTokenizer(KEY, this.#info.tokenizer)
+    this.#tokenized = true
+    return encodeText(KEY, text)
+  }
+
+  /** A line in the model's own voices, which take turns. */
+  async #read(text: string, number: number): Promise<Float32Array> {
+    const { voices, units, sampleRate } = this.#info
+    const parts: Float32Array[] = []
+    for (const sentence of await textToUnits(text)) {
+      const fitting = [...voices.keys()].filter(i => voices[i]?.language === sentence.language)
+      const voice = fitting[(number >> 2) % Math.max(1, fitting.length)] ?? -1 // four sentences have both languages
+      const ids = idsOfUnits(sentence.units, units)
+      const { audio } = await this.#run(session => session.speakUnits(ids, { voice, seed: number }))
+      parts.push(...audio)
+    }
+    return resample(concat(parts), sampleRate, SAMPLE_RATE)
+  }
+
+  /** The turn that the model, as it is, makes of the user's words. */
+  async #answer(question: Pick<NativeRequest, 'samples' | 'textIds'>): Promise<NativeExercise> {
+    const output = this.#info.sampleRate > 0 ? 'both' : 'text'
+    const request: NativeRequest = { ...question, output, temperature: 0, seed: 1, ...LONGEST_REPLY }
+    const { units, textIds } = await this.#run(session => session.generate(request))
+    return { ...question, units: Int32Array.from(units), replyIds: Int32Array.from(textIds) }
+  }
+
+  async #run(start: (session: NativeSession) => ReturnType<NativeSession['generate']>) {
+    const session = this.model.createSession({ seed: 1 })
+    const all = { audio: [] as Float32Array[], units: [] as number[], textIds: [] as number[] }
+    try {
+      const stream = start(session)
+      for (let done = false; !done;) {
+        const chunk = await stream.next()
+        if (chunk.audio) all.audio.push(chunk.audio)
+        all.units.push(...(chunk.units ?? []))
+        all.textIds.push(...(chunk.textIds ?? []))
+        done = chunk.done
+      }
+      return all
+    } finally {
+      session.dispose()
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import { inThread } from '../convert/thread.js'
+import { InvalidArgumentError } from '../errors.js'
+import { checkBoolean, checkInteger, checkName, checkOptions, checkSignal, checkText } from '../options.js'
+import { PRUNABLE, type HeadAmount, type PrunableComponent } from './heads.js'
+import type { Pruned, PruneProgress } from './job.js'
+
+/** Options of {@link prune}. */
+export interface PruneOptions {
+  /**
+   * How many heads go from each component: a share, `'25%'` (above 0, below 100), or a whole number above 0. In a language model, whose
+   * query heads share keys and values, what goes is a key/value head with its query heads, and these are what is counted.
+   */
+  heads: string | number
+  /** `encoder`, `lm`; default: those of the two that the file has. */
+  components?: readonly PrunableComponent[]
+  /**
+   * Paths of recordings (wav, mp3, flac, ogg, opus; for encoders) and texts (`.txt`; for language models), and of folders of them: what
+   * the heads' contributions are measured on. Every other piece of 15 s or 256 ids is held out, to measure what is lost. A bundle takes either: it
+   * reads texts to its encoder, a line at a time, and makes turns of both for its language model. Default, for bundles such as nano: forty
+   * sentences that come with the package.
+   */
+  calibrate?: string | readonly string[]
+  /** Take as many from every block, so that llama.cpp reads the file too: at most as many as `heads` says. Default: false. */
+  even?: boolean
+  /** Threads of a computation, 1–256; default: half of the logical CPUs, at most 8. */
+  threads?: number
+  /** Stops it; nothing is left of the file. */
+  signal?: AbortSignal
+  onProgress?: (progress: PruneProgress) => void
+}
+
+const LONGEST_PATH = 32_768
+const MOST_HEADS = 1 << 20
+
+/**
+ * Writes a model anew without the attention heads that contribute least to what it computes, and says what that costs
+ * (docs/pruning.md). The file is what it was in all else, and is loaded and run as ever; a block keeps one head.
+ *
+ * @param source - a GGUF file: a bundle, an imported encoder or language model
+ * @param out - another one; it is there only when it is whole
+ * @throws {@link InvalidArgumentError} so many heads cannot be removed, or the calibration set does not fit the model;
+ * {@link UnsupportedError} there are no heads to remove; {@link ModelNotFoundError}; {@link ModelFormatError}; {@link FileError};
+ * {@link AudioFormatError}; {@link OutOfMemoryError}; {@link AbortedError}
+ */
+export async function prune(source: string, out: string, options: PruneOptions): Promise<Pruned> {
+  const o = checkOptions('options', options, [
+    'heads', 'components', 'calibrate', 'even', 'threads', 'signal', 'onProgress',
+  ]) // prettier-ignore
+  checkText('source', source, LONGEST_PATH)
+  checkText('out', out, LONGEST_PATH)
+  if (resolve(source) === resolve(out)) throw new InvalidArgumentError('out is the source itself', { option: 'out' })
+  const signal = checkSignal(o.signal)
+  const input = {
+    path: source,
+    out,
+    amount: checkAmount(o.heads),
+    components: o.components && checkComponents(o.components),
+    calibrate: o.calibrate === undefined ? undefined : checkPaths(o.calibrate),
+    even: checkBoolean('even', o.even) ?? false,
+    threads: checkInteger('threads', o.threads, 1, 256),
+  }
+  return inThread('prune', input, { signal, ...(o.onProgress && { onProgress: o.onProgress }) })
+}
+
+function checkAmount(heads: unknown): HeadAmount {
+  if (typeof heads === 'number') return { count: checkInteger('heads', heads, 1, MOST_HEADS) ?? 1 }
+  const percent = typeof heads === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(heads)?.[1] : undefined
+  const share = Number(percent) / 100
+  if (share > 0 && share < 1) return { share }
+  throw new InvalidArgumentError(
+    `heads must be a share such as '25%', above 0 and below 100, or a whole number above 0, not ${JSON.stringify(heads)}`,
+    { option: 'heads', found: String(heads) },
+  )
+}
+
+function checkComponents(components: unknown): PrunableComponent[] {
+  const all: readonly unknown[] = Array.isArray(components) ? components : [components]
+  const indices = new Set(all.map(component => checkName('components', component, PRUNABLE)))
+  const chosen = PRUNABLE.filter((_, i) => indices.has(i))
+  if (chosen.length === 0) throw new InvalidArgumentError('components is empty', { option: 'components' })
+  return chosen
+}
+
+function checkPaths(paths: unknown): string[] {
+  const all: readonly unknown[] = Array.isArray(paths) ? paths : [paths]
+  if (all.length === 0) throw new InvalidArgumentError('calibrate is empty', { option: 'calibrate' })
+  return all.map(path => checkText('calibrate', path, LONGEST_PATH))
+}

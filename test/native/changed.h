@@ -1,0 +1,69 @@
+// Models of test/golden that are not what they say: what loading them says.
+
+#pragma once
+
+#include "golden.h"
+#include "temporary.h"
+
+#include "core/moss.h"
+
+#include "gguf.h"
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace moss::test {
+
+using KeyChange = std::function<void(gguf_context *)>;
+using TensorChange = std::function<void(ggml_tensor *)>;
+
+/// A file with the same model and other keys or tensors.
+inline std::string
+changed(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
+    ggml_context * data = nullptr;
+    gguf_context * gguf = gguf_init_from_file(golden_path(name + ".gguf").c_str(), {false, &data});
+    gguf_context * copy = gguf_init_empty();
+    gguf_set_kv(copy, gguf);
+    change(copy);
+    for (ggml_tensor * t = ggml_get_first_tensor(data); t; t = ggml_get_next_tensor(data, t)) {
+        if (t->type != GGML_TYPE_I8) { // the context's buffer of all data
+            change_tensor(t);
+            gguf_add_tensor(copy, t);
+        }
+    }
+    const std::string path = temporary_file("changed.gguf").u8string();
+    gguf_write_to_file(copy, path.c_str(), false);
+    gguf_free(copy);
+    gguf_free(gguf);
+    ggml_free(data);
+    return path;
+}
+
+/// What loading it says; "" where it loads.
+inline std::string
+refusal(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
+    const std::string path = changed(name, change, change_tensor);
+    std::string what;
+    try {
+        Model::load(path, {1});
+    } catch (const MossError & error) {
+        what = error.what();
+    }
+    std::filesystem::remove(std::filesystem::u8path(path));
+    return what;
+}
+
+inline void check_refusal(const std::string & found, const std::string & part) {
+    if (found.find(part) == std::string::npos) {
+        throw Failure("\"" + found + "\" does not hold \"" + part + "\"");
+    }
+}
+
+/// Sets a key to a number for each layer.
+inline KeyChange by_layer(const std::string & key, const std::vector<int32_t> & values) {
+    return [=](gguf_context * g) { gguf_set_arr_data(g, key.c_str(), GGUF_TYPE_INT32, values.data(), values.size()); };
+}
+
+} // namespace moss::test
