@@ -262,14 +262,13 @@ t.test('parts that are missing are named, with the cure', async t => {
 })
 
 t.test('parts that are none', async t => {
-  const headless = golden('voice-stochastic.gguf')
   const cases: [ModelParts, string, RegExp][] = [
     [{}, 'MOSS_INVALID_ARGUMENT', /an encoder, an lm or a voice/],
     [{ ear: ENCODER } as never, 'MOSS_INVALID_ARGUMENT', /no option ear/],
     [{ lm: 7 } as never, 'MOSS_INVALID_ARGUMENT', /lm must be the path/],
     [{ lm: LM, voice: join(folder, 'none.gguf') }, 'MOSS_MODEL_NOT_FOUND', /none\.gguf/],
     [{ lm: LM, voice: CLI }, 'MOSS_MODEL_FORMAT', /GGUF/],
-    [{ encoder: headless, lm: LM }, 'MOSS_UNSUPPORTED', /cannot be the encoder: it has no encoder .*voice/],
+    [{ encoder: VOICE, lm: LM }, 'MOSS_UNSUPPORTED', /cannot be the encoder: it has no encoder .*voice/],
     [{ lm: VOICE }, 'MOSS_UNSUPPORTED', /cannot be the lm/],
     [{ lm: LM, voice: ENCODER }, 'MOSS_UNSUPPORTED', /cannot be the voice: .*\(it holds frontend, encoder\)/],
   ]
