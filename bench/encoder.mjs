@@ -7,17 +7,17 @@
  *     node bench/encoder.mjs --sizes base --types f32,q8_0 --threads 1 --rounds 3 --seconds 10
  *
  * All hear the same samples and give the last hidden states. `agreement` compares these with onnxruntime's in FP32, frame by frame.
- * The checkpoints are made once, by transformers from a seed, and kept (harness.mjs, `cached`): 1 GB for base, 3 GB for large.
+ * The checkpoints are made once, by transformers from a seed, and kept (speech-encoders.mjs).
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { convert, loadModel } from 'moss-speech-native'
-import { cached, choices, compare, inTurn, pairs, Peer, report, rounded, whole, wholes } from './harness.mjs'
+import { loadModel } from 'moss-speech-native'
+import { choices, compare, inTurn, pairs, Peer, report, rounded, whole, wholes } from './harness.mjs'
+import { checkpoint, encoder, SIZES } from './speech-encoders.mjs'
 
 const TYPES = ['f32', 'bf16', 'q8_0']
-const SIZES = ['base', 'large']
 const PEERS = ['onnxruntime', 'onnxruntime-int8', 'transformers']
 const RATE = 16_000
 
@@ -77,12 +77,10 @@ writeFileSync(waveFile, samples)
 const peer = Peer.python('encoder.py')
 
 async function measure(size, threads) {
-  const checkpoint = await cached(`wav2vec2-${size}`, folder => peer.ask({ make: folder, size }))
-  await peer.ask({ load: checkpoint, threads, engines: PEERS })
+  await peer.ask({ load: await checkpoint(size), threads, engines: PEERS })
   const ours = {}
   for (const type of types) {
-    const file = await cached(`wav2vec2-${size}-${type}.gguf`, path => convert(checkpoint, path, { type }))
-    const model = await loadModel(file, { threads })
+    const model = await loadModel(await encoder(size, type), { threads })
     ours[`moss ${type}`] = { model, session: model.createSession() }
   }
   const read = name => {

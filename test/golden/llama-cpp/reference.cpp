@@ -4,14 +4,18 @@
 //                                                      the type is that of keys and values
 //     reference tokenize model.gguf < lines.txt        a line of ids for each line, in which \n, \r, \t, \\ are escapes;
 //                                                      control tokens that are spelled out are text
-//     reference speed model.gguf THREADS PROMPT STEPS  JSON: milliseconds of the prompt and of each of the steps after it
+//     reference speed model.gguf THREADS ROWS          for each line {"prompt":N,"steps":M} of standard input a line of JSON: the
+//                                                      time, and the processor's, of N tokens and of M more, the likeliest;
+//                                                      ROWS of context
 
 #include "llama.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -107,24 +111,45 @@ void tokenize(char ** argv) {
     }
 }
 
+/// {"ms":…,"cpuMs":…} of `work`.
+template <class Work>
+std::string timed(Work work) {
+    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t processor = std::clock();
+    work();
+    const double cpu = 1000.0 * static_cast<double>(std::clock() - processor) / CLOCKS_PER_SEC;
+    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    char text[96];
+    std::snprintf(text, sizeof(text), "{\"ms\":%.3f,\"cpuMs\":%.3f}", ms, cpu);
+    return text;
+}
+
 void speed(char ** argv) {
     llama_model * model = load(argv[2], false);
-    const int threads = std::atoi(argv[3]), prompt = std::atoi(argv[4]), steps = std::atoi(argv[5]);
-    llama_context * ctx = context(model, prompt + steps, threads, GGML_TYPE_F16);
-    const auto timed = [&](int count, int past) {
-        std::vector<llama_token> ids(static_cast<size_t>(count));
-        for (int i = 0; i < count; i++) {
-            ids[static_cast<size_t>(i)] = 100 + (past + i) * 7 % 1000;
+    llama_context * ctx = context(model, std::atoi(argv[4]), std::atoi(argv[3]), GGML_TYPE_F16);
+    const int vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(model));
+    std::string line;
+    while (std::getline(std::cin, line)) {
+        int prompt = 0, steps = 0;
+        if (std::sscanf(line.c_str(), "{\"prompt\":%d,\"steps\":%d}", &prompt, &steps) != 2) {
+            fail("not a request: " + line);
         }
-        const auto start = std::chrono::steady_clock::now();
-        decode(ctx, ids, past, false);
-        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    };
-    std::printf("{\"promptMs\":%.3f,\"stepMs\":[", timed(prompt, 0));
-    for (int i = 0; i < steps; i++) {
-        std::printf("%s%.3f", i ? "," : "", timed(1, prompt + i));
+        std::vector<llama_token> ids;
+        for (int i = 0; i < prompt; i++) {
+            ids.push_back(100 + i * 7 % 1000); // bench/lm.mjs asks our side the same
+        }
+        llama_memory_clear(llama_get_memory(ctx), true);
+        const std::string first = timed([&] { decode(ctx, ids, 0, false); });
+        const std::string rest = timed([&] {
+            for (int i = 0; i < steps; i++) {
+                const float * logits = llama_get_logits_ith(ctx, -1);
+                decode(ctx, {static_cast<llama_token>(std::max_element(logits, logits + vocabulary) - logits)},
+                       prompt + i, false);
+            }
+        });
+        std::printf("{\"prompt\":%s,\"steps\":%s}\n", first.c_str(), rest.c_str());
+        std::fflush(stdout);
     }
-    std::printf("]}\n");
 }
 
 } // namespace
@@ -140,7 +165,7 @@ int main(int argc, char ** argv) {
         logits(argc, argv);
     } else if (mode == "tokenize") {
         tokenize(argv);
-    } else if (mode == "speed" && argc == 6) {
+    } else if (mode == "speed" && argc == 5) {
         speed(argv);
     } else {
         fail("see the head of reference.cpp");

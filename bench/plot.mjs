@@ -1,0 +1,49 @@
+/** Seconds of computation against seconds of speech, as an SVG: what scaling.mjs measured, with the lines that it fitted. */
+
+const [WIDTH, HEIGHT] = [640, 400]
+const MARGIN = { left: 64, right: 24, top: 24, bottom: 52 }
+const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7'] // told apart by the colour-blind as well
+const GREY = '#767676' // readable on white and on black
+
+/** About five round steps from 0 to `most`. */
+function ticks(most) {
+  const rough = most / 5
+  const power = 10 ** Math.floor(Math.log10(rough))
+  const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) ?? 10 * power
+  return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, i) => Number((i * step).toPrecision(6)))
+}
+
+const escaped = text => text.replace(/[&<>]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c])
+
+/** @param series - `{ name, points: [{ seconds, cost }], secondsASecond, startMs }` … */
+export function scalingPlot(series) {
+  const points = series.flatMap(s => s.points)
+  const [xs, ys] = ['seconds', 'cost'].map(key => ticks(Math.max(...points.map(p => p[key]))))
+  const x = value => MARGIN.left + (value / xs.at(-1)) * (WIDTH - MARGIN.left - MARGIN.right)
+  const y = value => HEIGHT - MARGIN.bottom - (value / ys.at(-1)) * (HEIGHT - MARGIN.top - MARGIN.bottom)
+  const at = n => n.toFixed(1)
+  const text = (tx, ty, anchor, content, more = '') =>
+    `<text x="${at(tx)}" y="${at(ty)}" text-anchor="${anchor}" fill="${GREY}"${more}>${escaped(content)}</text>`
+  const rule = (x1, y1, x2, y2) =>
+    `<path d="M${at(x1)} ${at(y1)}L${at(x2)} ${at(y2)}" stroke="${GREY}" stroke-opacity="0.35"/>`
+  const middle = (y(0) + y(ys.at(-1))) / 2
+  const parts = [
+    ...xs.flatMap(v => [rule(x(v), y(0), x(v), y(ys.at(-1))), text(x(v), y(0) + 18, 'middle', String(v))]),
+    ...ys.flatMap(v => [rule(x(0), y(v), x(xs.at(-1)), y(v)), text(x(0) - 8, y(v) + 4, 'end', String(v))]),
+    text((x(0) + x(xs.at(-1))) / 2, HEIGHT - 12, 'middle', 'seconds of speech'),
+    text(16, middle, 'middle', 'seconds of computation', ` transform="rotate(-90 16 ${at(middle)})"`),
+  ]
+  for (const [i, { name, points: measured, secondsASecond, startMs }] of series.entries()) {
+    const color = COLORS[i % COLORS.length]
+    const fitted = seconds => startMs / 1000 + secondsASecond * seconds
+    const last = Math.max(...measured.map(p => p.seconds))
+    parts.push(
+      `<path d="M${at(x(0))} ${at(y(Math.max(0, fitted(0))))}L${at(x(last))} ${at(y(fitted(last)))}" stroke="${color}" stroke-width="1.5"/>`,
+      ...measured.map(p => `<circle cx="${at(x(p.seconds))}" cy="${at(y(p.cost))}" r="4" fill="${color}"/>`),
+      `<circle cx="${at(x(0) + 16)}" cy="${at(MARGIN.top + 14 + 18 * i)}" r="4" fill="${color}"/>`,
+      text(x(0) + 28, MARGIN.top + 18 + 18 * i, 'start', name),
+    )
+  }
+  const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="none">`
+  return [head, ...parts, '</svg>', ''].join('\n')
+}

@@ -1,0 +1,52 @@
+/*
+ * How much of this machine our kernels use: each one's share of what its roofline allows, at the shapes of real models. Prints one JSON object.
+ *
+ *     node bench/roofline.mjs                          # builds bench/native first
+ *     node bench/roofline.mjs --threads 1 --rounds 5 --kernels encoder
+ *
+ * `peak`: multiply-adds a second of all threads, from registers alone; `bandwidth`: bytes a second read from memory. A kernel can be no faster
+ * than its multiply-adds at the peak of its type, nor than its weights, input and output at the bandwidth: `ofRoofline` is the longer of the
+ * two over its time. One thread is measured in processor time, which other programs disturb little.
+ */
+import { spawnSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { buildNative } from '../scripts/native-build.mjs'
+import { report, rounded, whole, wholes } from './harness.mjs'
+
+const { values } = parseArgs({
+  options: {
+    threads: { type: 'string', default: '1,2' },
+    rounds: { type: 'string', default: '5' },
+    kernels: { type: 'string', default: '' },
+  },
+})
+const threadCounts = wholes('threads', values.threads)
+const rounds = whole('rounds', values.rounds)
+const program = buildNative('moss_kernel_bench')
+
+function measure(threads) {
+  const { status, stdout } = spawnSync(program, [String(threads), String(rounds), values.kernels], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (status !== 0) throw new Error(`${program} ended with ${status}`)
+  const { peak, bandwidth, kernels } = JSON.parse(stdout)
+  const giga = n => rounded(n / 1e9, 1)
+  return {
+    threads,
+    gigaMultiplyAdds: Object.fromEntries(Object.entries(peak).map(([type, each]) => [type, giga(each * threads)])),
+    gigabytesASecond: giga(bandwidth),
+    kernels: kernels.map(({ name, type, multiplications, bytes, seconds }) => {
+      const [compute, memory] = [multiplications / (peak[type] * threads), bytes / bandwidth]
+      return {
+        name,
+        type,
+        gigaMultiplyAdds: giga(multiplications / seconds),
+        bound: compute > memory ? 'compute' : 'memory',
+        ofRoofline: rounded(Math.max(compute, memory) / seconds, 2),
+      }
+    }),
+  }
+}
+
+report({ rounds, results: threadCounts.map(measure) })
