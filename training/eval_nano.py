@@ -89,7 +89,7 @@ class Evaluation:
                     continue
                 wrong.append((distance(list(q.said), list(spoken(t.heard.get("units", "")))), len(q.said)))
                 if t.wav and t.text:
-                    self.replies[q.item.lang].append((t.text, t.wav))
+                    self.replies[judging.language(t.text)].append((t.text, t.wav))  # of the reply: an English word may be taken for Mandarin
                     if name == "home.zh":
                         self.home_replies.append((t.text, t.wav))
                 self.spoken_turns.append((q, t))

@@ -103,6 +103,11 @@ def syllables(text: str) -> list[str]:
     return out
 
 
+def language(text: str) -> str:
+    """`zh` where there is a Chinese character, else `en`."""
+    return "zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en"
+
+
 def read_back_errors(text: str, read: str, lang: str) -> tuple[int, int]:
     """(wrong, all): words, characters, or toneless syllables where the reply spells a syllable in pinyin."""
     if lang == "zh" and LATIN.search(text):
