@@ -399,7 +399,7 @@ t.test('the command', async t => {
   const sets = ['--calibrate', CALIBRATION, '--threads', '1']
   const said = await run(TINY, '-o', out, '--heads', '25%', ...sets)
   t.match(said, { code: 0, stderr: '' })
-  t.match(said.stdout, /encoder +measured on 2 pieces, compared on 2 others/)
+  t.match(said.stdout, /encoder +pieces: measured on 2, compared on 2/)
   t.match(said.stdout, / heads +4 +3\n/)
   t.match(said.stdout, /hidden states, cosine +1 +0\.\d{4} {2}of \d+ frames/)
   t.match(said.stdout, /perplexity +\d+\.\d\d +\d+\.\d\d/)

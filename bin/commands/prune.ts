@@ -91,7 +91,7 @@ function describeComponent(component: PrunedComponent): string[] {
   const { name, blocks, quality } = component
   const grouped = blocks.some(block => block.kvHeadsBefore !== block.headsBefore)
   return [
-    row(name, '', '', `measured on ${component.measuredOn} pieces, compared on ${quality.pieces} others`),
+    row(name, '', '', `pieces: measured on ${component.measuredOn}, compared on ${quality.pieces}`),
     row('  heads', `${component.headsBefore}`, `${component.headsAfter}`),
     row('  parameters', millions(component.parametersBefore), millions(component.parametersAfter)),
     row('  bytes', bytesText(component.bytesBefore), bytesText(component.bytesAfter)),
