@@ -340,7 +340,12 @@ t.test('it outlives the threads that load it', t => {
 
 t.test('a process ends cleanly while it works', async t => {
   const run = (code: string) =>
-    spawnSync(process.execPath, ['-e', prelude + code], { cwd: root, encoding: 'utf8', timeout: 30_000 })
+    spawnSync(process.execPath, ['-e', prelude + code], {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { ...process.env, MALLOC_PERTURB_: '165' }, // glibc: what is freed is not what it was
+    })
   const start = `addon.loadModel(tiny, { threads: 1 }).then(async model => {
     const stream = model.createSession().generate(request)
     const encoding = model.createSession().encode(request.samples)
@@ -353,6 +358,18 @@ t.test('a process ends cleanly while it works', async t => {
     [
       'a stream that nobody reads',
       'addon.loadModel(tiny).then(model => { model.createSession().generate(request) })',
+      0,
+    ],
+    [
+      'threads that end before it does, which nobody was told',
+      `addon.loadModel(tiny, { threads: 1 }).then(async model => {
+        const sessions = Array.from({ length: 8 }, () => model.createSession())
+        await Promise.all(sessions.map(session => session.encode(request.samples.subarray(0, 16000))))
+        process.prependOnceListener('exit', () => {
+          for (const session of sessions) session.dispose()
+          for (const end = Date.now() + 300; Date.now() < end;);
+        })
+      })`,
       0,
     ],
     ['a loaded model', 'addon.loadModel(tiny).then(model => { globalThis.model = model })', 0],

@@ -4,9 +4,13 @@ namespace moss::addon {
 
 std::shared_ptr<Worker> AddonData::new_worker() {
     auto worker = std::make_shared<Worker>([this](Worker & self) {
-        dispatcher.post([this, &self](Napi::Env) {
-            self.join();
-            workers_.erase(&self);
+        // Node delivers it after shut_down() too, which has joined and let go of all of them.
+        dispatcher.post([this, id = &self](Napi::Env) {
+            const auto found = workers_.find(id);
+            if (found != workers_.end()) {
+                found->second->join();
+                workers_.erase(found);
+            }
         });
     });
     if (shut_down_) {
