@@ -9,9 +9,9 @@ import { heardSounds, heardWords } from './heard.js'
 import type { ModelInfo, Part } from './part.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
+import { idsOfUnits } from './text/units.js'
 import type { Phonemizer } from './text/voice.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
-import { idsOfUnits } from './text/units.js'
 import { textThread } from './worker/offload.js'
 
 /** Samples that are copied at once: a millisecond or so. */

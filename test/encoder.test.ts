@@ -1,7 +1,6 @@
 // Imported speech encoders: conversion of checkpoints, and what a small trained one writes down. test/native/wav2vec2_test.cpp compares
 // their numbers with transformers.
 
-import { spawn } from 'node:child_process'
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,7 +17,8 @@ import {
   type Transcript,
   type TranscribeProgress,
 } from '../dist/lib/index.js'
-import { CLI, root, TINY } from './helpers/model.js'
+import { runCommand } from './helpers/command.js'
+import { root, TINY } from './helpers/model.js'
 import { renameTensors } from './helpers/safetensors.js'
 import { say, type Said } from './helpers/tones.js'
 
@@ -268,17 +268,11 @@ t.test('the command', async t => {
   const wav = join(folder, 'tones.wav')
   const said = say(4, 9)
   await writeFile(wav, encodeWav(said.samples))
-  const run = async (...args: string[]): Promise<{ code: number | null; out: string; err: string }> => {
-    const child = spawn(process.execPath, [CLI, 'transcribe', wav, ...args])
-    let [out, err] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
-    return new Promise(done => child.on('close', code => done({ code, out, err })))
-  }
+  const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(['transcribe', wav, ...args])
   const encoder = join(folder, 'tones-q8_0.gguf')
-  t.same(await run('--encoder', encoder), { code: 0, out: `${said.text}\n`, err: '' })
-  const { out } = await run('--encoder', encoder, '--json')
-  const { text, words, units, ...rest } = JSON.parse(out) as Transcript
+  t.same(await run('--encoder', encoder), { code: 0, stdout: `${said.text}\n`, stderr: '' })
+  const { stdout } = await run('--encoder', encoder, '--json')
+  const { text, words, units, ...rest } = JSON.parse(stdout) as Transcript
   t.equal(text, said.text)
   t.equal(words?.length, said.words.length)
   t.ok(units.length >= said.text.length)

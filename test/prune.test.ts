@@ -1,7 +1,6 @@
 // Removal of attention heads: the file that is left computes what the original computes without them, whatever its types; what goes is
 // what contributes least; the command.
 
-import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -20,7 +19,8 @@ import {
 } from '../dist/lib/index.js'
 import { CutTensor } from '../dist/lib/prune/cut-tensor.js'
 import { chooseHeads, headBlocks, type HeadBlock } from '../dist/lib/prune/heads.js'
-import { CLI, coded, root, TINY } from './helpers/model.js'
+import { runCommand } from './helpers/command.js'
+import { coded, root, TINY } from './helpers/model.js'
 
 const folder = t.testdir()
 const at = (name: string): string => join(folder, name)
@@ -382,16 +382,7 @@ t.test('wrong arguments, sets that do not fit, stopping', async t => {
   t.equal(readFileSync(out, 'utf8'), 'older')
 })
 
-function run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLI, 'prune', ...args], { cwd: root })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-    child.on('error', reject)
-    child.on('close', code => resolve({ code, stdout, stderr }))
-  })
-}
+const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(['prune', ...args])
 
 t.test('the command', async t => {
   t.match(await run('--help'), { code: 0, stdout: /Examples:/ })

@@ -1,6 +1,5 @@
 // Weights to other types and what that costs; the commands `convert` and `quantize`.
 
-import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -11,7 +10,8 @@ import { componentOf } from '../dist/lib/convert/quantize.js'
 import { tensorOf } from '../dist/lib/convert/tensor.js'
 import { blockSize, bytesOf, TENSOR_TYPES, typeId } from '../dist/lib/convert/weight-types.js'
 import { loadModel, quantize, type TensorType } from '../dist/lib/index.js'
-import { CLI, coded, root, TINY } from './helpers/model.js'
+import { runCommand } from './helpers/command.js'
+import { coded, TINY } from './helpers/model.js'
 
 const folder = t.testdir()
 const at = (name: string): string => join(folder, name)
@@ -204,30 +204,19 @@ t.test('wrong arguments, damaged files, stopping', async t => {
   t.notOk(existsSync(`${out}.part`))
 })
 
-function run(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLI, ...args], { cwd: root })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-    child.on('error', reject)
-    child.on('close', code => resolve({ code, stdout, stderr }))
-  })
-}
-
 t.test('the commands', async t => {
   for (const command of ['convert', 'pull', 'quantize']) {
-    const { code, stdout } = await run([command, '--help'])
+    const { code, stdout } = await runCommand([command, '--help'])
     t.equal(code, 0)
     t.match(stdout, /Examples:/)
   }
   const out = at('cli.gguf')
-  const said = await run(['quantize', TINY, '-o', out, '--type', 'q8_0', '--type', 'lm=q4_0'])
+  const said = await runCommand(['quantize', TINY, '-o', out, '--type', 'q8_0', '--type', 'lm=q4_0'])
   t.equal(said.code, 0, said.stderr)
   t.match(said.stdout, /before +after +error/)
   t.match(said.stdout, /^lm +\d.*q4_0/m)
   t.match(said.stdout, /not quantized \(a convolution[^]*wrote .*cli\.gguf/)
-  const json = await run(['quantize', TINY, '-o', out, '--type', 'f16', '--json'])
+  const json = await runCommand(['quantize', TINY, '-o', out, '--type', 'f16', '--json'])
   t.match(JSON.parse(json.stdout), { out, bytesBefore: Number, components: [{ name: 'frontend' }], fallbacks: Array })
   const cases: [string[], number, RegExp][] = [
     [['quantize', TINY, '-o', out], 2, /--type is needed/],
@@ -240,7 +229,7 @@ t.test('the commands', async t => {
     [['convert', TINY], 2, /required option/],
   ]
   for (const [args, exit, message] of cases) {
-    const { code, stdout, stderr } = await run(args)
+    const { code, stdout, stderr } = await runCommand(args)
     t.equal(code, exit, args.join(' '))
     t.match(stderr, message)
     t.equal(stdout, '')

@@ -27,7 +27,7 @@ struct Case {
     Conv1dShape shape; // in, out, kernel, stride, dilation, groups
     int64_t frames;    // of the input
     bool transposed = false;
-    bool voice = false; // a leaky input and a residual, as in a residual block
+    bool voice = false; // a leaky input, as in a residual block
 };
 
 const Case cases[] = {

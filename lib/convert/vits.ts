@@ -217,13 +217,13 @@ export class VitsTensors {
   ) {}
 
   add(name: string, tensor: SourceTensor, role: TensorRole): void {
-    // Durations are rounded up to frames: less than F16 in what predicts them would lengthen or shorten sounds.
-    if (role === 'conv' && this.type !== 'f32') {
-      const type = name.startsWith('voice.text.') && this.type !== 'f16' ? 'bf16' : 'f16'
-      this.to.add(name, tensor, type)
-    } else {
-      this.to.add(name, tensor, storageType(role, tensor.shape, this.type))
-    }
+    this.to.add(name, tensor, storageType(role, tensor.shape, role === 'conv' ? this.#convType(name) : this.type))
+  }
+
+  /** Durations are rounded up to frames: less than F16 in what predicts them would lengthen or shorten sounds. */
+  #convType(name: string): WeightType {
+    if (this.type === 'f32' || this.type === 'f16') return this.type
+    return name.startsWith('voice.text.') ? 'bf16' : 'f16'
   }
 
   module({ kind, to }: VitsModule, { weight, bias }: ModuleTensors): void {

@@ -21,13 +21,10 @@ constexpr int64_t tile_floats =
 
 std::atomic<const Conv1dKernel *> chosen[3]; // by type
 
-/// Where rows are so many bytes apart, those of a tile meet in a few sets of a core's first cache and drive each other
+/// Where a tile's rows are so many bytes apart, they meet in a few sets of a core's first cache and drive each other
 /// out.
-constexpr int64_t alias_bytes = 2048;
-
-/// Bytes from frame to frame of a copied input.
-int64_t frame_pitch(int64_t bytes, int64_t stride) {
-    return bytes * stride % alias_bytes == 0 ? bytes + 64 : bytes;
+bool rows_alias(int64_t frame_bytes, int64_t stride) {
+    return frame_bytes * stride % 2048 == 0;
 }
 
 void apply(Activation activation, const float * from, float * to, int64_t count) {
@@ -238,15 +235,17 @@ class Conv1dTask {
         const auto * x = static_cast<const float *>(x_->data);
         const bool as_it_is =
             kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] && input_.kind == Activation::none;
-        if (as_it_is && x_step * conv_.shape_.stride * static_cast<int64_t>(sizeof(float)) % alias_bytes != 0) {
+        const auto x_bytes = static_cast<int64_t>(x_->nb[1]);
+        if (as_it_is && !rows_alias(x_bytes, conv_.shape_.stride)) {
             base_ = reinterpret_cast<const std::byte *>(x + from * x_step);
-            step_ = x_step * static_cast<int64_t>(sizeof(float));
+            step_ = x_bytes;
             return;
         }
         thread_local std::vector<std::byte> copy;
         thread_local std::vector<float> scales;
         thread_local std::vector<int32_t> sums;
-        step_ = frame_pitch(channels * value_bytes_, conv_.shape_.stride);
+        step_ = channels * value_bytes_;
+        step_ += rows_alias(step_, conv_.shape_.stride) ? 64 : 0;
         copy.resize(static_cast<size_t>((to - from) * step_));
         const int64_t blocks = channels / conv1d_block;
         scales.resize(static_cast<size_t>((to - from) * blocks));

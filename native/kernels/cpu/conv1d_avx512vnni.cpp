@@ -39,6 +39,15 @@ struct Vector {
 
 constexpr int32_t weight_zero = 128;
 
+/// Rounds a block, a and b times `factor`, to bytes; returns what adds up to their sum.
+__m512i store_block(__m512 a, __m512 b, __m512 factor, int8_t * out) {
+    const __m512i first = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(a, factor));
+    const __m512i second = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(b, factor));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(out), _mm512_maskz_cvtepi32_epi8(0xFFFF, first));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(out + 16), _mm512_maskz_cvtepi32_epi8(0xFFFF, second));
+    return _mm512_add_epi32(first, second);
+}
+
 void load_block(const float * x, float slope, int8_t * out, float * scale, int32_t * sum) {
     const __m512 slopes = _mm512_set1_ps(slope);
     const __m512 a = Vector::leaky(_mm512_loadu_ps(x), slopes);
@@ -46,11 +55,7 @@ void load_block(const float * x, float slope, int8_t * out, float * scale, int32
     const float largest = _mm512_reduce_max_ps(_mm512_maskz_max_ps(0xFFFF, _mm512_abs_ps(a), _mm512_abs_ps(b)));
     *scale = largest / 127.0F;
     const __m512 factor = _mm512_set1_ps(largest > 0.0F ? 127.0F / largest : 0.0F);
-    const __m512i first = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(a, factor));
-    const __m512i second = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(b, factor));
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(out), _mm512_maskz_cvtepi32_epi8(0xFFFF, first));
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(out + 16), _mm512_maskz_cvtepi32_epi8(0xFFFF, second));
-    *sum = -weight_zero * _mm512_reduce_add_epi32(_mm512_add_epi32(first, second));
+    *sum = -weight_zero * _mm512_reduce_add_epi32(store_block(a, b, factor, out));
 }
 
 /// Across four vectors: lane i of every four lanes of the result is `join` of vector i's 16 lanes.
@@ -84,11 +89,7 @@ void load_blocks(const float * x, float slope, int8_t * out, float * scales, int
     __m512i total[4];
     for (int i = 0; i < 4; i++) {
         const __m512 factor = _mm512_maskz_permutexvar_ps(0xFFFF, _mm512_set1_epi32(i), factors);
-        const __m512i first = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(values[2 * i], factor));
-        const __m512i second = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(values[2 * i + 1], factor));
-        _mm_storeu_si128(reinterpret_cast<__m128i *>(out + i * 32), _mm512_maskz_cvtepi32_epi8(0xFFFF, first));
-        _mm_storeu_si128(reinterpret_cast<__m128i *>(out + i * 32 + 16), _mm512_maskz_cvtepi32_epi8(0xFFFF, second));
-        total[i] = _mm512_add_epi32(first, second);
+        total[i] = store_block(values[2 * i], values[2 * i + 1], factor, out + i * conv1d_block);
     }
     const __m512i sum =
         across(total[0], total[1], total[2], total[3], [](__m512i a, __m512i b) { return _mm512_add_epi32(a, b); });
