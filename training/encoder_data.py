@@ -186,7 +186,6 @@ class Examples:
         self.clips = admit(corpora.clips)
         self.rng = np.random.default_rng(seed)
         self.augment = Augment(corpora.babble, strength)
-        self.epoch = 0
 
     def rate(self, clip: Clip) -> float:
         if self.rng.random() < 0.2:
@@ -254,9 +253,9 @@ class Examples:
         while True:
             self.clips += self.admit(self.corpora.reload())
             groups = self.groups()
-            self.epoch += 1
-            for start in range(0, len(groups), 300):
-                pool = [self.augmented(g) for g in groups[start : start + 300]]
+            size = max(300, int(2 * seconds))
+            for start in range(0, len(groups), size):
+                pool = [self.augmented(g) for g in groups[start : start + size]]
                 pool += [self.noise() for _ in range(len(pool) // 100)]
                 pool.sort(key=lambda e: e.frames)
                 found, batch = [], []

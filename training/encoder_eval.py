@@ -13,6 +13,7 @@ from .data.units import TONES, UNIT_ID
 from .encode import best_path
 from .encoder_data import Clip, Corpora, Examples, as_text, collate, spoken
 from .speech_encoder import SpeechEncoder
+from .streams import to_device
 
 DIGITS = "zero one two three four five six seven eight nine".split()
 TONE_IDS = [UNIT_ID[t] for t in TONES]
@@ -52,12 +53,13 @@ def tones_heard(wanted: str, heard: str) -> tuple[int, int]:
 @torch.no_grad()
 def outputs(model: SpeechEncoder, examples: Examples, clips: list[Clip], chunk_size: int = 16, seconds: float = 40.0) -> Iterable[tuple[Clip, dict[str, np.ndarray]]]:
     """Runs clean clips in batches; yields for each its hidden states, CTC log-probabilities and the tone module's outputs, [T, …]."""
+    device = next(model.parameters()).device
     order = sorted(clips, key=lambda c: c.samples)
     while order:
         size = max(1, int(seconds * 16000 / (order[-1].samples + 3840)))
         batch, order = order[-size:], order[:-size]
-        tensors = collate([examples.clean(c) for c in batch])
-        with torch.autocast("cpu", torch.bfloat16):
+        tensors = to_device(collate([examples.clean(c) for c in batch]), device)
+        with torch.autocast(device.type, torch.bfloat16):
             hidden, tone = model(tensors["wave"], tensors["lengths"], chunk_size)
             logits = model.encoder.ctc(hidden)
         log_probs = logits.float().log_softmax(-1)
@@ -67,7 +69,7 @@ def outputs(model: SpeechEncoder, examples: Examples, clips: list[Clip], chunk_s
             found = {"hidden": hidden[i, :frames].float(), "ctc": log_probs[i, :frames], "tone": tone_probs[i, :frames]}
             found |= {"log_f0": tone["log_f0"][i, :frames], "voicing": tone["voicing"][i, :frames]}
             found |= {"want_f0": tensors["log_f0"][i, :frames], "want_tone": tensors["tone"][i, :frames]}
-            yield clip, {k: v.float().numpy() for k, v in found.items()}
+            yield clip, {k: v.float().cpu().numpy() for k, v in found.items()}
 
 
 def held_out(corpora: Corpora) -> dict[str, list[Clip]]:

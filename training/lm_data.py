@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset
 
 from .augment import Augment, resample
 from .data import domain, g2p
@@ -55,26 +57,41 @@ def item_of(record: dict[str, Any]) -> Item | None:
     return None
 
 
-def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], copies: int = 1, seed: int = 0, progress: Callable[[str], None] = print) -> list[Spoken]:
-    """Encodes the chosen records; users' turns `copies` times (those of few speakers more often), degraded and resampled after the first time."""
-    spoken = [Spoken(store.records[i], item_of(store.records[i]), []) for i in chosen]
-    noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen")]
-    augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
-    rng = np.random.default_rng(seed)
-    for copy in range(copies if copies == 1 else max(copies, COPIES_OF_FEW)):
-        clips = [(i, s) for i, s in zip(chosen, spoken) if copy == 0 or (s.item and (copy < copies or s.record["corpus"] in FEW_SPEAKERS))]
-        for first in range(0, len(clips), 256):
-            part = clips[first : first + 256]
-            waves = [store.audio(i) for i, _ in part]
-            if copy:
-                for k, (_, s) in enumerate(part):
-                    if not s.record.get("durations"):  # alignments must stay true
-                        waves[k] = resample(waves[k], rng.uniform(0.85, 1.2))
-                    waves[k] = augment(waves[k], float(waves[k].std()), rng)
-            for k, heard in encode(model, waves, bf16=True):
-                part[k][1].states.append(heard.hidden.astype(np.float16))
-        progress(f"encoded {len(clips)} clips, copy {copy}")
-    return spoken
+class Copies(Dataset):
+    """Waves of clips by (index in the store, copy): as they are, then each time degraded anew and resampled."""
+
+    def __init__(self, store: AudioStore, wanted: list[tuple[int, int]]):
+        self.store, self.wanted = store, wanted
+        noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen")]
+        self.augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
+
+    def __len__(self) -> int:
+        return len(self.wanted)
+
+    def __getitem__(self, at: int) -> np.ndarray:
+        i, copy = self.wanted[at]
+        wave, rng = self.store.audio(i), np.random.default_rng([i, copy])
+        if copy == 0:
+            return wave
+        if not self.store.records[i].get("durations"):  # alignments must stay true
+            wave = resample(wave, rng.uniform(0.85, 1.2))
+        return self.augment(wave, float(wave.std()), rng)
+
+
+def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], copies: int = 1, workers: int = 0) -> list[Spoken]:
+    """Encodes the chosen records; users' turns `copies` times (those of few speakers more often)."""
+    spoken = {i: Spoken(store.records[i], item_of(store.records[i]), []) for i in chosen}
+    wanted = [
+        (i, copy) for copy in range(copies if copies == 1 else max(copies, COPIES_OF_FEW)) for i, s in spoken.items()
+        if copy == 0 or (s.item and (copy < copies or s.record["corpus"] in FEW_SPEAKERS))
+    ]  # fmt: skip
+    for part, waves in enumerate(DataLoader(Copies(store, wanted), batch_size=256, num_workers=workers, collate_fn=list)):
+        states = dict(encode(model, waves, bf16=True))
+        for k, (i, _) in enumerate(wanted[256 * part : 256 * (part + 1)]):
+            spoken[i].states.append(states[k].hidden.astype(np.float16))
+        if part % 20 == 0:
+            print(f"encoded {256 * part + len(waves)} of {len(wanted)} clips", flush=True)
+    return list(spoken.values())
 
 
 def whole_rows(hidden: np.ndarray) -> np.ndarray:
@@ -195,19 +212,20 @@ class Turns:
             if 0 < len(rows) <= self.max_rows:
                 return rows
 
-    def batch(self, rows_a_batch: int, pool: int = 4) -> list[list[Rows]]:
-        """`pool` batches of sequences of like length, about rows_a_batch rows each, padding included."""
-        sequences: list[Rows] = []
-        while sum(map(len, sequences)) < pool * rows_a_batch:
-            sequences.append(self.sequence())
-        sequences.sort(key=len)
-        batches: list[list[Rows]] = [[]]
-        for rows in sequences:
-            if batches[-1] and (len(batches[-1]) + 1) * len(rows) > rows_a_batch:
-                batches.append([])
-            batches[-1].append(rows)
-        self.rng.shuffle(batches)
-        return batches
+    def batches(self, rows_a_batch: int, pool: int = 4) -> Iterator[list[Rows]]:
+        """Endless batches of sequences of like length, about rows_a_batch rows each, padding included; `pool` are drawn at once."""
+        while True:
+            sequences: list[Rows] = []
+            while sum(map(len, sequences)) < pool * rows_a_batch:
+                sequences.append(self.sequence())
+            sequences.sort(key=len)
+            batches: list[list[Rows]] = [[]]
+            for rows in sequences:
+                if batches[-1] and (len(batches[-1]) + 1) * len(rows) > rows_a_batch:
+                    batches.append([])
+                batches[-1].append(rows)
+            self.rng.shuffle(batches)
+            yield from batches
 
 
 def collate(batch: list[Rows], pad: int) -> dict[str, Any]:
@@ -221,15 +239,19 @@ def collate(batch: list[Rows], pad: int) -> dict[str, Any]:
     for b, rows in enumerate(batch):
         for start, hidden, words in rows.speech:
             states.append(torch.from_numpy(np.ascontiguousarray(hidden, np.float32)))
-            places += [(b, start + r) for r in range(len(hidden) // ROW_FRAMES)]
+            turn = torch.stack([torch.full((len(hidden) // ROW_FRAMES,), b), torch.arange(start, start + len(hidden) // ROW_FRAMES)], 1)
+            places.append(turn)
             if words:
-                turns.append((b, start, len(hidden) // ROW_FRAMES, words))
+                turns.append((turn, words))
     return {
         "text": grid([r.text for r in batch], pad),
         "audio": grid([r.audio for r in batch], AUDIO_PAD),
         "text_target": grid([r.text_target for r in batch], IGNORE),
         "audio_target": grid([r.audio_target for r in batch], IGNORE),
         "states": torch.cat(states)[None] if states else None,  # [1, 4 R, E]: rows do not look at each other
-        "places": torch.tensor(places) if places else None,  # [R, 2]
-        "turns": turns,  # (row of the batch, first row, rows, words) of each spoken turn
+        "places": torch.cat(places) if places else None,  # [R, 2]
+        "turns": pad_sequence([turn for turn, _ in turns]) if turns else None,  # [R, N, 2], the places of each spoken turn
+        "turn_lengths": torch.tensor([len(turn) for turn, _ in turns]),
+        "words": torch.tensor([word for _, words in turns for word in words]),  # concatenated
+        "word_counts": torch.tensor([len(words) for _, words in turns]),
     }

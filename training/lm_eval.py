@@ -13,6 +13,7 @@ from .data.domain import KINDS, LANGUAGES, Domain, Item
 from .data.template import IGNORE, Rows, Template
 from .data.units import text_to_ids
 from .lm_data import Spoken, collate, whole_rows
+from .streams import to_device
 
 
 def answered(template: Template, item: Item, **question) -> Rows:
@@ -38,14 +39,14 @@ def test_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dic
 
 @torch.no_grad()
 def evaluate(model, template: Template, groups: dict[str, list[Rows]], limit: int = 200) -> dict[str, str]:
-    scores = {}
+    scores, device = {}, next(model.parameters()).device
     for kind, sequences in sorted(groups.items()):
         right = right_text = 0
         sequences = sequences[:: max(1, len(sequences) // limit)]
         for first in range(0, len(sequences), 32):
             part = sequences[first : first + 32]
-            batch = collate(part, template.special["pad"])
-            with torch.autocast("cpu", torch.bfloat16):
+            batch = to_device(collate(part, template.special["pad"]), device)
+            with torch.autocast(device.type, torch.bfloat16):
                 text, audio = model(batch)
             right += int(exact(audio, batch["audio_target"]).sum())
             right_text += int(exact(text, batch["text_target"]).sum())

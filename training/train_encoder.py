@@ -5,7 +5,8 @@
     python -m training.train_encoder --fold a --init base --minutes 8               # + yuetan; judged on chenwang's syllables
     python -m training.train_encoder --fold b --init base --minutes 8               # + chenwang; judged on yuetan's words
 
-Reads what training.data.prepare made under $MOSS_RUNS. A run lives in $MOSS_RUNS/encoder-FOLD; `--resume` continues it. The learning rate follows the processor time spent, so a run costs what was asked, however busy the machine.
+Reads what training.data.prepare made under $MOSS_RUNS. A run lives in $MOSS_RUNS/encoder-FOLD; `--resume` continues it. The learning rate follows
+the processor time spent, so a run costs what was asked, however busy the machine; on a GPU (`--device cuda --workers 8 --seconds 300`) the clock's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,7 @@ from .initialization import initialize
 from .losses import ctc_loss, forced_alignment, frame_loss, pitch_loss, tone_loss
 from .muon import Muon
 from .speech_encoder import FRAME, SpeechEncoder
+from .streams import stream
 
 FOLDS = {"base": set(), "a": {"yuetan"}, "b": {"chenwang"}, "shipped": {"yuetan", "chenwang"}}
 CHUNKS, CHUNK_ODDS = [8, 16, 32, 0], [0.2, 0.45, 0.15, 0.2]
@@ -74,9 +77,10 @@ def align(trainee: Trainee, examples: Examples, clips: list[Clip]) -> None:
     """Gives clips without durations the bounds that the frame head finds."""
     trainee.eval()
     failed = 0
+    device = trainee.final.weight.device
     for clip, out in outputs(trainee.net, examples, clips):
         with torch.no_grad():
-            log_probs = trainee.final(torch.from_numpy(out["hidden"])).log_softmax(-1).numpy()
+            log_probs = trainee.final(torch.from_numpy(out["hidden"]).to(device)).log_softmax(-1).cpu().numpy()
         bounds = forced_alignment(log_probs, clip.ids)
         failed += bounds is None
         clip.bounds = None if bounds is None else np.maximum(bounds * FRAME / 16000 - UNIT_DELAY, 0)
@@ -115,7 +119,9 @@ def main() -> None:
     parser.add_argument("--init", help="run to start from: its fold's name or a checkpoint file")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--align", action="store_true", help="give recordings without durations frame targets by forced alignment (with --resume; always with --init)")
-    parser.add_argument("--minutes", type=float, default=65, help="processor time to spend")
+    parser.add_argument("--minutes", type=float, default=65, help="processor time to spend; time, on a GPU")
+    parser.add_argument("--device", default="cpu", type=torch.device)
+    parser.add_argument("--workers", type=int, default=0, help="processes that make the batches; 0: this one does")
     parser.add_argument("--lr", type=float, help="peak (default 1.5e-3, from --init 4e-4)")
     parser.add_argument("--seconds", type=float, default=28, help="audio a batch, padding included")
     parser.add_argument("--replay", type=float, help="how often known clips come beside the fold's new speakers (default 1, from --init 0.35)")
@@ -127,18 +133,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
 
-    fast_gelu.enable()
+    clock = time.monotonic
+    if args.device.type == "cpu":
+        fast_gelu.enable()
+        clock = clock if args.workers else time.process_time
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     run = runs / (args.name or f"encoder-{args.fold}")
     run.mkdir(parents=True, exist_ok=True)
     corpora = Corpora(runs)
     replay = args.replay if args.replay is not None else 0.35 if args.init else 1.0
-    trainee = Trainee()
+    trainee = Trainee().to(args.device)
     examples = Examples(corpora, lambda clips: admitted(clips, args.fold, replay), trainee.net.configs["frontend"].tail_padding, args.seed, args.augmentation)
     sets = held_out(corpora)
     state_path = run / "state.pt"
-    elapsed, step = 0.0, 0
+    elapsed, step, hours = 0.0, 0, 0.0
     peak = args.lr or (4e-4 if args.init else 1.5e-3)
     optimizers = make_optimizers(trainee, peak)
     if args.init:
@@ -152,7 +161,6 @@ def main() -> None:
             optimizer.load_state_dict(saved)
         average.load_state_dict(state["average"])
         elapsed, step = state["elapsed"], state["step"]
-        examples.rng = np.random.default_rng(args.seed + step)
         print(f"resumed at step {step}, {elapsed / 60:.1f} min", flush=True)
     if args.init or args.align:
         found = checkpoint.load(run / "alignment.pt") if (run / "alignment.pt").exists() else {}
@@ -160,8 +168,8 @@ def main() -> None:
             clip.bounds = found.get(clip.key, clip.bounds)
         align(trainee, examples, [c for c in examples.clips if c.bounds is None and c.corpus != "bursts"])
         checkpoint.save(run / "alignment.pt", {c.key: c.bounds for c in examples.clips if c.bounds is not None and c.f0 is None})
-    hours = sum(c.samples * c.repeat for c in examples.clips) / 16000 / 3600
-    print(f"{run.name}: {len(examples.clips)} clips, {hours:.2f} h an epoch, {sum(p.numel() for p in trainee.net.parameters()) / 1e6:.2f} M parameters", flush=True)
+    epoch = sum(c.samples * c.repeat for c in examples.clips) / 16000 / 3600
+    print(f"{run.name}: {len(examples.clips)} clips, {epoch:.2f} h an epoch, {sum(p.numel() for p in trainee.net.parameters()) / 1e6:.2f} M parameters", flush=True)
 
     def keep_state() -> None:
         checkpoint.save(state_path, {"trainee": trainee.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "average": average.state_dict(), "elapsed": elapsed, "step": step})
@@ -175,7 +183,7 @@ def main() -> None:
         if args.publish:
             checkpoint.save(runs / "encoder" / "latest.pt", saved)
         average.swap()
-        record = {"step": step, "minutes": round(elapsed / 60, 2), "epoch": examples.epoch, **{k: round(v, 4) for k, v in result.items()}}
+        record = {"step": step, "minutes": round(elapsed / 60, 2), "hours": round(hours, 1), **{k: round(v, 4) for k, v in result.items()}}
         print(json.dumps(record), flush=True)
         with open(run / "log.jsonl", "a") as log:
             log.write(json.dumps(record) + "\n")
@@ -186,11 +194,17 @@ def main() -> None:
 
     front = list(trainee.net.frontend.parameters())
     parts = [front, [p for p in trainee.parameters() if all(p is not q for q in front)]]
-    stream = examples.batches(args.seconds)
+
+    def made(worker: int) -> Iterator[dict[str, torch.Tensor]]:
+        examples.rng = np.random.default_rng([args.seed, step, worker])
+        return map(collate, examples.batches(args.seconds))
+
+    batches = stream(made, args.workers, args.device)
+    rng = np.random.default_rng([args.seed, step])
     warmup = 100 if not args.init else 50
     total = args.minutes * 60
-    sums: dict[str, float] = {}
-    heard, last, next_save, next_evaluation = 0.0, time.process_time(), elapsed + 60, elapsed + args.evaluate_every * 60
+    sums: dict[str, torch.Tensor] = {}
+    heard, last, next_save, next_evaluation = 0.0, clock(), elapsed + 60, elapsed + args.evaluate_every * 60
     since = (step, elapsed)
     while elapsed < total:
         progress = elapsed / total
@@ -198,10 +212,10 @@ def main() -> None:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["scale"]
-        batch = collate(next(stream))
-        chunk = int(examples.rng.choice(CHUNKS, p=CHUNK_ODDS))
-        mask = hide_frames(batch["frame_ids"].shape[1], len(batch["lengths"]), examples.rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = next(batches)
+        chunk = int(rng.choice(CHUNKS, p=CHUNK_ODDS))
+        mask = hide_frames(batch["frame_ids"].shape[1], len(batch["lengths"]), rng).to(args.device)
+        with torch.autocast(args.device.type, torch.bfloat16):
             losses = trainee.losses(batch, chunk, args.dropout, mask)
         aid = 1.0 - 0.7 * progress  # the frame targets lead at first; CTC is what is used
         loss = min(1.0, 0.05 + step / 600) * losses["ctc"] + aid * (losses["frame"] + 0.5 * losses["middle"]) + 0.3 * losses["pitch"] + 0.5 * losses["tone"]
@@ -214,14 +228,15 @@ def main() -> None:
             optimizer.zero_grad(set_to_none=True)
         step += 1
         average.update()
-        heard += float(batch["lengths"].sum()) * FRAME / 16000
+        heard += batch["lengths"].sum() * FRAME / 16000
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.item()
-        now = time.process_time()
+            sums[name] = sums.get(name, 0.0) + value.detach()
+        now = clock()
         elapsed, last = elapsed + now - last, now
         if step % 50 == 0:
             speed = heard / max(elapsed - since[1], 1e-3)
             print(f"{elapsed / 60:6.2f} min  step {step}  lr {rate:.1e}  norm {norm.item():.2f}  " + "  ".join(f"{k} {v / 50:.3f}" for k, v in sums.items()) + f"  {speed:.0f}x", flush=True)
+            hours += float(heard) / 3600
             sums, heard, since = {}, 0.0, (step, elapsed)
         if elapsed >= next_save or stop:
             keep_state()
@@ -232,7 +247,7 @@ def main() -> None:
         if elapsed >= next_evaluation:
             keep_model()
             next_evaluation = elapsed + args.evaluate_every * 60
-            last = time.process_time()
+            last = clock()
     keep_state()
     keep_model()
 

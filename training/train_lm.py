@@ -13,6 +13,7 @@ import json
 import random
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,11 +28,12 @@ from .data.units import N_AUDIO, UNITS
 from .folders import runs_folder
 from .lm_data import TALKING, Spoken, Turns, collate, encode_clips
 from .lm_eval import evaluate, test_turns
+from .muon import Muon
 from .networks.aligner import Aligner
 from .networks.config import AlignerConfig, EncoderConfig, LMConfig
 from .networks.lm import LM
-from .muon import Muon
 from .speech_encoder import load_encoder
+from .streams import stream
 
 
 class Speaker(nn.Module):
@@ -81,20 +83,18 @@ def loss_of(model: Speaker, batch: dict, pad: int) -> dict[str, torch.Tensor]:
         if len(chosen):
             logits = head(hidden.flatten(0, 1)[chosen]).float()
             losses[channel] = F.cross_entropy(logits, target[chosen], label_smoothing=0.02)
-    if batch["turns"]:
-        losses["words"] = words_loss(model, stages[f"lm.blk.{model.lm.config.shared_block_count - 2}"], batch["turns"], pad)
+    if batch["turns"] is not None:
+        losses["words"] = words_loss(model, stages[f"lm.blk.{model.lm.config.shared_block_count - 2}"], batch, pad)
     return losses
 
 
-def words_loss(model: Speaker, hidden: torch.Tensor, turns: list, pad: int) -> torch.Tensor:
-    """CTC of a spoken turn's words on the last shared block but one: hearing is learned at every row, not from the answer alone.
+def words_loss(model: Speaker, hidden: torch.Tensor, batch: dict, pad: int) -> torch.Tensor:
+    """CTC of a spoken turn's words on the last shared block but one, hidden [B, T, H]: hearing is learned at every row, not from the answer alone.
 
-    hidden [B, T, H]; a turn is (row of the batch, first row, rows, words). The head goes when training ends.
+    The head goes when training ends.
     """
-    said = nn.utils.rnn.pad_sequence([hidden[b, start : start + rows] for b, start, rows, _ in turns])  # [R, N, H]
-    targets = torch.tensor([word for *_, words in turns for word in words])
-    lengths = [torch.tensor([n for _, _, n, _ in turns]), torch.tensor([len(words) for *_, words in turns])]
-    return F.ctc_loss(model.words(said).float().log_softmax(-1), targets, *lengths, blank=pad, zero_infinity=True)
+    said = hidden[batch["turns"].unbind(-1)]  # [R, N, H]
+    return F.ctc_loss(model.words(said).float().log_softmax(-1), batch["words"], batch["turn_lengths"], batch["word_counts"], blank=pad, zero_infinity=True)
 
 
 def make_optimizers(model: Speaker, lr: float) -> list[torch.optim.Optimizer]:
@@ -111,15 +111,15 @@ def make_optimizers(model: Speaker, lr: float) -> list[torch.optim.Optimizer]:
 def heard(args: argparse.Namespace, rng: random.Random) -> tuple[list[Spoken], list[Spoken]]:
     """Clips to train on and to test with, as the encoder hears them."""
     store = AudioStore(where=lambda r: r["corpus"] != "bursts" and r["samples"] < 12 * 16000)
-    encoder = load_encoder(args.encoder)
+    encoder = load_encoder(args.encoder).to(args.device)
     chosen = {"train": [], "test": [], "valid": []}
     for i, record in enumerate(store.records):
         if record["corpus"] != "domain-reply" and record["speaker"] not in args.hold_out:
             chosen[record["split"]].append(i)
     talking = [i for i in chosen["train"] if store.records[i]["corpus"] in TALKING]
     left_out = set(rng.sample(talking, max(0, len(talking) - args.sentences)))
-    train = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], args.copies)
-    return train, encode_clips(encoder, store, chosen["test"])
+    train = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], args.copies, args.workers)
+    return train, encode_clips(encoder, store, chosen["test"], workers=args.workers)
 
 
 def main() -> None:
@@ -138,6 +138,8 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", type=torch.device)
+    parser.add_argument("--workers", type=int, default=0, help="processes that make the batches; 0: this one does")
     parser.add_argument("--eval-minutes", type=float, default=6)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--hold-out", nargs="*", default=[], metavar="SPEAKER", help="human speakers to keep out, for a fold")
@@ -148,7 +150,7 @@ def main() -> None:
     rng = random.Random(args.seed)
     template = Template()
     pad = template.special["pad"]
-    model = Speaker(template)
+    model = Speaker(template).to(args.device)
     optimizers = make_optimizers(model, args.lr)
     state_path = args.run / "state.pt"
     source = state_path if args.resume and state_path.exists() else args.init
@@ -162,45 +164,48 @@ def main() -> None:
     turns = Turns(template, spoken, rng, transcribed=args.transcribed)
     test_batches = test_turns(template, tests)
 
+    def made(worker: int) -> Iterator[dict]:
+        turns.rng = random.Random(args.seed + worker) if worker else rng
+        return (collate(rows, pad) for rows in turns.batches(args.rows))
+
     args.run.mkdir(parents=True, exist_ok=True)
     log = (args.run / "log.jsonl").open("a")
     start, step, last_eval, sums = time.time(), 0, time.time(), {}
     done = lambda: (time.time() - start) / 60 / max(args.minutes, 1e-6)  # noqa: E731
-    while done() < 1:
-        for rows in turns.batch(args.rows):
-            progress = min(1.0, done())
-            rate = args.lr * min(1, (step + 1) / args.warmup) * max(0.02, 1 - progress)
-            for optimizer in optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * group["scale"]
-            model.train()
-            with torch.autocast("cpu", torch.bfloat16):
-                losses = loss_of(model, collate(rows, pad), pad)
-            sum(value * (args.words if name == "words" else 1.0) for name, value in losses.items()).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            average.update()
-            step += 1
-            for name, value in losses.items():
-                sums.setdefault(name, []).append(float(value.detach()))
-            if step % 50 == 0:
-                print(f"{(time.time() - start) / 60:6.2f} min  step {step}  lr {rate:.1e}  " + "  ".join(f"{k} {sum(v) / len(v):.3f}" for k, v in sums.items()), flush=True)
-                sums = {}
-            if time.time() - last_eval > 60 * args.eval_minutes or done() >= 1:
-                average.swap()
-                scores = evaluate(model.eval(), template, test_batches)
-                checkpoint.save(args.run / "latest.pt", model.export())
-                average.swap()
-                checkpoint.save(state_path, {"model": model.state_dict(), "step": step})
-                line = json.dumps({"step": step, "minutes": round((time.time() - start) / 60, 2), **scores})
-                print(line, flush=True)
-                log.write(line + "\n")
-                log.flush()
-                last_eval = time.time()
-            if done() >= 1:
-                break
+    for batch in stream(made, args.workers, args.device):
+        rate = args.lr * min(1, (step + 1) / args.warmup) * max(0.02, 1 - done())
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["scale"]
+        model.train()
+        with torch.autocast(args.device.type, torch.bfloat16):
+            losses = loss_of(model, batch, pad)
+        sum(value * (args.words if name == "words" else 1.0) for name, value in losses.items()).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        average.update()
+        step += 1
+        for name, value in losses.items():
+            sums.setdefault(name, []).append(value.detach())
+        if step % 50 == 0:
+            print(f"{(time.time() - start) / 60:6.2f} min  step {step}  lr {rate:.1e}  " + "  ".join(f"{k} {sum(v) / len(v):.3f}" for k, v in sums.items()), flush=True)
+            sums = {}
+        finished = done() >= 1
+        if finished or time.time() - last_eval > 60 * args.eval_minutes:
+            average.swap()
+            scores = evaluate(model.eval(), template, test_batches)
+            checkpoint.save(args.run / "latest.pt", model.export())
+            average.swap()
+            checkpoint.save(state_path, {"model": model.state_dict(), "step": step})
+            line = json.dumps({"step": step, "minutes": round((time.time() - start) / 60, 2), **scores})
+            print(line, flush=True)
+            log.write(line + "\n")
+            log.flush()
+            last_eval = time.time()
+        if finished:
+            break
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def _reply_jobs() -> list[Job]:
     return [Job("domain-reply", f"r{i:05d}", lang, text, REPLY_VOICE[lang], 1.0, {"kind": "reply"}) for i, (lang, text) in enumerate(texts)]
 
 
-def jobs(user: int = 2200, test: int = 252) -> list[Job]:
+def jobs(user: int = 3000, test: int = 252) -> list[Job]:
     """In an order such that stopping early is useful."""
     users, tests, replies = _user_jobs(user), _test_jobs(test), _reply_jobs()
     plan = (("t", 60), ("u", 240), ("r", 80), ("t", 120), ("u", 600), ("r", 160), ("u", 1000), ("r", None), ("t", None), ("u", None))
@@ -204,13 +204,14 @@ def _done(folder: Path) -> tuple[set[str], int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=None, help="stop after so many new clips")
+    parser.add_argument("--sets", nargs="*", default=["domain-test", "domain-user", "domain-reply"], help="two processes can make different ones")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--prepare-every", type=int, default=0, help="append to the prepared audio each time so many clips are made")
     arguments = parser.parse_args()
     teacher = Teacher(arguments.threads)
     state: dict[str, tuple[set[str], int]] = {}
     made, seconds, started = 0, 0.0, time.time()
-    for job in jobs():
+    for job in (j for j in jobs() if j.corpus in arguments.sets):
         folder = runs_folder() / job.corpus
         if job.corpus not in state:
             folder.mkdir(parents=True, exist_ok=True)

@@ -44,14 +44,11 @@ def nccf(wave: torch.Tensor, lags: list[int]) -> torch.Tensor:
 
 def causal_mean(values: torch.Tensor, weights: torch.Tensor, config: ToneConfig) -> torch.Tensor:
     """Exponentially forgetting weighted mean with a prior, up to and including each frame. [B, T] -> [B, T]."""
-    total = torch.zeros_like(values[:, 0])
-    count = torch.zeros_like(total)
-    means = []
-    for t in range(values.shape[1]):
-        total = config.mean_decay * total + weights[:, t] * values[:, t]
-        count = config.mean_decay * count + weights[:, t]
-        means.append((total + config.mean_prior_weight * config.mean_prior) / (count + config.mean_prior_weight))
-    return torch.stack(means, 1)
+    age = torch.arange(values.shape[1], device=values.device)
+    age = age[:, None] - age  # [T, T]: of the column's frame, when the row's comes
+    decay = torch.where(age >= 0, config.mean_decay ** age.clamp(min=0), 0.0).T.to(values.dtype)
+    total, count = (weights * values) @ decay, weights @ decay
+    return (total + config.mean_prior_weight * config.mean_prior) / (count + config.mean_prior_weight)
 
 
 class Tone(nn.Module):
@@ -71,7 +68,7 @@ class Tone(nn.Module):
 
     def forward(self, wave: torch.Tensor, stages: dict | None = None) -> dict[str, torch.Tensor]:
         """wave [B, N] -> log_f0, voicing [B, T]; lag_logits [B, T, lags]; voicing_logit [B, T]; logits [B, T, 6]; embedding [B, T, E]."""
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(wave.device.type, enabled=False):
             features = nccf(wave.float(), self.config.lags)
         x = features.transpose(1, 2)  # [B, lags + 1, T]
         for conv in self.conv:
@@ -80,8 +77,9 @@ class Tone(nn.Module):
         lag_logits, voicing_logit = pitch[..., :-1].float(), pitch[..., -1].float()
         log_f0 = (lag_logits.softmax(-1) * self.log_f0).sum(-1)
         voicing = voicing_logit.sigmoid()
-        # The mean is a statistic, not a path for gradients: training through thousands of steps of it buys nothing.
-        mean = causal_mean(log_f0.detach(), voicing.detach(), self.config)
+        # The mean is a statistic, not a path for gradients: training through it buys nothing.
+        with torch.autocast(wave.device.type, enabled=False):
+            mean = causal_mean(log_f0.detach(), voicing.detach(), self.config)
         relative = 4 * voicing * (log_f0 - mean)
         x = torch.cat([x, relative[:, None].to(x.dtype), voicing[:, None].to(x.dtype)], 1)  # [B, hidden + 2, T]
         for i, conv in enumerate(self.tcn):
