@@ -134,8 +134,11 @@ export interface NativeHeard {
   /** Seconds from the start. */
   starts: Float32Array
   ends: Float32Array
-  /** The tone module's word on each unit: 0 none, 1–4, 5 neutral. */
-  tones: Int32Array
+  /**
+   * Of the time until the next unit begins, 0.6 s at most: the seconds that the tone module gives to none, tones 1–4 and neutral, six values a
+   * unit. Empty without a tone module.
+   */
+  tones: Float32Array
 }
 
 export interface NativeTimings {

@@ -1,8 +1,7 @@
 import type { CtcText, NativeHeard } from './binding.js'
 import type { ModelInfo } from './part.js'
 import { ctcWords, type CtcUnit } from './text/ctc.js'
-import { unitsToPinyin } from './text/pinyin.js'
-import { languageOf } from './text/units.js'
+import { languageHeard, unitsToPinyin } from './text/pinyin.js'
 import type { Heard, HeardUnit, Transcript } from './turn.js'
 
 /*
@@ -13,8 +12,10 @@ import type { Heard, HeardUnit, Transcript } from './turn.js'
 export function heardSounds(native: NativeHeard, info: ModelInfo): Heard {
   const units = withoutIds(unitsOf(native, info))
   const symbols = units.map(u => u.unit)
-  const language = languageOf(symbols)
-  const pinyin = language === 'zh' ? unitsToPinyin(symbols.join('')) : ''
+  const classes = native.tones.length / units.length
+  const tones = classes ? symbols.map((_, i) => native.tones.subarray(i * classes, (i + 1) * classes)) : []
+  const language = languageHeard(symbols, tones)
+  const pinyin = language === 'zh' ? unitsToPinyin(symbols, tones) : ''
   return { language, units, ...(pinyin && { pinyin }) }
 }
 

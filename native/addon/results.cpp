@@ -98,7 +98,11 @@ Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard) {
     object.Set("units", to_js(env, column<int32_t>(heard, &HeardUnit::id)));
     object.Set("starts", to_js(env, column<float>(heard, &HeardUnit::start)));
     object.Set("ends", to_js(env, column<float>(heard, &HeardUnit::end)));
-    object.Set("tones", to_js(env, column<int32_t>(heard, &HeardUnit::tone)));
+    std::vector<float> tones; // [units][classes]
+    for (const HeardUnit & unit : heard) {
+        tones.insert(tones.end(), unit.tones.begin(), unit.tones.end());
+    }
+    object.Set("tones", to_js(env, tones));
     return object;
 }
 

@@ -148,7 +148,9 @@ struct Request {
 struct HeardUnit {
     int32_t id;
     float start, end; ///< seconds
-    int tone;         ///< the tone module's word on it: 0 none, 1-4, 5 neutral
+    /// Of the time until the next unit begins, 0.6 s at most: how many seconds the tone module gives to each of none,
+    /// tones 1-4 and neutral. Empty without a tone module.
+    std::vector<float> tones;
 };
 
 struct Transcript {

@@ -7,13 +7,15 @@ namespace moss {
 
 namespace {
 
-constexpr double max_growth = 0.1; // seconds; a vowel and its consonant are seldom longer
+constexpr double max_growth = 0.1;  // seconds; a vowel and its consonant are seldom longer
+constexpr double longest_tone = 0.6; // seconds; of a syllable that stands alone
 
-/// The class with the largest mean log-softmax over the frames [begin, end).
-int likeliest_tone(const std::vector<float> & logits, int classes, size_t begin, size_t end) {
+/// Seconds that each class has of the frames [begin, end): its probability, summed.
+std::vector<float> class_seconds(const std::vector<float> & logits, int classes, size_t begin, size_t end,
+                                 double frame_seconds) {
     const auto count = static_cast<size_t>(classes);
-    std::vector<double> sums(count);
-    for (size_t t = begin; t < std::min(end, logits.size() / count); t++) {
+    std::vector<float> seconds(count);
+    for (size_t t = begin; t < std::min(end, logits.size() / std::max<size_t>(count, 1)); t++) {
         const float * row = logits.data() + t * count;
         const float peak = *std::max_element(row, row + count);
         double total = 0;
@@ -21,10 +23,10 @@ int likeliest_tone(const std::vector<float> & logits, int classes, size_t begin,
             total += std::exp(static_cast<double>(row[c]) - peak);
         }
         for (size_t c = 0; c < count; c++) {
-            sums[c] += row[c] - peak - std::log(total);
+            seconds[c] += static_cast<float>(frame_seconds * std::exp(static_cast<double>(row[c]) - peak) / total);
         }
     }
-    return static_cast<int>(std::max_element(sums.begin(), sums.end()) - sums.begin());
+    return seconds;
 }
 
 } // namespace
@@ -66,11 +68,11 @@ std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, const ToneF
         const double after = i + 1 < runs.size() ? (run.end + runs[i + 1].begin) / 2 : last_frame;
         const double begin = std::min(std::max(before, run.begin - growth), last_frame);
         const double end = std::max(begin, std::min({after, run.end + growth, last_frame}));
-        const int spoken = tone_classes > 0 ? likeliest_tone(tone.logits, tone_classes, static_cast<size_t>(begin),
-                                                             static_cast<size_t>(std::ceil(end)))
-                                            : 0;
-        heard.push_back(
-            {run.id, static_cast<float>(begin * frame_seconds), static_cast<float>(end * frame_seconds), spoken});
+        const double next = i + 1 < runs.size() ? runs[i + 1].begin : static_cast<double>(path.size());
+        const double tone_end = std::min(next, run.begin + longest_tone / frame_seconds);
+        heard.push_back({run.id, static_cast<float>(begin * frame_seconds), static_cast<float>(end * frame_seconds),
+                         class_seconds(tone.logits, tone_classes, static_cast<size_t>(run.begin),
+                                       static_cast<size_t>(tone_end), frame_seconds)});
     }
     return heard;
 }

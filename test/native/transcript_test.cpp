@@ -2,6 +2,8 @@
 
 #include "test.h"
 
+#include <cmath>
+
 using moss::append_likeliest;
 using moss::ctc_greedy;
 using moss::ToneFrames;
@@ -49,10 +51,29 @@ TEST(a_unit_marked_in_the_silence_appended_ends_with_the_recording) {
     CHECK(heard[0].start <= heard[0].end);
 }
 
-TEST(a_unit_has_the_tone_of_its_span) {
+TEST(a_unit_has_the_tones_until_the_next_one) {
     ToneFrames tone;
-    tone.logits = one_hot({3, 3, 3, 0, 4, 4, 4, 4}, 6);
+    tone.logits = one_hot({0, 3, 3, 0, 0, 4, 4, 4}, 6);
     const auto heard = ctc_greedy({0, 1, 0, 0, 0, 2, 0, 0}, tone, 6, 0.02, 0.16);
-    CHECK_EQ(heard[0].tone, 3);
-    CHECK_EQ(heard[1].tone, 4);
+    const double certain = std::exp(5.0) / (std::exp(5.0) + 5);
+    const double unlikely = 1 / (std::exp(5.0) + 5);
+    CHECK_NEAR(heard[0].tones[3], 0.02 * (2 * certain + 2 * unlikely), 1e-6);
+    CHECK_NEAR(heard[0].tones[0], 0.02 * (2 * certain + 2 * unlikely), 1e-6);
+    CHECK_NEAR(heard[1].tones[4], 0.06 * certain, 1e-6);
+    CHECK(ctc_greedy({0, 1}, {}, 0, 0.02, 0.04)[0].tones.empty());
+}
+
+TEST(a_tone_ends_with_the_longest_syllable) {
+    ToneFrames tone;
+    tone.logits = one_hot(std::vector<int>(100, 2), 6);
+    const auto heard = ctc_greedy({1}, tone, 6, 0.02, 2.0);
+    CHECK(heard[0].tones[2] <= 0.02F);
+    std::vector<int32_t> path(100);
+    path[0] = 1;
+    const auto alone = ctc_greedy(path, tone, 6, 0.02, 2.0);
+    float seconds = 0;
+    for (const float s : alone[0].tones) {
+        seconds += s;
+    }
+    CHECK_NEAR(seconds, 0.6, 1e-5);
 }

@@ -111,48 +111,6 @@ def pinyin_to_units(pinyin: str) -> str:
     return spoken_tones("".join(syllable_to_units(p) for p in pinyin.split()))
 
 
-def _parse_word(word: str) -> list[str] | None:
-    """The likeliest syllables that spell the word (log ranks as costs), or None: `kwa→ny↗` is guan yu, not gua nü."""
-    table = _parse_table()
-    best: list[tuple[float, list[str]] | None] = [(0.0, [])] + [None] * len(word)
-    for start in range(len(word)):
-        if best[start] is None:
-            continue
-        cost, path = best[start]
-        for end in range(start + 1, min(len(word), start + 7) + 1):
-            piece = word[start:end]
-            tones = [c for c in piece if c in TONES]
-            if len(tones) > 1:
-                break
-            found = table.get(piece.replace(tones[0], "") if tones else piece)
-            if not found:
-                continue
-            spelling, pinyin, rank_cost = found
-            if piece != spelling.replace("0", tones[0] if tones else ""):
-                continue
-            price = cost + 3.0 + rank_cost + (0.0 if tones else 1.0)  # few syllables, few neutral ones
-            if best[end] is None or price < best[end][0]:
-                best[end] = (price, [*path, f"{pinyin}{TONES.index(tones[0]) + 1 if tones else 5}"])
-    return best[-1][1] if best[-1] else None
-
-
-def units_to_pinyin(symbols: str) -> list[str]:
-    """Syllables with tone digits of a string of units; what is no Mandarin syllable is skipped."""
-    out: list[str] = []
-    for word in re.split(r"[ ,.?!☺∿_]+", symbols):
-        start = 0
-        while start < len(word):
-            for end in range(len(word), start, -1):  # the longest part that parses
-                parsed = _parse_word(word[start:end])
-                if parsed:
-                    out += parsed
-                    start = end
-                    break
-            else:
-                start += 1
-    return out
-
-
 def surface_tones(pinyin: str, text: str = "") -> str:
     """Citation tones → spoken ones inside one word: third tones before a third, 不 and 一 by what follows (a final 一 keeps its tone)."""
     parts = [_normal(p) for p in pinyin.split()]
