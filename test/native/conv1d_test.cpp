@@ -297,7 +297,8 @@ TEST(low_types_round_weights_and_frames) {
 TEST(a_linear_layer_takes_blocks_of_q8_0) {
     const auto w = random_values(64 * 40, 9);
     const auto bias = random_values(40, 10);
-    std::vector<uint8_t> blocks(40 * ggml_row_size(GGML_TYPE_Q8_0, 64));
+    const auto row_bytes = static_cast<int64_t>(ggml_row_size(GGML_TYPE_Q8_0, 64));
+    std::vector<uint8_t> blocks(static_cast<size_t>(40 * row_bytes));
     ggml_quantize_chunk(GGML_TYPE_Q8_0, w.data(), blocks.data(), 0, 40, 64, nullptr);
     const Matrix x = {64, 9, random_values(64 * 9, 11)};
     for_each_kernel(ConvType::q8_0, [&] {
@@ -306,7 +307,8 @@ TEST(a_linear_layer_takes_blocks_of_q8_0) {
                 return conv1d(context, in[0], conv);
             });
         };
-        CHECK(run(PackedConv1d::linear_q8_0(64, 40, blocks.data(), bias.data())) ==
+        const auto rows = [&](int64_t first, int64_t) { return blocks.data() + first * row_bytes; };
+        CHECK(run(PackedConv1d::linear_q8_0(64, 40, rows, bias.data())) ==
               run(PackedConv1d({64, 40}, to_q8_0(w).data(), bias.data(), ConvType::q8_0)));
     });
 }
