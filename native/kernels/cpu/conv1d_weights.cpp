@@ -230,6 +230,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     auto * to = static_cast<std::byte *>(std::align(64, 1, aligned, room));
     auto * biases = reinterpret_cast<float *>(to + panels * lane_size); // side by side: two panels' are one run
     auto * scales = reinterpret_cast<uint16_t *>(biases + panels * panel_width);
+    panels_.reserve(static_cast<size_t>(panels));
     std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
