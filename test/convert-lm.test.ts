@@ -62,7 +62,8 @@ for (const [name, architecture, pre] of [
     })
     const [whole, written] = [key++, key++]
     t.same([...loadChat(whole, out)].sort(), [290, 292], 'what ends a reply')
-    addTokenizer(written, ggufTokenizer(keys).json, { clean_up_tokenization_spaces: false })
+    const tokenizer = ggufTokenizer(keys)
+    addTokenizer(written, tokenizer.json, { clean_up_tokenization_spaces: false }, tokenizer.model)
     for (const [i, text] of texts.entries()) {
       for (const mine of [whole, written]) {
         t.same(

@@ -64,51 +64,54 @@ class Cursor {
     return this.file.size - this.position
   }
 
-  take(length: number): Buffer {
+  /** Goes past the next bytes; where they stand in the window. A view of each of a vocabulary's strings would be much garbage. */
+  #take(length: number): { window: Buffer; at: number } {
     if (length > this.left) throw this.file.cutOff()
-    const offset = this.position - this.#start
-    if (offset + length > this.#window.length) {
+    if (this.position - this.#start + length > this.#window.length) {
       this.#window = this.file.read(this.position, Math.min(Math.max(length, 1 << 20), this.left))
       this.#start = this.position
-      return this.take(length)
     }
     this.position += length
-    return this.#window.subarray(offset, offset + length)
+    return { window: this.#window, at: this.position - length - this.#start }
   }
 
   u32(): number {
-    return this.take(4).readUInt32LE()
+    const { window, at } = this.#take(4)
+    return window.readUInt32LE(at)
   }
 
   /** A count or size. More than the file could hold is refused here, so that the rest may compute with exact numbers. */
-  size(what: string): number {
-    const value = this.take(8).readBigUInt64LE()
-    if (value > BigInt(this.file.size)) this.fail(`${what} of ${value} in a file of ${this.file.size} bytes`)
+  size(what: string, of?: string): number {
+    const { window, at } = this.#take(8)
+    const value = window.readBigUInt64LE(at)
+    if (value > BigInt(this.file.size))
+      this.fail(`${of === undefined ? '' : `${of}: `}${what} of ${value} in a file of ${this.file.size} bytes`)
     return Number(value)
   }
 
   string(what: string): string {
-    const length = this.size(`${what}: a length`)
+    const length = this.size('a length', what)
     if (length > LONGEST_STRING) this.fail(`${what}: a string of ${length} bytes`)
-    return this.take(length).toString('utf8')
+    const { window, at } = this.#take(length)
+    return window.toString('utf8', at, at + length)
   }
 
   scalar(type: GgufType, what: string): GgufScalar {
     if (type === 'string') return this.string(what)
-    const bytes = this.take(SIZES[type])
+    const { window, at } = this.#take(SIZES[type])
     switch (type) {
-      case 'u8': return bytes.readUInt8()
-      case 'i8': return bytes.readInt8()
-      case 'u16': return bytes.readUInt16LE()
-      case 'i16': return bytes.readInt16LE()
-      case 'u32': return bytes.readUInt32LE()
-      case 'i32': return bytes.readInt32LE()
-      case 'f32': return bytes.readFloatLE()
-      case 'f64': return bytes.readDoubleLE()
-      case 'u64': return narrow(bytes.readBigUInt64LE())
-      case 'i64': return narrow(bytes.readBigInt64LE())
+      case 'u8': return window.readUInt8(at)
+      case 'i8': return window.readInt8(at)
+      case 'u16': return window.readUInt16LE(at)
+      case 'i16': return window.readInt16LE(at)
+      case 'u32': return window.readUInt32LE(at)
+      case 'i32': return window.readInt32LE(at)
+      case 'f32': return window.readFloatLE(at)
+      case 'f64': return window.readDoubleLE(at)
+      case 'u64': return narrow(window.readBigUInt64LE(at))
+      case 'i64': return narrow(window.readBigInt64LE(at))
       case 'bool': {
-        const value = bytes.readUInt8()
+        const value = window.readUInt8(at)
         if (value > 1) this.fail(`${what}: a boolean of ${value}`)
         return value === 1
       }
@@ -127,7 +130,7 @@ class Cursor {
     if (type !== 'array') return { type, value: this.scalar(type, what) }
     const element = this.type(what)
     if (element === 'array') return this.fail(`${what}: an array of arrays`)
-    const count = this.size(`${what}: a length`)
+    const count = this.size('a length', what)
     const smallest = element === 'string' ? 8 : SIZES[element]
     if (count * smallest > this.left) throw this.file.cutOff()
     this.#elements += count

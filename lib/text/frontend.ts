@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../errors.js'
 import { englishToUnits } from './english.js'
-import { mandarinToUnits } from './mandarin.js'
 import { spokenTones, syllableToUnits } from './pinyin.js'
+import { splitSentences } from './sentences.js'
 import { onlyUnits } from './units.js'
 
 /** A sentence ready to be spoken. */
@@ -29,11 +29,15 @@ function pinyinToUnits(piece: string): string | undefined {
   return syllables.every(s => s !== undefined) ? spokenTones(syllables.join('')) : undefined
 }
 
+/** Its dictionaries take 20 MB: not before there is Mandarin. */
+const mandarin = () => import('./mandarin.js')
+
 async function mixedToUnits(text: string): Promise<string> {
   let out = ''
   for (const [piece] of text.matchAll(PIECES)) {
     const units =
-      pinyinToUnits(piece) ?? (/^[A-Za-z]/.test(piece) ? await englishToUnits(piece) : mandarinToUnits(piece))
+      pinyinToUnits(piece) ??
+      (/^[A-Za-z]/.test(piece) ? await englishToUnits(piece) : (await mandarin()).mandarinToUnits(piece))
     if (units) out += (out && !/^[,.?!]/.test(units) ? ' ' : '') + units
   }
   return spokenTones(out)
@@ -45,34 +49,6 @@ async function sentenceToUnits(text: string, language: 'en' | 'zh'): Promise<str
   return onlyUnits(units)
     .replace(/^[ ,.?!]+/, '')
     .trim()
-}
-
-const CLOSERS = `["”’」』)]`
-// After 。！？…; after ! and ? unless something is glued to them (the ? of an address); after a full stop before a space; after line breaks.
-const SENTENCE_END = new RegExp(
-  `(?<=[。！？…]${CLOSERS}*)(?!${CLOSERS}|[。！？…!?.])|(?<=[!?]${CLOSERS}*)(?!${CLOSERS}|[\\w。！？…!?.=&/%])|` +
-    `(?<=\\.${CLOSERS}*)(?=\\s)|(?<=[\\r\\n])(?![\\r\\n])`,
-  'u',
-)
-/** What ends no sentence though a full stop ends it: abbreviations, initials, and the numbers of a list. */
-const NO_SENTENCE = /(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|No)|\b[A-Z]|^\s*\d{1,3})\.$/
-
-/** A text as its sentences, each with the space around it: joined they are the text. */
-export function sentencePieces(text: string): string[] {
-  const pieces: string[] = []
-  for (const part of text.split(SENTENCE_END)) {
-    const last = pieces.at(-1)
-    if (last !== undefined && (NO_SENTENCE.test(last) || !part.trim())) pieces[pieces.length - 1] = last + part
-    else pieces.push(part)
-  }
-  return pieces
-}
-
-/** Sentences end at 。！？ and line breaks, and at .!? before a space. */
-export function splitSentences(text: string): string[] {
-  return sentencePieces(text)
-    .map(piece => piece.trim())
-    .filter(piece => piece !== '')
 }
 
 /** Divides units at the last pause before the limit, else between words, else anywhere. */

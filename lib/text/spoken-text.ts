@@ -1,4 +1,4 @@
-import { sentencePieces } from './frontend.js'
+import { sentencePieces } from './sentences.js'
 
 /*
  * What a language model writes → sentences that a voice can say, as they come. Markdown and emoji are for eyes only.

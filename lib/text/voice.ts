@@ -2,9 +2,8 @@ import { InvalidArgumentError, UnsupportedError } from '../errors.js'
 import { charactersOf, codePointsOf } from './characters.js'
 import { englishToUnits } from './english.js'
 import { espeakMissing, espeakPhonemes } from './espeak.js'
-import { splitSentences } from './frontend.js'
+import { splitSentences } from './sentences.js'
 import { pinyinToEspeak, splitPinyin, unitsToAmerican, unitsToBritish } from './ipa.js'
-import { mandarinWords } from './mandarin.js'
 import { onlyUnits } from './units.js'
 import { parseVoiceText, type VoiceText } from './voice-text.js'
 
@@ -56,7 +55,7 @@ function frontEnd(voice: VoiceText, phonemizer: Phonemizer): FrontEnd {
     case 'espeak':
       return async sentence => symbolsOf(await phonemesOf(sentence, voice.espeakVoice ?? 'en-us', phonemizer), voice)
     case 'pinyin':
-      return sentence => Promise.resolve(pinyinSymbols(sentence))
+      return pinyinSymbols
     case 'text':
       return sentence => Promise.resolve(codePointsOf(sentence, voice))
     case 'characters':
@@ -95,15 +94,15 @@ async function phonemesOf(sentence: string, espeakVoice: string, phonemizer: Pho
 function builtinFor(espeakVoice: string): ((sentence: string) => Promise<string>) | undefined {
   if (/^en-(?:gb|uk)/i.test(espeakVoice)) return async sentence => unitsToBritish(await englishUnits(sentence))
   if (/^en(?:-|$)/i.test(espeakVoice)) return async sentence => unitsToAmerican(await englishUnits(sentence))
-  if (/^(?:cmn|zh)(?:-|$)/i.test(espeakVoice)) return sentence => Promise.resolve(espeakMandarin(sentence))
+  if (/^(?:cmn|zh)(?:-|$)/i.test(espeakVoice)) return espeakMandarin
   return undefined
 }
 
 const englishUnits = async (sentence: string): Promise<string> => onlyUnits(await englishToUnits(sentence))
 
-function espeakMandarin(sentence: string): string {
+async function espeakMandarin(sentence: string): Promise<string> {
   let out = ''
-  for (const word of syllablesOf(sentence)) {
+  for (const word of await syllablesOf(sentence)) {
     const phonemes = word.map(syllable => pinyinToEspeak(syllable) ?? '').join('')
     if (isPause(word)) out += word[0] ?? ''
     else if (phonemes) out += (out ? ' ' : '') + phonemes
@@ -141,8 +140,8 @@ const SYLLABLE = '[a-zü]+[1-5]'
 const PINYIN = new RegExp(`^(?:${SYLLABLE}[\\s,.?!，。？！]*)+$`, 'iu')
 
 /** Words of syllables, of Chinese characters or of pinyin with tone digits. */
-function syllablesOf(sentence: string): string[][] {
-  if (!PINYIN.test(sentence.trim())) return mandarinWords(sentence)
+async function syllablesOf(sentence: string): Promise<string[][]> {
+  if (!PINYIN.test(sentence.trim())) return (await import('./mandarin.js')).mandarinWords(sentence)
   const tokens =
     sentence
       .toLowerCase()
@@ -152,8 +151,8 @@ function syllablesOf(sentence: string): string[][] {
 }
 
 /** Initials, finals and tones as Piper's Chinese voices spell them. */
-function pinyinSymbols(sentence: string): string[] {
-  return syllablesOf(sentence).flatMap(word =>
+async function pinyinSymbols(sentence: string): Promise<string[]> {
+  return (await syllablesOf(sentence)).flatMap(word =>
     isPause(word)
       ? word
       : word.flatMap(syllable => {

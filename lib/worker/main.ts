@@ -1,26 +1,25 @@
 import { parentPort, type TransferListItem } from 'node:worker_threads'
-import { decodeAudio } from '../audio/decode.js'
-import { resample } from '../audio/resample.js'
 import { toMossError } from '../errors.js'
-import { textToUnits } from '../text/frontend.js'
-import { textToVoice } from '../text/voice.js'
-import { decodeText, encodeText, freeTokenizer, loadTokenizer } from '../text/tokenizer.js'
 import type { Answer, Job, JobName, Jobs } from './jobs.js'
 
 type Handlers = { [N in JobName]: (input: Jobs[N]['input']) => Jobs[N]['output'] | Promise<Jobs[N]['output']> }
 
+// Each loads what it needs when it is first asked for: a thread that only tokenizes has no room for dictionaries.
+const tokenizer = () => import('../text/tokenizer.js')
+const chat = () => import('../text/chat.js')
+
 const handlers: Handlers = {
-  decodeAudio: ({ source, maxSeconds }) => decodeAudio(source, maxSeconds),
-  resample: ({ samples, from, to }) => resample(samples, from, to),
-  loadTokenizer: ({ key, json }) => loadTokenizer(key, json),
-  loadChat: async ({ key, path }) => (await import('../text/chat.js')).loadChat(key, path),
-  chatPrompt: async ({ key, messages, thinking }) =>
-    (await import('../text/chat.js')).chatPrompt(key, messages, thinking),
-  freeTokenizer: ({ key }) => freeTokenizer(key),
-  encodeText: ({ key, text }) => encodeText(key, text),
-  decodeText: ({ key, ids }) => decodeText(key, ids),
-  textToUnits: ({ text }) => textToUnits(text),
-  textToVoice: ({ text, voice, phonemizer }) => textToVoice(text, voice, phonemizer),
+  decodeAudio: async ({ source, maxSeconds }) => (await import('../audio/decode.js')).decodeAudio(source, maxSeconds),
+  resample: async ({ samples, from, to }) => (await import('../audio/resample.js')).resample(samples, from, to),
+  loadTokenizer: async ({ key, json }) => (await tokenizer()).loadTokenizer(key, json),
+  loadChat: async ({ key, path }) => (await chat()).loadChat(key, path),
+  chatPrompt: async ({ key, messages, thinking }) => (await chat()).chatPrompt(key, messages, thinking),
+  freeTokenizer: async ({ key }) => (await tokenizer()).freeTokenizer(key),
+  encodeText: async ({ key, text }) => (await tokenizer()).encodeText(key, text),
+  decodeText: async ({ key, ids }) => (await tokenizer()).decodeText(key, ids),
+  textToUnits: async ({ text }) => (await import('../text/frontend.js')).textToUnits(text),
+  textToVoice: async ({ text, voice, phonemizer }) =>
+    (await import('../text/voice.js')).textToVoice(text, voice, phonemizer),
 }
 
 // The decoders print what they also return as errors.

@@ -8,6 +8,9 @@ interface Pending {
   reject: (reason: unknown) => void
 }
 
+/** Room for new objects, which V8 gives back late: with its own limit, reading a large vocabulary leaves 20 MB more. */
+const YOUNG_MB = 4
+
 /**
  * A thread of its own for JavaScript that would hold up the event loop: decoding audio, dictionaries, tokenizers. It starts with
  * the first job, keeps the process alive only while a job runs, and is started anew should it ever die.
@@ -41,8 +44,11 @@ class Offload {
   }
 
   #start(): Worker {
-    // No inherited flags: a loader or inspector of the main thread is not for this one.
-    const worker = new Worker(join(__dirname, 'main.js'), { execArgv: [], name: 'moss-speech' })
+    const worker = new Worker(join(__dirname, 'main.js'), {
+      name: 'moss-speech',
+      execArgv: [], // a loader or inspector of the main thread is not for this one
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    })
     worker.on('message', (answer: Answer) => {
       const job = this.#pending.get(answer.id)
       this.#pending.delete(answer.id)

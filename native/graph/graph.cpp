@@ -44,10 +44,11 @@ double work_a_node(ggml_cgraph * graph) {
 } // namespace
 
 Graph::Graph(Runner & runner) : runner_(runner) {
-    if (runner.metadata_.empty()) {
-        runner.metadata_.resize(max_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes, false));
+    const size_t most = max_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes, false);
+    if (!runner.metadata_) {
+        runner.metadata_.reset(new uint8_t[most]); // not set to zero: small graphs touch little of it
     }
-    context_ = ggml_init({runner.metadata_.size(), runner.metadata_.data(), true});
+    context_ = ggml_init({most, runner.metadata_.get(), true});
     graph_ = ggml_new_graph_custom(context_, max_nodes, false);
 }
 

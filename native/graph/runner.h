@@ -56,7 +56,7 @@ class Runner {
     ggml_backend_t serial_ = nullptr; // one thread, for graphs too small for more
     struct ggml_threadpool * threadpool_ = nullptr;
     ggml_gallocr_t allocator_ = nullptr;
-    std::vector<uint8_t> metadata_; // tensors of the graph under construction
+    std::unique_ptr<uint8_t[]> metadata_; // tensors of the graph under construction
     int threads_;
 };
 

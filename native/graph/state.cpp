@@ -4,7 +4,7 @@
 
 namespace moss {
 
-StreamState::StreamState() : context_(ggml_init({max_slots * ggml_tensor_overhead(), nullptr, true})) {}
+StreamState::StreamState(size_t slots) : context_(ggml_init({slots * ggml_tensor_overhead(), nullptr, true})) {}
 
 ggml_tensor * StreamState::add(const std::string & name, ggml_type type, const Shape & shape) {
     ggml_tensor * tensor = ggml_new_tensor(context_.get(), type, static_cast<int>(shape.size()), shape.data());

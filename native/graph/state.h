@@ -15,7 +15,7 @@ class StreamState {
   public:
     static constexpr size_t max_slots = 1024;
 
-    StreamState();
+    explicit StreamState(size_t slots = max_slots);
 
     /// A slot, all zeros after allocate(). Every dimension > 0.
     ggml_tensor * add(const std::string & name, ggml_type type, const Shape & shape);

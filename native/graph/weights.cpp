@@ -2,6 +2,8 @@
 
 #include "../io/quantize.h"
 
+#include <algorithm>
+
 namespace moss {
 
 namespace {
@@ -104,16 +106,11 @@ ggml_type Weights::type(const std::string & name, const Shape & shape) const {
     return find(name, shape).type;
 }
 
-std::vector<uint8_t> Weights::raw(const std::string & name, const Shape & shape) const {
-    const TensorInfo & info = find(name, shape);
-    std::vector<uint8_t> raw(info.bytes);
-    file_.read(info, raw.data());
-    return raw;
-}
-
 std::vector<float> Weights::values(const std::string & name, const Shape & shape) const {
-    const std::vector<uint8_t> raw = this->raw(name, shape);
-    return dequantize(type(name, shape), raw.data(), raw.size());
+    const TensorInfo & info = find(name, shape);
+    std::vector<uint8_t> bytes(info.bytes);
+    file_.read(info, bytes.data());
+    return dequantize(info.type, bytes.data(), bytes.size());
 }
 
 size_t Weights::bytes(const std::string & prefix) const {
@@ -122,6 +119,23 @@ size_t Weights::bytes(const std::string & prefix) const {
         sum += name.compare(0, prefix.size(), prefix) == 0 ? info->bytes : 0;
     }
     return sum;
+}
+
+TensorRows::TensorRows(const Weights & weights, const std::string & name, const Shape & shape)
+    : file_(weights.file_), info_(weights.find(name, shape)), row_(shape.front()) {}
+
+uint8_t * TensorRows::bytes(int64_t first, int64_t count) {
+    const size_t size = ggml_row_size(info_.type, row_);
+    bytes_.resize(std::max(bytes_.size(), size * static_cast<size_t>(count)));
+    file_.read(info_, size * static_cast<size_t>(first), size * static_cast<size_t>(count), bytes_.data());
+    return bytes_.data();
+}
+
+float * TensorRows::values(int64_t first, int64_t count) {
+    const size_t blocks = static_cast<size_t>(count * (row_ / ggml_blck_size(info_.type)));
+    values_.resize(std::max(values_.size(), static_cast<size_t>(count * row_)));
+    dequantize(info_.type, bytes(first, count), blocks, values_.data());
+    return values_.data();
 }
 
 } // namespace moss

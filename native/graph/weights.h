@@ -30,9 +30,6 @@ class Weights {
     /// The type of a tensor of that name and shape. Throws model_format.
     ggml_type type(const std::string & name, const Shape & shape) const;
 
-    /// Its bytes in the file. Not kept. Throws model_format.
-    std::vector<uint8_t> raw(const std::string & name, const Shape & shape) const;
-
     /// Its values. Not kept. Throws model_format.
     std::vector<float> values(const std::string & name, const Shape & shape) const;
 
@@ -42,12 +39,35 @@ class Weights {
     size_t bytes(const std::string & prefix) const;
 
   private:
+    friend class TensorRows;
     const TensorInfo & find(const std::string & name, const Shape & shape) const;
 
     const GgufFile & file_;
     std::map<std::string, const TensorInfo *> infos_;
     ggml_context_ptr context_; // of the kept tensors
     mutable std::vector<ggml_backend_buffer_ptr> buffers_;
+};
+
+/// A tensor [row, rows], read a few rows at a time into memory that is used again: what is repacked for our kernels is
+/// then not in memory twice, and nothing large is freed, which the heap might keep. What a call returns is valid until
+/// the next one.
+class TensorRows {
+  public:
+    /// Throws model_format.
+    TensorRows(const Weights & weights, const std::string & name, const Shape & shape);
+
+    ggml_type type() const { return info_.type; }
+    /// Rows first .. first + count: their bytes in the file.
+    uint8_t * bytes(int64_t first, int64_t count);
+    /// The same: their values.
+    float * values(int64_t first, int64_t count);
+
+  private:
+    const GgufFile & file_;
+    const TensorInfo & info_;
+    int64_t row_;
+    std::vector<uint8_t> bytes_;
+    std::vector<float> values_;
 };
 
 } // namespace moss

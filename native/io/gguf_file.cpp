@@ -343,7 +343,11 @@ const TensorInfo * GgufFile::find_tensor(const std::string & name) const {
 }
 
 void GgufFile::read(const TensorInfo & info, void * to) const {
-    if (source_->read(to, info.offset, static_cast<size_t>(info.bytes)) != info.bytes) {
+    read(info, 0, info.bytes, to);
+}
+
+void GgufFile::read(const TensorInfo & info, uint64_t offset, uint64_t count, void * to) const {
+    if (source_->read(to, info.offset + offset, static_cast<size_t>(count)) != count) {
         corrupt("tensor " + info.name + " cannot be read");
     }
 }

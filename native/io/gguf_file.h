@@ -69,6 +69,9 @@ class GgufFile {
     /// Copies a tensor's data to `to`, which holds info.bytes.
     void read(const TensorInfo & info, void * to) const;
 
+    /// The same for `count` bytes from `offset` on, which must be inside the tensor.
+    void read(const TensorInfo & info, uint64_t offset, uint64_t count, void * to) const;
+
   private:
     struct Source;
     explicit GgufFile(std::unique_ptr<Source> source);

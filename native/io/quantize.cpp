@@ -88,13 +88,18 @@ std::vector<float> dequantize(ggml_type type, const uint8_t * data, size_t bytes
     if (bytes % block_bytes != 0) {
         throw wrong("data", "blocks of " + std::to_string(block_bytes) + " bytes", std::to_string(bytes) + " bytes");
     }
-    std::vector<float> values(bytes / block_bytes * static_cast<size_t>(ggml_blck_size(type)));
-    if (type == GGML_TYPE_F32) { // ggml has no conversion of what needs none
-        std::copy(data, data + bytes, reinterpret_cast<uint8_t *>(values.data()));
-    } else if (!values.empty()) {
-        ggml_get_type_traits(type)->to_float(data, values.data(), static_cast<int64_t>(values.size()));
-    }
+    const size_t blocks = bytes / block_bytes;
+    std::vector<float> values(blocks * static_cast<size_t>(ggml_blck_size(type)));
+    dequantize(type, data, blocks, values.data());
     return values;
+}
+
+void dequantize(ggml_type type, const uint8_t * data, size_t blocks, float * to) {
+    if (type == GGML_TYPE_F32) { // ggml has no conversion of what needs none
+        std::copy(data, data + blocks * sizeof(float), reinterpret_cast<uint8_t *>(to));
+    } else if (blocks > 0) {
+        ggml_get_type_traits(type)->to_float(data, to, static_cast<int64_t>(blocks) * ggml_blck_size(type));
+    }
 }
 
 } // namespace moss

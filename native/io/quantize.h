@@ -25,4 +25,7 @@ std::vector<uint8_t> quantize(ggml_type type, const float * values, size_t count
 /// The floats of whole blocks. @throws MossError MOSS_INVALID_ARGUMENT when `bytes` is no multiple of the block's size.
 std::vector<float> dequantize(ggml_type type, const uint8_t * data, size_t bytes);
 
+/// The same for so many whole blocks of a type that ggml can read.
+void dequantize(ggml_type type, const uint8_t * data, size_t blocks, float * to);
+
 } // namespace moss

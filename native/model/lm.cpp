@@ -9,7 +9,7 @@ namespace moss {
 namespace {
 
 constexpr int rows_a_graph = 512; // a long prompt is computed in pieces: bounded memory
-constexpr int first_rows = 256;   // of a KV cache
+constexpr int first_rows = 64;    // of a KV cache
 
 } // namespace
 
@@ -118,26 +118,30 @@ void Lm::State::reserve(int rows) {
         return;
     }
     rows = std::min(std::max(rows, 2 * rows_), n_ctx_);
-    StreamState slots;
-    std::vector<ggml_tensor *> k, v;
-    for (const Block & block : lm_->blocks_) {
-        const int64_t size = int64_t(block.heads_kv) * lm_->config_.key_length;
-        k.push_back(slots.add("lm." + block.name + ".k", type_, {size, rows}));
-        v.push_back(slots.add("lm." + block.name + ".v", type_, {rows, size}));
-    }
-    slots.allocate();
     const size_t past = static_cast<size_t>(length_) * ggml_type_size(type_);
-    for (size_t i = 0; i < k_.size(); i++) {
-        const auto size = static_cast<size_t>(k[i]->ne[0]);
-        std::memcpy(k[i]->data, k_[i]->data, past * size);
-        for (size_t row = 0; row < size; row++) {
-            std::memcpy(static_cast<char *>(v[i]->data) + row * v[i]->nb[1],
-                        static_cast<const char *>(v_[i]->data) + row * v_[i]->nb[1], past);
-        }
+    while (slots_.size() < lm_->blocks_.size()) {
+        slots_.emplace_back(2);
     }
-    slots_ = std::move(slots);
-    k_ = std::move(k);
-    v_ = std::move(v);
+    k_.resize(slots_.size());
+    v_.resize(slots_.size());
+    for (size_t i = 0; i < slots_.size(); i++) { // one after the other: never are all there twice
+        const Block & block = lm_->blocks_[i];
+        const int64_t size = int64_t(block.heads_kv) * lm_->config_.key_length;
+        StreamState slots(2);
+        ggml_tensor * k = slots.add("lm." + block.name + ".k", type_, {size, rows});
+        ggml_tensor * v = slots.add("lm." + block.name + ".v", type_, {rows, size});
+        slots.allocate();
+        if (past > 0) {
+            std::memcpy(k->data, k_[i]->data, past * static_cast<size_t>(size));
+            for (size_t row = 0; row < static_cast<size_t>(size); row++) {
+                std::memcpy(static_cast<char *>(v->data) + row * v->nb[1],
+                            static_cast<const char *>(v_[i]->data) + row * v_[i]->nb[1], past);
+            }
+        }
+        slots_[i] = std::move(slots);
+        k_[i] = k;
+        v_[i] = v;
+    }
     rows_ = rows;
 }
 

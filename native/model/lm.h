@@ -48,9 +48,9 @@ class Lm {
         ggml_type type_;
         int n_ctx_;
         int length_ = 0;
-        int rows_ = 0; // that there is memory for
-        StreamState slots_;
-        std::vector<ggml_tensor *> k_, v_; // as blocks_: [D * Hkv, rows] and, transposed, [rows, D * Hkv]
+        int rows_ = 0;                     // that there is memory for
+        std::vector<StreamState> slots_;   // as blocks_
+        std::vector<ggml_tensor *> k_, v_; // the same: [D * Hkv, rows] and, transposed, [rows, D * Hkv]
     };
 
     /// Appends `count` rows of the two-channel grid; `audio` is not read in a model without that channel. Throws

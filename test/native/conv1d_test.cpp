@@ -294,10 +294,41 @@ TEST(low_types_round_weights_and_frames) {
     }
 }
 
+TEST(weights_come_a_few_rows_at_a_time) {
+    const Conv1dShape shapes[] = {{64, 40, 3, 1, 2, 1}, {64, 72, 1, 1, 1, 2}, {6, 6, 5, 1, 1, 6}, {32, 1, 7, 1, 1, 1}};
+    for (const Conv1dShape & shape : shapes) {
+        const int64_t row = shape.kernel_size * shape.in_channels / shape.groups;
+        const auto w = random_values(static_cast<size_t>(row * shape.out_channels), 12);
+        const auto bias = random_values(static_cast<size_t>(shape.out_channels), 13);
+        const Matrix x = {shape.in_channels, 20, random_values(static_cast<size_t>(shape.in_channels * 20), 14)};
+        for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0}) {
+            int64_t next = 0;
+            std::vector<float> some;
+            const auto rows = [&](int64_t first, int64_t count) {
+                CHECK(first == next && count <= 16);
+                next += count;
+                std::fill(some.begin(), some.end(), std::nanf("")); // what was read before is gone
+                some.resize(static_cast<size_t>(std::max(count * row, int64_t(some.size()))));
+                std::copy_n(w.begin() + first * row, count * row, some.begin());
+                return some.data();
+            };
+            const PackedConv1d packed(shape, rows, bias.data(), type);
+            CHECK_EQ(next, shape.out_channels);
+            const auto run = [&](const PackedConv1d & conv) {
+                return compute({x}, 1, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                    return conv1d_same(context, in[0], conv);
+                });
+            };
+            CHECK(run(packed) == run(PackedConv1d(shape, w.data(), bias.data(), type)));
+        }
+    }
+}
+
 TEST(a_linear_layer_takes_blocks_of_q8_0) {
     const auto w = random_values(64 * 40, 9);
     const auto bias = random_values(40, 10);
-    std::vector<uint8_t> blocks(40 * ggml_row_size(GGML_TYPE_Q8_0, 64));
+    const auto row_bytes = static_cast<int64_t>(ggml_row_size(GGML_TYPE_Q8_0, 64));
+    std::vector<uint8_t> blocks(static_cast<size_t>(40 * row_bytes));
     ggml_quantize_chunk(GGML_TYPE_Q8_0, w.data(), blocks.data(), 0, 40, 64, nullptr);
     const Matrix x = {64, 9, random_values(64 * 9, 11)};
     for_each_kernel(ConvType::q8_0, [&] {
@@ -306,7 +337,8 @@ TEST(a_linear_layer_takes_blocks_of_q8_0) {
                 return conv1d(context, in[0], conv);
             });
         };
-        CHECK(run(PackedConv1d::linear_q8_0(64, 40, blocks.data(), bias.data())) ==
+        const auto rows = [&](int64_t first, int64_t) { return blocks.data() + first * row_bytes; };
+        CHECK(run(PackedConv1d::linear_q8_0(64, 40, rows, bias.data())) ==
               run(PackedConv1d({64, 40}, to_q8_0(w).data(), bias.data(), ConvType::q8_0)));
     });
 }

@@ -72,7 +72,7 @@ TEST(uneven_caches_grow_with_what_they_hold) {
     std::transform(ids.begin(), ids.end(), ids.begin(), [](int32_t id) { return id * 7 % 70; });
     Lm::State at_once(*model.lm, 512), grown(*model.lm, 512);
     const LmLogits a = model.lm->push(model.runner, at_once, ids.data(), ids.data(), 400, Tails::both);
-    model.lm->push(model.runner, grown, ids.data(), ids.data(), 200, Tails::none); // 256 rows of memory at first
+    model.lm->push(model.runner, grown, ids.data(), ids.data(), 200, Tails::none); // memory for so many at first
     const LmLogits b = model.lm->push(model.runner, grown, ids.data() + 200, ids.data() + 200, 200, Tails::both);
     CHECK(max_difference(a.text, b.text) <= 1e-4);
     CHECK(max_difference(a.audio, b.audio) <= 1e-4);

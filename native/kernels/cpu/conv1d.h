@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -47,6 +49,11 @@ struct Conv1dShape {
     int64_t groups = 1;
 };
 
+/// Where the weights to be packed come from, a few rows at a time, so that they need not be in memory as a whole: gives
+/// rows first .. first + count, each one an output channel's weights, to be valid until the next call.
+template <class T>
+using WeightRows = std::function<const T *(int64_t first, int64_t count)>;
+
 /// Weights of a convolution, packed for the kernels. Immutable; outlives every graph that uses it.
 class PackedConv1d {
   public:
@@ -57,6 +64,9 @@ class PackedConv1d {
     /// says so.
     PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type = ConvType::f32);
 
+    /// The same, its weights read row by row [kernel_size][in_channels / groups], each once and in order.
+    PackedConv1d(const Conv1dShape & shape, const WeightRows<float> & weight, const float * bias, ConvType type);
+
     /// PyTorch's ConvTranspose1d, whose output is cut: `drop` samples at its start, and its end so that T frames give
     /// stride * T. (kernel_size - stride = 2 * padding in PyTorch: drop = padding.) `shape`: groups and dilation are 1;
     /// `weight` [out_channels][kernel_size][in_channels]. It is packed as a convolution with stride * out_channels
@@ -65,12 +75,12 @@ class PackedConv1d {
     static PackedConv1d transposed(const Conv1dShape & shape, int64_t drop, const float * weight, const float * bias,
                                    ConvType type = ConvType::f32);
 
-    /// A linear layer, a convolution of width 1, of ggml's Q8_0 blocks [out][in / 32], which are repacked as they are.
-    /// Throws std::invalid_argument for impossible sizes, and where this CPU has no kernel for Q8_0.
-    static PackedConv1d linear_q8_0(int64_t in, int64_t out, const void * blocks, const float * bias);
+    /// A linear layer, a convolution of width 1, of rows of ggml's Q8_0 blocks [in / 32], which are repacked as they
+    /// are. Throws std::invalid_argument for impossible sizes, and where this CPU has no kernel for Q8_0.
+    static PackedConv1d linear_q8_0(int64_t in, int64_t out, const WeightRows<uint8_t> & blocks, const float * bias);
 
-    /// Does this CPU compute in `type`?
-    static bool has_kernel(ConvType type);
+    /// Does this CPU compute in `type`, of so many channels a group?
+    static bool has_kernel(ConvType type, int64_t channels);
 
     /// In what it computes.
     ConvType type() const;
@@ -113,17 +123,18 @@ class PackedConv1d {
     };
 
     class Rows;
+    using RowReader = std::function<Rows(int64_t first, int64_t count)>;
 
     PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left);
-    void pack(const Rows & rows, const float * bias, ConvType type);
+    void pack(const RowReader & read, const float * bias, ConvType type);
 
     Conv1dShape shape_; // of the packed convolution: out_channels includes the phases
     int64_t phases_;
     int64_t left_;
     const struct Conv1dKernel * kernel_ = nullptr; // that the weights are packed for; null: any of F32's
     std::vector<Panel> panels_;
-    std::vector<std::byte> storage_; // what the panels point to
-    std::vector<float> single_;      // of F32's only output channel, where there is one: [tap][channel]
+    std::unique_ptr<std::byte, decltype(&std::free)> storage_{nullptr, std::free}; // what the panels point to
+    std::vector<float> single_; // of F32's only output channel, where there is one: [tap][channel]
 };
 
 /// What is fused into one use of a convolution.

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <stdexcept>
+#include <string>
 
 namespace moss {
 
@@ -56,13 +58,21 @@ struct BlockQ8 {
 };
 static_assert(sizeof(BlockQ8) == 34, "ggml's Q8_0");
 
+WeightRows<float> in_memory(const float * weight, int64_t row) {
+    return [weight, row](int64_t first, int64_t) { return weight + first * row; };
+}
+
 } // namespace
 
-/// Weights as they come: [out][tap][channel], floats or blocks of Q8_0.
+/// Some rows of weights as they come: [out][tap][channel], floats or blocks of Q8_0.
 class PackedConv1d::Rows {
   public:
     Rows(const float * values, int64_t row) : values_(values), row_(row) {}
     Rows(const BlockQ8 * blocks, int64_t row) : blocks_(blocks), row_(row) {}
+
+    static RowReader of(const WeightRows<float> & weight, int64_t row) {
+        return [&weight, row](int64_t first, int64_t count) { return Rows(weight(first, count), row); };
+    }
 
     bool zero(int64_t out, int64_t first, int64_t count) const { // of floats
         const float * from = values_ + out * row_ + first;
@@ -128,18 +138,30 @@ PackedConv1d::PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t le
 
 PackedConv1d::PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type)
     : PackedConv1d(shape, 1, -1) {
-    pack(Rows(weight, shape.kernel_size * shape.in_channels / shape.groups), bias, type);
+    const int64_t row = shape.kernel_size * shape.in_channels / shape.groups;
+    pack(Rows::of(in_memory(weight, row), row), bias, type);
 }
 
-PackedConv1d PackedConv1d::linear_q8_0(int64_t in, int64_t out, const void * blocks, const float * bias) {
+PackedConv1d::PackedConv1d(const Conv1dShape & shape, const WeightRows<float> & weight, const float * bias,
+                           ConvType type)
+    : PackedConv1d(shape, 1, -1) {
+    pack(Rows::of(weight, shape.kernel_size * shape.in_channels / shape.groups), bias, type);
+}
+
+PackedConv1d PackedConv1d::linear_q8_0(int64_t in, int64_t out, const WeightRows<uint8_t> & blocks,
+                                       const float * bias) {
     PackedConv1d linear({in, out}, 1, -1);
-    require(in % conv1d_block == 0 && has_kernel(ConvType::q8_0), "no kernel for Q8_0");
-    linear.pack(Rows(static_cast<const BlockQ8 *>(blocks), in), bias, ConvType::q8_0);
+    require(has_kernel(ConvType::q8_0, in), "no kernel for Q8_0");
+    const auto rows = [&](int64_t first, int64_t count) {
+        return Rows(reinterpret_cast<const BlockQ8 *>(blocks(first, count)), in);
+    };
+    linear.pack(rows, bias, ConvType::q8_0);
     return linear;
 }
 
-bool PackedConv1d::has_kernel(ConvType type) {
-    return conv1d_kernel(type).type == type;
+bool PackedConv1d::has_kernel(ConvType type, int64_t channels) {
+    const int64_t unit = type == ConvType::q8_0 ? conv1d_block : conv1d_lane(type);
+    return conv1d_kernel(type).type == type && channels % unit == 0;
 }
 
 ConvType PackedConv1d::type() const {
@@ -174,29 +196,23 @@ PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, c
             }
         }
     }
-    conv.pack(Rows(phased.data(), taps * channels), biases.data(), type);
+    conv.pack(Rows::of(in_memory(phased.data(), taps * channels), taps * channels), biases.data(), type);
     return conv;
 }
 
-void PackedConv1d::pack(const Rows & rows, const float * bias, ConvType type) {
+void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType type) {
     const int64_t taps = shape_.kernel_size;
     const int64_t channels = shape_.in_channels / shape_.groups;
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
-    const int64_t unit = type == ConvType::q8_0 ? conv1d_block : conv1d_lane(type);
-    if (type != ConvType::f32 && has_kernel(type) && channels % unit == 0) {
+    if (type != ConvType::f32 && has_kernel(type, channels)) {
         kernel_ = &conv1d_kernel(type);
-    }
-    if (this->type() == ConvType::f32 && shape_.out_channels == 1) {
-        single_.resize(static_cast<size_t>(taps * channels));
-        rows.encode(0, 0, taps * channels, ConvType::f32, type, 0, reinterpret_cast<std::byte *>(single_.data()),
-                    nullptr);
     }
     const int64_t lanes = channels / conv1d_lane(this->type()); // of a tap
     const bool q8 = this->type() == ConvType::q8_0;
-    const auto zero_tap = [&](const Panel & panel, int64_t tap) {
-        for (int64_t o = panel.out; o < panel.out + panel.width; o++) {
-            if (!rows.zero(o, tap * channels, channels)) {
+    const auto zero_tap = [&](const Rows & rows, int64_t width, int64_t tap) {
+        for (int64_t i = 0; i < width; i++) {
+            if (!rows.zero(i, tap * channels, channels)) {
                 return false;
             }
         }
@@ -205,12 +221,16 @@ void PackedConv1d::pack(const Rows & rows, const float * bias, ConvType type) {
     // Each panel's lanes, then biases, then scales, in whole lines of 64 bytes.
     const int64_t lane_size = panel_width * taps * lanes * lane_bytes;
     const int64_t scale_count = q8 ? panel_width * taps * channels / conv1d_block : 0;
-    storage_.assign(static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_count * 2) + 64), std::byte{0});
-    void * aligned = storage_.data();
-    size_t room = storage_.size();
+    size_t room = static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_count * 2) + 64);
+    storage_.reset(static_cast<std::byte *>(std::calloc(room, 1))); // fresh pages are zero: nothing is written twice
+    if (!storage_) {
+        throw std::bad_alloc();
+    }
+    void * aligned = storage_.get();
     auto * to = static_cast<std::byte *>(std::align(64, 1, aligned, room));
     auto * biases = reinterpret_cast<float *>(to + panels * lane_size); // side by side: two panels' are one run
     auto * scales = reinterpret_cast<uint16_t *>(biases + panels * panel_width);
+    panels_.reserve(static_cast<size_t>(panels));
     std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
@@ -219,21 +239,27 @@ void PackedConv1d::pack(const Rows & rows, const float * bias, ConvType type) {
             panel.out = group * outputs + first;
             panel.width = std::min(panel_width, outputs - first);
             panel.taps = taps;
+            const Rows rows = read(panel.out, panel.width);
             if (phases_ > 1) { // a phase of a transposed convolution does not reach all taps
-                while (panel.taps > 1 && zero_tap(panel, panel.first_tap)) {
+                while (panel.taps > 1 && zero_tap(rows, panel.width, panel.first_tap)) {
                     panel.first_tap++;
                     panel.taps--;
                 }
-                while (panel.taps > 1 && zero_tap(panel, panel.first_tap + panel.taps - 1)) {
+                while (panel.taps > 1 && zero_tap(rows, panel.width, panel.first_tap + panel.taps - 1)) {
                     panel.taps--;
                 }
+            }
+            if (this->type() == ConvType::f32 && shape_.out_channels == 1) {
+                single_.resize(static_cast<size_t>(taps * channels));
+                rows.encode(0, 0, taps * channels, ConvType::f32, type, 0,
+                            reinterpret_cast<std::byte *>(single_.data()), nullptr);
             }
             panel.weights = to;
             panel.biases = biases;
             panel.scales = scales;
             for (int64_t i = 0; i < panel.width; i++) {
                 biases[i] = bias != nullptr ? bias[panel.out + i] : 0.0F;
-                rows.encode(panel.out + i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
+                rows.encode(i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
                             kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i);
                 for (int64_t lane = 0; lane < panel.taps * lanes; lane++) {
                     std::memcpy(to + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes, lane_bytes);
