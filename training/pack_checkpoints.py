@@ -2,9 +2,10 @@
 
     python -m training.pack_checkpoints
 
-reads $MOSS_RUNS/{encoder-base/state.pt, encoder-shipped/model.pt, lm/state.pt} and writes training/checkpoints/{encoder-base,encoder-shipped,lm}.pt:
+reads $MOSS_RUNS/{encoder-base/state.pt, encoder-shipped/model.pt, lm/state.pt}, what of them is there, and writes training/checkpoints/{encoder-base,encoder-shipped,lm}.pt:
 
-    train_encoder --init training/checkpoints/encoder-base.pt
+    train_encoder --fold a --init training/checkpoints/encoder-base.pt        # never heard human Mandarin
+    train_encoder --fold shipped --init training/checkpoints/encoder-shipped.pt
     train_lm --encoder training/checkpoints/encoder-shipped.pt --init training/checkpoints/lm.pt     # lm.pt hears with this encoder only
 
 Optimizer states are left out: they are warm again after a hundred steps. The decoder's trainer packs its own (`train_decoder --export`).
@@ -20,13 +21,16 @@ from .folders import runs_folder
 FOLDER = Path(__file__).with_name("checkpoints")
 FILES = {  # checkpoint: the run's file, the key of its weights, what else is kept
     "encoder-base": ("encoder-base/state.pt", "trainee", ["step"]),
-    "encoder-shipped": ("encoder-shipped/model.pt", "model", ["step", "config", "units"]),
+    "encoder-shipped": ("encoder-shipped/model.pt", "trainee", ["step", "config", "units", "fold"]),
     "lm": ("lm/state.pt", "model", ["step"]),
 }
 
 
 def main() -> None:
     for name, (file, weights, others) in FILES.items():
+        if not (runs_folder() / file).exists():
+            print(f"{name}: no {runs_folder() / file}, kept as it is")
+            continue
         state = checkpoint.load(runs_folder() / file)
         path = FOLDER / f"{name}.pt"
         checkpoint.save(path, {weights: checkpoint.half(state[weights])} | {key: state[key] for key in others})

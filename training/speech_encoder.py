@@ -52,5 +52,6 @@ def load_encoder(path: Path) -> SpeechEncoder:
         raise ValueError(f"{path}: trained on another unit inventory ({len(saved['units'])} units, here {len(UNITS)})")
     configs = saved["config"]
     model = SpeechEncoder(FrontendConfig(**configs["frontend"]), ToneConfig(**configs["tone"]), EncoderConfig(**configs["encoder"]))
-    model.load_state_dict({k: v.float() for k, v in saved["model"].items()})
+    weights = saved.get("model") or {k.removeprefix("net."): v for k, v in saved["trainee"].items() if k.startswith("net.")}
+    model.load_state_dict({k: v.float() for k, v in weights.items()})
     return model.eval()
