@@ -7,7 +7,7 @@ namespace moss {
 
 namespace {
 
-constexpr double max_growth = 0.1;  // seconds; a vowel and its consonant are seldom longer
+constexpr double max_growth = 0.1;   // seconds; a vowel and its consonant are seldom longer
 constexpr double longest_tone = 0.6; // seconds; of a syllable that stands alone
 
 /// Seconds that each class has of the frames [begin, end): its probability, summed.
