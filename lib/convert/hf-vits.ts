@@ -204,7 +204,7 @@ export const hfVits: Converter = {
       text,
     })
     const { tensors: all } = source
-    const tensors = new VitsTensors(to, type)
+    const tensors = new VitsTensors(to, type, fields)
     tensors.add(
       'voice.text.embd.weight',
       requireTensor(all, 'text_encoder.embed_tokens.weight', [fields.vocab_size, fields.hidden_size]),

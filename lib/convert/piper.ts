@@ -265,7 +265,7 @@ export const piper: Converter = {
       language: (config.language?.code ?? config.espeak?.voice ?? 'und').replace('_', '-'),
       text: textOf(config),
     })
-    const tensors = new VitsTensors(to, type)
+    const tensors = new VitsTensors(to, type, fields)
     tensors.add('voice.text.embd.weight', graph.embedding('input', 'enc_p.emb.weight'), 'matrix')
     if (fields.gin_channels > 0) tensors.add('voice.speaker.weight', graph.embedding('sid', 'emb_g.weight'), 'table')
     for (let i = 0; i < fields.block_count; i++) {

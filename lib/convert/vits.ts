@@ -214,16 +214,27 @@ export class VitsTensors {
   constructor(
     private readonly to: GgufWriter,
     private readonly type: WeightType,
+    private readonly fields: VitsFields,
   ) {}
 
   add(name: string, tensor: SourceTensor, role: TensorRole): void {
-    this.to.add(name, tensor, storageType(role, tensor.shape, role === 'conv' ? this.#convType(name) : this.type))
+    this.to.add(name, tensor, storageType(role, tensor.shape, this.#typeOf(name, role)))
   }
 
-  /** Durations are rounded up to frames: less than F16 in what predicts them would lengthen or shorten sounds. */
-  #convType(name: string): WeightType {
+  /**
+   * Durations are rounded up to frames: less than F16 in what predicts them would lengthen or shorten sounds, and so does INT8 in the text
+   * embedding. In the last residual blocks, at the full rate, INT8 is heard as noise (docs/performance.md).
+   */
+  #typeOf(name: string, role: TensorRole): WeightType {
     if (this.type === 'f32' || this.type === 'f16') return this.type
-    return name.startsWith('voice.text.') ? 'bf16' : 'f16'
+    if (role === 'conv') return name.startsWith('voice.text.') ? 'bf16' : 'f16'
+    return name === 'voice.text.embd.weight' || this.#isLastStage(name) ? 'bf16' : this.type
+  }
+
+  #isLastStage(name: string): boolean {
+    const { upsample_rates: rates, resblock_kernels: kernels } = this.fields
+    const block = /^voice\.gen\.res\.(\d+)\./.exec(name)?.[1]
+    return block !== undefined && Number(block) >= (rates.length - 1) * kernels.length
   }
 
   module({ kind, to }: VitsModule, { weight, bias }: ModuleTensors): void {
