@@ -9,7 +9,6 @@ import t from 'tap'
 import { loadModel, type Session, type SessionOptions } from '../dist/lib/index.js'
 import { readGgufKeys } from '../dist/lib/convert/gguf.js'
 import { TextBuilder } from '../dist/lib/streaming.js'
-import { bpeModel } from '../dist/lib/text/bpe.js'
 import { chatPrompt, loadChat } from '../dist/lib/text/chat.js'
 import { ggufTokenizer, preTokenizerName, type GgufMetadata } from '../dist/lib/text/gguf-tokenizer.js'
 import { addTokenizer, decodeText, encodeText, tokenizerOf } from '../dist/lib/text/tokenizer.js'
@@ -26,12 +25,9 @@ let key = 1000
 /** The ids of a text, by the tokenizer of a file. */
 function tokenizer(metadata: GgufMetadata): (text: string) => number[] {
   const mine = key++
-  const { json, model } = ggufTokenizer(metadata)
-  addTokenizer(mine, json, { clean_up_tokenization_spaces: false }, model)
+  addTokenizer(mine, ggufTokenizer(metadata).json, { clean_up_tokenization_spaces: false })
   return text => tokenizerOf(mine).tokenizer.encode(text, { add_special_tokens: false }).ids
 }
-
-const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0')
 
 async function withSession(
   path: string,
@@ -83,43 +79,6 @@ t.test('real vocabularies', { skip: existsSync(VOCABULARIES) ? false : NO_VOCABU
     const encode = tokenizer(readGgufKeys(path))
     const wrong = texts.filter((text, i) => encode(text).join(' ') !== lines[i]?.trim())
     t.same(wrong, [], `${name}: ${texts.length} texts`)
-  }
-})
-
-t.test("byte-pair encoding is the library's", async t => {
-  let state = 1
-  const below = (n: number): number =>
-    Math.floor(((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) * n)
-  const word = (letters: readonly string[], most: number): string =>
-    Array.from({ length: 1 + below(most) }, () => letters[below(letters.length)]).join('')
-  for (let round = 0; round < 40; round++) {
-    const letters = ['a', 'b', 'c', 'é', '😀', ' '].slice(0, 2 + below(5))
-    // Not all letters and halves are tokens; some pairs are there twice.
-    const merges = Array.from({ length: 60 }, (): [string, string] => [word(letters, 3), word(letters, 2)])
-    const joined = merges.slice(0, 50).map(([left, right]) => left + right)
-    const bytes = round % 3 === 0 ? [] : Array.from({ length: 256 }, (_, i) => `<0x${hex(i)}>`)
-    const tokens = [...new Set(['?', ...letters.slice(1), ...joined, ...bytes])]
-    const [byte_fallback, ignore_merges] = [round % 2 === 0, round % 5 === 0]
-    const unk_token = round % 4 === 0 ? '?' : undefined
-    const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]))
-    const others = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null }
-    const options = { byteFallback: byte_fallback, ignoreMerges: ignore_merges, unknown: unk_token }
-    const [library, ours] = [key++, key++]
-    addTokenizer(
-      library,
-      { ...others, model: { type: 'BPE', vocab, merges, byte_fallback, ignore_merges, unk_token } },
-      {},
-    )
-    addTokenizer(
-      ours,
-      { ...others, model: { type: 'BPE', vocab: {}, merges: [] } },
-      {},
-      bpeModel(tokens, merges, options),
-    )
-    const ids = (mine: number, text: string): number[] =>
-      tokenizerOf(mine).tokenizer.encode(text, { add_special_tokens: false }).ids
-    const texts = Array.from({ length: 40 }, (_, i) => word([...letters, 'ü'], i < 39 ? 12 : 600))
-    t.same(texts.map(text => ids(ours, text)), texts.map(text => ids(library, text)), `round ${round}`) // prettier-ignore
   }
 })
 

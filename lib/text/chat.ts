@@ -41,9 +41,8 @@ export function loadChat(key: number, path: string): Int32Array<ArrayBuffer> {
   const metadata = readGgufKeys(path)
   const keys = new Keys(metadata)
   const given = keys.string('tokenizer.huggingface.json')
-  const { json, model, addBos } =
-    given === undefined ? ggufTokenizer(metadata) : { json: given, model: undefined, addBos: false }
-  addTokenizer(key, json, { clean_up_tokenization_spaces: false }, model)
+  const { json, addBos } = given === undefined ? ggufTokenizer(metadata) : { json: given, addBos: false }
+  addTokenizer(key, json, { clean_up_tokenization_spaces: false })
   const { tokenizer } = tokenizerOf(key)
   const added = [...tokenizer.get_added_tokens_decoder()]
 

@@ -1,8 +1,7 @@
 import { ModelFormatError, UnsupportedError } from '../errors.js'
-import { bpeModel, type TokenizerModel } from './bpe.js'
 
 /*
- * The tokenizer of a GGUF file that llama.cpp wrote (keys `tokenizer.ggml.*`) as a Hugging Face tokenizer.json and its model.
+ * The tokenizer of a GGUF file that llama.cpp wrote (keys `tokenizer.ggml.*`) as a Hugging Face tokenizer.json.
  */
 
 /** A GGUF file's keys and values. */
@@ -123,16 +122,11 @@ function missing(key: string): never {
   })
 }
 
+/** A tokenizer.json, and whether a text begins with the beginning-of-sequence token. */
 export interface GgufTokenizer {
-  /** A tokenizer.json without a vocabulary. */
   json: object
-  /** What it lacks. */
-  model: TokenizerModel
-  /** Whether a text begins with the beginning-of-sequence token. */
   addBos: boolean
 }
-
-const NO_MODEL = { type: 'BPE', vocab: {}, merges: [] }
 
 /**
  * The file's tokenizer: byte-level BPE (`gpt2`) or SentencePiece's BPE (`llama`).
@@ -181,16 +175,23 @@ function byteLevel(keys: Keys, tokens: readonly string[], added_tokens: object[]
     },
     post_processor: null,
     decoder: byteLevel,
-    model: NO_MODEL,
+    model: {
+      type: 'BPE',
+      ignore_merges: pre.ignoreMerges ?? false,
+      vocab: vocabularyOf(tokens),
+      merges: merges.map(pair => {
+        const space = pair.indexOf(' ', 1)
+        return [pair.slice(0, space), pair.slice(space + 1)]
+      }),
+    },
   }
-  const model = bpeModel(tokens, merges, { ignoreMerges: pre.ignoreMerges ?? false })
-  return { json, model, addBos: keys.boolean('tokenizer.ggml.add_bos_token') ?? pre.addBos ?? false }
+  return { json, addBos: keys.boolean('tokenizer.ggml.add_bos_token') ?? pre.addBos ?? false }
 }
 
 function sentencePiece(keys: Keys, tokens: readonly string[], added_tokens: object[]): GgufTokenizer {
   const scores = keys.numbers('tokenizer.ggml.scores', tokens.length) ?? missing('tokenizer.ggml.scores')
   const prefix = keys.boolean('tokenizer.ggml.add_space_prefix') ?? true
-  const unknown = tokens[keys.number('tokenizer.ggml.unknown_token_id') ?? 0]
+  const unknown = tokens[keys.number('tokenizer.ggml.unknown_token_id') ?? 0] ?? null
   const spaces = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }
   const json = {
     added_tokens,
@@ -208,10 +209,22 @@ function sentencePiece(keys: Keys, tokens: readonly string[], added_tokens: obje
         ...(prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
       ],
     },
-    model: NO_MODEL,
+    model: {
+      type: 'BPE',
+      byte_fallback: true,
+      unk_token: unknown,
+      vocab: vocabularyOf(tokens),
+      merges: mergesOf(tokens, scores),
+    },
   }
-  const model = bpeModel(tokens, mergesOf(tokens, scores), { byteFallback: true, unknown })
-  return { json, model, addBos: keys.boolean('tokenizer.ggml.add_bos_token') ?? true }
+  return { json, addBos: keys.boolean('tokenizer.ggml.add_bos_token') ?? true }
+}
+
+/** The first of equal tokens counts. */
+function vocabularyOf(tokens: readonly string[]): Record<string, number> {
+  const ids = new Map<string, number>()
+  for (const [id, token] of tokens.entries()) if (!ids.has(token)) ids.set(token, id)
+  return Object.fromEntries(ids)
 }
 
 /**

@@ -1,6 +1,5 @@
 import * as library from '@huggingface/tokenizers'
 import { ModelFormatError } from '../errors.js'
-import type { TokenizerModel } from './bpe.js'
 
 /*
  * The bundle's tokenizer (a Hugging Face tokenizer.json), for the worker thread: a large vocabulary takes a second to read.
@@ -11,7 +10,6 @@ export interface Tokenizer {
   decode(ids: number[], options: { skip_special_tokens: boolean }): string
   id_to_token(id: number): string | undefined
   get_added_tokens_decoder(): Map<number, { content: string; special: boolean }>
-  model: TokenizerModel
 }
 
 // The library's own declarations do not resolve under Node's module rules (their relative paths lack extensions).
@@ -30,13 +28,11 @@ export function loadTokenizer(key: number, json: string): undefined {
  *
  * @param json - a tokenizer.json, as text or parsed
  * @param config - fields of a tokenizer_config.json that the library reads
- * @param model - in place of the one in `json`
  * @throws {@link ModelFormatError}
  */
-export function addTokenizer(key: number, json: string | object, config: object, model?: TokenizerModel): void {
+export function addTokenizer(key: number, json: string | object, config: object): void {
   try {
     const tokenizer = new Tokenizer(typeof json === 'string' ? (JSON.parse(json) as object) : json, config)
-    if (model) tokenizer.model = model
     const added = [...tokenizer.get_added_tokens_decoder()].filter(([, token]) => token.special)
     tokenizers.set(key, { tokenizer, special: new Set(added.map(([id]) => id)) })
   } catch (cause) {
