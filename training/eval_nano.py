@@ -28,6 +28,7 @@ from .encoder_data import spoken
 from .evaluation import judging, questions
 from .evaluation.questions import Question
 from .evaluation.report import Row, components_markdown, error_rate, markdown, plain, share, write_card
+from .evaluation.tones import LANGUAGE_MODEL, score
 from .evaluation.turns import ROOT, Library, Turn
 from .folders import data_folder, runs_folder
 
@@ -126,13 +127,13 @@ class Evaluation:
             given = getattr(self.args, f"fold_{speaker}")
             path = given or runs_folder() / f"encoder-{fold}" / "model.pt"
             found = questions.human_mandarin(speaker, self.args.limit)
-            if not path.exists() or not found:
-                missing = f"no {path}" if not path.exists() else "no recordings"
+            needed = [path] if path.suffix == ".gguf" else [path, LANGUAGE_MODEL]  # a bare encoder is heard through a bundle
+            absent = [str(p) for p in needed if not p.exists()]
+            if absent or not found:
+                missing = f"no {', '.join(absent)}" if absent else "no recordings"
                 self.skipped.append(f"tones of {speaker}: {missing}")
                 self.bars.append(Row(title, None, bar=0.88, note="not measured for this fold"))
                 continue
-            from .evaluation.tones import score
-
             right, n, heard = score(path, speaker, found)
             self.bars.append(share(title, right, n, 0.88, f"fold {fold}, {trained}" if given is None else f"--fold-{speaker}"))
             self.log += [{"set": f"tones.{speaker}", "id": r.id, "want": r.pinyin, "heard": heard[r.id], "text": r.text} for r in found]

@@ -14,10 +14,13 @@ from .judging import tones_right
 from .turns import Library
 
 
+LANGUAGE_MODEL = runs_folder() / "lm" / "latest.pt"
+
+
 def bundle_of(encoder: Path, to: Path) -> None:
     """An encoder's checkpoint and the trained language model (which the tones do not depend on), so that the library can hear with it."""
     bundle = export_gguf.Bundle(tokenizer=TOKENIZER)
-    for path in (encoder, runs_folder() / "lm" / "latest.pt"):
+    for path in (encoder, LANGUAGE_MODEL):
         bundle.add_checkpoint(path)
     export_gguf.write(bundle, to, "q8_0")
 
