@@ -15,15 +15,17 @@ std::vector<float> class_seconds(const std::vector<float> & logits, int classes,
                                  double frame_seconds) {
     const auto count = static_cast<size_t>(classes);
     std::vector<float> seconds(count);
+    std::vector<double> weights(count);
     for (size_t t = begin; t < std::min(end, logits.size() / std::max<size_t>(count, 1)); t++) {
         const float * row = logits.data() + t * count;
         const float peak = *std::max_element(row, row + count);
         double total = 0;
         for (size_t c = 0; c < count; c++) {
-            total += std::exp(static_cast<double>(row[c]) - peak);
+            weights[c] = std::exp(static_cast<double>(row[c]) - peak);
+            total += weights[c];
         }
         for (size_t c = 0; c < count; c++) {
-            seconds[c] += static_cast<float>(frame_seconds * std::exp(static_cast<double>(row[c]) - peak) / total);
+            seconds[c] += static_cast<float>(frame_seconds * weights[c] / total);
         }
     }
     return seconds;
