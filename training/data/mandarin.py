@@ -1,4 +1,4 @@
-"""Mandarin text and pinyin to units and back.
+"""Mandarin text and pinyin to units.
 
 Syllables are spelled as the teacher's front end (misaki, Apache-2.0, after pinyin-to-ipa, MIT) spells them: initial, medial, nucleus
 with its glide, tone, coda: `jian4` is `ʨjɛ↘n`, `lai2` is `lai↗`. Pinyin is ASCII: ü is `v`, tones are digits, neutral is 5.
@@ -10,7 +10,6 @@ import json
 import re
 from collections import Counter
 from functools import lru_cache
-from math import log
 from pathlib import Path
 
 from .units import TONES, UNIT_ID, spoken_tones, text_to_ids
@@ -26,7 +25,7 @@ _FINALS = {  # 0 is the tone's slot
     "ueng": "wə0ŋ", "uo": "wo0", "o": "wo0", "v": "y0", "ve": "ɥe0", "van": "ɥɛ0n", "vn": "y0n",
 }  # fmt: skip
 _WHOLE = {"er": "ɚ0", "o": "ɔ0", "yo": "jɔ0", "yai": "jai0", "fiao": "fjau0", "fe": "fɤ0"}
-_SYLLABIC = {"n": "n0", "m": "m0", "ng": "ŋ0", "hm": "hm0", "hng": "hŋ0"}  # 嗯, 呣: spelled, but not looked for when parsing
+_SYLLABIC = {"n": "n0", "m": "m0", "ng": "ŋ0", "hm": "hm0", "hng": "hŋ0"}  # 嗯, 呣: spelled, but not looked for in what was heard
 _ZERO = {  # syllables without an initial are written with y and w
     "yi": "i", "ya": "ia", "yan": "ian", "yang": "iang", "yao": "iao", "ye": "ie", "yin": "in", "you": "iu", "ying": "ing",
     "yong": "iong", "wu": "u", "wei": "ui", "wa": "ua", "wai": "uai", "wan": "uan", "wen": "un", "wang": "uang", "weng": "ueng",
@@ -73,16 +72,6 @@ def _build() -> dict[str, str]:
 
 SYLLABLES: dict[str, str] = _build()  # toneless pinyin → units with the tone's slot
 TABLE_PATH = Path(__file__).resolve().parents[2] / "lib" / "text" / "pinyin-units.json"
-
-
-@lru_cache(maxsize=None)
-def _parse_table() -> dict[str, tuple[str, str, float]]:
-    """Toneless spelling → (spelling with slot, pinyin, log rank). The table's keys stand in falling order of frequency in our texts."""
-    table: dict[str, tuple[str, str, float]] = {}
-    for rank, (pinyin, spelling) in enumerate(json.loads(TABLE_PATH.read_text(encoding="utf-8")).items()):
-        spelling = spelling.replace(" ", "")
-        table.setdefault(spelling.replace("0", ""), (spelling, pinyin, log(rank + 2)))
-    return table
 
 
 def _normal(pinyin: str) -> tuple[str, int]:
