@@ -40,9 +40,9 @@ class Judge:
 
         self.model = WhisperModel(str(assemble(runs_folder() / "whisper-base")), device="cpu", compute_type="int8", cpu_threads=threads)
 
-    def read(self, audio: np.ndarray, lang: str) -> str:
-        """audio: float32 at 16 kHz."""
-        prompt = "以下是普通话的句子。" if lang.startswith("zh") else None
+    def read(self, audio: np.ndarray, lang: str, prompt: str | None = None) -> str:
+        """audio: float32 at 16 kHz. `prompt` shows the style and the words to expect."""
+        prompt = prompt or ("以下是普通话的句子。" if lang.startswith("zh") else None)
         segments, _ = self.model.transcribe(
             audio.astype(np.float32), language=lang[:2], initial_prompt=prompt, beam_size=5, temperature=0.0, condition_on_previous_text=False
         )

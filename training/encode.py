@@ -18,6 +18,7 @@ import torch
 
 from .data.units import BLANK_ID, UNITS
 from .folders import runs_folder
+from .precision import autocast
 from .speech_encoder import FRAME, SpeechEncoder, load_encoder, padded_length
 
 SAMPLE_RATE = 16000
@@ -63,7 +64,7 @@ def encode(model: SpeechEncoder, waves: Sequence[np.ndarray], chunk_size: int | 
             wave = waves[i]
             batch[row, : len(wave)] = wave.astype(np.float32) / 32768 if wave.dtype == np.int16 else wave
         lengths = torch.tensor([padded_length(len(waves[i]), tail) // FRAME for i in chosen])
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with autocast(device, bf16):
             hidden, tone = model(torch.from_numpy(batch).to(device), lengths.to(device), chunk_size)
             log_probs = model.encoder.ctc(hidden).float().cpu()
         hidden, classes = hidden.float().cpu(), tone["logits"].argmax(-1).cpu()

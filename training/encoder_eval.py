@@ -12,6 +12,7 @@ from .data.edit_distance import distance
 from .data.units import TONES, UNIT_ID
 from .encode import best_path
 from .encoder_data import Clip, Corpora, Examples, as_text, collate, spoken
+from .precision import autocast
 from .speech_encoder import SpeechEncoder
 from .streams import to_device
 
@@ -59,7 +60,7 @@ def outputs(model: SpeechEncoder, examples: Examples, clips: list[Clip], chunk_s
         size = max(1, int(seconds * 16000 / (order[-1].samples + 3840)))
         batch, order = order[-size:], order[:-size]
         tensors = to_device(collate([examples.clean(c) for c in batch]), device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             hidden, tone = model(tensors["wave"], tensors["lengths"], chunk_size)
             logits = model.encoder.ctc(hidden)
         log_probs = logits.float().log_softmax(-1)
@@ -83,9 +84,10 @@ def held_out(corpora: Corpora) -> dict[str, list[Clip]]:
         "domain_en": domain["en"][:: max(1, len(domain["en"]) // 40)],
         "domain_zh": domain["zh"][:: max(1, len(domain["zh"]) // 40)],
         "digits": pick(lambda c: c.corpus == "en-digits" and c.test, 5),
+        "accents": pick(lambda c: c.corpus == "domain-digits" and c.test, 1),
         "words": pick(lambda c: c.corpus == "en-words" and c.test, 1),
-        "chenwang": pick(lambda c: c.speaker == "chenwang", 7),  # not a multiple of four: the clips come tone by tone
-        "yuetan": pick(lambda c: c.speaker == "yuetan", 40),
+        "chenwang": pick(lambda c: c.corpus == "zh-syllables", 7),  # not a multiple of four: the clips come tone by tone
+        "yuetan": pick(lambda c: c.corpus == "zh-words", 40),
     }
 
 
@@ -104,7 +106,7 @@ def evaluate(model: SpeechEncoder, examples: Examples, sets: dict[str, list[Clip
             units += len(wanted)
             phone_errors += distance(spoken(wanted), spoken(heard))
             phones += len(spoken(wanted))
-            if clip.corpus == "en-digits":
+            if clip.corpus.endswith("-digits"):
                 scores = [distance(spoken(heard), d) / max(len(d), 1) for d in digits]
                 right += DIGITS[int(np.argmin(scores))] == clip.text and bool(spoken(heard))
             if clip.lang == "zh":
@@ -125,8 +127,8 @@ def evaluate(model: SpeechEncoder, examples: Examples, sets: dict[str, list[Clip
                     frame_total += int(labelled.sum())
         result[f"{name}.uer"] = errors / max(units, 1)
         result[f"{name}.per"] = phone_errors / max(phones, 1)
-        if name == "digits":
-            result["digits.right"] = right / max(len(clips), 1)
+        if name in ("digits", "accents"):
+            result[f"{name}.right"] = right / max(len(clips), 1)
         if tone_total:
             result[f"{name}.tone"] = tone_right / tone_total
         if module_total:

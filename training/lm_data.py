@@ -32,8 +32,8 @@ ROW_FRAMES = 4  # encoder frames of one aligner row
 ANSWERED = {"en-digits", "en-words", "en-wake", "zh-words", "zh-syllables"}  # recordings that are a user's whole turn
 FEW_SPEAKERS = {"en-digits", "en-words"}  # short recordings of few people: degraded, resampled copies stand in for more
 COPIES_OF_FEW = 6
-RECORDED_SHARE = {"number": 3, "home": 3}  # how often a recording of that kind is drawn; else 1
-TALKING = {"teacher", "en-kathleen"}  # sentences of anything: to be repeated, transcribed, or not understood
+RECORDED_SHARE = {"number": 3, "digit": 2, "home": 3}  # how often a recording of that kind is drawn; else 1
+TALKING = {"teacher", "en-kathleen", "en-coffee"}  # sentences of anything: to be repeated, transcribed, or not understood
 
 
 @dataclass
@@ -114,7 +114,8 @@ class Turns:
                 for hidden in s.states:
                     self.bank.add(hidden, record["ids"], record["durations"], record.get("lead", 0))
             if s.item is not None:
-                self.said.setdefault(f"{s.item.lang}.{s.item.kind}", []).append(s)
+                kind = "digit" if record["corpus"].endswith("-digits") else s.item.kind
+                self.said.setdefault(f"{s.item.lang}.{kind}", []).append(s)
             elif record["corpus"] in TALKING:
                 self.others[record["lang"]].append(s)
 

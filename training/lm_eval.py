@@ -13,6 +13,7 @@ from .data.domain import KINDS, LANGUAGES, Domain, Item
 from .data.template import IGNORE, Rows, Template
 from .data.units import text_to_ids
 from .lm_data import Spoken, collate, whole_rows
+from .precision import autocast
 from .streams import to_device
 
 
@@ -46,7 +47,7 @@ def evaluate(model, template: Template, groups: dict[str, list[Rows]], limit: in
         for first in range(0, len(sequences), 32):
             part = sequences[first : first + 32]
             batch = to_device(collate(part, template.special["pad"]), device)
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device):
                 text, audio = model(batch)
             right += int(exact(audio, batch["audio_target"]).sum())
             right_text += int(exact(text, batch["text_target"]).sum())

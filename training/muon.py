@@ -6,12 +6,16 @@ from collections import defaultdict
 
 import torch
 
+from .precision import computes_bf16
+
 COEFFICIENTS = [(4.0848, -6.8946, 2.9270), (3.9505, -6.3029, 2.6377), (3.7418, -5.5913, 2.3037), (2.8769, -3.1427, 1.2046)]
 
 
 def orthogonalized(x: torch.Tensor) -> torch.Tensor:
-    """[N, R, C] with R <= C → nearly the polar factor of each, in BF16, by four Newton–Schulz steps."""
-    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
+    """[N, R, C] with R <= C → nearly the polar factor of each, by four Newton–Schulz steps."""
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    if computes_bf16(x.device):
+        x = x.bfloat16()
     for a, b, c in COEFFICIENTS:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

@@ -31,6 +31,7 @@ from .networks.config import DecoderConfig
 from .networks.discriminators import Discriminators
 from .networks.vits import Decoder
 from .networks.vits_flow import Posterior
+from .precision import autocast
 
 WEIGHTS = {"mel": 30.0, "stft": 8.0, "kl": 1.0, "duration": 2.0, "pitch": 2.0, "voicing": 1.0, "energy": 2.0, "adversarial": 1.0, "feature": 3.0}
 OF_WAVE = {"mel", "stft", "adversarial", "feature"}
@@ -217,7 +218,7 @@ def main() -> None:
         batch = mixture.batch(args.batch)
         with torch.no_grad():
             spectrogram = spectra.linear(batch["audio"])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             wave, starts, split, losses = model(batch, spectrogram, args.noise_scale, 1.0, args.segment, args.prior_share, rng)
         wave = wave.float()
         real = torch.stack([a[MARGIN + s * HOP : MARGIN + (s + args.segment) * HOP] for a, s in zip(batch["audio"], starts)])
@@ -226,7 +227,7 @@ def main() -> None:
         if gan:
             at = int(rng.integers(0, args.segment - args.judged + 1)) * HOP
             fake_cut, real_cut = wave[:, at : at + args.judged * HOP], real[:, at : at + args.judged * HOP]
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast(torch.device("cpu")):
                 d_loss, losses["adversarial"], losses["feature"] = adversarial_losses(discriminators(torch.cat([real_cut, fake_cut])))
         weights = dict(WEIGHTS, kl=WEIGHTS["kl"] * min(1.0, 0.02 + step / max(1, args.kl_ramp)))
         of_wave = sum(weights[name] * value for name, value in losses.items() if name in OF_WAVE)

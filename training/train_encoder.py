@@ -32,6 +32,7 @@ from .folders import runs_folder
 from .initialization import initialize
 from .losses import ctc_loss, forced_alignment, frame_loss, pitch_loss, tone_loss
 from .muon import Muon
+from .precision import autocast
 from .speech_encoder import FRAME, SpeechEncoder
 from .streams import stream
 
@@ -215,7 +216,7 @@ def main() -> None:
         batch = next(batches)
         chunk = int(rng.choice(CHUNKS, p=CHUNK_ODDS))
         mask = hide_frames(batch["frame_ids"].shape[1], len(batch["lengths"]), rng).to(args.device)
-        with torch.autocast(args.device.type, torch.bfloat16):
+        with autocast(args.device):
             losses = trainee.losses(batch, chunk, args.dropout, mask)
         aid = 1.0 - 0.7 * progress  # the frame targets lead at first; CTC is what is used
         loss = min(1.0, 0.05 + step / 600) * losses["ctc"] + aid * (losses["frame"] + 0.5 * losses["middle"]) + 0.3 * losses["pitch"] + 0.5 * losses["tone"]

@@ -32,6 +32,7 @@ from .muon import Muon
 from .networks.aligner import Aligner
 from .networks.config import AlignerConfig, EncoderConfig, LMConfig
 from .networks.lm import LM
+from .precision import autocast
 from .speech_encoder import load_encoder
 from .streams import stream
 
@@ -178,7 +179,7 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["scale"]
         model.train()
-        with torch.autocast(args.device.type, torch.bfloat16):
+        with autocast(args.device):
             losses = loss_of(model, batch, pad)
         sum(value * (args.words if name == "words" else 1.0) for name, value in losses.items()).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

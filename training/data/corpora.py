@@ -1,12 +1,13 @@
 """One iterator over all corpora: every clip with its units, its speaker and its split.
 
 Splits hold out speakers, never only clips (one exception, marked: sentences of the single-speaker Kathleen set, for the decoder).
-The coffee orders carry no transcript and are not used.
+The coffee orders carry no transcript: coffee.py has them written down.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -19,7 +20,7 @@ from .voices import holds_test_voice
 
 TEST_DIGIT_SPEAKERS = ("theo", "nicolas")
 KATHLEEN_VALIDATION_SENTENCES = 40
-DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-synth")  # made by teacher.py and synthesizers.py
+DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-synth", "domain-digits", "zh-joined")  # made by teacher.py, synthesizers.py, digits.py, joined.py
 
 
 @dataclass
@@ -83,6 +84,15 @@ def _wake(folder: Path) -> Iterator[Record]:
         yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], "en"), speaker=f"wake-{row['id']}")
 
 
+def _coffee(folder: Path) -> Iterator[Record]:
+    written = runs_folder() / "en-coffee.jsonl"  # by coffee.py
+    texts = {row["id"]: row["text"] for row in map(json.loads, written.read_text(encoding="utf-8").splitlines())} if written.exists() else {}
+    for row in _rows(folder):  # no speaker ids, so no fair test: all train
+        if text := texts.get(row["id"]):
+            text = re.sub(r"\bi\b", "I", text)
+            yield _record(folder, row, "train", g2p.text_to_unit_ids(text, "en"), text=f"{text[0].upper()}{text[1:]}.", speaker=f"coffee-{row['id']}")
+
+
 def _kathleen(folder: Path) -> Iterator[Record]:
     rows = list(_rows(folder))
     texts = sorted({row["text"] for row in rows}, key=lambda text: crc32(text.encode()))
@@ -120,19 +130,32 @@ def _synthesizers(folder: Path) -> Iterator[Record]:
         yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], row["lang"]), meta=row.get("meta", {}))
 
 
+def _digit_clips(folder: Path) -> Iterator[Record]:
+    for row in _rows(folder):
+        if "durations" in row:
+            aligned = teacher_to_units(row["phonemes"], row["durations"], "en")
+            labels = {"durations": aligned.durations, "lead": aligned.lead, "tail": aligned.tail}
+        else:
+            aligned, labels = None, {}
+        yield _record(folder, row, "train", aligned.ids if aligned else g2p.text_to_unit_ids(row["text"], "en"), meta=row["meta"], **labels)
+
+
 _READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
     "en-digits": _digits,
     "en-words": _words,
     "en-wake": _wake,
+    "en-coffee": _coffee,
     "en-kathleen": _kathleen,
     "zh-syllables": _mandarin_recordings,
     "zh-words": _mandarin_recordings,
+    "zh-joined": _mandarin_recordings,
     "teacher": _teacher,
     "bursts": _bursts,
     "domain-test": _teacher,
     "domain-user": _teacher,
     "domain-reply": _teacher,
     "domain-synth": _synthesizers,
+    "domain-digits": _digit_clips,
 }
 
 
