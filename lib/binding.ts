@@ -134,11 +134,8 @@ export interface NativeHeard {
   /** Seconds from the start. */
   starts: Float32Array
   ends: Float32Array
-  /**
-   * Of the time until the next unit begins, 0.6 s at most: the seconds that the tone module gives to none, tones 1–4 and neutral, six values a
-   * unit. Empty without a tone module.
-   */
-  tones: Float32Array
+  /** Of Mandarin speech; not of an encoder whose file names no syllables. */
+  pinyin?: string
 }
 
 export interface NativeTimings {

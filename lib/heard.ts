@@ -1,7 +1,6 @@
 import type { CtcText, NativeHeard } from './binding.js'
 import type { ModelInfo } from './part.js'
 import { ctcWords, type CtcUnit } from './text/ctc.js'
-import { languageHeard, unitsToPinyin } from './text/pinyin.js'
 import type { Heard, HeardUnit, Transcript } from './turn.js'
 
 /*
@@ -11,12 +10,8 @@ import type { Heard, HeardUnit, Transcript } from './turn.js'
 /** Of an encoder whose units are sounds. */
 export function heardSounds(native: NativeHeard, info: ModelInfo): Heard {
   const units = withoutIds(unitsOf(native, info))
-  const symbols = units.map(u => u.unit)
-  const classes = native.tones.length / units.length
-  const tones = classes ? symbols.map((_, i) => native.tones.subarray(i * classes, (i + 1) * classes)) : []
-  const language = languageHeard(symbols, tones)
-  const pinyin = language === 'zh' ? unitsToPinyin(symbols, tones) : ''
-  return { language, units, ...(pinyin && { pinyin }) }
+  const { pinyin } = native
+  return pinyin === undefined ? { language: 'en', units } : { language: 'zh', units, pinyin }
 }
 
 /** Of an encoder whose units are letters. */

@@ -7,7 +7,7 @@ import { speakable, SpokenText } from '../dist/lib/text/spoken-text.js'
 import { textToUnits } from '../dist/lib/text/frontend.js'
 import { spell } from '../dist/lib/text/lexicon.js'
 import { mandarinNumbers, mandarinToUnits } from '../dist/lib/text/mandarin.js'
-import { languageHeard, spokenTones, syllableToUnits, unitsToPinyin } from '../dist/lib/text/pinyin.js'
+import { spokenTones, syllableToUnits } from '../dist/lib/text/pinyin.js'
 import { decodeText, encodeText, freeTokenizer, loadTokenizer } from '../dist/lib/text/tokenizer.js'
 import { languageOf, UNITS } from '../dist/lib/text/units.js'
 import { readFileSync } from 'node:fs'
@@ -114,56 +114,27 @@ t.test('Mandarin words, with the tones that are spoken', t => {
     ['我的灯', 'wo3 de5 deng1'],
     ['二十五度', 'er4 shi2 wu3 du4'],
   ]
-  for (const [text, pinyin] of cases) t.equal(unitsToPinyin(mandarinToUnits(text)), pinyin, text)
+  const said = (pinyin: string) => pinyin.split(' ').map(syllableToUnits).join('')
+  for (const [text, pinyin] of cases) t.equal(mandarinToUnits(text).replace(/[ .]/g, ''), said(pinyin), text)
   t.equal(mandarinToUnits('你好，世界！'), 'ni↗ xau↓, ʂɨ↘ʨje↘!')
   t.equal(mandarinToUnits(''), '')
   t.end()
 })
 
-t.test('syllables as they were heard', t => {
-  const likely: [string, string][] = [
-    ['ʃjʊ↓ŋ', 'xiong3'], // an English sibilant
-    ['nˈO↓', 'nou3'], // an English diphthong and its stress
-    ['ti↗ʃmˈA↘', 'di2 mei4'],
-    ['nəə→n', 'nun1'], // a syllable a group of vowels
-    ['ma→, θɹˈi', 'ma1'], // a word without a tone is none of Mandarin
-  ]
-  for (const [units, pinyin] of likely) t.equal(unitsToPinyin(units), pinyin, units)
-
-  const silence = [0.1, 0, 0, 0, 0, 0]
-  const third = (seconds: number) => [0.02, 0, 0, seconds, 0, 0]
-  t.equal(unitsToPinyin('ma', [silence, third(0.3)]), 'ma3', 'the tone module hears what is not marked')
-  t.equal(unitsToPinyin('ma→', [silence, third(0.1), silence]), 'ma1', 'a mark counts more than a moment')
-  t.equal(unitsToPinyin('ma→', [silence, third(0.1), third(0.2)]), 'ma3', 'and less than long hearing')
-  t.equal(unitsToPinyin('ma→ma', [silence, silence, silence, silence, third(0.3)]), 'ma1 ma3', 'each has its own time')
-  t.equal(unitsToPinyin('ma→ θi', [silence, silence, silence, silence, silence, third(0.3)]), 'ma1 ni3', 'a toned word')
-
-  t.equal(languageHeard(['m', 'a', '→'], []), 'zh')
-  t.equal(languageHeard(['m', 'a'], []), 'en')
-  t.equal(languageHeard(['m', 'a'], [silence, third(0.3)]), 'zh')
-  t.equal(languageHeard(['m', 'a'], [silence, third(0.2)]), 'en', 'not for a moment')
-  t.equal(languageHeard(['m', 'a'], [[0.6, 0, 0, 0, 0, 0], third(0.3)]), 'en', 'nor for a small part')
-  t.end()
-})
-
-t.test('syllables and units, there and back', t => {
+t.test('syllables and units', t => {
   const table = JSON.parse(readFileSync(join(root, 'lib', 'text', 'pinyin-units.json'), 'utf8')) as Record<
     string,
     string
   >
-  let same = 0
   for (const syllable of Object.keys(table)) {
     for (const tone of [1, 2, 3, 4, 5]) {
       const units = syllableToUnits(`${syllable}${tone}`)
       t.ok(units && [...units].every(u => UNITS.includes(u)), `${syllable}${tone}`)
-      if (units && unitsToPinyin(units) === `${syllable}${tone}`) same++
     }
   }
-  t.ok(same / (Object.keys(table).length * 5) > 0.98, 'all but those that sound alike come back')
   t.equal(syllableToUnits('lü4'), syllableToUnits('lv4'))
   t.equal(syllableToUnits('nu:3'), syllableToUnits('nv3'))
   t.equal(syllableToUnits('blorp1'), undefined)
-  t.equal(unitsToPinyin('θɹˈ'), '')
   t.equal(spokenTones('ni↓ xau↓'), 'ni↗ xau↓')
   t.equal(spokenTones('xau↓, ni↓'), 'xau↓, ni↓', 'not over a pause')
   t.end()

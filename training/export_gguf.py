@@ -15,6 +15,7 @@ type is f32; biases, norms and tables are always F32.
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from gguf import GGMLQuantizationType as Type
 from torch import nn
 
 from . import checkpoint
+from .data import mandarin
 from .data.units import AUDIO_PAD, EOSP, SPACE, UNIT_ID, UNITS
 from .networks.aligner import Aligner
 from .networks.config import COMPONENTS, to_gguf_keys
@@ -180,6 +182,10 @@ def write(bundle: Bundle, path: Path, matrix_type: str) -> dict[str, int]:
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_file_type({"f32": 0, "f16": 1, "q8_0": 7}[matrix_type])  # llama.cpp's numbers
     writer.add_array("moss-speech.units", bundle.units)
+    if bundle.units == UNITS and "encoder" in bundle.configs:
+        syllables = json.loads(mandarin.TABLE_PATH.read_text(encoding="utf-8"))  # frequent ones first
+        writer.add_array("moss-speech.syllable.names", list(syllables))
+        writer.add_array("moss-speech.syllable.units", [units.replace(" ", "") for units in syllables.values()])
     if bundle.tokenizer:
         add_vocabulary(writer, bundle.tokenizer)
     for name, value in bundle.sampling.items():

@@ -54,7 +54,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info);
 Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done);
 Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads);
 Napi::Object to_js(Napi::Env env, const Difference & difference);
-Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard);
+Napi::Object to_js(Napi::Env env, const HeardSounds & heard);
 Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids);
 Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values);
 Napi::Uint8Array to_js(Napi::Env env, const std::vector<uint8_t> & bytes);

@@ -36,8 +36,8 @@ Napi::Object to_js(Napi::Env env, const Timings & timings) {
     return object;
 }
 
-template <class Value, class Member>
-std::vector<Value> column(const std::vector<HeardUnit> & heard, Member member) {
+template <class Value>
+std::vector<Value> column(const std::vector<HeardUnit> & heard, Value HeardUnit::* member) {
     std::vector<Value> values(heard.size());
     std::transform(heard.begin(), heard.end(), values.begin(),
                    [member](const HeardUnit & unit) { return unit.*member; });
@@ -93,16 +93,14 @@ Napi::Uint8Array to_js(Napi::Env env, const std::vector<uint8_t> & bytes) {
     return array;
 }
 
-Napi::Object to_js(Napi::Env env, const std::vector<HeardUnit> & heard) {
+Napi::Object to_js(Napi::Env env, const HeardSounds & heard) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("units", to_js(env, column<int32_t>(heard, &HeardUnit::id)));
-    object.Set("starts", to_js(env, column<float>(heard, &HeardUnit::start)));
-    object.Set("ends", to_js(env, column<float>(heard, &HeardUnit::end)));
-    std::vector<float> tones; // [units][classes]
-    for (const HeardUnit & unit : heard) {
-        tones.insert(tones.end(), unit.tones.begin(), unit.tones.end());
+    object.Set("units", to_js(env, column(heard.units, &HeardUnit::id)));
+    object.Set("starts", to_js(env, column(heard.units, &HeardUnit::start)));
+    object.Set("ends", to_js(env, column(heard.units, &HeardUnit::end)));
+    if (heard.pinyin) {
+        object.Set("pinyin", *heard.pinyin);
     }
-    object.Set("tones", to_js(env, tones));
     return object;
 }
 

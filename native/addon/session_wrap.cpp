@@ -173,7 +173,7 @@ Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
                 return session.transcribe(samples(), sampling, seed, max_tokens, cancel, progress);
             });
             return [transcript = std::move(transcript)](Napi::Env env) -> Napi::Value {
-                Napi::Object object = to_js(env, transcript.units);
+                Napi::Object object = to_js(env, transcript.sounds);
                 object.Set("textIds", to_js(env, transcript.text));
                 return object;
             };

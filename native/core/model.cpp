@@ -170,6 +170,12 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         info.input_sample_rate = frontend.sample_rate;
         info.feature_size = listener->encoder().config().embedding_length;
         info.frame_seconds = static_cast<double>(frontend.hop_length()) / frontend.sample_rate;
+        syllables = Syllables::load(file, info.units);
+        const Tone * tone = listener->tone();
+        if (syllables && tone != nullptr && tone->config().classes != static_cast<int>(tone_classes)) {
+            throw model_format_error("moss-speech.tone.classes", std::to_string(tone_classes),
+                                     std::to_string(tone->config().classes));
+        }
     }
     if (file.has("moss-speech.decoder.sample_rate")) {
         decoder = std::make_unique<VitsDecoder>(file, weights);

@@ -148,13 +148,17 @@ struct Request {
 struct HeardUnit {
     int32_t id;
     float start, end; ///< seconds
-    /// Of the time until the next unit begins, 0.6 s at most: how many seconds the tone module gives to each of none,
-    /// tones 1-4 and neutral. Empty without a tone module.
-    std::vector<float> tones;
+};
+
+/// What the encoder's CTC head heard, and the tone module.
+struct HeardSounds {
+    std::vector<HeardUnit> units;
+    std::optional<std::string>
+        pinyin; ///< of Mandarin speech: `ni3 hao3`; not where the encoder's file has no syllables
 };
 
 struct Transcript {
-    std::vector<HeardUnit> units;
+    HeardSounds sounds;
     std::vector<int32_t> text; ///< token ids, of the language model
 };
 
@@ -175,7 +179,7 @@ struct Chunk {
     std::vector<float> audio;                       ///< at ModelInfo::sample_rate
     std::vector<int32_t> units;                     ///< spoken units; they run a little ahead of the audio
     std::vector<int32_t> text;                      ///< token ids
-    std::optional<std::vector<HeardUnit>> heard;    ///< in the first chunk of a reply to speech
+    std::optional<HeardSounds> heard;               ///< in the first chunk of a reply to speech
     std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, when it was asked for
     std::vector<float> features;                    ///< of Session::features(): whole frames, one after the other
     std::optional<Timings> timings;                 ///< in the last chunk
@@ -210,8 +214,7 @@ class Session {
 
     /// What the CTC head hears in 16 kHz samples. Encoders that hear whole utterances hear long ones in overlapping
     /// windows and tell their progress; the others do not.
-    std::vector<HeardUnit> encode(const std::vector<float> & samples, CancelToken & cancel,
-                                  const Progress & progress = {});
+    HeardSounds encode(const std::vector<float> & samples, CancelToken & cancel, const Progress & progress = {});
 
     /// The encoder's hidden states, [frames, ModelInfo::feature_size]: what transformers calls last_hidden_state.
     /// Encoders that hear whole utterances deliver a window at a time, as in encode(); the others all at once.

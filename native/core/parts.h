@@ -1,12 +1,14 @@
 #pragma once
 
 #include "core/moss.h"
+#include "core/syllables.h"
 #include "model/listener.h"
 #include "model/lm.h"
 #include "model/vits_decoder.h"
 #include "model/voice.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace moss {
@@ -29,6 +31,7 @@ struct Model::Parts {
     Vocabulary vocabulary; // with a bundle's lm
     Template rows;         // with a bundle's lm
     std::unique_ptr<Listener> listener;
+    std::optional<Syllables> syllables; // with a listener that knows Mandarin
     std::unique_ptr<VitsDecoder> decoder;
     std::unique_ptr<VitsVoice> voice;
 

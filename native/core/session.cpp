@@ -191,8 +191,7 @@ void Session::speak(const std::vector<int32_t> & units, const Speaking & speakin
     deliver(timings);
 }
 
-std::vector<HeardUnit> Session::encode(const std::vector<float> & samples, CancelToken & cancel,
-                                       const Progress & progress) {
+HeardSounds Session::encode(const std::vector<float> & samples, CancelToken & cancel, const Progress & progress) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     const Model::Parts & parts = state.parts();
@@ -204,7 +203,7 @@ std::vector<HeardUnit> Session::encode(const std::vector<float> & samples, Cance
     if (parts.hears_in_windows()) {
         return hear_units(parts, state.runner, samples, progress);
     }
-    return heard_units(parts, hear(parts, state.runner, state.listener(), samples), samples.size());
+    return heard_sounds(parts, hear(parts, state.runner, state.listener(), samples), samples.size());
 }
 
 void Session::features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel) {
@@ -246,7 +245,7 @@ Transcript Session::transcribe(const std::vector<float> & samples, const std::op
     }
     check_speech(parts, samples, parts.info.max_input_seconds);
     const Heard heard = hear(parts, state.runner, state.listener(), samples);
-    return {heard_units(parts, heard, samples.size()),
+    return {heard_sounds(parts, heard, samples.size()),
             state.write_down(heard, sampling.value_or(parts.info.sampling), state.seed(seed), max_tokens)};
 }
 

@@ -1,35 +1,12 @@
 #include "core/transcript.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace moss {
 
 namespace {
 
-constexpr double max_growth = 0.1;   // seconds; a vowel and its consonant are seldom longer
-constexpr double longest_tone = 0.6; // seconds; of a syllable that stands alone
-
-/// Seconds that each class has of the frames [begin, end): its probability, summed.
-std::vector<float> class_seconds(const std::vector<float> & logits, int classes, size_t begin, size_t end,
-                                 double frame_seconds) {
-    const auto count = static_cast<size_t>(classes);
-    std::vector<float> seconds(count);
-    std::vector<double> weights(count);
-    for (size_t t = begin; t < std::min(end, logits.size() / std::max<size_t>(count, 1)); t++) {
-        const float * row = logits.data() + t * count;
-        const float peak = *std::max_element(row, row + count);
-        double total = 0;
-        for (size_t c = 0; c < count; c++) {
-            weights[c] = std::exp(static_cast<double>(row[c]) - peak);
-            total += weights[c];
-        }
-        for (size_t c = 0; c < count; c++) {
-            seconds[c] += static_cast<float>(frame_seconds * weights[c] / total);
-        }
-    }
-    return seconds;
-}
+constexpr double max_growth = 0.1; // seconds; a vowel and its consonant are seldom longer
 
 } // namespace
 
@@ -41,8 +18,7 @@ void append_likeliest(const std::vector<float> & logits, int unit_count, std::ve
     }
 }
 
-std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, const ToneFrames & tone, int tone_classes,
-                                  double frame_seconds, double seconds) {
+std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, double frame_seconds, double seconds) {
     struct Run {
         int32_t id;
         double begin, end; // frames
@@ -70,11 +46,7 @@ std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, const ToneF
         const double after = i + 1 < runs.size() ? (run.end + runs[i + 1].begin) / 2 : last_frame;
         const double begin = std::min(std::max(before, run.begin - growth), last_frame);
         const double end = std::max(begin, std::min({after, run.end + growth, last_frame}));
-        const double next = i + 1 < runs.size() ? runs[i + 1].begin : static_cast<double>(path.size());
-        const double tone_end = std::min(next, run.begin + longest_tone / frame_seconds);
-        heard.push_back({run.id, static_cast<float>(begin * frame_seconds), static_cast<float>(end * frame_seconds),
-                         class_seconds(tone.logits, tone_classes, static_cast<size_t>(run.begin),
-                                       static_cast<size_t>(tone_end), frame_seconds)});
+        heard.push_back({run.id, static_cast<float>(begin * frame_seconds), static_cast<float>(end * frame_seconds)});
     }
     return heard;
 }

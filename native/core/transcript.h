@@ -1,7 +1,6 @@
 #pragma once
 
 #include "core/moss.h"
-#include "model/tone.h"
 
 namespace moss {
 
@@ -11,11 +10,9 @@ void append_likeliest(const std::vector<float> & logits, int unit_count, std::ve
 /// Greedy CTC: of the likeliest unit of each frame, repeats are merged and blanks dropped.
 ///
 /// CTC marks a unit with a few frames and leaves blanks between, so a unit's span is grown on both sides to the middle
-/// of the gap, by max_growth at most. Its tones are summed up to the next unit's mark: a tone is carried by the vowel,
-/// which lasts long after CTC has marked it.
+/// of the gap, by max_growth at most.
 /// @param frame_seconds  length of a frame
 /// @param seconds        end of the recording: the silence appended to it is left out of the spans
-std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, const ToneFrames & tone, int tone_classes,
-                                  double frame_seconds, double seconds);
+std::vector<HeardUnit> ctc_greedy(const std::vector<int32_t> & path, double frame_seconds, double seconds);
 
 } // namespace moss

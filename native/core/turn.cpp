@@ -44,19 +44,21 @@ Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state,
     return heard;
 }
 
-std::vector<HeardUnit> heard_units(const Model::Parts & parts, const Heard & heard, size_t samples) {
-    const double rate = parts.info.input_sample_rate;
-    const Tone * tone = parts.listener->tone();
+HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples) {
+    const double frame_seconds = parts.info.frame_seconds;
     std::vector<int32_t> path;
     append_likeliest(heard.encoder.logits, static_cast<int>(parts.info.units.size()), path);
-    return ctc_greedy(path, heard.tone, tone != nullptr ? tone->config().classes : 0,
-                      parts.listener->frontend().config().hop_length() / rate, static_cast<double>(samples) / rate);
+    HeardSounds sounds;
+    sounds.units = ctc_greedy(path, frame_seconds, static_cast<double>(samples) / parts.info.input_sample_rate);
+    if (parts.syllables) {
+        sounds.pinyin = parts.syllables->hear(heard.encoder.logits, heard.tone.logits, frame_seconds);
+    }
+    return sounds;
 }
 
-std::vector<HeardUnit> hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
-                                  const Progress & progress) {
-    const double rate = parts.info.input_sample_rate;
-    const double seconds = static_cast<double>(samples.size()) / rate;
+HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                       const Progress & progress) {
+    const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
     std::vector<int32_t> path;
     parts.listener->hear(runner, samples.data(), samples.size(), {}, [&](EncoderFrames && frames, int64_t total) {
         append_likeliest(frames.logits, static_cast<int>(parts.info.units.size()), path);
@@ -64,7 +66,9 @@ std::vector<HeardUnit> hear_units(const Model::Parts & parts, Runner & runner, c
             progress(seconds * static_cast<double>(path.size()) / static_cast<double>(total));
         }
     });
-    return ctc_greedy(path, {}, 0, parts.listener->frontend().config().hop_length() / rate, seconds);
+    HeardSounds sounds;
+    sounds.units = ctc_greedy(path, parts.info.frame_seconds, seconds);
+    return sounds;
 }
 
 std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
@@ -138,7 +142,7 @@ void Turn::close() {
 LmLogits Turn::read() {
     if (!request_.samples.empty()) {
         clock_.measure(timings_.encode_ms, [&] { heard_ = hear(parts_, runner_, *listener_, request_.samples); });
-        heard_units_ = heard_units(parts_, heard_, request_.samples.size());
+        heard_sounds_ = heard_sounds(parts_, heard_, request_.samples.size());
         timings_.input_seconds = static_cast<double>(request_.samples.size()) / parts_.info.input_sample_rate;
     }
     return clock_.measure(timings_.prefill_ms, [&] {
@@ -217,9 +221,9 @@ void Turn::first_result() {
 }
 
 void Turn::deliver(Chunk && chunk) {
-    if (heard_units_) {
-        chunk.heard = std::move(heard_units_);
-        heard_units_.reset();
+    if (heard_sounds_) {
+        chunk.heard = std::move(heard_sounds_);
+        heard_sounds_.reset();
     }
     clock_.pause([&] { receiver_(std::move(chunk)); });
 }

@@ -16,12 +16,12 @@ void check_speech(const Model::Parts & parts, const std::vector<float> & samples
 /// Hears an utterance from its start to its end.
 Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples);
 
-/// What the CTC head made of it.
-std::vector<HeardUnit> heard_units(const Model::Parts & parts, const Heard & heard, size_t samples);
+/// What the CTC head and the tone module made of it.
+HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples);
 
 /// The CTC hypothesis alone, which a model that hears in windows can make of hours. `progress` may be empty.
-std::vector<HeardUnit> hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
-                                  const Progress & progress);
+HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                       const Progress & progress);
 
 /// Writes down what was heard. The context is empty before and holds the rows after.
 std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
@@ -67,7 +67,7 @@ class Turn {
     std::optional<Speaker> speaker_; // of a spoken reply
     Heard heard_;
     Chunk last_;
-    std::optional<std::vector<HeardUnit>> heard_units_; // until the first chunk takes it
+    std::optional<HeardSounds> heard_sounds_; // until the first chunk takes it
 };
 
 } // namespace moss

@@ -121,7 +121,7 @@ TEST(an_encoder_alone_is_a_model) {
     const auto progress = [&](double heard) { seconds = heard; };
     const Transcript transcript = session.transcribe(samples, {}, {}, 10, cancel, progress);
     CHECK(transcript.text.empty());
-    CHECK_EQ(transcript.units.size(), session.encode(samples, cancel).size());
+    CHECK_EQ(transcript.sounds.units.size(), session.encode(samples, cancel).units.size());
     CHECK_NEAR(seconds, static_cast<double>(samples.size()) / 16000, 1e-9);
     CHECK_EQ(info.feature_size, 32);
     CHECK_NEAR(info.frame_seconds, 0.02, 1e-9);

@@ -1,0 +1,275 @@
+#include "core/syllables.h"
+
+#include "io/error.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace moss {
+
+namespace {
+
+// Constants, best on voices held out of training and on speakers that the encoder knew. Costs are log probabilities.
+constexpr double syllable_cost = 1;       // what a further syllable must win …
+constexpr double rank_cost = 0.2;         // … and this by ln(rank)
+constexpr double foreign_cost = 4;        // of a frame whose unit is none of a syllable's
+constexpr float marked_seconds = 0.2F;    // of the tone module's hearing that a tone marked by the CTC head is worth …
+constexpr float unmarked_seconds = 0.05F; // … and what the neutral tone gets where none is marked
+constexpr double longest_tone = 0.6;      // seconds; of a syllable that stands alone
+constexpr double mandarin_deficit = 1.6;  // how much likelier, a unit, the likeliest units may be than syllables …
+constexpr double tonal_deficit = 1;       // … and this times the share of the time in which tones are heard: 9 % of a
+                                          // new speaker's Mandarin and 6 % of English are taken for the other
+
+const std::string names_key = "moss-speech.syllable.names", spellings_key = "moss-speech.syllable.units";
+constexpr size_t most_syllables = 4096, longest_spelling = 32; // bounds on what a file may hold
+
+/// Row-wise softmax, [T, width].
+std::vector<float> softmax(const std::vector<float> & logits, size_t width, bool logarithm) {
+    std::vector<float> out(logits.size());
+    for (size_t at = 0; at + width <= logits.size(); at += width) {
+        const float * row = logits.data() + at;
+        const float peak = *std::max_element(row, row + width);
+        double total = 0;
+        for (size_t i = 0; i < width; i++) {
+            total += std::exp(static_cast<double>(row[i]) - peak);
+        }
+        const double norm = peak + std::log(total);
+        for (size_t i = 0; i < width; i++) {
+            const double value = row[i] - norm;
+            out[at + i] = static_cast<float>(logarithm ? value : std::exp(value));
+        }
+    }
+    return out;
+}
+
+/// Seconds of the frames [begin, end) that the tone module gives to each class.
+std::array<float, tone_classes> seconds_of(const std::vector<float> & tone_probs, size_t begin, size_t end,
+                                           double frame_seconds) {
+    std::array<float, tone_classes> seconds{};
+    for (size_t t = begin; t < std::min(end, tone_probs.size() / tone_classes); t++) {
+        for (size_t c = 0; c < tone_classes; c++) {
+            seconds[c] += static_cast<float>(frame_seconds) * tone_probs[t * tone_classes + c];
+        }
+    }
+    return seconds;
+}
+
+/// The symbols of a spelling: UTF-8 sequences.
+std::vector<std::string> symbols_of(const std::string & spelling) {
+    std::vector<std::string> symbols;
+    for (const char c : spelling) {
+        if ((static_cast<unsigned char>(c) & 0xC0U) == 0x80U && !symbols.empty()) {
+            symbols.back() += c;
+        } else {
+            symbols.emplace_back(1, c);
+        }
+    }
+    return symbols;
+}
+
+} // namespace
+
+std::optional<Syllables> Syllables::load(const GgufFile & file, const std::vector<std::string> & units) {
+    if (!file.has(names_key)) {
+        return std::nullopt;
+    }
+    return Syllables(file.get_strings(names_key), file.get_strings(spellings_key), units);
+}
+
+Syllables::Syllables(std::vector<std::string> names, const std::vector<std::string> & spellings,
+                     const std::vector<std::string> & units)
+    : names_(std::move(names)), unit_count_(units.size()), pauses_{0} {
+    if (names_.empty() || names_.size() > most_syllables || spellings.size() != names_.size()) {
+        throw model_format_error(spellings_key, "as many as names, 1 to " + std::to_string(most_syllables),
+                                 std::to_string(spellings.size()) + " of " + std::to_string(names_.size()));
+    }
+    for (const char * mark : {"→", "↗", "↓", "↘"}) {
+        const auto found = std::find(units.begin(), units.end(), mark);
+        if (found == units.end()) {
+            throw model_format_error("moss-speech.units", std::string("the tone ") + mark, "none");
+        }
+        marks_.push_back(static_cast<int32_t>(found - units.begin()));
+    }
+    for (size_t i = 1; i < units.size(); i++) {
+        if (units[i].size() == 1 && std::string(" ,.?!").find(units[i]) != std::string::npos) {
+            pauses_.push_back(static_cast<int32_t>(i));
+        }
+    }
+    for (size_t i = 0; i < spellings.size(); i++) {
+        add(i, spellings[i], units);
+    }
+}
+
+int32_t Syllables::child(int32_t parent, int32_t skipped, int32_t unit) {
+    for (size_t i = 0; i < nodes_.size(); i++) {
+        if (nodes_[i].parents[0] == parent && nodes_[i].unit == unit) {
+            return static_cast<int32_t>(i);
+        }
+    }
+    nodes_.push_back({unit, {parent, skipped}, none});
+    return static_cast<int32_t>(nodes_.size()) - 1;
+}
+
+void Syllables::add(size_t syllable, const std::string & spelling, const std::vector<std::string> & units) {
+    const auto refuse = [&](const std::string & why) {
+        throw model_format_error(spellings_key, why, "'" + spelling + "'");
+    };
+    const std::vector<std::string> symbols = symbols_of(spelling);
+    if (symbols.size() > longest_spelling || symbols.empty() || symbols[0] == "0") {
+        refuse("1 to " + std::to_string(longest_spelling) + " symbols that begin with a unit");
+    }
+    int32_t at = root, before_tone = none;
+    for (const std::string & symbol : symbols) {
+        int32_t unit = tone_slot;
+        if (symbol != "0") {
+            const auto found = std::find(units.begin() + 1, units.end(), symbol);
+            if (found == units.end()) {
+                refuse("symbols of units");
+            }
+            unit = static_cast<int32_t>(found - units.begin());
+        } else if (nodes_[static_cast<size_t>(at)].unit == tone_slot) {
+            refuse("one tone");
+        }
+        const int32_t parent = at;
+        at = child(parent, unit == tone_slot ? none : before_tone, unit);
+        before_tone = unit == tone_slot ? parent : none;
+    }
+    for (const int32_t end : {at, before_tone}) {                            // with its tone, and neutral
+        if (end >= 0 && nodes_[static_cast<size_t>(end)].syllable == none) { // of homophones the more frequent
+            nodes_[static_cast<size_t>(end)].syllable = static_cast<int32_t>(syllable);
+            ends_.push_back(end);
+        }
+    }
+}
+
+Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_t frames) const {
+    struct Score {
+        double value = -std::numeric_limits<double>::infinity();
+        int32_t begin = 0, before = none;
+        bool operator<(const Score & other) const { return value < other.value; }
+    };
+    std::vector<Score> marked(nodes_.size()), blank(nodes_.size()); // in a unit's frames, and in the blanks after it
+    std::vector<Link> links;
+    Score between; // after a syllable, or before all: silence, pauses, blanks
+    between.value = 0;
+    for (size_t t = 0; t < frames; t++) {
+        const float * row = log_probs.data() + t * unit_count_;
+        float tone = row[marks_[0]];
+        for (const int32_t mark : marks_) {
+            tone = std::max(tone, row[mark]);
+        }
+        for (size_t i = nodes_.size();
+             i-- > 0;) { // children first: they want their parents' scores of the frame before
+            const Node & node = nodes_[i];
+            Score best = marked[i];
+            for (const int32_t parent : node.parents) {
+                if (parent == root) {
+                    best = std::max(best, Score{between.value, static_cast<int32_t>(t), between.before});
+                } else if (parent != none) {
+                    const auto p = static_cast<size_t>(parent);
+                    best = std::max(best, blank[p]);
+                    if (nodes_[p].unit != node.unit) { // else a blank must stand between
+                        best = std::max(best, marked[p]);
+                    }
+                }
+            }
+            blank[i] = std::max(blank[i], marked[i]);
+            blank[i].value += row[0];
+            marked[i] = best;
+            marked[i].value += node.unit == tone_slot ? tone : row[node.unit];
+        }
+        double pause = 0;
+        for (const int32_t unit : pauses_) {
+            pause += std::exp(static_cast<double>(row[unit]));
+        }
+        const double any = *std::max_element(row, row + unit_count_) - foreign_cost;
+        between.value += std::max(std::log(std::max(pause, 1e-30)), any);
+        const Score * ended = nullptr;
+        double best = between.value;
+        int32_t syllable = none;
+        for (const int32_t end : ends_) {
+            const auto e = static_cast<size_t>(end);
+            const double rank = nodes_[e].syllable + 2;
+            const double value = marked[e].value - syllable_cost - rank_cost * std::log(rank);
+            if (value > best) {
+                best = value;
+                ended = &marked[e];
+                syllable = nodes_[e].syllable;
+            }
+        }
+        if (ended != nullptr) {
+            links.push_back({syllable, ended->begin, ended->before});
+            between = {best, 0, static_cast<int32_t>(links.size()) - 1};
+        }
+    }
+    Path path{{}, between.value};
+    for (int32_t at = between.before; at != none; at = links[static_cast<size_t>(at)].before) {
+        path.links.push_back(links[static_cast<size_t>(at)]);
+    }
+    std::reverse(path.links.begin(), path.links.end());
+    return path;
+}
+
+bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double score,
+                            double frame_seconds) const {
+    const auto longest = static_cast<size_t>(longest_tone / frame_seconds);
+    double likeliest = 0, tonal = 0, all = 0;
+    size_t units = 0, listening = 0, last = 0; // listening: frames since a unit began in which tones count
+    for (size_t t = 0; t * unit_count_ < log_probs.size(); t++) {
+        const float * row = log_probs.data() + t * unit_count_;
+        const auto unit = static_cast<size_t>(std::max_element(row, row + unit_count_) - row);
+        likeliest += row[unit];
+        if (unit != 0 && unit != last) {
+            units++;
+            listening = longest;
+        }
+        last = unit;
+        if (listening > 0 && !tone_probs.empty()) {
+            const float silent = tone_probs[t * tone_classes];
+            all += 1;
+            tonal += 1 - silent;
+            listening--;
+        }
+    }
+    return units > 0 && likeliest - score < static_cast<double>(units) *
+                                                (mandarin_deficit + tonal_deficit * (all > 0 ? tonal / all : 0));
+}
+
+std::optional<std::string> Syllables::hear(const std::vector<float> & logits, const std::vector<float> & tone,
+                                           double frame_seconds) const {
+    const size_t frames = logits.size() / unit_count_;
+    const std::vector<float> log_probs = softmax(logits, unit_count_, true);
+    const std::vector<float> tone_probs = softmax(tone, tone_classes, false);
+    const Path path = best_path(log_probs, frames);
+    if (path.links.empty() || !is_mandarin(log_probs, tone_probs, path.score, frame_seconds)) {
+        return std::nullopt;
+    }
+    std::string pinyin;
+    for (size_t i = 0; i < path.links.size(); i++) {
+        const Link & link = path.links[i];
+        const auto begin = static_cast<size_t>(link.begin);
+        const size_t end = i + 1 < path.links.size() ? static_cast<size_t>(path.links[i + 1].begin) : frames;
+        const size_t tone_end = std::min(end, begin + static_cast<size_t>(longest_tone / frame_seconds));
+        const auto seconds = seconds_of(tone_probs, begin, tone_end, frame_seconds);
+        std::array<float, tone_classes - 1> votes{}; // of tones 1-4 and neutral
+        std::copy(seconds.begin() + 1, seconds.end(), votes.begin());
+        float marked = 0;
+        for (size_t m = 0; m < marks_.size(); m++) {
+            float sum = 0;
+            for (size_t t = begin; t < end; t++) {
+                sum += std::exp(log_probs[t * unit_count_ + static_cast<size_t>(marks_[m])]);
+            }
+            votes[m] += marked_seconds * std::min(sum, 1.0F);
+            marked += sum;
+        }
+        votes.back() += unmarked_seconds * std::max(0.0F, 1 - marked);
+        const auto best = std::max_element(votes.begin(), votes.end()) - votes.begin();
+        pinyin += (i > 0 ? " " : "") + names_[static_cast<size_t>(link.syllable)] + std::to_string(best + 1);
+    }
+    return pinyin;
+}
+
+} // namespace moss

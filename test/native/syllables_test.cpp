@@ -1,0 +1,85 @@
+#include "core/syllables.h"
+
+#include "one_hot.h"
+#include "test.h"
+
+#include <algorithm>
+
+using moss::Syllables;
+using moss::tone_classes;
+using moss::test::one_hot;
+
+namespace {
+
+constexpr double frame = 0.02;
+const std::vector<std::string> units{"_", " ", "→", "↗", "↓", "↘", "m", "a", "n", "i", "θ"};
+
+Syllables syllables() {
+    return Syllables({"ma", "man", "ni", "na", "mi"}, {"ma0", "ma0n", "ni0", "na0", "mi0"}, units);
+}
+
+/// Symbols, a frame each, as ids; `_` is the blank.
+std::vector<int> ids(const std::vector<std::string> & symbols) {
+    std::vector<int> out;
+    for (const std::string & symbol : symbols) {
+        out.push_back(static_cast<int>(std::find(units.begin(), units.end(), symbol) - units.begin()));
+    }
+    return out;
+}
+
+/// Three frames of each class.
+std::vector<float> tones(const std::vector<int> & classes) {
+    std::vector<int> path;
+    for (const int c : classes) {
+        path.insert(path.end(), 3, c);
+    }
+    return one_hot(path, tone_classes);
+}
+
+std::string heard(const std::vector<std::string> & symbols, const std::vector<float> & tone = {}) {
+    return syllables().hear(one_hot(ids(symbols), static_cast<int>(units.size())), tone, frame).value_or("none");
+}
+
+} // namespace
+
+TEST(syllables_are_read_from_their_units) {
+    CHECK_EQ(heard({"_", "m", "m", "a", "_", "→", "_", "n", "i", "↓", "_"}), "ma1 ni3");
+    CHECK_EQ(heard({"m", "a", "↘", "n"}), "man4");
+    CHECK_EQ(heard({"m", "a", "↘", "n", "i", "↗"}), "ma4 ni2"); // not man and a rest
+    CHECK_EQ(heard({"m", "a", "→", "m", "a", "_", "n", "_", "_"}, tones({1, 5, 5})), "ma1 man5");
+    CHECK_EQ(heard({"_", "_", "_"}), "none");
+    CHECK_EQ(heard({}), "none");
+}
+
+TEST(what_spells_no_syllable_is_the_likeliest_that_does) {
+    std::vector<float> logits = one_hot(ids({"_", "n", "a", "↓", "_"}), static_cast<int>(units.size()));
+    logits[1 * units.size() + 10] = 6; // the likeliest unit of the frame is θ, by a little
+    CHECK_EQ(syllables().hear(logits, {}, frame).value_or("none"), "na3");
+}
+
+TEST(a_tone_is_marked_or_heard_for_long_enough) {
+    CHECK_EQ(heard({"_", "m", "m", "a", "a", "a", "_", "_", "_"}, tones({0, 3, 3})), "ma3");
+    const std::vector<std::string> marked{"m", "a", "→", "_", "_", "_", "_", "_", "_", "_", "_", "_", "_", "_", "_"};
+    CHECK_EQ(heard(marked, tones({0, 3, 0, 0, 0})), "ma1"); // 60 ms of another tone do not count as much as the mark
+    CHECK_EQ(heard(marked, tones({3, 3, 3, 3, 3})), "ma3"); // 300 ms do
+}
+
+TEST(words_of_another_language_are_left_out) {
+    CHECK_EQ(heard({"m", "a", "→", "n", "i", "↓", "m", "a", "↘", " ", "θ", "θ"}), "ma1 ni3 ma4");
+}
+
+TEST(speech_that_is_not_of_syllables_is_none) {
+    CHECK_EQ(heard({"θ", "_", "θ", "_", "θ", "i", "θ"}), "none");
+    CHECK_EQ(heard({"θ", "a", "θ", "_", "a", "a", "_", "_", "_"}, tones({0, 0, 0})), "none");
+}
+
+TEST(spellings_are_checked) {
+    const auto make = [](const std::string & spelling) { return Syllables({"ma"}, {spelling}, units); };
+    CHECK_THROWS_WITH(make("x0"), "moss-speech.");
+    CHECK_THROWS_WITH(make("0ma"), "moss-speech.");
+    CHECK_THROWS_WITH(make("ma00"), "moss-speech.");
+    CHECK_THROWS_WITH(make(""), "moss-speech.");
+    CHECK_THROWS_WITH(Syllables({"ma", "mi"}, {"ma0"}, units), "moss-speech.");
+    CHECK_THROWS_WITH(Syllables({}, {}, units), "moss-speech.");
+    CHECK_THROWS_WITH(Syllables({"ma"}, {"ma0"}, {"_", "m", "a"}), "moss-speech."); // no tones
+}
