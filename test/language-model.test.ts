@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { getHeapStatistics } from 'node:v8'
 import t from 'tap'
 import { loadModel, type Session, type SessionOptions } from '../dist/lib/index.js'
 import { readGgufKeys } from '../dist/lib/convert/gguf.js'
@@ -12,6 +13,7 @@ import { TextBuilder } from '../dist/lib/streaming.js'
 import { chatPrompt, loadChat } from '../dist/lib/text/chat.js'
 import { ggufTokenizer, preTokenizerName, type GgufMetadata } from '../dist/lib/text/gguf-tokenizer.js'
 import { addTokenizer, decodeText, encodeText, tokenizerOf } from '../dist/lib/text/tokenizer.js'
+import { collectGarbage } from '../dist/lib/worker/garbage.js'
 import { CLI, root } from './helpers/model.js'
 import { pipFile } from './helpers/pip.js'
 
@@ -108,6 +110,27 @@ t.test('tokenizers that are not read', async t => {
   }
   t.equal(preTokenizerName({ type: 'ByteLevel' }), 'gpt-2')
   t.equal(preTokenizerName({ type: 'Whitespace' }), undefined)
+})
+
+t.test('what a tokenizer was made of is not kept', async t => {
+  const { json } = ggufTokenizer(readGgufKeys(QWEN3))
+  const { model } = json as { model: { vocab: object; merges: unknown[] } }
+  t.ok(Object.keys(model.vocab).length > 256 && model.merges.length > 0)
+  const mine = key++
+  addTokenizer(mine, json, { clean_up_tokenization_spaces: false })
+  t.same([model.vocab, model.merges], [{}, []])
+  for (const text of ['the light, the lamp', '你好，世界 🙂', ' \n\n  x'])
+    t.equal(decodeText(mine, encodeText(mine, text)), text)
+})
+
+t.test('garbage is given back at once', async t => {
+  const used = (): number => getHeapStatistics().used_heap_size / 2 ** 20
+  let garbage: object[] = Array.from({ length: 1_000_000 }, (_, i) => ({ i }))
+  const before = used()
+  t.ok(before > 32 && garbage.length > 0)
+  garbage = []
+  await collectGarbage()
+  t.ok(used() < before - 20, `${before} → ${used()} MB`)
 })
 
 t.test('prompts', async t => {

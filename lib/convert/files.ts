@@ -41,7 +41,13 @@ export class RandomAccessFile {
   /** @throws {@link ModelFormatError} when the file ends before; {@link FileError} */
   read(position: number, length: number): Buffer<ArrayBuffer> {
     if (length < 0 || position < 0 || length > this.size - position) throw this.cutOff()
-    const bytes = Buffer.from(new ArrayBuffer(length)) // not of the pool: views of other element types must be aligned
+    // Not of the pool: views of other element types must be aligned.
+    return this.readInto(Buffer.from(new ArrayBuffer(length)), position)
+  }
+
+  /** Fills `bytes`; throws as {@link read}. */
+  readInto<B extends Buffer>(bytes: B, position: number): B {
+    const { length } = bytes
     for (let done = 0; done < length;) {
       let count: number
       try {

@@ -51,10 +51,14 @@ const MOST_ELEMENTS = 1 << 25
 const narrow = (value: bigint): number | bigint =>
   value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
 
+/** Bytes of the header that are read at once. */
+const WINDOW = 1 << 18
+
 /** Reads the header field by field, a window of the file at a time. */
 class Cursor {
   position = 0
-  #window = Buffer.alloc(0)
+  #buffer = Buffer.alloc(WINDOW)
+  #window = this.#buffer.subarray(0, 0)
   #start = 0
   #elements = 0
 
@@ -68,7 +72,8 @@ class Cursor {
   #take(length: number): { window: Buffer; at: number } {
     if (length > this.left) throw this.file.cutOff()
     if (this.position - this.#start + length > this.#window.length) {
-      this.#window = this.file.read(this.position, Math.min(Math.max(length, 1 << 20), this.left))
+      if (length > this.#buffer.length) this.#buffer = Buffer.alloc(length)
+      this.#window = this.file.readInto(this.#buffer.subarray(0, this.left), this.position)
       this.#start = this.position
     }
     this.position += length

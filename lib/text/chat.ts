@@ -38,24 +38,48 @@ const chats = new WeakMap<Tokenizer, Chat>()
  * @throws {@link ModelFormatError}, {@link UnsupportedError}, {@link FileError}
  */
 export function loadChat(key: number, path: string): Int32Array<ArrayBuffer> {
-  const metadata = readGgufKeys(path)
-  const keys = new Keys(metadata)
-  const given = keys.string('tokenizer.huggingface.json')
-  const { json, addBos } = given === undefined ? ggufTokenizer(metadata) : { json: given, addBos: false }
+  const { json, ids, bos, template } = readChat(path)
   addTokenizer(key, json, { clean_up_tokenization_spaces: false })
   const { tokenizer } = tokenizerOf(key)
   const added = [...tokenizer.get_added_tokens_decoder()]
 
-  const id = (name: string): number | undefined => keys.number(`tokenizer.ggml.${name}_token_id`)
-  const text = (name: string): string => tokenizer.id_to_token(id(name) ?? -1) ?? ''
+  const text = (id: number | undefined): string => tokenizer.id_to_token(id ?? -1) ?? ''
   chats.set(tokenizer, {
-    template: templateOf(keys.string('tokenizer.chat_template')),
-    bos: (keys.boolean('tokenizer.ggml.add_bos_token') ?? addBos) ? id('bos') : undefined,
-    tokens: { bos_token: text('bos'), eos_token: text('eos'), unk_token: text('unknown'), pad_token: text('padding') },
+    template,
+    bos,
+    tokens: {
+      bos_token: text(ids.bos),
+      eos_token: text(ids.eos),
+      unk_token: text(ids.unknown),
+      pad_token: text(ids.padding),
+    },
     controls: added.filter(([, token]) => token.special).map(([, token]) => token.content),
   })
   const ends = added.filter(([, token]) => ENDS.includes(token.content)).map(([end]) => end)
-  return Int32Array.from(new Set([id('eos'), id('eot'), id('eom'), ...ends].filter(end => end !== undefined)))
+  return Int32Array.from(new Set([ids.eos, ids.eot, ids.eom, ...ends].filter(end => end !== undefined)))
+}
+
+/** What the file says. Nothing of its keys is kept: the texts of its merges are garbage before the tokenizer makes tables of its own. */
+function readChat(path: string) {
+  const metadata = readGgufKeys(path)
+  const keys = new Keys(metadata)
+  const given = keys.string('tokenizer.huggingface.json')
+  const { json, addBos } = given === undefined ? ggufTokenizer(metadata) : { json: given, addBos: false }
+  const id = (name: string): number | undefined => keys.number(`tokenizer.ggml.${name}_token_id`)
+  const ids = {
+    bos: id('bos'),
+    eos: id('eos'),
+    eot: id('eot'),
+    eom: id('eom'),
+    unknown: id('unknown'),
+    padding: id('padding'),
+  }
+  return {
+    json,
+    ids,
+    bos: (keys.boolean('tokenizer.ggml.add_bos_token') ?? addBos) ? ids.bos : undefined,
+    template: templateOf(keys.string('tokenizer.chat_template')),
+  }
 }
 
 function templateOf(source: string | undefined): Template | undefined {

@@ -162,6 +162,7 @@ function byteLevel(keys: Keys, tokens: readonly string[], added_tokens: object[]
     )
   }
   const merges = keys.strings('tokenizer.ggml.merges') ?? missing('tokenizer.ggml.merges')
+  const vocab = vocabularyOf(tokens)
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false }
   const json = {
     added_tokens,
@@ -178,10 +179,10 @@ function byteLevel(keys: Keys, tokens: readonly string[], added_tokens: object[]
     model: {
       type: 'BPE',
       ignore_merges: pre.ignoreMerges ?? false,
-      vocab: vocabularyOf(tokens),
+      vocab,
       merges: merges.map(pair => {
         const space = pair.indexOf(' ', 1)
-        return [pair.slice(0, space), pair.slice(space + 1)]
+        return [pair.slice(0, space), pair.slice(space + 1)].map(piece => tokens[vocab[piece] ?? -1] ?? piece)
       }),
     },
   }
@@ -222,9 +223,9 @@ function sentencePiece(keys: Keys, tokens: readonly string[], added_tokens: obje
 
 /** The first of equal tokens counts. */
 function vocabularyOf(tokens: readonly string[]): Record<string, number> {
-  const ids = new Map<string, number>()
-  for (const [id, token] of tokens.entries()) if (!ids.has(token)) ids.set(token, id)
-  return Object.fromEntries(ids)
+  const ids = Object.create(null) as Record<string, number>
+  for (const [id, token] of tokens.entries()) ids[token] ??= id
+  return ids
 }
 
 /**

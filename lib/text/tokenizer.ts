@@ -15,6 +15,11 @@ export interface Tokenizer {
 // The library's own declarations do not resolve under Node's module rules (their relative paths lack extensions).
 const { Tokenizer } = library as unknown as { Tokenizer: new (tokenizer: object, config: object) => Tokenizer }
 
+/** A tokenizer.json. */
+interface Definition {
+  model: { vocab?: unknown; merges?: unknown }
+}
+
 const tokenizers = new Map<number, { tokenizer: Tokenizer; special: ReadonlySet<number> }>()
 
 /** Makes the tokenizer `key` of the JSON text. Throws {@link ModelFormatError}. */
@@ -26,19 +31,30 @@ export function loadTokenizer(key: number, json: string): undefined {
 /**
  * Makes the tokenizer `key`.
  *
- * @param json - a tokenizer.json, as text or parsed
+ * @param json - a tokenizer.json, as text or parsed; its vocabulary and merges are emptied
  * @param config - fields of a tokenizer_config.json that the library reads
  * @throws {@link ModelFormatError}
  */
 export function addTokenizer(key: number, json: string | object, config: object): void {
   try {
-    const tokenizer = new Tokenizer(typeof json === 'string' ? (JSON.parse(json) as object) : json, config)
+    const definition = (typeof json === 'string' ? JSON.parse(json) : json) as Definition
+    const tokenizer = new Tokenizer(definition, config)
+    forgetTables(definition)
     const added = [...tokenizer.get_added_tokens_decoder()].filter(([, token]) => token.special)
     tokenizers.set(key, { tokenizer, special: new Set(added.map(([id]) => id)) })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ModelFormatError(`the bundle's tokenizer cannot be read: ${reason}`, { key: 'tokenizer' }, { cause })
   }
+}
+
+/**
+ * The library keeps what it was made of beside the tables that it made: of a large vocabulary 30 MB, which it does not read again.
+ * (Merges that are texts it has copied.)
+ */
+function forgetTables({ model }: Definition): void {
+  model.vocab = {}
+  if (Array.isArray(model.merges)) model.merges.length = 0
 }
 
 /** Frees the tokenizer `key`. */

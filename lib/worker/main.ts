@@ -1,5 +1,6 @@
 import { parentPort, type TransferListItem } from 'node:worker_threads'
 import { toMossError } from '../errors.js'
+import { collectGarbage } from './garbage.js'
 import type { Answer, Job, JobName, Jobs } from './jobs.js'
 
 type Handlers = { [N in JobName]: (input: Jobs[N]['input']) => Jobs[N]['output'] | Promise<Jobs[N]['output']> }
@@ -21,6 +22,9 @@ const handlers: Handlers = {
   textToVoice: async ({ text, voice, phonemizer }) =>
     (await import('../text/voice.js')).textToVoice(text, voice, phonemizer),
 }
+
+/** Jobs that leave much garbage. */
+const UNTIDY: readonly JobName[] = ['loadTokenizer', 'loadChat']
 
 // The decoders print what they also return as errors.
 console.error = console.warn = () => undefined
@@ -46,4 +50,5 @@ async function answer(job: Job): Promise<void> {
 let last: Promise<void> = Promise.resolve()
 parentPort?.on('message', (job: Job) => {
   last = last.then(() => answer(job))
+  if (UNTIDY.includes(job.name)) last = last.then(collectGarbage)
 })

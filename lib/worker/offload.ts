@@ -8,8 +8,11 @@ interface Pending {
   reject: (reason: unknown) => void
 }
 
-/** Room for new objects, which V8 gives back late: with its own limit, reading a large vocabulary leaves 20 MB more. */
-const YOUNG_MB = 4
+/**
+ * Room for new objects and for old ones, samples not counted. The more room a thread has, the later V8 gives back: with its own limits, reading
+ * Qwen3's vocabulary leaves 55 MB more. The largest vocabularies (Llama 3's 280,000 merges) take a tenth of this.
+ */
+const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 1024 }
 
 /**
  * A thread of its own for JavaScript that would hold up the event loop: decoding audio, dictionaries, tokenizers. It starts with
@@ -47,7 +50,7 @@ class Offload {
     const worker = new Worker(join(__dirname, 'main.js'), {
       name: 'moss-speech',
       execArgv: [], // a loader or inspector of the main thread is not for this one
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+      resourceLimits: LIMITS,
     })
     worker.on('message', (answer: Answer) => {
       const job = this.#pending.get(answer.id)
