@@ -19,7 +19,10 @@ namespace {
 constexpr int64_t tile_floats =
     65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
+constexpr int64_t winograd_tiles = 12; // whose products are summed before they are transformed: they fit a first cache
+
 std::atomic<const Conv1dKernel *> chosen[3]; // by type
+std::atomic<bool> winograd_allowed{true};
 
 /// Where a tile's rows are so many bytes apart, they meet in a few sets of a core's first cache and drive each other
 /// out.
@@ -92,6 +95,14 @@ void set_conv1d_kernel(const Conv1dKernel * kernel) {
     for (std::atomic<const Conv1dKernel *> & choice : chosen) {
         choice.store(nullptr, std::memory_order_relaxed);
     }
+}
+
+void allow_conv1d_winograd(bool allowed) {
+    winograd_allowed.store(allowed, std::memory_order_relaxed);
+}
+
+bool conv1d_winograd_allowed() {
+    return winograd_allowed.load(std::memory_order_relaxed);
 }
 
 int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
@@ -192,10 +203,15 @@ class Conv1dTask {
 
     void run(int ith, int nth) {
         // Equal tiles of time, a multiple of every kernel's rows; then tiles x panels in equal runs, one a thread.
+        const WinogradScheme * winograd = conv_.winograd_;
         const int64_t row = conv_.shape_.in_channels * conv_.shape_.stride;
-        const int64_t most = std::clamp<int64_t>(tile_floats / row, 24, 1024);
+        const int64_t most =
+            winograd == nullptr
+                ? std::clamp<int64_t>(tile_floats / row, 24, 1024)
+                : std::clamp<int64_t>(tile_floats / (row * winograd->count()), 12, 48) * winograd->outputs;
+        const int64_t multiple = winograd == nullptr ? 12 : winograd->outputs * conv_.shape_.dilation;
         const int64_t tiles = (frames_ + most - 1) / most;
-        const int64_t step = ((frames_ + tiles - 1) / tiles + 11) / 12 * 12;
+        const int64_t step = ((frames_ + tiles - 1) / tiles + multiple - 1) / multiple * multiple;
         const int64_t items = ((frames_ + step - 1) / step) * units_;
         int64_t item = items * ith / nth;
         const int64_t end = items * (ith + 1) / nth;
@@ -210,7 +226,12 @@ class Conv1dTask {
   private:
     // Output frames first .. last (of the packed convolution), units of panels begin .. end.
     void run_tile(int64_t first, int64_t last, int64_t begin, int64_t end) {
-        load_input(first, last);
+        const int64_t from = first * conv_.shape_.stride - parameters_.left;
+        if (conv_.winograd_ != nullptr) {
+            load_winograd(first, last);
+        } else {
+            load_input(from, (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span(), false);
+        }
         if (!conv_.single_.empty()) {
             run_single(first, last);
             return;
@@ -219,27 +240,27 @@ class Conv1dTask {
         for (size_t i = 0; i < conv_.panels_.size() && unit < end; i++, unit++) {
             const PackedConv1d::Panel & panel = conv_.panels_[i];
             const PackedConv1d::Panel * second = panel.paired ? &conv_.panels_[++i] : nullptr;
-            if (unit >= begin) {
+            if (unit >= begin && conv_.winograd_ != nullptr) {
+                run_winograd(first, last, panel, second);
+            } else if (unit >= begin) {
                 run_panels(first, last, panel, second);
             }
         }
     }
 
-    // Sets base_: the input of the tile's first window, padded, activated and in the kernel's type, where need be in a
-    // copy.
-    void load_input(int64_t first, int64_t last) {
+    // Sets base_: frames from .. to of the input, padded, activated and in the kernel's type, where need be in a copy.
+    // `inactive`: a linear activation is left to who reads it, where there is no copy; is it?
+    bool load_input(int64_t from, int64_t to, bool inactive) {
         const int64_t channels = conv_.shape_.in_channels;
-        const int64_t from = first * conv_.shape_.stride - parameters_.left;
-        const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
         const int64_t x_step = static_cast<int64_t>(x_->nb[1] / sizeof(float));
         const auto * x = static_cast<const float *>(x_->data);
-        const bool as_it_is =
-            kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] && input_.kind == Activation::none;
+        const bool as_it_is = kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] &&
+                              (input_.kind == Activation::none || (inactive && input_.linear()));
         const auto x_bytes = static_cast<int64_t>(x_->nb[1]);
-        if (as_it_is && !rows_alias(x_bytes, conv_.shape_.stride)) {
+        if (as_it_is && (inactive || !rows_alias(x_bytes, conv_.shape_.stride))) {
             base_ = reinterpret_cast<const std::byte *>(x + from * x_step);
             step_ = x_bytes;
-            return;
+            return true;
         }
         thread_local std::vector<std::byte> copy;
         thread_local std::vector<float> scales;
@@ -258,6 +279,7 @@ class Conv1dTask {
         base_ = copy.data();
         input_scales_ = scales.data();
         input_sums_ = sums.data();
+        return false;
     }
 
     // One frame; `x` is null for padding.
@@ -308,14 +330,8 @@ class Conv1dTask {
         const Conv1dKernel & kernel = *kernel_;
         const int64_t bytes = shape.in_channels / shape.groups * value_bytes_; // of a group's channels
         const int64_t width = panel.width + (second != nullptr ? second->width : 0);
-        const bool whole = width == (second != nullptr ? 32 : 16); // else the kernel's output is cut
         float biases[32];
-        for (int64_t i = 0; i < (second != nullptr ? 32 : 16); i++) {
-            biases[i] = panel.biases[i];
-            if (condition_ != nullptr && i < width) {
-                biases[i] += condition_[(panel.out + i) % conv_.out_channels()];
-            }
-        }
+        load_biases(panel, second, biases);
         Conv1dTile tile{};
         tile.row_step = shape.stride * step_;
         tile.tap_step = shape.dilation * step_;
@@ -336,7 +352,7 @@ class Conv1dTask {
         tile.scales2 = second != nullptr ? second->scales : nullptr;
         tile.biases = biases;
         tile.slope = output_.factor();
-        const bool fused = whole && output_.linear();
+        const bool fused = is_fused(panel, second);
         // A residual's row of a transposed convolution is `phases` frames.
         const int64_t residual_step = residual_ == nullptr ? 0
                                       : conv_.phases_ > 1  ? out_
@@ -366,14 +382,139 @@ class Conv1dTask {
             tile.y_step = 32;
             kernel.run(tile, rows);
             for (int64_t r = 0; r < rows; r++) {
-                float * to = y + r * out_;
-                if (output_.linear()) {
-                    std::copy(cut + r * 32, cut + r * 32 + width, to);
-                } else {
-                    apply(output_, cut + r * 32, to, width);
+                finish(cut + r * 32, width, y + r * out_, added == nullptr ? nullptr : added + r * residual_step);
+            }
+        }
+    }
+
+    // What the kernel adds to a pair of panels, or to one.
+    void load_biases(const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second, float (&biases)[32]) const {
+        const int64_t width = panel.width + (second != nullptr ? second->width : 0);
+        for (int64_t i = 0; i < (second != nullptr ? 32 : 16); i++) {
+            biases[i] = panel.biases[i];
+            if (condition_ != nullptr && i < width) {
+                biases[i] += condition_[(panel.out + i) % conv_.out_channels()];
+            }
+        }
+    }
+
+    // Does the kernel write the output itself? Else it is cut, or its activation is another.
+    bool is_fused(const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second) const {
+        return panel.width == 16 && (second == nullptr || second->width == 16) && output_.linear();
+    }
+
+    // One row that is not fused.
+    void finish(const float * from, int64_t width, float * to, const float * added) const {
+        if (output_.linear()) {
+            std::copy(from, from + width, to); // the kernel's activation
+        } else {
+            apply(output_, from, to, width);
+        }
+        for (int64_t i = 0; added != nullptr && i < width; i++) {
+            to[i] += added[i];
+        }
+    }
+
+    // Winograd's tiles of a tile of time: tile q has the outputs start(q), start(q) + dilation, ... Those of one group
+    // begin at consecutive frames.
+    int64_t start(int64_t q) const {
+        const int64_t dilation = conv_.shape_.dilation;
+        return q / dilation * dilation * conv_.winograd_->outputs + q % dilation;
+    }
+
+    int64_t count_tiles(int64_t frames) const {
+        const int64_t dilation = conv_.shape_.dilation;
+        const int64_t group = dilation * conv_.winograd_->outputs;
+        return frames / group * dilation + std::min(dilation, frames % group);
+    }
+
+    // Sets base_: the transformed input [point][tile][channel] of the tiles, and of those after them that are the later
+    // blocks of taps.
+    void load_winograd(int64_t first, int64_t last) {
+        const Conv1dShape & shape = conv_.shape_;
+        const WinogradScheme & scheme = *conv_.winograd_;
+        const int64_t later = (scheme.blocks(shape.kernel_size) - 1) * shape.dilation;
+        const int64_t tiles = count_tiles(last - first) + later;
+        const int64_t from = first - parameters_.left;
+        const bool inactive =
+            load_input(from, from + start(tiles - 1) + (scheme.count() - 1) * shape.dilation + 1, true);
+        WinogradInput tile{};
+        const auto * x = reinterpret_cast<const float *>(base_);
+        const int64_t x_step = step_ / static_cast<int64_t>(sizeof(float));
+        tile.step = shape.dilation * x_step;
+        tile.channels = shape.in_channels;
+        tile.slope = inactive ? input_.factor() : 1.0F;
+        const int64_t row = shape.in_channels + (rows_alias(shape.in_channels * 4, 1) ? 16 : 0);
+        tile.point_step = tiles * row;
+        thread_local std::vector<float> room;
+        room.resize(std::max(room.size(), static_cast<size_t>(scheme.count() * tile.point_step + 16)));
+        void * aligned = room.data();
+        size_t size = room.size() * sizeof(float);
+        auto * transformed = static_cast<float *>(std::align(64, 1, aligned, size));
+        const auto transform = kernel_->winograd[&scheme - winograd_scheme].input;
+        for (int64_t q = 0; q < tiles; q++) {
+            tile.x = x + start(q) * x_step;
+            tile.to = transformed + q * row;
+            transform(tile);
+        }
+        base_ = reinterpret_cast<const std::byte *>(transformed);
+        step_ = row * static_cast<int64_t>(sizeof(float));
+        points_step_ = tile.point_step * static_cast<int64_t>(sizeof(float));
+    }
+
+    void run_winograd(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
+                      const PackedConv1d::Panel * second) {
+        const Conv1dShape & shape = conv_.shape_;
+        const WinogradScheme & scheme = *conv_.winograd_;
+        constexpr float none[32] = {};
+        alignas(64) float products[max_winograd_points * winograd_tiles * 32]; // [point][tile][32]
+        float biases[32], cut[max_winograd_outputs * 32];
+        load_biases(panel, second, biases);
+        Conv1dTile sum{}; // over input channels, of one point
+        sum.row_step = step_;
+        sum.tap_step = shape.dilation * step_;
+        sum.taps = scheme.blocks(shape.kernel_size);
+        sum.lanes = shape.in_channels;
+        sum.biases = none;
+        sum.slope = 1.0F;
+        sum.y_step = 32;
+        const int64_t point = sum.taps * sum.lanes * 16 * static_cast<int64_t>(sizeof(float)); // of a panel's weights
+        const bool fused = is_fused(panel, second);
+        WinogradOutput out{};
+        out.point_step = winograd_tiles * 32;
+        out.width = second != nullptr ? 32 : 16;
+        out.biases = biases;
+        out.slope = output_.factor();
+        out.y_step = fused ? shape.dilation * out_ : 32;
+        const int64_t residual_row = residual_ == nullptr ? 0 : static_cast<int64_t>(residual_->nb[1] / sizeof(float));
+        out.residual_step = shape.dilation * residual_row;
+        const auto transform = kernel_->winograd[&scheme - winograd_scheme].output;
+        const int64_t tiles = count_tiles(last - first);
+        for (int64_t begin = 0; begin < tiles; begin += winograd_tiles) {
+            const int64_t end = std::min(tiles, begin + winograd_tiles);
+            for (int64_t p = 0; p < scheme.count(); p++) {
+                sum.weights = panel.weights + p * point;
+                sum.weights2 = second != nullptr ? second->weights + p * point : nullptr;
+                for (int64_t q = begin; q < end; q += kernel_->max_rows) {
+                    sum.x = base_ + p * points_step_ + q * step_;
+                    sum.y = products + (p * winograd_tiles + q - begin) * 32;
+                    kernel_->run(sum, std::min(kernel_->max_rows, end - q));
                 }
-                for (int64_t i = 0; added != nullptr && i < width; i++) {
-                    to[i] += added[r * residual_step + i];
+            }
+            for (int64_t q = begin; q < end; q++) {
+                const int64_t t = first + start(q);
+                float * y = y_ + t * out_ + panel.out;
+                const float * added = residual_ == nullptr
+                                          ? nullptr
+                                          : static_cast<const float *>(residual_->data) + t * residual_row + panel.out;
+                out.products = products + (q - begin) * 32;
+                out.rows = std::min<int64_t>(scheme.outputs, (last - t + shape.dilation - 1) / shape.dilation);
+                out.y = fused ? y : cut;
+                out.residual = fused ? added : nullptr;
+                transform(out);
+                for (int64_t r = 0; !fused && r < out.rows; r++) {
+                    finish(cut + r * 32, panel.width + (second != nullptr ? second->width : 0),
+                           y + r * shape.dilation * out_, added == nullptr ? nullptr : added + r * out.residual_step);
                 }
             }
         }
@@ -392,7 +533,8 @@ class Conv1dTask {
     int64_t frames_ = 0; // of the packed convolution
     int64_t units_ = 0;  // single panels and pairs
     const std::byte * base_ = nullptr;
-    int64_t step_ = 0; // bytes from one input frame to the next
+    int64_t step_ = 0;        // bytes from one input frame, or tile of Winograd's, to the next
+    int64_t points_step_ = 0; // bytes from one point of Winograd's to the next
     const float * input_scales_ = nullptr;
     const int32_t * input_sums_ = nullptr;
 };

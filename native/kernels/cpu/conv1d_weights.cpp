@@ -58,6 +58,15 @@ struct BlockQ8 {
 };
 static_assert(sizeof(BlockQ8) == 34, "ggml's Q8_0");
 
+/// Is it worth transforming? Few channels are moved more than they are multiplied. Many are a transformer's, of few
+/// frames: reading its weights takes the time, and transformed they are more.
+bool fits_winograd(const Conv1dShape & shape) {
+    constexpr int64_t width = 16; // channels are transformed so many at once
+    return conv1d_winograd_allowed() && shape.stride == 1 && shape.groups == 1 && shape.kernel_size >= 3 &&
+           shape.in_channels % width == 0 && shape.in_channels >= 32 && shape.out_channels >= 32 &&
+           shape.in_channels * shape.out_channels <= 1 << 17;
+}
+
 WeightRows<float> in_memory(const float * weight, int64_t row) {
     return [weight, row](int64_t first, int64_t) { return weight + first * row; };
 }
@@ -205,10 +214,18 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     const int64_t channels = shape_.in_channels / shape_.groups;
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
-    if (type != ConvType::f32 && has_kernel(type, channels)) {
-        kernel_ = &conv1d_kernel(type);
+    if (fits_winograd(shape_) && phases_ == 1) {
+        winograd_ = &winograd_scheme[winograd_for(taps)];
     }
-    const int64_t lanes = channels / conv1d_lane(this->type()); // of a tap
+    if (type != ConvType::f32 && has_kernel(type, channels)) {
+        const Conv1dKernel & kernel = conv1d_kernel(type);
+        if (winograd_ == nullptr || !kernel.outdone) {
+            kernel_ = &kernel;
+            winograd_ = nullptr;
+        }
+    }
+    const int64_t lanes = channels / conv1d_lane(this->type());                                       // of a tap
+    const int64_t steps = winograd_ != nullptr ? winograd_->count() * winograd_->blocks(taps) : taps; // of lanes
     const bool q8 = this->type() == ConvType::q8_0;
     const auto zero_tap = [&](const Rows & rows, int64_t width, int64_t tap) {
         for (int64_t i = 0; i < width; i++) {
@@ -219,7 +236,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
         return true;
     };
     // Each panel's lanes, then biases, then scales, in whole lines of 64 bytes.
-    const int64_t lane_size = panel_width * taps * lanes * lane_bytes;
+    const int64_t lane_size = panel_width * steps * lanes * lane_bytes;
     const int64_t scale_count = q8 ? panel_width * taps * channels / conv1d_block : 0;
     size_t room = static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_count * 2) + 64);
     storage_.reset(static_cast<std::byte *>(std::calloc(room, 1))); // fresh pages are zero: nothing is written twice
@@ -232,6 +249,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     auto * scales = reinterpret_cast<uint16_t *>(biases + panels * panel_width);
     panels_.reserve(static_cast<size_t>(panels));
     std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
+    std::vector<std::byte> transformed(winograd_ != nullptr ? static_cast<size_t>(steps * lanes * lane_bytes) : 0);
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
             Panel panel{};
@@ -261,8 +279,14 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
                 biases[i] = bias != nullptr ? bias[panel.out + i] : 0.0F;
                 rows.encode(i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
                             kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i);
-                for (int64_t lane = 0; lane < panel.taps * lanes; lane++) {
-                    std::memcpy(to + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes, lane_bytes);
+                const std::byte * from = row.data();
+                if (winograd_ != nullptr) {
+                    winograd_weights(*winograd_, taps, channels, reinterpret_cast<const float *>(from),
+                                     reinterpret_cast<float *>(transformed.data()));
+                    from = transformed.data();
+                }
+                for (int64_t lane = 0; lane < (winograd_ != nullptr ? steps : panel.taps) * lanes; lane++) {
+                    std::memcpy(to + (lane * panel_width + i) * lane_bytes, from + lane * lane_bytes, lane_bytes);
                 }
             }
             to += lane_size;
