@@ -87,6 +87,8 @@ class PackedConv1d {
 
     /// In what it computes.
     ConvType type() const;
+    /// After Winograd?
+    bool winograd() const { return winograd_ != nullptr; }
 
     int64_t in_channels() const { return shape_.in_channels; }
     int64_t out_channels() const { return shape_.out_channels / phases_; }
