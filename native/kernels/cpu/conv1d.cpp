@@ -353,10 +353,7 @@ class Conv1dTask {
         tile.biases = biases;
         tile.slope = output_.factor();
         const bool fused = is_fused(panel, second);
-        // A residual's row of a transposed convolution is `phases` frames.
-        const int64_t residual_step = residual_ == nullptr ? 0
-                                      : conv_.phases_ > 1  ? out_
-                                                           : static_cast<int64_t>(residual_->nb[1] / sizeof(float));
+        const int64_t residual_step = residual_row();
         const float * residual =
             residual_ == nullptr ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
         float cut[12 * 32];
@@ -396,6 +393,13 @@ class Conv1dTask {
                 biases[i] += condition_[(panel.out + i) % conv_.out_channels()];
             }
         }
+    }
+
+    // Floats from a row of the residual to the next one: of a transposed convolution's it is `phases` frames.
+    int64_t residual_row() const {
+        return residual_ == nullptr ? 0
+               : conv_.phases_ > 1  ? out_
+                                    : static_cast<int64_t>(residual_->nb[1] / sizeof(float));
     }
 
     // Does the kernel write the output itself? Else it is cut, or its activation is another.
@@ -486,27 +490,28 @@ class Conv1dTask {
         out.biases = biases;
         out.slope = output_.factor();
         out.y_step = fused ? shape.dilation * out_ : 32;
-        const int64_t residual_row = residual_ == nullptr ? 0 : static_cast<int64_t>(residual_->nb[1] / sizeof(float));
-        out.residual_step = shape.dilation * residual_row;
+        out.residual_step = shape.dilation * residual_row();
         const auto transform = kernel_->winograd[&scheme - winograd_scheme].output;
         const int64_t tiles = count_tiles(last - first);
         for (int64_t begin = 0; begin < tiles; begin += winograd_tiles) {
             const int64_t end = std::min(tiles, begin + winograd_tiles);
+            const int64_t runs = (end - begin + kernel_->max_rows - 1) / kernel_->max_rows; // of about equal rows
+            const int64_t rows = (end - begin + runs - 1) / runs;
             for (int64_t p = 0; p < scheme.count(); p++) {
                 sum.weights = panel.weights + p * point;
                 sum.weights2 = second != nullptr ? second->weights + p * point : nullptr;
-                for (int64_t q = begin; q < end; q += kernel_->max_rows) {
+                for (int64_t q = begin; q < end; q += rows) {
                     sum.x = base_ + p * points_step_ + q * step_;
                     sum.y = products + (p * winograd_tiles + q - begin) * 32;
-                    kernel_->run(sum, std::min(kernel_->max_rows, end - q));
+                    kernel_->run(sum, std::min(rows, end - q));
                 }
             }
             for (int64_t q = begin; q < end; q++) {
                 const int64_t t = first + start(q);
                 float * y = y_ + t * out_ + panel.out;
-                const float * added = residual_ == nullptr
-                                          ? nullptr
-                                          : static_cast<const float *>(residual_->data) + t * residual_row + panel.out;
+                const float * added =
+                    residual_ == nullptr ? nullptr
+                                         : static_cast<const float *>(residual_->data) + t * residual_row() + panel.out;
                 out.products = products + (q - begin) * 32;
                 out.rows = std::min<int64_t>(scheme.outputs, (last - t + shape.dilation - 1) / shape.dilation);
                 out.y = fused ? y : cut;

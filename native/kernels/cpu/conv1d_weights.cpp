@@ -214,7 +214,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     const int64_t channels = shape_.in_channels / shape_.groups;
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
-    if (fits_winograd(shape_) && phases_ == 1) {
+    if (fits_winograd(shape_)) {
         winograd_ = &winograd_scheme[winograd_for(taps)];
     }
     if (type != ConvType::f32 && has_kernel(type, channels)) {
@@ -249,7 +249,8 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     auto * scales = reinterpret_cast<uint16_t *>(biases + panels * panel_width);
     panels_.reserve(static_cast<size_t>(panels));
     std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
-    std::vector<std::byte> transformed(winograd_ != nullptr ? static_cast<size_t>(steps * lanes * lane_bytes) : 0);
+    std::vector<std::byte> direct(winograd_ != nullptr ? static_cast<size_t>(panel_width * taps * lanes * lane_bytes)
+                                                       : 0);
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
             Panel panel{};
@@ -258,7 +259,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
             panel.width = std::min(panel_width, outputs - first);
             panel.taps = taps;
             const Rows rows = read(panel.out, panel.width);
-            if (phases_ > 1) { // a phase of a transposed convolution does not reach all taps
+            if (phases_ > 1 && winograd_ == nullptr) { // a phase of a transposed convolution does not reach all taps
                 while (panel.taps > 1 && zero_tap(rows, panel.width, panel.first_tap)) {
                     panel.first_tap++;
                     panel.taps--;
@@ -273,21 +274,22 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
                             reinterpret_cast<std::byte *>(single_.data()), nullptr);
             }
             panel.weights = to;
+            std::byte * packed = winograd_ != nullptr ? direct.data() : to;
             panel.biases = biases;
             panel.scales = scales;
             for (int64_t i = 0; i < panel.width; i++) {
                 biases[i] = bias != nullptr ? bias[panel.out + i] : 0.0F;
                 rows.encode(i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
                             kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i);
-                const std::byte * from = row.data();
-                if (winograd_ != nullptr) {
-                    winograd_weights(*winograd_, taps, channels, reinterpret_cast<const float *>(from),
-                                     reinterpret_cast<float *>(transformed.data()));
-                    from = transformed.data();
+                for (int64_t lane = 0; lane < panel.taps * lanes; lane++) {
+                    std::memcpy(packed + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes,
+                                lane_bytes);
                 }
-                for (int64_t lane = 0; lane < (winograd_ != nullptr ? steps : panel.taps) * lanes; lane++) {
-                    std::memcpy(to + (lane * panel_width + i) * lane_bytes, from + lane * lane_bytes, lane_bytes);
-                }
+            }
+            if (winograd_ != nullptr) {
+                winograd_weights(*winograd_, taps, channels * panel_width, reinterpret_cast<const float *>(packed),
+                                 reinterpret_cast<float *>(to));
+                std::fill(direct.begin(), direct.end(), std::byte{0});
             }
             to += lane_size;
             biases += panel_width;

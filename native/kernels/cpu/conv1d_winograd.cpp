@@ -6,21 +6,20 @@
 
 namespace moss {
 
-void winograd_weights(const WinogradScheme & scheme, int64_t kernel, int64_t channels, const float * weights,
-                      float * to) {
+void winograd_weights(const WinogradScheme & scheme, int64_t kernel, int64_t count, const float * weights, float * to) {
     std::vector<double> points = {0.0};
-    for (int i = 0; i < scheme.pairs; i++) {
-        points.push_back(scheme.points[i]);
-        points.push_back(-scheme.points[i]);
+    for (int k = 0; k < scheme.pairs; k++) {
+        points.push_back(scheme.points[k]);
+        points.push_back(-scheme.points[k]);
     }
     const int64_t blocks = scheme.blocks(kernel);
-    std::vector<double> sums(static_cast<size_t>(channels));
+    std::vector<double> sums(static_cast<size_t>(count));
     for (size_t p = 0; p <= points.size(); p++) { // the last one: infinity, where the highest power is all
         double scale = 1;
         for (size_t q = 0; p < points.size() && q < points.size(); q++) {
             scale *= q == p ? 1 : points[p] - points[q];
         }
-        for (int64_t block = 0; block < blocks; block++, to += channels) {
+        for (int64_t block = 0; block < blocks; block++, to += count) {
             const int64_t first = block * scheme.outputs;
             const int64_t end = block + 1 < blocks ? first + scheme.outputs : kernel;
             std::fill(sums.begin(), sums.end(), 0.0);
@@ -28,9 +27,9 @@ void winograd_weights(const WinogradScheme & scheme, int64_t kernel, int64_t cha
                 const auto power = static_cast<double>(tap - first);
                 const double factor = p < points.size() ? std::pow(points[p], power) / scale
                                                         : (tap - first == scheme.taps() - 1 ? 1.0 : 0.0);
-                const float * weight = weights + tap * channels;
-                for (int64_t c = 0; c < channels; c++) {
-                    sums[static_cast<size_t>(c)] += factor * static_cast<double>(weight[c]);
+                const float * weight = weights + tap * count;
+                for (int64_t i = 0; i < count; i++) {
+                    sums[static_cast<size_t>(i)] += factor * static_cast<double>(weight[i]);
                 }
             }
             std::transform(sums.begin(), sums.end(), to, [](double sum) { return static_cast<float>(sum); });

@@ -47,9 +47,8 @@ constexpr int winograd_for(int64_t kernel) {
     return kernel <= 3 ? 0 : kernel <= 5 ? 1 : 2;
 }
 
-/// G w: an output channel's weights [kernel][channels] -> [point][block][channel].
-void winograd_weights(const WinogradScheme & scheme, int64_t kernel, int64_t channels, const float * weights,
-                      float * to);
+/// G w: `count` weights of each tap, [kernel][count] -> [point][block][count].
+void winograd_weights(const WinogradScheme & scheme, int64_t kernel, int64_t count, const float * weights, float * to);
 
 /// B x of one tile.
 struct WinogradInput {
