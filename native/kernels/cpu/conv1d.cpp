@@ -208,7 +208,7 @@ class Conv1dTask {
         const int64_t most =
             winograd == nullptr
                 ? std::clamp<int64_t>(tile_floats / row, 24, 1024)
-                : std::clamp<int64_t>(tile_floats / (row * winograd->count()), 12, 48) * winograd->outputs;
+                : std::clamp<int64_t>(tile_floats / (row * winograd->count()), 12, 24) * winograd->outputs;
         const int64_t multiple = winograd == nullptr ? 12 : winograd->outputs * conv_.shape_.dilation;
         const int64_t tiles = (frames_ + most - 1) / most;
         const int64_t step = ((frames_ + tiles - 1) / tiles + multiple - 1) / multiple * multiple;
