@@ -19,7 +19,8 @@ namespace {
 constexpr int64_t tile_floats =
     65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
-constexpr int64_t winograd_tiles = 12; // whose products are summed before they are transformed: they fit a first cache
+constexpr int64_t winograd_batch =
+    12; // tiles whose products are summed before they are transformed: they fit a first cache
 
 std::atomic<const Conv1dKernel *> chosen[3]; // by type
 std::atomic<bool> winograd_allowed{true};
@@ -419,17 +420,10 @@ class Conv1dTask {
         }
     }
 
-    // Winograd's tiles of a tile of time: tile q has the outputs start(q), start(q) + dilation, ... Those of one group
-    // begin at consecutive frames.
-    int64_t start(int64_t q) const {
-        const int64_t dilation = conv_.shape_.dilation;
-        return q / dilation * dilation * conv_.winograd_->outputs + q % dilation;
-    }
+    WinogradTiles winograd_tiles() const { return {conv_.shape_.dilation, conv_.winograd_->outputs}; }
 
-    int64_t count_tiles(int64_t frames) const {
-        const int64_t dilation = conv_.shape_.dilation;
-        const int64_t group = dilation * conv_.winograd_->outputs;
-        return frames / group * dilation + std::min(dilation, frames % group);
+    const WinogradTransforms & winograd_transforms() const {
+        return kernel_->winograd[conv_.winograd_ - winograd_scheme];
     }
 
     // Sets base_: the transformed input [point][tile][channel] of the tiles, and of those after them that are the later
@@ -437,33 +431,29 @@ class Conv1dTask {
     void load_winograd(int64_t first, int64_t last) {
         const Conv1dShape & shape = conv_.shape_;
         const WinogradScheme & scheme = *conv_.winograd_;
-        const int64_t later = (scheme.blocks(shape.kernel_size) - 1) * shape.dilation;
-        const int64_t tiles = count_tiles(last - first) + later;
+        const WinogradTiles tiles = winograd_tiles();
+        const int64_t count = tiles.count(last - first) + (scheme.blocks(shape.kernel_size) - 1) * shape.dilation;
         const int64_t from = first - parameters_.left;
         const bool inactive =
-            load_input(from, from + start(tiles - 1) + (scheme.count() - 1) * shape.dilation + 1, true);
-        WinogradInput tile{};
-        const auto * x = reinterpret_cast<const float *>(base_);
-        const int64_t x_step = step_ / static_cast<int64_t>(sizeof(float));
-        tile.step = shape.dilation * x_step;
-        tile.channels = shape.in_channels;
-        tile.slope = inactive ? input_.factor() : 1.0F;
-        const int64_t row = shape.in_channels + (rows_alias(shape.in_channels * 4, 1) ? 16 : 0);
-        tile.point_step = tiles * row;
+            load_input(from, from + tiles.start(count - 1) + (scheme.count() - 1) * shape.dilation + 1, true);
+        WinogradInput input{};
+        input.x = reinterpret_cast<const float *>(base_);
+        input.x_step = step_ / static_cast<int64_t>(sizeof(float));
+        input.dilation = shape.dilation;
+        input.count = count;
+        input.channels = shape.in_channels;
+        input.slope = inactive ? input_.factor() : 1.0F;
+        input.tile_step = shape.in_channels + (rows_alias(shape.in_channels * 4, 1) ? 16 : 0);
+        input.point_step = count * input.tile_step;
         thread_local std::vector<float> room;
-        room.resize(std::max(room.size(), static_cast<size_t>(scheme.count() * tile.point_step + 16)));
+        room.resize(std::max(room.size(), static_cast<size_t>(scheme.count() * input.point_step + 16)));
         void * aligned = room.data();
         size_t size = room.size() * sizeof(float);
-        auto * transformed = static_cast<float *>(std::align(64, 1, aligned, size));
-        const auto transform = kernel_->winograd[&scheme - winograd_scheme].input;
-        for (int64_t q = 0; q < tiles; q++) {
-            tile.x = x + start(q) * x_step;
-            tile.to = transformed + q * row;
-            transform(tile);
-        }
-        base_ = reinterpret_cast<const std::byte *>(transformed);
-        step_ = row * static_cast<int64_t>(sizeof(float));
-        points_step_ = tile.point_step * static_cast<int64_t>(sizeof(float));
+        input.to = static_cast<float *>(std::align(64, 1, aligned, size));
+        winograd_transforms().input(input);
+        base_ = reinterpret_cast<const std::byte *>(input.to);
+        step_ = input.tile_step * static_cast<int64_t>(sizeof(float));
+        point_step_ = input.point_step * static_cast<int64_t>(sizeof(float));
     }
 
     void run_winograd(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
@@ -471,8 +461,8 @@ class Conv1dTask {
         const Conv1dShape & shape = conv_.shape_;
         const WinogradScheme & scheme = *conv_.winograd_;
         constexpr float none[32] = {};
-        alignas(64) float products[max_winograd_points * winograd_tiles * 32]; // [point][tile][32]
-        float biases[32], cut[max_winograd_outputs * 32];
+        alignas(64) float products[max_winograd_points * winograd_batch * 32]; // [point][tile][32]
+        float biases[32];
         load_biases(panel, second, biases);
         Conv1dTile sum{}; // over input channels, of one point
         sum.row_step = step_;
@@ -484,44 +474,44 @@ class Conv1dTask {
         sum.y_step = 32;
         const int64_t point = sum.taps * sum.lanes * 16 * static_cast<int64_t>(sizeof(float)); // of a panel's weights
         const bool fused = is_fused(panel, second);
+        float * y = y_ + first * out_ + panel.out;
+        const float * residual = residual_ == nullptr
+                                     ? nullptr
+                                     : static_cast<const float *>(residual_->data) + first * residual_row() + panel.out;
+        thread_local std::vector<float> cut;
+        cut.resize(fused ? 0 : static_cast<size_t>((last - first) * 32));
         WinogradOutput out{};
-        out.point_step = winograd_tiles * 32;
+        out.products = products;
+        out.point_step = winograd_batch * 32;
+        out.dilation = shape.dilation;
         out.width = second != nullptr ? 32 : 16;
         out.biases = biases;
         out.slope = output_.factor();
-        out.y_step = fused ? shape.dilation * out_ : 32;
-        out.residual_step = shape.dilation * residual_row();
-        const auto transform = kernel_->winograd[&scheme - winograd_scheme].output;
-        const int64_t tiles = count_tiles(last - first);
-        for (int64_t begin = 0; begin < tiles; begin += winograd_tiles) {
-            const int64_t end = std::min(tiles, begin + winograd_tiles);
-            const int64_t runs = (end - begin + kernel_->max_rows - 1) / kernel_->max_rows; // of about equal rows
-            const int64_t rows = (end - begin + runs - 1) / runs;
+        out.residual = fused ? residual : nullptr;
+        out.residual_step = residual_row();
+        out.y = fused ? y : cut.data();
+        out.y_step = fused ? out_ : 32;
+        out.frames = last - first;
+        const int64_t tiles = winograd_tiles().count(last - first);
+        for (out.first = 0; out.first < tiles; out.first = out.end) {
+            out.end = std::min(tiles, out.first + winograd_batch);
+            const int64_t count = out.end - out.first;
+            const int64_t runs = (count + kernel_->max_rows - 1) / kernel_->max_rows; // of about equal rows
+            const int64_t rows = (count + runs - 1) / runs;
             for (int64_t p = 0; p < scheme.count(); p++) {
                 sum.weights = panel.weights + p * point;
                 sum.weights2 = second != nullptr ? second->weights + p * point : nullptr;
-                for (int64_t q = begin; q < end; q += rows) {
-                    sum.x = base_ + p * points_step_ + q * step_;
-                    sum.y = products + (p * winograd_tiles + q - begin) * 32;
-                    kernel_->run(sum, std::min(rows, end - q));
+                for (int64_t q = 0; q < count; q += rows) {
+                    sum.x = base_ + p * point_step_ + (out.first + q) * step_;
+                    sum.y = products + (p * winograd_batch + q) * 32;
+                    kernel_->run(sum, std::min(rows, count - q));
                 }
             }
-            for (int64_t q = begin; q < end; q++) {
-                const int64_t t = first + start(q);
-                float * y = y_ + t * out_ + panel.out;
-                const float * added =
-                    residual_ == nullptr ? nullptr
-                                         : static_cast<const float *>(residual_->data) + t * residual_row() + panel.out;
-                out.products = products + (q - begin) * 32;
-                out.rows = std::min<int64_t>(scheme.outputs, (last - t + shape.dilation - 1) / shape.dilation);
-                out.y = fused ? y : cut;
-                out.residual = fused ? added : nullptr;
-                transform(out);
-                for (int64_t r = 0; !fused && r < out.rows; r++) {
-                    finish(cut + r * 32, panel.width + (second != nullptr ? second->width : 0),
-                           y + r * shape.dilation * out_, added == nullptr ? nullptr : added + r * out.residual_step);
-                }
-            }
+            winograd_transforms().output(out);
+        }
+        for (int64_t t = 0; !fused && t < last - first; t++) {
+            finish(cut.data() + t * 32, panel.width + (second != nullptr ? second->width : 0), y + t * out_,
+                   residual == nullptr ? nullptr : residual + t * residual_row());
         }
     }
 
@@ -538,8 +528,8 @@ class Conv1dTask {
     int64_t frames_ = 0; // of the packed convolution
     int64_t units_ = 0;  // single panels and pairs
     const std::byte * base_ = nullptr;
-    int64_t step_ = 0;        // bytes from one input frame, or tile of Winograd's, to the next
-    int64_t points_step_ = 0; // bytes from one point of Winograd's to the next
+    int64_t step_ = 0;       // bytes from one input frame, or tile of Winograd's, to the next
+    int64_t point_step_ = 0; // bytes from one point of Winograd's to the next
     const float * input_scales_ = nullptr;
     const int32_t * input_sums_ = nullptr;
 };

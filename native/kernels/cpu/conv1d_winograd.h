@@ -50,34 +50,53 @@ constexpr int winograd_for(int64_t kernel) {
 /// G w: `count` weights of each tap, [kernel][count] -> [point][block][count].
 void winograd_weights(const WinogradScheme & scheme, int64_t kernel, int64_t count, const float * weights, float * to);
 
-/// B x of one tile.
-struct WinogradInput {
-    const float * x;    // n frames,
-    int64_t step;       // so many floats apart
-    int64_t channels;   // a multiple of 16
-    float slope;        // leaky(x); 1: x
-    float * to;         // [channels] of each point,
-    int64_t point_step; // so many floats apart
+/// Tiles of which `dilation` begin at consecutive frames, each with outputs a dilation apart: a group. The next group
+/// begins where its outputs end, dilation * m frames later.
+struct WinogradTiles {
+    int64_t dilation;
+    int64_t outputs; // m
+
+    int64_t start(int64_t tile) const { return tile / dilation * dilation * outputs + tile % dilation; }
+    /// Of so many output frames.
+    int64_t count(int64_t frames) const {
+        const int64_t rest = frames % (dilation * outputs);
+        return frames / (dilation * outputs) * dilation + (rest < dilation ? rest : dilation);
+    }
 };
 
-/// y = leaky(A products + bias) + residual of one tile.
+/// B x of tiles 0 .. count.
+struct WinogradInput {
+    const float * x; // frame 0; frames are x_step floats apart
+    int64_t x_step;
+    int64_t dilation;
+    int64_t count;
+    int64_t channels;   // a multiple of 16
+    float slope;        // leaky(x); 1: x
+    float * to;         // [channels] of each tile, tile_step floats apart, of each point
+    int64_t tile_step;  //
+    int64_t point_step; //
+};
+
+/// y = leaky(A products + bias) + residual of tiles first .. end.
 struct WinogradOutput {
-    const float * products; // [width] of each point,
-    int64_t point_step;     // so many floats apart
+    const float * products; // [32] of each tile, of each point, point_step floats apart
+    int64_t point_step;
+    int64_t dilation;
+    int64_t first, end;
     int64_t width;          // output channels: 16 or 32
     const float * biases;   // [width]
     float slope;            // 1: no activation
-    const float * residual; // or null; its rows are residual_step floats apart
+    const float * residual; // of frame 0, or null; its frames are residual_step floats apart
     int64_t residual_step;  //
-    float * y;              // rows are y_step floats apart
+    float * y;              // frame 0; frames are y_step floats apart
     int64_t y_step;         //
-    int64_t rows;           // 1 .. m: those that are written
+    int64_t frames;         // those that are written
 };
 
 /// The transforms of a scheme, for one instruction set.
 struct WinogradTransforms {
-    void (*input)(const WinogradInput & tile);
-    void (*output)(const WinogradOutput & tile);
+    void (*input)(const WinogradInput & tiles);
+    void (*output)(const WinogradOutput & tiles);
 };
 
 } // namespace moss
