@@ -6,7 +6,8 @@
  *
  * `peak`: multiply-adds a second of all threads, from registers alone; `bandwidth`: bytes a second read from memory. A kernel can be no faster
  * than its multiply-adds at the peak of its type, nor than its weights, input and output at the bandwidth: `ofRoofline` is the longer of the
- * two over its time. One thread is measured in processor time, which other programs disturb little.
+ * two over its time; convolutions after Winograd, which are measured beside the direct ones, count the multiplications that they do without,
+ * so theirs may exceed 1. One thread is measured in processor time, which other programs disturb little.
  */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'

@@ -10,6 +10,7 @@
 #include "graph/runner.h"
 #include "io/error.h"
 #include "kernels/cpu/conv1d.h"
+#include "kernels/cpu/conv1d_kernel.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -126,21 +127,32 @@ void run(int threads, int rounds, const std::string & part) {
     std::printf("{\"threads\":%d,\"peak\":{\"f32\":%.4g,\"bf16\":%.4g,\"q8_0\":%.4g},\"bandwidth\":%.4g,\"kernels\":[",
                 threads, peak.f32, peak.bf16, peak.int8, bench::measure_bandwidth(threads));
     const char * comma = "";
+    const auto print = [&](const Case & c, ConvType type, const char * how) {
+        double operations = 0;
+        const double took = measure(c, type, runner, rounds, operations);
+        const Conv1dShape & s = c.shape;
+        const double weights = static_cast<double>(s.out_channels * s.kernel_size * s.in_channels / s.groups);
+        const double out = operations / weights * static_cast<double>(s.out_channels); // about; values
+        const double bytes = weights * bytes_of(type) + 4 * (out + static_cast<double>(s.in_channels * c.frames));
+        std::printf(
+            "%s\n{\"name\":\"%s%s\",\"type\":\"%s\",\"multiplications\":%.6g,\"bytes\":%.6g,\"seconds\":%.6g}", comma,
+            c.name, how, name_of(type), operations, bytes, took);
+        std::fflush(stdout);
+        comma = ",";
+    };
     for (const Case & c : cases) {
+        if (std::string(c.name).find(part) == std::string::npos) {
+            continue;
+        }
         for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0}) {
-            if (std::string(c.name).find(part) == std::string::npos || pack(c, type, 1).type() != type) {
-                continue; // computed in another type
+            allow_conv1d_winograd(false);
+            if (pack(c, type, 1).type() == type) { // else it is computed in another one
+                print(c, type, "");
             }
-            double operations = 0;
-            const double took = measure(c, type, runner, rounds, operations);
-            const Conv1dShape & s = c.shape;
-            const double weights = static_cast<double>(s.out_channels * s.kernel_size * s.in_channels / s.groups);
-            const double out = operations / weights * static_cast<double>(s.out_channels); // about; values
-            const double bytes = weights * bytes_of(type) + 4 * (out + static_cast<double>(s.in_channels * c.frames));
-            std::printf("%s\n{\"name\":\"%s\",\"type\":\"%s\",\"multiplications\":%.6g,\"bytes\":%.6g,\"seconds\":%.6g}",
-                        comma, c.name, name_of(type), operations, bytes, took);
-            std::fflush(stdout);
-            comma = ",";
+        }
+        allow_conv1d_winograd(true);
+        if (pack(c, ConvType::f32, 1).winograd()) {
+            print(c, ConvType::f32, " winograd");
         }
     }
     std::printf("]}\n");

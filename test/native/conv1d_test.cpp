@@ -163,6 +163,14 @@ std::vector<float> rounded_inputs(std::vector<float> values) {
     return values;
 }
 
+/// While one lives, what is packed is computed directly.
+struct Direct {
+    Direct() { allow_conv1d_winograd(false); }
+    ~Direct() { allow_conv1d_winograd(true); }
+    Direct(const Direct &) = delete;
+    Direct & operator=(const Direct &) = delete;
+};
+
 const Activation no_activation;
 
 } // namespace
@@ -181,6 +189,7 @@ TEST(matches_the_formula) {
         {{256, 36, 3, 2, 1, 1}, 61, 0, 0, no_activation, no_activation, true, false, false}, // frames that alias
         {{8, 16, 2, 7, 3, 2}, 30, 0, 0, {Activation::gelu}, no_activation, true, false, true},
     };
+    const Direct direct;
     for_each_kernel([&] {
         for (size_t i = 0; i < cases.size(); i++) {
             const Case & c = cases[i];
@@ -217,7 +226,89 @@ TEST(matches_the_formula) {
     });
 }
 
+TEST(winograd_matches_the_formula) {
+    // Each scheme, one and more blocks of taps, fewer taps than a scheme takes; fewer outputs than a tile has, several
+    // tiles of time, the last one cut; panels that are paired, single and cut; input in place and in a copy.
+    const Activation leaky = Activation::leaky(0.1F);
+    const std::vector<Case> cases = {
+        {{32, 32, 3, 1, 1, 1}, 1000, 1, 1, leaky, no_activation, true, false, true},
+        {{32, 48, 3, 1, 2, 1}, 97, 2, 2, no_activation, {Activation::relu}, true, true, false},
+        {{48, 33, 4, 1, 3, 1}, 61, 0, 0, leaky, no_activation, false, false, true},
+        {{64, 64, 5, 1, 6, 1}, 611, 12, 12, leaky, leaky, true, true, true},
+        {{32, 32, 5, 1, 1, 1}, 5, 0, 0, no_activation, no_activation, true, false, false},
+        {{64, 70, 6, 1, 1, 1}, 300, 0, 40, {Activation::tanh}, {Activation::tanh}, true, true, true},
+        {{32, 32, 7, 1, 12, 1}, 1003, 36, 36, leaky, no_activation, true, false, true},
+        {{128, 32, 7, 1, 3, 1}, 200, 18, 0, leaky, no_activation, true, false, false},
+        {{32, 32, 8, 1, 1, 1}, 40, 7, 0, no_activation, no_activation, true, false, false},
+        {{32, 64, 11, 1, 5, 1}, 333, 25, 25, leaky, no_activation, true, true, true},
+        {{64, 32, 13, 1, 1, 1}, 100, 0, 0, leaky, no_activation, true, false, false},
+        {{32, 32, 14, 1, 2, 1}, 75, 3, 60, no_activation, {Activation::gelu}, true, false, true},
+        {{512, 32, 3, 1, 1, 1}, 70, 1, 1, no_activation, no_activation, true, false, false}, // rows that alias
+    };
+    for_each_kernel([&] {
+        for (size_t i = 0; i < cases.size(); i++) {
+            const Case & c = cases[i];
+            const Conv1dShape & s = c.shape;
+            const auto seed = static_cast<uint32_t>(300 * i);
+            const Matrix x = {s.in_channels, c.frames,
+                              random_values(static_cast<size_t>(s.in_channels * c.frames), seed)};
+            auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), seed + 1);
+            const float size = 1 / std::sqrt(static_cast<float>(s.in_channels * s.kernel_size) / 9); // sums of about 1
+            std::transform(w.begin(), w.end(), w.begin(), [&](float value) { return size * value; });
+            const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
+            const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr);
+            CHECK(conv.winograd());
+            const int64_t out = conv.out_frames(c.frames, c.left, c.right);
+            const Matrix condition = {s.out_channels, 1, random_values(static_cast<size_t>(s.out_channels), seed + 3)};
+            const Matrix residual = {s.out_channels, out,
+                                     random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
+            const auto run = [&](const PackedConv1d & packed, int threads) {
+                return compute({x, condition, residual}, threads,
+                               [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                                   Conv1dOptions options;
+                                   options.left = c.left;
+                                   options.right = c.right;
+                                   options.input = c.input;
+                                   options.output = c.output;
+                                   options.condition = c.condition ? in[1] : nullptr;
+                                   options.residual = c.residual ? in[2] : nullptr;
+                                   return conv1d(context, in[0], packed, options);
+                               });
+            };
+            const std::vector<float> one = run(conv, 1);
+            CHECK(one == run(conv, 3)); // whoever computes it
+            const auto expected =
+                reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
+                          c.residual ? residual.values.data() : nullptr);
+            CHECK_EQ(one.size(), expected.size());
+            for (size_t k = 0; k < one.size(); k++) {
+                CHECK_NEAR(one[k], expected[k], 4e-5); // ten times the usual error, 4e-6 of a sum of products
+            }
+        }
+    });
+}
+
+TEST(winograd_rounds_weights_to_their_type) {
+    const Conv1dShape shape = {32, 32, 3, 1, 1, 1};
+    auto w = random_values(32 * 3 * 32, 21);
+    const Matrix x = {32, 50, random_values(32 * 50, 22)};
+    const auto run = [&](ConvType type) {
+        const PackedConv1d conv(shape, w.data(), nullptr, type);
+        CHECK(conv.type() == ConvType::f32 || conv.type() == type);
+        return std::make_pair(conv.type(), compute({x}, 1, [&](auto * context, const auto & in) {
+                                  return conv1d_same(context, in[0], conv);
+                              }));
+    };
+    const auto [bf16, actual] = run(ConvType::bf16);
+    std::transform(w.begin(), w.end(), w.begin(), to_bf16);
+    CHECK(bf16 != ConvType::f32 || actual == run(ConvType::f32).second);
+    w = to_q8_0(w); // as they come from a file
+    const auto [q8, dequantized] = run(ConvType::q8_0);
+    CHECK(q8 != ConvType::f32 || dequantized == run(ConvType::f32).second);
+}
+
 TEST(low_types_round_weights_and_frames) {
+    const Direct direct; // else another type may be faster
     const std::vector<Case> cases = {
         {{32, 32, 3, 1, 1, 1}, 71, 1, 1, Activation::leaky(0.1F), no_activation, true, false, true},
         {{20, 33, 7, 1, 5, 1}, 61, 15, 15, Activation::leaky(0.1F), Activation::leaky(0.2F), true, true, true},

@@ -19,7 +19,11 @@ namespace {
 constexpr int64_t tile_floats =
     65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
+constexpr int64_t winograd_batch =
+    12; // tiles whose products are summed before they are transformed: they fit a first cache
+
 std::atomic<const Conv1dKernel *> chosen[3]; // by type
+std::atomic<bool> winograd_allowed{true};
 
 /// Where a tile's rows are so many bytes apart, they meet in a few sets of a core's first cache and drive each other
 /// out.
@@ -92,6 +96,14 @@ void set_conv1d_kernel(const Conv1dKernel * kernel) {
     for (std::atomic<const Conv1dKernel *> & choice : chosen) {
         choice.store(nullptr, std::memory_order_relaxed);
     }
+}
+
+void allow_conv1d_winograd(bool allowed) {
+    winograd_allowed.store(allowed, std::memory_order_relaxed);
+}
+
+bool conv1d_winograd_allowed() {
+    return winograd_allowed.load(std::memory_order_relaxed);
 }
 
 int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
@@ -192,10 +204,15 @@ class Conv1dTask {
 
     void run(int ith, int nth) {
         // Equal tiles of time, a multiple of every kernel's rows; then tiles x panels in equal runs, one a thread.
+        const WinogradScheme * winograd = conv_.winograd_;
         const int64_t row = conv_.shape_.in_channels * conv_.shape_.stride;
-        const int64_t most = std::clamp<int64_t>(tile_floats / row, 24, 1024);
+        const int64_t most =
+            winograd == nullptr
+                ? std::clamp<int64_t>(tile_floats / row, 24, 1024)
+                : std::clamp<int64_t>(tile_floats / (row * winograd->count()), 12, 24) * winograd->outputs;
+        const int64_t multiple = winograd == nullptr ? 12 : winograd->outputs * conv_.shape_.dilation;
         const int64_t tiles = (frames_ + most - 1) / most;
-        const int64_t step = ((frames_ + tiles - 1) / tiles + 11) / 12 * 12;
+        const int64_t step = ((frames_ + tiles - 1) / tiles + multiple - 1) / multiple * multiple;
         const int64_t items = ((frames_ + step - 1) / step) * units_;
         int64_t item = items * ith / nth;
         const int64_t end = items * (ith + 1) / nth;
@@ -210,7 +227,12 @@ class Conv1dTask {
   private:
     // Output frames first .. last (of the packed convolution), units of panels begin .. end.
     void run_tile(int64_t first, int64_t last, int64_t begin, int64_t end) {
-        load_input(first, last);
+        const int64_t from = first * conv_.shape_.stride - parameters_.left;
+        if (conv_.winograd_ != nullptr) {
+            load_winograd(first, last);
+        } else {
+            load_input(from, (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span(), false);
+        }
         if (!conv_.single_.empty()) {
             run_single(first, last);
             return;
@@ -219,27 +241,27 @@ class Conv1dTask {
         for (size_t i = 0; i < conv_.panels_.size() && unit < end; i++, unit++) {
             const PackedConv1d::Panel & panel = conv_.panels_[i];
             const PackedConv1d::Panel * second = panel.paired ? &conv_.panels_[++i] : nullptr;
-            if (unit >= begin) {
+            if (unit >= begin && conv_.winograd_ != nullptr) {
+                run_winograd(first, last, panel, second);
+            } else if (unit >= begin) {
                 run_panels(first, last, panel, second);
             }
         }
     }
 
-    // Sets base_: the input of the tile's first window, padded, activated and in the kernel's type, where need be in a
-    // copy.
-    void load_input(int64_t first, int64_t last) {
+    // Sets base_: frames from .. to of the input, padded, activated and in the kernel's type, where need be in a copy.
+    // `inactive`: a linear activation is left to who reads it, where there is no copy; is it?
+    bool load_input(int64_t from, int64_t to, bool inactive) {
         const int64_t channels = conv_.shape_.in_channels;
-        const int64_t from = first * conv_.shape_.stride - parameters_.left;
-        const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
         const int64_t x_step = static_cast<int64_t>(x_->nb[1] / sizeof(float));
         const auto * x = static_cast<const float *>(x_->data);
-        const bool as_it_is =
-            kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] && input_.kind == Activation::none;
+        const bool as_it_is = kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] &&
+                              (input_.kind == Activation::none || (inactive && input_.linear()));
         const auto x_bytes = static_cast<int64_t>(x_->nb[1]);
-        if (as_it_is && !rows_alias(x_bytes, conv_.shape_.stride)) {
+        if (as_it_is && (inactive || !rows_alias(x_bytes, conv_.shape_.stride))) {
             base_ = reinterpret_cast<const std::byte *>(x + from * x_step);
             step_ = x_bytes;
-            return;
+            return true;
         }
         thread_local std::vector<std::byte> copy;
         thread_local std::vector<float> scales;
@@ -258,6 +280,7 @@ class Conv1dTask {
         base_ = copy.data();
         input_scales_ = scales.data();
         input_sums_ = sums.data();
+        return false;
     }
 
     // One frame; `x` is null for padding.
@@ -308,14 +331,8 @@ class Conv1dTask {
         const Conv1dKernel & kernel = *kernel_;
         const int64_t bytes = shape.in_channels / shape.groups * value_bytes_; // of a group's channels
         const int64_t width = panel.width + (second != nullptr ? second->width : 0);
-        const bool whole = width == (second != nullptr ? 32 : 16); // else the kernel's output is cut
         float biases[32];
-        for (int64_t i = 0; i < (second != nullptr ? 32 : 16); i++) {
-            biases[i] = panel.biases[i];
-            if (condition_ != nullptr && i < width) {
-                biases[i] += condition_[(panel.out + i) % conv_.out_channels()];
-            }
-        }
+        load_biases(panel, second, biases);
         Conv1dTile tile{};
         tile.row_step = shape.stride * step_;
         tile.tap_step = shape.dilation * step_;
@@ -336,11 +353,8 @@ class Conv1dTask {
         tile.scales2 = second != nullptr ? second->scales : nullptr;
         tile.biases = biases;
         tile.slope = output_.factor();
-        const bool fused = whole && output_.linear();
-        // A residual's row of a transposed convolution is `phases` frames.
-        const int64_t residual_step = residual_ == nullptr ? 0
-                                      : conv_.phases_ > 1  ? out_
-                                                           : static_cast<int64_t>(residual_->nb[1] / sizeof(float));
+        const bool fused = is_fused(panel, second);
+        const int64_t residual_step = residual_row();
         const float * residual =
             residual_ == nullptr ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
         float cut[12 * 32];
@@ -366,16 +380,138 @@ class Conv1dTask {
             tile.y_step = 32;
             kernel.run(tile, rows);
             for (int64_t r = 0; r < rows; r++) {
-                float * to = y + r * out_;
-                if (output_.linear()) {
-                    std::copy(cut + r * 32, cut + r * 32 + width, to);
-                } else {
-                    apply(output_, cut + r * 32, to, width);
-                }
-                for (int64_t i = 0; added != nullptr && i < width; i++) {
-                    to[i] += added[r * residual_step + i];
+                finish(cut + r * 32, width, y + r * out_, added == nullptr ? nullptr : added + r * residual_step);
+            }
+        }
+    }
+
+    // What the kernel adds to a pair of panels, or to one.
+    void load_biases(const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second, float (&biases)[32]) const {
+        const int64_t width = panel.width + (second != nullptr ? second->width : 0);
+        for (int64_t i = 0; i < (second != nullptr ? 32 : 16); i++) {
+            biases[i] = panel.biases[i];
+            if (condition_ != nullptr && i < width) {
+                biases[i] += condition_[(panel.out + i) % conv_.out_channels()];
+            }
+        }
+    }
+
+    // Floats from a row of the residual to the next one: of a transposed convolution's it is `phases` frames.
+    int64_t residual_row() const {
+        return residual_ == nullptr ? 0
+               : conv_.phases_ > 1  ? out_
+                                    : static_cast<int64_t>(residual_->nb[1] / sizeof(float));
+    }
+
+    // Does the kernel write the output itself? Else it is cut, or its activation is another.
+    bool is_fused(const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second) const {
+        return panel.width == 16 && (second == nullptr || second->width == 16) && output_.linear();
+    }
+
+    // One row that is not fused.
+    void finish(const float * from, int64_t width, float * to, const float * added) const {
+        if (output_.linear()) {
+            std::copy(from, from + width, to); // the kernel's activation
+        } else {
+            apply(output_, from, to, width);
+        }
+        for (int64_t i = 0; added != nullptr && i < width; i++) {
+            to[i] += added[i];
+        }
+    }
+
+    WinogradTiles winograd_tiles() const { return {conv_.shape_.dilation, conv_.winograd_->outputs}; }
+
+    const WinogradTransforms & winograd_transforms() const {
+        return kernel_->winograd[conv_.winograd_ - winograd_scheme];
+    }
+
+    // Sets base_: the transformed input [point][tile][channel] of the tiles, and of those after them that are the later
+    // blocks of taps.
+    void load_winograd(int64_t first, int64_t last) {
+        const Conv1dShape & shape = conv_.shape_;
+        const WinogradScheme & scheme = *conv_.winograd_;
+        const WinogradTiles tiles = winograd_tiles();
+        const int64_t count = tiles.count(last - first) + (scheme.blocks(shape.kernel_size) - 1) * shape.dilation;
+        const int64_t from = first - parameters_.left;
+        const bool inactive =
+            load_input(from, from + tiles.start(count - 1) + (scheme.count() - 1) * shape.dilation + 1, true);
+        WinogradInput input{};
+        input.x = reinterpret_cast<const float *>(base_);
+        input.x_step = step_ / static_cast<int64_t>(sizeof(float));
+        input.dilation = shape.dilation;
+        input.count = count;
+        input.channels = shape.in_channels;
+        input.slope = inactive ? input_.factor() : 1.0F;
+        input.tile_step = shape.in_channels + (rows_alias(shape.in_channels * 4, 1) ? 16 : 0);
+        input.point_step = count * input.tile_step;
+        thread_local std::vector<float> room;
+        room.resize(std::max(room.size(), static_cast<size_t>(scheme.count() * input.point_step + 16)));
+        void * aligned = room.data();
+        size_t size = room.size() * sizeof(float);
+        input.to = static_cast<float *>(std::align(64, 1, aligned, size));
+        winograd_transforms().input(input);
+        base_ = reinterpret_cast<const std::byte *>(input.to);
+        step_ = input.tile_step * static_cast<int64_t>(sizeof(float));
+        point_step_ = input.point_step * static_cast<int64_t>(sizeof(float));
+    }
+
+    void run_winograd(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
+                      const PackedConv1d::Panel * second) {
+        const Conv1dShape & shape = conv_.shape_;
+        const WinogradScheme & scheme = *conv_.winograd_;
+        constexpr float none[32] = {};
+        alignas(64) float products[max_winograd_points * winograd_batch * 32]; // [point][tile][32]
+        float biases[32];
+        load_biases(panel, second, biases);
+        Conv1dTile sum{}; // over input channels, of one point
+        sum.row_step = step_;
+        sum.tap_step = shape.dilation * step_;
+        sum.taps = scheme.blocks(shape.kernel_size);
+        sum.lanes = shape.in_channels;
+        sum.biases = none;
+        sum.slope = 1.0F;
+        sum.y_step = 32;
+        const int64_t point = sum.taps * sum.lanes * 16 * static_cast<int64_t>(sizeof(float)); // of a panel's weights
+        const bool fused = is_fused(panel, second);
+        float * y = y_ + first * out_ + panel.out;
+        const float * residual = residual_ == nullptr
+                                     ? nullptr
+                                     : static_cast<const float *>(residual_->data) + first * residual_row() + panel.out;
+        thread_local std::vector<float> cut;
+        cut.resize(fused ? 0 : static_cast<size_t>((last - first) * 32));
+        WinogradOutput out{};
+        out.products = products;
+        out.point_step = winograd_batch * 32;
+        out.dilation = shape.dilation;
+        out.width = second != nullptr ? 32 : 16;
+        out.biases = biases;
+        out.slope = output_.factor();
+        out.residual = fused ? residual : nullptr;
+        out.residual_step = residual_row();
+        out.y = fused ? y : cut.data();
+        out.y_step = fused ? out_ : 32;
+        out.frames = last - first;
+        const int64_t tiles = winograd_tiles().count(last - first);
+        for (out.first = 0; out.first < tiles; out.first = out.end) {
+            out.end = std::min(tiles, out.first + winograd_batch);
+            const int64_t count = out.end - out.first;
+            const int64_t runs = (count + kernel_->max_rows - 1) / kernel_->max_rows; // of about equal rows
+            const int64_t rows = (count + runs - 1) / runs;
+            for (int64_t p = 0; p < scheme.count(); p++) {
+                sum.weights = panel.weights + p * point;
+                sum.weights2 = second != nullptr ? second->weights + p * point : nullptr;
+                for (int64_t q = 0; q < count; q += rows) {
+                    sum.x = base_ + p * point_step_ + (out.first + q) * step_;
+                    sum.y = products + (p * winograd_batch + q) * 32;
+                    kernel_->run(sum, std::min(rows, count - q));
                 }
             }
+            winograd_transforms().output(out);
+        }
+        for (int64_t t = 0; !fused && t < last - first; t++) {
+            finish(cut.data() + t * 32, panel.width + (second != nullptr ? second->width : 0), y + t * out_,
+                   residual == nullptr ? nullptr : residual + t * residual_row());
         }
     }
 
@@ -392,7 +528,8 @@ class Conv1dTask {
     int64_t frames_ = 0; // of the packed convolution
     int64_t units_ = 0;  // single panels and pairs
     const std::byte * base_ = nullptr;
-    int64_t step_ = 0; // bytes from one input frame to the next
+    int64_t step_ = 0;       // bytes from one input frame, or tile of Winograd's, to the next
+    int64_t point_step_ = 0; // bytes from one point of Winograd's to the next
     const float * input_scales_ = nullptr;
     const int32_t * input_sums_ = nullptr;
 };

@@ -3,6 +3,9 @@
 // Direct: no im2col. In this layout the taps of one output are one run of memory (for dilation 1), so a convolution is
 // a matrix product whose rows overlap. Weights are packed once into panels of 16 output channels; the inner kernel
 // keeps a tile of times x panels in registers. It is chosen at run time, by the weights' type and the CPU.
+//
+// In F32 those of stride 1 with several taps are computed after Winograd instead (conv1d_winograd.h), with half of the
+// multiplications or fewer.
 
 #pragma once
 
@@ -61,7 +64,7 @@ class PackedConv1d {
     /// GGUF's layout; not PyTorch's own); `bias` [out_channels] or null. Throws std::invalid_argument for impossible
     /// sizes. Where this CPU is not faster in `type`, or a group's channels are no multiple of what it computes at once
     /// (2 of BF16, 32 of Q8_0), the weights are rounded to it (not to Q8_0) and computed with in F32: type()
-    /// says so.
+    /// says so. Where F32's results are Winograd's, their last bits depend on where in time a call begins.
     PackedConv1d(const Conv1dShape & shape, const float * weight, const float * bias, ConvType type = ConvType::f32);
 
     /// The same, its weights read row by row [kernel_size][in_channels / groups], each once and in order.
@@ -84,6 +87,8 @@ class PackedConv1d {
 
     /// In what it computes.
     ConvType type() const;
+    /// After Winograd?
+    bool winograd() const { return winograd_ != nullptr; }
 
     int64_t in_channels() const { return shape_.in_channels; }
     int64_t out_channels() const { return shape_.out_channels / phases_; }
@@ -111,10 +116,11 @@ class PackedConv1d {
 
     /// 16 output channels of one group.
     struct Panel {
-        const std::byte * weights; // [tap][channel / lane][16] lanes of 32 bits
-        const float * biases;      // [16]
-        const uint16_t * scales;   // Q8_0: F16 [tap][block][16]
-        int64_t first_tap;         // taps outside first_tap .. first_tap + taps are zero
+        const std::byte *
+            weights;             // [tap][channel / lane][16] lanes of 32 bits; after Winograd [point][block] for [tap]
+        const float * biases;    // [16]
+        const uint16_t * scales; // Q8_0: F16 [tap][block][16]
+        int64_t first_tap;       // taps outside first_tap .. first_tap + taps are zero
         int64_t taps;
         int64_t out;   // its first output channel
         int64_t width; // 1 .. 16
@@ -131,7 +137,8 @@ class PackedConv1d {
     Conv1dShape shape_; // of the packed convolution: out_channels includes the phases
     int64_t phases_;
     int64_t left_;
-    const struct Conv1dKernel * kernel_ = nullptr; // that the weights are packed for; null: any of F32's
+    const struct Conv1dKernel * kernel_ = nullptr;     // that the weights are packed for; null: any of F32's
+    const struct WinogradScheme * winograd_ = nullptr; // how F32 is computed; null: directly
     std::vector<Panel> panels_;
     std::unique_ptr<std::byte, decltype(&std::free)> storage_{nullptr, std::free}; // what the panels point to
     std::vector<float> single_; // of F32's only output channel, where there is one: [tap][channel]

@@ -10,6 +10,7 @@
 #include "conv1d_kernel.inc"
 // after it
 #include "conv1d_q8.inc"
+#include "conv1d_winograd.inc"
 
 namespace moss {
 
@@ -25,6 +26,7 @@ struct Vector {
     static void store(float * p, type v) { _mm256_storeu_ps(p, v); }
     static type broadcast(const float * p) { return _mm256_broadcast_ss(p); }
     static type add(type a, type b) { return _mm256_add_ps(a, b); }
+    static type sub(type a, type b) { return _mm256_sub_ps(a, b); }
     static type mul(type a, type b) { return _mm256_mul_ps(a, b); }
     static type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
     static type leaky(type v, type slope) {
@@ -88,9 +90,11 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 } // namespace
 
 // 6 x 2 accumulators, 2 weights and a broadcast value: 15 of 16 registers.
-const Conv1dKernel conv1d_avx2 = {"avx2", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0};
+const Conv1dKernel conv1d_avx2 = {
+    "avx2", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0, winograd_transforms<Vector>, false};
 
 // 4 x 2 sums, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_avx2_q8_0 = {"avx2", ConvType::q8_0, 4, conv1d_run<Q8Tile, Bytes, 4, false>, load, 0};
+const Conv1dKernel conv1d_avx2_q8_0 = {"avx2", ConvType::q8_0, 4,   conv1d_run<Q8Tile, Bytes, 4, false>, load,
+                                       0,      nullptr,        true};
 
 } // namespace moss

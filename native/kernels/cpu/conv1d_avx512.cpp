@@ -3,6 +3,8 @@
 #include <immintrin.h>
 
 #include "conv1d_kernel.inc"
+// after it
+#include "conv1d_winograd.inc"
 
 namespace moss {
 
@@ -17,6 +19,7 @@ struct Vector {
     static void store(float * p, type v) { _mm512_storeu_ps(p, v); }
     static type broadcast(const float * p) { return _mm512_set1_ps(*p); }
     static type add(type a, type b) { return _mm512_add_ps(a, b); }
+    static type sub(type a, type b) { return _mm512_sub_ps(a, b); }
     static type leaky(type v, type slope) {
         const type zero = _mm512_setzero_ps();
         // maskz: GCC 12 takes the plain forms' undefined pass-through for an uninitialized variable.
@@ -30,6 +33,8 @@ struct Vector {
 } // namespace
 
 // 12 x 2 accumulators, 2 weights and a broadcast value: 27 of 32 registers.
-const Conv1dKernel conv1d_avx512 = {"avx512", ConvType::f32, 12, conv1d_run<FloatTile, Vector, 12, true>, nullptr, 0};
+const Conv1dKernel conv1d_avx512 = {
+    "avx512", ConvType::f32, 12, conv1d_run<FloatTile, Vector, 12, true>, nullptr, 0, winograd_transforms<Vector>,
+    false};
 
 } // namespace moss

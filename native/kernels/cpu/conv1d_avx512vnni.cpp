@@ -111,7 +111,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 } // namespace
 
 // 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
-const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::q8_0, 6, conv1d_run<Q8Tile, Vector, 6, true>,
-                                        load,          weight_zero};
+const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::q8_0, 6,       conv1d_run<Q8Tile, Vector, 6, true>,
+                                        load,          weight_zero,    nullptr, false};
 
 } // namespace moss

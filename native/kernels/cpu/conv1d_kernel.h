@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conv1d.h"
+#include "conv1d_winograd.h"
 
 #include <cstdint>
 
@@ -52,6 +53,10 @@ struct Conv1dKernel {
     void (*load)(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums);
     /// Q8_0: what is added to every weight, so that it is not negative.
     int32_t weight_zero;
+    /// F32: the transforms of each scheme. Else null.
+    const WinogradTransforms * winograd;
+    /// Not F32: Winograd's convolution in F32 is faster still.
+    bool outdone;
 };
 
 extern const Conv1dKernel conv1d_portable;
@@ -72,6 +77,10 @@ const Conv1dKernel & conv1d_kernel(ConvType type);
 /// Makes conv1d_kernel() give this one for its type, for tests and benchmarks; null: the best ones again. Not while a
 /// graph runs. Of weights that are packed already only those in F32 follow.
 void set_conv1d_kernel(const Conv1dKernel * kernel);
+
+/// May what is packed from now on be computed after Winograd, where that is faster? For tests and benchmarks.
+void allow_conv1d_winograd(bool allowed);
+bool conv1d_winograd_allowed();
 
 /// All that this CPU can run, the best of each type first; their count.
 constexpr int max_conv1d_kernels = 6;

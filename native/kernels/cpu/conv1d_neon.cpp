@@ -3,6 +3,8 @@
 #include <arm_neon.h>
 
 #include "conv1d_kernel.inc"
+// after it
+#include "conv1d_winograd.inc"
 
 namespace moss {
 
@@ -17,6 +19,7 @@ struct Vector {
     static void store(float * p, type v) { vst1q_f32(p, v); }
     static type broadcast(const float * p) { return vld1q_dup_f32(p); }
     static type add(type a, type b) { return vaddq_f32(a, b); }
+    static type sub(type a, type b) { return vsubq_f32(a, b); }
     static type leaky(type v, type slope) {
         const type zero = vdupq_n_f32(0.0F);
         return vfmaq_f32(vmaxq_f32(v, zero), slope, vminq_f32(v, zero));
@@ -29,6 +32,7 @@ struct Vector {
 } // namespace
 
 // 6 x 4 accumulators, 4 weights and a broadcast value: 29 of 32 registers.
-const Conv1dKernel conv1d_neon = {"neon", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0};
+const Conv1dKernel conv1d_neon = {
+    "neon", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0, winograd_transforms<Vector>, false};
 
 } // namespace moss

@@ -5,6 +5,8 @@
 #endif
 
 #include "conv1d_kernel.inc"
+// after it
+#include "conv1d_winograd.inc"
 
 namespace moss {
 
@@ -22,6 +24,7 @@ struct Vector {
     static void store(float * p, type v) { _mm_storeu_ps(p, v); }
     static type broadcast(const float * p) { return _mm_set1_ps(*p); }
     static type add(type a, type b) { return _mm_add_ps(a, b); }
+    static type sub(type a, type b) { return _mm_sub_ps(a, b); }
     static type leaky(type v, type slope) {
         const type zero = _mm_setzero_ps();
         return dot(slope, _mm_min_ps(v, zero), _mm_max_ps(v, zero));
@@ -57,6 +60,9 @@ struct Vector {
     static type add(const type & a, const type & b) {
         return each([&](int i) { return a.v[i] + b.v[i]; });
     }
+    static type sub(const type & a, const type & b) {
+        return each([&](int i) { return a.v[i] - b.v[i]; });
+    }
     static type leaky(const type & a, const type & slope) {
         return each([&](int i) { return a.v[i] >= 0.0F ? a.v[i] : slope.v[i] * a.v[i]; });
     }
@@ -72,7 +78,8 @@ struct Vector {
 } // namespace
 
 // 2 x 4 accumulators, 4 weights and a broadcast value: 13 of SSE2's 16 registers.
-const Conv1dKernel conv1d_portable = {"portable", ConvType::f32, 2, conv1d_run<FloatTile, Vector, 2, false>, nullptr,
-                                      0};
+const Conv1dKernel conv1d_portable = {
+    "portable", ConvType::f32, 2, conv1d_run<FloatTile, Vector, 2, false>, nullptr, 0, winograd_transforms<Vector>,
+    false};
 
 } // namespace moss

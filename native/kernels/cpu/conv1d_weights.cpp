@@ -58,6 +58,15 @@ struct BlockQ8 {
 };
 static_assert(sizeof(BlockQ8) == 34, "ggml's Q8_0");
 
+/// Is it worth transforming? Few channels are moved more than they are multiplied. Many are a transformer's, of few
+/// frames: reading its weights takes the time, and transformed they are more.
+bool fits_winograd(const Conv1dShape & shape) {
+    constexpr int64_t width = 16; // channels are transformed so many at once
+    return conv1d_winograd_allowed() && shape.stride == 1 && shape.groups == 1 && shape.kernel_size >= 3 &&
+           shape.in_channels % width == 0 && shape.in_channels >= 32 && shape.out_channels >= 32 &&
+           shape.in_channels * shape.out_channels <= 1 << 17;
+}
+
 WeightRows<float> in_memory(const float * weight, int64_t row) {
     return [weight, row](int64_t first, int64_t) { return weight + first * row; };
 }
@@ -205,10 +214,18 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     const int64_t channels = shape_.in_channels / shape_.groups;
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
-    if (type != ConvType::f32 && has_kernel(type, channels)) {
-        kernel_ = &conv1d_kernel(type);
+    if (fits_winograd(shape_)) {
+        winograd_ = &winograd_scheme[winograd_for(taps)];
     }
-    const int64_t lanes = channels / conv1d_lane(this->type()); // of a tap
+    if (type != ConvType::f32 && has_kernel(type, channels)) {
+        const Conv1dKernel & kernel = conv1d_kernel(type);
+        if (winograd_ == nullptr || !kernel.outdone) {
+            kernel_ = &kernel;
+            winograd_ = nullptr;
+        }
+    }
+    const int64_t lanes = channels / conv1d_lane(this->type());                                       // of a tap
+    const int64_t steps = winograd_ != nullptr ? winograd_->count() * winograd_->blocks(taps) : taps; // of lanes
     const bool q8 = this->type() == ConvType::q8_0;
     const auto zero_tap = [&](const Rows & rows, int64_t width, int64_t tap) {
         for (int64_t i = 0; i < width; i++) {
@@ -219,7 +236,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
         return true;
     };
     // Each panel's lanes, then biases, then scales, in whole lines of 64 bytes.
-    const int64_t lane_size = panel_width * taps * lanes * lane_bytes;
+    const int64_t lane_size = panel_width * steps * lanes * lane_bytes;
     const int64_t scale_count = q8 ? panel_width * taps * channels / conv1d_block : 0;
     size_t room = static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_count * 2) + 64);
     storage_.reset(static_cast<std::byte *>(std::calloc(room, 1))); // fresh pages are zero: nothing is written twice
@@ -232,6 +249,8 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     auto * scales = reinterpret_cast<uint16_t *>(biases + panels * panel_width);
     panels_.reserve(static_cast<size_t>(panels));
     std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
+    std::vector<std::byte> direct(winograd_ != nullptr ? static_cast<size_t>(panel_width * taps * lanes * lane_bytes)
+                                                       : 0);
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
             Panel panel{};
@@ -240,7 +259,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
             panel.width = std::min(panel_width, outputs - first);
             panel.taps = taps;
             const Rows rows = read(panel.out, panel.width);
-            if (phases_ > 1) { // a phase of a transposed convolution does not reach all taps
+            if (phases_ > 1 && winograd_ == nullptr) { // a phase of a transposed convolution does not reach all taps
                 while (panel.taps > 1 && zero_tap(rows, panel.width, panel.first_tap)) {
                     panel.first_tap++;
                     panel.taps--;
@@ -255,6 +274,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
                             reinterpret_cast<std::byte *>(single_.data()), nullptr);
             }
             panel.weights = to;
+            std::byte * packed = winograd_ != nullptr ? direct.data() : to;
             panel.biases = biases;
             panel.scales = scales;
             for (int64_t i = 0; i < panel.width; i++) {
@@ -262,8 +282,14 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
                 rows.encode(i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
                             kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i);
                 for (int64_t lane = 0; lane < panel.taps * lanes; lane++) {
-                    std::memcpy(to + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes, lane_bytes);
+                    std::memcpy(packed + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes,
+                                lane_bytes);
                 }
+            }
+            if (winograd_ != nullptr) {
+                winograd_weights(*winograd_, taps, channels * panel_width, reinterpret_cast<const float *>(packed),
+                                 reinterpret_cast<float *>(to));
+                std::fill(direct.begin(), direct.end(), std::byte{0});
             }
             to += lane_size;
             biases += panel_width;
