@@ -134,8 +134,10 @@ export interface NativeHeard {
   /** Seconds from the start. */
   starts: Float32Array
   ends: Float32Array
-  /** Of Mandarin speech; not of an encoder whose file names no syllables. */
-  pinyin?: string
+  /** What it is if it is Mandarin; '' of an encoder whose file names no syllables. */
+  pinyin: string
+  /** Whether it sounds so. */
+  mandarin: boolean
 }
 
 export interface NativeTimings {

@@ -7,11 +7,18 @@ import type { Heard, HeardUnit, Transcript } from './turn.js'
  * What an encoder's CTC head heard, as users get it.
  */
 
-/** Of an encoder whose units are sounds. */
-export function heardSounds(native: NativeHeard, info: ModelInfo): Heard {
-  const units = withoutIds(unitsOf(native, info))
-  const { pinyin } = native
-  return pinyin === undefined ? { language: 'en', units } : { language: 'zh', units, pinyin }
+/** Characters, or a syllable with its tone. */
+const MANDARIN = /\p{Script=Han}|^[a-zü]+[1-5]\b/u
+
+/** Of an encoder whose units are sounds. A short word of an unknown speaker may sound like neither language: what was written down also tells. */
+export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string): Heard {
+  const mandarin = native.mandarin || MANDARIN.test(text ?? '')
+  return {
+    ...(text !== undefined && { text }),
+    language: mandarin ? 'zh' : 'en',
+    units: withoutIds(unitsOf(native, info)),
+    ...(mandarin && native.pinyin && { pinyin: native.pinyin }),
+  }
 }
 
 /** Of an encoder whose units are letters. */

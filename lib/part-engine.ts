@@ -67,12 +67,14 @@ export class PartEngine implements Engine {
     const written = text === undefined ? {} : await this.#read(text)
     const builder = new TextBuilder(codec)
     const reply = new ReplyBuilder(this.info.sampleRate)
+    let sounds: NativeHeard | undefined
     let heard: Heard | undefined
     let timings: NativeTimings | undefined
     for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
       const chunk: ReplyChunk = {}
-      if (native.heard) chunk.heard = heard = heardSounds(native.heard, this.info)
-      if (native.heardTextIds && heard) heard.text = await codec.decode(native.heardTextIds)
+      if (native.heard) chunk.heard = heard = heardSounds((sounds = native.heard), this.info)
+      if (native.heardTextIds && sounds && heard)
+        Object.assign(heard, heardSounds(sounds, this.info, await codec.decode(native.heardTextIds)))
       if (native.audio) chunk.audio = native.audio
       if (native.units) chunk.units = this.#unitsOf(native.units)
       const fresh = await builder.add(native.textIds, native.done)
@@ -153,7 +155,11 @@ export class PartEngine implements Engine {
   #textOf(): (heard: NativeHeard & { textIds: Int32Array }) => Promise<Transcript> | Transcript {
     const { codec } = this.#part
     const { ctc, units } = this.info
-    if (codec) return async heard => ({ text: await codec.decode(heard.textIds), ...heardSounds(heard, this.info) })
+    if (codec)
+      return async heard => {
+        const text = await codec.decode(heard.textIds)
+        return { text, ...heardSounds(heard, this.info, text) }
+      }
     if (ctc) return heard => heardWords(heard, this.info, ctc)
     throw new UnsupportedError(
       units.length > 0

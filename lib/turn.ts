@@ -17,7 +17,7 @@ export interface HeardUnit {
 export interface Heard {
   /** What was said, in writing: by the language model where that was asked for; always where the encoder's units are letters. */
   text?: string
-  /** Mandarin where tones were heard. Not known where the units are letters. */
+  /** By the units and tones that were heard, and by `text` where that was asked for. Not known where the units are letters. */
   language?: 'en' | 'zh'
   units: HeardUnit[]
   /** Mandarin only: syllables with tone digits, `ni3 hao3`; neutral is 5. */

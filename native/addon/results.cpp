@@ -98,9 +98,8 @@ Napi::Object to_js(Napi::Env env, const HeardSounds & heard) {
     object.Set("units", to_js(env, column(heard.units, &HeardUnit::id)));
     object.Set("starts", to_js(env, column(heard.units, &HeardUnit::start)));
     object.Set("ends", to_js(env, column(heard.units, &HeardUnit::end)));
-    if (heard.pinyin) {
-        object.Set("pinyin", *heard.pinyin);
-    }
+    object.Set("pinyin", heard.pinyin);
+    object.Set("mandarin", heard.mandarin);
     return object;
 }
 

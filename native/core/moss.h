@@ -153,8 +153,9 @@ struct HeardUnit {
 /// What the encoder's CTC head heard, and the tone module.
 struct HeardSounds {
     std::vector<HeardUnit> units;
-    std::optional<std::string>
-        pinyin; ///< of Mandarin speech: `ni3 hao3`; not where the encoder's file has no syllables
+    /// What it is if it is Mandarin: `ni3 hao3`, 5 is neutral. Empty where the encoder's file has no syllables.
+    std::string pinyin;
+    bool mandarin = false; ///< whether it sounds so
 };
 
 struct Transcript {

@@ -238,15 +238,12 @@ bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vec
                                                 (mandarin_deficit + tonal_deficit * (all > 0 ? tonal / all : 0));
 }
 
-std::optional<std::string> Syllables::hear(const std::vector<float> & logits, const std::vector<float> & tone,
-                                           double frame_seconds) const {
+Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::vector<float> & tone,
+                                 double frame_seconds) const {
     const size_t frames = logits.size() / unit_count_;
     const std::vector<float> log_probs = softmax(logits, unit_count_, true);
     const std::vector<float> tone_probs = softmax(tone, tone_classes, false);
     const Path path = best_path(log_probs, frames);
-    if (path.links.empty() || !is_mandarin(log_probs, tone_probs, path.score, frame_seconds)) {
-        return std::nullopt;
-    }
     std::string pinyin;
     for (size_t i = 0; i < path.links.size(); i++) {
         const Link & link = path.links[i];
@@ -269,7 +266,7 @@ std::optional<std::string> Syllables::hear(const std::vector<float> & logits, co
         const auto best = std::max_element(votes.begin(), votes.end()) - votes.begin();
         pinyin += (i > 0 ? " " : "") + names_[static_cast<size_t>(link.syllable)] + std::to_string(best + 1);
     }
-    return pinyin;
+    return {pinyin, is_mandarin(log_probs, tone_probs, path.score, frame_seconds)};
 }
 
 } // namespace moss

@@ -26,15 +26,17 @@ class Syllables {
     Syllables(std::vector<std::string> names, const std::vector<std::string> & spellings,
               const std::vector<std::string> & units);
 
-    /// What was heard, as pinyin (`ni3 hao3`, 5 is neutral), and nothing where it is not Mandarin: where other units
-    /// than a syllable's are far likelier, and few tones are heard.
-    ///
+    /// What was heard as Mandarin, true or not: `ni3 hao3`, 5 is neutral.
+    struct Heard {
+        std::string pinyin;
+        bool mandarin; ///< not where other units than a syllable's are far likelier, and few tones are heard
+    };
+
     /// A Viterbi search finds the likeliest syllables; between them there may be pauses and, at a cost, any units, as
     /// those of a word of another language. Tones are those of the CTC head and of the tone module together.
     /// @param logits  [T, units] of the CTC head
     /// @param tone    [T, tone_classes] logits; may be empty
-    std::optional<std::string> hear(const std::vector<float> & logits, const std::vector<float> & tone,
-                                    double frame_seconds) const;
+    Heard hear(const std::vector<float> & logits, const std::vector<float> & tone, double frame_seconds) const;
 
   private:
     /// A unit of a spelling, or its tone. Children stand after their parents.

@@ -51,7 +51,9 @@ HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t
     HeardSounds sounds;
     sounds.units = ctc_greedy(path, frame_seconds, static_cast<double>(samples) / parts.info.input_sample_rate);
     if (parts.syllables) {
-        sounds.pinyin = parts.syllables->hear(heard.encoder.logits, heard.tone.logits, frame_seconds);
+        auto mandarin = parts.syllables->hear(heard.encoder.logits, heard.tone.logits, frame_seconds);
+        sounds.pinyin = std::move(mandarin.pinyin);
+        sounds.mandarin = mandarin.mandarin;
     }
     return sounds;
 }

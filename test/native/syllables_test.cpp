@@ -37,7 +37,8 @@ std::vector<float> tones(const std::vector<int> & classes) {
 }
 
 std::string heard(const std::vector<std::string> & symbols, const std::vector<float> & tone = {}) {
-    return syllables().hear(one_hot(ids(symbols), static_cast<int>(units.size())), tone, frame).value_or("none");
+    const auto found = syllables().hear(one_hot(ids(symbols), static_cast<int>(units.size())), tone, frame);
+    return found.mandarin ? found.pinyin : "none";
 }
 
 } // namespace
@@ -54,7 +55,7 @@ TEST(syllables_are_read_from_their_units) {
 TEST(what_spells_no_syllable_is_the_likeliest_that_does) {
     std::vector<float> logits = one_hot(ids({"_", "n", "a", "↓", "_"}), static_cast<int>(units.size()));
     logits[1 * units.size() + 10] = 6; // the likeliest unit of the frame is θ, by a little
-    CHECK_EQ(syllables().hear(logits, {}, frame).value_or("none"), "na3");
+    CHECK_EQ(syllables().hear(logits, {}, frame).pinyin, "na3");
 }
 
 TEST(a_tone_is_marked_or_heard_for_long_enough) {

@@ -18,7 +18,7 @@ LANGUAGE_MODEL = runs_folder() / "lm" / "latest.pt"
 
 
 def bundle_of(encoder: Path, to: Path) -> None:
-    """An encoder's checkpoint and the trained language model (which the tones do not depend on), so that the library can hear with it."""
+    """An encoder's checkpoint and the trained language model (which the tones do not depend on, only whether what was written down is Mandarin), so that the library can hear with it."""
     bundle = export_gguf.Bundle(tokenizer=TOKENIZER)
     for path in (encoder, LANGUAGE_MODEL):
         bundle.add_checkpoint(path)
