@@ -8,7 +8,7 @@ import type { Heard, HeardUnit, Transcript } from './turn.js'
  */
 
 /** Characters, or a syllable with its tone. */
-const MANDARIN = /\p{Script=Han}|^[a-zü]+[1-5]\b/u
+const MANDARIN = /\p{Script=Han}|^[a-zü]+[1-5]\b/iu
 
 /** Of an encoder whose units are sounds. A short word of an unknown speaker may sound like neither language: what was written down also tells. */
 export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string): Heard {

@@ -15,13 +15,13 @@ namespace {
 // Constants, best on voices held out of training and on speakers that the encoder knew. Costs are log probabilities.
 constexpr double syllable_cost = 1;       // what a further syllable must win …
 constexpr double rank_cost = 0.2;         // … and this by ln(rank)
-constexpr double foreign_cost = 4;        // of a frame whose unit is none of a syllable's
+constexpr double foreign_deficit = 8;     // how much likelier, in a syllable's time, the likeliest units may be than it
 constexpr float marked_seconds = 0.2F;    // of the tone module's hearing that a tone marked by the CTC head is worth …
 constexpr float unmarked_seconds = 0.05F; // … and what the neutral tone gets where none is marked
 constexpr double longest_tone = 0.6;      // seconds; of a syllable that stands alone
-constexpr double mandarin_deficit = 1.6;  // how much likelier, a unit, the likeliest units may be than syllables …
-constexpr double tonal_deficit = 1;       // … and this times the share of the time in which tones are heard: 9 % of a
-                                          // new speaker's Mandarin and 6 % of English are taken for the other
+constexpr double mandarin_deficit = 1.8;  // the same, a unit, of all that was heard …
+constexpr double tonal_deficit = 1;       // … and this times the share of the time in which tones are heard: 7 % of a
+                                          // new speaker's Mandarin and 7 % of English are taken for the other
 
 const std::string names_key = "moss-speech.syllable.names", spellings_key = "moss-speech.syllable.units";
 constexpr size_t most_syllables = 4096, longest_spelling = 32; // bounds on what a file may hold
@@ -148,6 +148,7 @@ void Syllables::add(size_t syllable, const std::string & spelling, const std::ve
 Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_t frames) const {
     struct Score {
         double value = -std::numeric_limits<double>::infinity();
+        double entered = 0; // the value before its syllable
         int32_t begin = 0, before = none;
         bool operator<(const Score & other) const { return value < other.value; }
     };
@@ -167,7 +168,7 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
             Score best = marked[i];
             for (const int32_t parent : node.parents) {
                 if (parent == root) {
-                    best = std::max(best, Score{between.value, static_cast<int32_t>(t), between.before});
+                    best = std::max(best, Score{between.value, between.value, static_cast<int32_t>(t), between.before});
                 } else if (parent != none) {
                     const auto p = static_cast<size_t>(parent);
                     best = std::max(best, blank[p]);
@@ -185,8 +186,7 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
         for (const int32_t unit : pauses_) {
             pause += std::exp(static_cast<double>(row[unit]));
         }
-        const double any = *std::max_element(row, row + unit_count_) - foreign_cost;
-        between.value += std::max(std::log(std::max(pause, 1e-30)), any);
+        between.value += std::log(std::max(pause, 1e-30));
         const Score * ended = nullptr;
         double best = between.value;
         int32_t syllable = none;
@@ -201,8 +201,8 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
             }
         }
         if (ended != nullptr) {
-            links.push_back({syllable, ended->begin, ended->before});
-            between = {best, 0, static_cast<int32_t>(links.size()) - 1};
+            links.push_back({syllable, ended->begin, ended->before, ended->entered});
+            between = {best, best, 0, static_cast<int32_t>(links.size()) - 1};
         }
     }
     Path path{{}, between.value};
@@ -213,29 +213,37 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
     return path;
 }
 
+double Syllables::likeliest(const std::vector<float> & log_probs, size_t begin, size_t end) const {
+    double sum = 0;
+    for (size_t t = begin; t < end; t++) {
+        const float * row = log_probs.data() + t * unit_count_;
+        sum += *std::max_element(row, row + unit_count_);
+    }
+    return sum;
+}
+
 bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double score,
                             double frame_seconds) const {
     const auto longest = static_cast<size_t>(longest_tone / frame_seconds);
-    double likeliest = 0, tonal = 0, all = 0;
+    const size_t frames = log_probs.size() / unit_count_;
+    double tonal = 0, all = 0;
     size_t units = 0, listening = 0, last = 0; // listening: frames since a unit began in which tones count
-    for (size_t t = 0; t * unit_count_ < log_probs.size(); t++) {
+    for (size_t t = 0; t < frames; t++) {
         const float * row = log_probs.data() + t * unit_count_;
         const auto unit = static_cast<size_t>(std::max_element(row, row + unit_count_) - row);
-        likeliest += row[unit];
         if (unit != 0 && unit != last) {
             units++;
             listening = longest;
         }
         last = unit;
         if (listening > 0 && !tone_probs.empty()) {
-            const float silent = tone_probs[t * tone_classes];
             all += 1;
-            tonal += 1 - silent;
+            tonal += 1 - tone_probs[t * tone_classes];
             listening--;
         }
     }
-    return units > 0 && likeliest - score < static_cast<double>(units) *
-                                                (mandarin_deficit + tonal_deficit * (all > 0 ? tonal / all : 0));
+    const double deficit = mandarin_deficit + tonal_deficit * (all > 0 ? tonal / all : 0);
+    return units > 0 && likeliest(log_probs, 0, frames) - score < static_cast<double>(units) * deficit;
 }
 
 Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::vector<float> & tone,
@@ -247,8 +255,13 @@ Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::v
     std::string pinyin;
     for (size_t i = 0; i < path.links.size(); i++) {
         const Link & link = path.links[i];
+        const bool last = i + 1 == path.links.size();
         const auto begin = static_cast<size_t>(link.begin);
-        const size_t end = i + 1 < path.links.size() ? static_cast<size_t>(path.links[i + 1].begin) : frames;
+        const size_t end = last ? frames : static_cast<size_t>(path.links[i + 1].begin);
+        const double score = (last ? path.score : path.links[i + 1].entered) - link.entered;
+        if (likeliest(log_probs, begin, end) - score > foreign_deficit) {
+            continue;
+        }
         const size_t tone_end = std::min(end, begin + static_cast<size_t>(longest_tone / frame_seconds));
         const auto seconds = seconds_of(tone_probs, begin, tone_end, frame_seconds);
         std::array<float, tone_classes - 1> votes{}; // of tones 1-4 and neutral
@@ -264,7 +277,7 @@ Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::v
         }
         votes.back() += unmarked_seconds * std::max(0.0F, 1 - marked);
         const auto best = std::max_element(votes.begin(), votes.end()) - votes.begin();
-        pinyin += (i > 0 ? " " : "") + names_[static_cast<size_t>(link.syllable)] + std::to_string(best + 1);
+        pinyin += (pinyin.empty() ? "" : " ") + names_[static_cast<size_t>(link.syllable)] + std::to_string(best + 1);
     }
     return {pinyin, is_mandarin(log_probs, tone_probs, path.score, frame_seconds)};
 }

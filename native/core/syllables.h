@@ -32,8 +32,8 @@ class Syllables {
         bool mandarin; ///< not where other units than a syllable's are far likelier, and few tones are heard
     };
 
-    /// A Viterbi search finds the likeliest syllables; between them there may be pauses and, at a cost, any units, as
-    /// those of a word of another language. Tones are those of the CTC head and of the tone module together.
+    /// A Viterbi search finds the likeliest syllables. Those in whose time other units are far likelier, as in a word
+    /// of another language, are left out. Tones are those of the CTC head and of the tone module together.
     /// @param logits  [T, units] of the CTC head
     /// @param tone    [T, tone_classes] logits; may be empty
     Heard hear(const std::vector<float> & logits, const std::vector<float> & tone, double frame_seconds) const;
@@ -48,6 +48,7 @@ class Syllables {
     /// A syllable on the best path to a frame.
     struct Link {
         int32_t syllable, begin, before; // frame; the link before it, or none
+        double entered;                  // the path's score before `begin`
     };
     static constexpr int32_t none = -1, tone_slot = -2, root = -3;
 
@@ -57,6 +58,8 @@ class Syllables {
     };
 
     Path best_path(const std::vector<float> & log_probs, size_t frames) const;
+    /// The score of the likeliest units of the frames [begin, end).
+    double likeliest(const std::vector<float> & log_probs, size_t begin, size_t end) const;
     bool is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double score,
                      double frame_seconds) const;
     int32_t child(int32_t parent, int32_t skipped, int32_t unit);

@@ -66,7 +66,7 @@ TEST(a_tone_is_marked_or_heard_for_long_enough) {
 }
 
 TEST(words_of_another_language_are_left_out) {
-    CHECK_EQ(heard({"m", "a", "→", "n", "i", "↓", "m", "a", "↘", " ", "θ", "θ"}), "ma1 ni3 ma4");
+    CHECK_EQ(heard({"m", "a", "→", " ", "θ", "θ", "θ", "i", " ", "m", "a", "↘", "n", "i", "↓"}), "ma1 ma4 ni3");
 }
 
 TEST(speech_that_is_not_of_syllables_is_none) {
