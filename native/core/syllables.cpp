@@ -148,7 +148,6 @@ void Syllables::add(size_t syllable, const std::string & spelling, const std::ve
 Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_t frames) const {
     struct Score {
         double value = -std::numeric_limits<double>::infinity();
-        double entered = 0; // the value before its syllable
         int32_t begin = 0, before = none;
         bool operator<(const Score & other) const { return value < other.value; }
     };
@@ -168,7 +167,7 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
             Score best = marked[i];
             for (const int32_t parent : node.parents) {
                 if (parent == root) {
-                    best = std::max(best, Score{between.value, between.value, static_cast<int32_t>(t), between.before});
+                    best = std::max(best, Score{between.value, static_cast<int32_t>(t), between.before});
                 } else if (parent != none) {
                     const auto p = static_cast<size_t>(parent);
                     best = std::max(best, blank[p]);
@@ -201,8 +200,8 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
             }
         }
         if (ended != nullptr) {
-            links.push_back({syllable, ended->begin, ended->before, ended->entered});
-            between = {best, best, 0, static_cast<int32_t>(links.size()) - 1};
+            links.push_back({syllable, ended->begin, static_cast<int32_t>(t) + 1, ended->before, best});
+            between = {best, 0, static_cast<int32_t>(links.size()) - 1};
         }
     }
     Path path{{}, between.value};
@@ -253,15 +252,17 @@ Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::v
     const std::vector<float> tone_probs = softmax(tone, tone_classes, false);
     const Path path = best_path(log_probs, frames);
     std::string pinyin;
+    Link before{};
     for (size_t i = 0; i < path.links.size(); i++) {
         const Link & link = path.links[i];
-        const bool last = i + 1 == path.links.size();
-        const auto begin = static_cast<size_t>(link.begin);
-        const size_t end = last ? frames : static_cast<size_t>(path.links[i + 1].begin);
-        const double score = (last ? path.score : path.links[i + 1].entered) - link.entered;
-        if (likeliest(log_probs, begin, end) - score > foreign_deficit) {
+        const double deficit = likeliest(log_probs, static_cast<size_t>(before.end), static_cast<size_t>(link.end)) -
+                               (link.score - before.score);
+        before = link;
+        if (deficit > foreign_deficit) {
             continue;
         }
+        const auto begin = static_cast<size_t>(link.begin);
+        const size_t end = i + 1 < path.links.size() ? static_cast<size_t>(path.links[i + 1].begin) : frames;
         const size_t tone_end = std::min(end, begin + static_cast<size_t>(longest_tone / frame_seconds));
         const auto seconds = seconds_of(tone_probs, begin, tone_end, frame_seconds);
         std::array<float, tone_classes - 1> votes{}; // of tones 1-4 and neutral

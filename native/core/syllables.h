@@ -47,8 +47,9 @@ class Syllables {
     };
     /// A syllable on the best path to a frame.
     struct Link {
-        int32_t syllable, begin, before; // frame; the link before it, or none
-        double entered;                  // the path's score before `begin`
+        int32_t syllable, begin, end; // frames
+        int32_t before;               // the link before it, or none
+        double score;                 // of the path up to its end
     };
     static constexpr int32_t none = -1, tone_slot = -2, root = -3;
 
