@@ -221,6 +221,21 @@ double Syllables::likeliest(const std::vector<float> & log_probs, size_t begin, 
     return sum;
 }
 
+std::vector<char> Syllables::foreign_links(const Path & path, const std::vector<float> & log_probs) const {
+    std::vector<char> foreign;
+    Link before{};
+    for (const Link & link : path.links) {
+        const double deficit = likeliest(log_probs, static_cast<size_t>(before.end), static_cast<size_t>(link.end)) -
+                               (link.score - before.score);
+        foreign.push_back(deficit > foreign_deficit ? 1 : 0);
+        before = link;
+    }
+    if (std::find(foreign.begin(), foreign.end(), 0) == foreign.end()) { // all: of an unclear voice rather
+        std::fill(foreign.begin(), foreign.end(), 0);
+    }
+    return foreign;
+}
+
 bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double score,
                             double frame_seconds) const {
     const auto longest = static_cast<size_t>(longest_tone / frame_seconds);
@@ -252,15 +267,12 @@ Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::v
     const std::vector<float> tone_probs = softmax(tone, tone_classes, false);
     const Path path = best_path(log_probs, frames);
     std::string pinyin;
-    Link before{};
+    const std::vector<char> foreign = foreign_links(path, log_probs);
     for (size_t i = 0; i < path.links.size(); i++) {
-        const Link & link = path.links[i];
-        const double deficit = likeliest(log_probs, static_cast<size_t>(before.end), static_cast<size_t>(link.end)) -
-                               (link.score - before.score);
-        before = link;
-        if (deficit > foreign_deficit) {
+        if (foreign[i] != 0) {
             continue;
         }
+        const Link & link = path.links[i];
         const auto begin = static_cast<size_t>(link.begin);
         const size_t end = i + 1 < path.links.size() ? static_cast<size_t>(path.links[i + 1].begin) : frames;
         const size_t tone_end = std::min(end, begin + static_cast<size_t>(longest_tone / frame_seconds));

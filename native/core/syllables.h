@@ -61,6 +61,8 @@ class Syllables {
     Path best_path(const std::vector<float> & log_probs, size_t frames) const;
     /// The score of the likeliest units of the frames [begin, end).
     double likeliest(const std::vector<float> & log_probs, size_t begin, size_t end) const;
+    /// By link: whether it is a word of another language between syllables.
+    std::vector<char> foreign_links(const Path & path, const std::vector<float> & log_probs) const;
     bool is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double score,
                      double frame_seconds) const;
     int32_t child(int32_t parent, int32_t skipped, int32_t unit);
