@@ -173,6 +173,22 @@ struct Direct {
 
 const Activation no_activation;
 
+/// What the kernels make of a case.
+std::vector<float> run(const Case & c, const PackedConv1d & conv, const Matrix & x, const Matrix & condition,
+                       const Matrix & residual, int threads) {
+    return compute({x, condition, residual}, threads,
+                   [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+                       Conv1dOptions options;
+                       options.left = c.left;
+                       options.right = c.right;
+                       options.input = c.input;
+                       options.output = c.output;
+                       options.condition = c.condition ? in[1] : nullptr;
+                       options.residual = c.residual ? in[2] : nullptr;
+                       return conv1d(context, in[0], conv, options);
+                   });
+}
+
 } // namespace
 
 TEST(matches_the_formula) {
@@ -209,18 +225,7 @@ TEST(matches_the_formula) {
                 reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
                           c.residual ? residual.values.data() : nullptr);
             for (const int threads : {1, 2, 3}) {
-                check_equal(compute({x, condition, residual}, threads,
-                                    [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
-                                        Conv1dOptions options;
-                                        options.left = c.left;
-                                        options.right = c.right;
-                                        options.input = c.input;
-                                        options.output = c.output;
-                                        options.condition = c.condition ? in[1] : nullptr;
-                                        options.residual = c.residual ? in[2] : nullptr;
-                                        return conv1d(context, in[0], conv, options);
-                                    }),
-                            expected);
+                check_equal(run(c, conv, x, condition, residual, threads), expected);
             }
         }
     });
@@ -262,21 +267,8 @@ TEST(winograd_matches_the_formula) {
             const Matrix condition = {s.out_channels, 1, random_values(static_cast<size_t>(s.out_channels), seed + 3)};
             const Matrix residual = {s.out_channels, out,
                                      random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
-            const auto run = [&](const PackedConv1d & packed, int threads) {
-                return compute({x, condition, residual}, threads,
-                               [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
-                                   Conv1dOptions options;
-                                   options.left = c.left;
-                                   options.right = c.right;
-                                   options.input = c.input;
-                                   options.output = c.output;
-                                   options.condition = c.condition ? in[1] : nullptr;
-                                   options.residual = c.residual ? in[2] : nullptr;
-                                   return conv1d(context, in[0], packed, options);
-                               });
-            };
-            const std::vector<float> one = run(conv, 1);
-            CHECK(one == run(conv, 3)); // whoever computes it
+            const std::vector<float> one = run(c, conv, x, condition, residual, 1);
+            CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
             const auto expected =
                 reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
                           c.residual ? residual.values.data() : nullptr);
@@ -341,21 +333,8 @@ TEST(low_types_round_weights_and_frames) {
                                           random_values(static_cast<size_t>(s.out_channels), seed + 3)};
                 const Matrix residual = {s.out_channels, out,
                                          random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
-                const auto actual = [&](int threads) {
-                    return compute({x, condition, residual}, threads,
-                                   [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
-                                       Conv1dOptions options;
-                                       options.left = c.left;
-                                       options.right = c.right;
-                                       options.input = c.input;
-                                       options.output = c.output;
-                                       options.condition = c.condition ? in[1] : nullptr;
-                                       options.residual = c.residual ? in[2] : nullptr;
-                                       return conv1d(context, in[0], conv, options);
-                                   });
-                };
-                const std::vector<float> one = actual(1);
-                CHECK(one == actual(3)); // whoever computes it
+                const std::vector<float> one = run(c, conv, x, condition, residual, 1);
+                CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
                 Matrix heard = x;
                 for (float & value : heard.values) {
                     value = activate(c.input, value);
