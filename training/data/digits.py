@@ -1,6 +1,6 @@
 """Single digits by many voices, cut close, as people record them: the human digits have four speakers, two of them to train on.
 
-    python -m training.data.digits [--rounds 300] [--synthesized 3000]
+    python -m training.data.digits [--rounds 110] [--synthesized 2500]
 
 A round is the ten digits in one breath by one blend of the teacher's voices, of all its languages (that is where accents come from), cut apart by its
 durations. flite and espeak-ng say the rest. Half of the clips are 8 kHz recordings. Writes $MOSS_RUNS/domain-digits (FLAC, manifest.jsonl). Resumes.
@@ -37,7 +37,8 @@ DIGITS = [number_to_english(n) for n in range(10)]
 def _blend(rng: random.Random, foreign: list[str]) -> str:
     names = rng.sample(ENGLISH_VOICES, 2) if rng.random() < 0.4 else [rng.choice(ENGLISH_VOICES), rng.choice(foreign)]
     weight = rng.choice((0.2, 0.35, 0.5, 0.65, 0.8))
-    return rng.choice((names[1], f"{names[0]}*{weight}+{names[1]}*{round(1 - weight, 2)}", f"{names[0]}*{weight}+{names[1]}*{round(1 - weight, 2)}"))
+    blend = f"{names[0]}*{weight}+{names[1]}*{round(1 - weight, 2)}"
+    return rng.choice((names[1], blend, blend))
 
 
 class Clips:
@@ -109,8 +110,8 @@ def by_synthesizers(clips: Clips, count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--synthesized", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=110)
+    parser.add_argument("--synthesized", type=int, default=2500)
     args = parser.parse_args()
     clips = Clips(runs_folder() / "domain-digits")
     by_synthesizers(clips, args.synthesized)
