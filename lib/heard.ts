@@ -14,7 +14,6 @@ const MANDARIN = /\p{Script=Han}|^[a-zü]+[1-5]\b/iu
 export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string): Heard {
   const mandarin = native.mandarin || MANDARIN.test(text ?? '')
   return {
-    ...(text !== undefined && { text }),
     language: mandarin ? 'zh' : 'en',
     units: withoutIds(unitsOf(native, info)),
     ...(mandarin && native.pinyin && { pinyin: native.pinyin }),

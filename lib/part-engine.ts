@@ -73,8 +73,10 @@ export class PartEngine implements Engine {
     for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
       const chunk: ReplyChunk = {}
       if (native.heard) chunk.heard = heard = heardSounds((sounds = native.heard), this.info)
-      if (native.heardTextIds && sounds && heard)
-        Object.assign(heard, heardSounds(sounds, this.info, await codec.decode(native.heardTextIds)))
+      if (native.heardTextIds && sounds && heard) {
+        const text = await codec.decode(native.heardTextIds)
+        Object.assign(heard, { text, ...heardSounds(sounds, this.info, text) })
+      }
       if (native.audio) chunk.audio = native.audio
       if (native.units) chunk.units = this.#unitsOf(native.units)
       const fresh = await builder.add(native.textIds, native.done)

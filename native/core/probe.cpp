@@ -1,5 +1,6 @@
 #include "core/probe.h"
 
+#include "core/log_sum_exp.h"
 #include "core/steps.h"
 #include "core/transcript.h"
 #include "core/turn.h"
@@ -85,15 +86,6 @@ Difference compare_encoders(const Model & before, const Model & after, Runner & 
         difference.edits = edit_distance(units, units_of(b, unit_count));
     }
     return difference;
-}
-
-double log_sum_exp(const float * logits, size_t count) {
-    const double peak = *std::max_element(logits, logits + count);
-    double sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        sum += std::exp(logits[i] - peak);
-    }
-    return peak + std::log(sum);
 }
 
 /// Adds a row's losses and divergence.

@@ -1,5 +1,6 @@
 #include "core/syllables.h"
 
+#include "core/log_sum_exp.h"
 #include "io/error.h"
 
 #include <algorithm>
@@ -15,15 +16,16 @@ namespace {
 // Constants, best on voices held out of training and on speakers that the encoder knew. Costs are log probabilities.
 constexpr double syllable_cost = 1;       // what a further syllable must win …
 constexpr double rank_cost = 0.2;         // … and this by ln(rank)
-constexpr double foreign_deficit = 8;     // how much likelier, in a syllable's time, the likeliest units may be than it
+constexpr double foreign_deficit = 8;     // how much likelier the likeliest units may be since the syllable before
 constexpr float marked_seconds = 0.2F;    // of the tone module's hearing that a tone marked by the CTC head is worth …
 constexpr float unmarked_seconds = 0.05F; // … and what the neutral tone gets where none is marked
 constexpr double longest_tone = 0.6;      // seconds; of a syllable that stands alone
-constexpr double mandarin_deficit = 1.8;  // the same, a unit, of all that was heard …
+constexpr double mandarin_deficit = 1.8;  // the same, for each unit of all that was heard …
 constexpr double tonal_deficit = 1;       // … and this times the share of the time in which tones are heard: 7 % of a
                                           // new speaker's Mandarin and 7 % of English are taken for the other
 
-const std::string names_key = "moss-speech.syllable.names", spellings_key = "moss-speech.syllable.units";
+constexpr const char * names_key = "moss-speech.syllable.names";
+constexpr const char * spellings_key = "moss-speech.syllable.units";
 constexpr size_t most_syllables = 4096, longest_spelling = 32; // bounds on what a file may hold
 
 /// Row-wise softmax, [T, width].
@@ -31,12 +33,7 @@ std::vector<float> softmax(const std::vector<float> & logits, size_t width, bool
     std::vector<float> out(logits.size());
     for (size_t at = 0; at + width <= logits.size(); at += width) {
         const float * row = logits.data() + at;
-        const float peak = *std::max_element(row, row + width);
-        double total = 0;
-        for (size_t i = 0; i < width; i++) {
-            total += std::exp(static_cast<double>(row[i]) - peak);
-        }
-        const double norm = peak + std::log(total);
+        const double norm = log_sum_exp(row, width);
         for (size_t i = 0; i < width; i++) {
             const double value = row[i] - norm;
             out[at + i] = static_cast<float>(logarithm ? value : std::exp(value));
@@ -109,7 +106,7 @@ int32_t Syllables::child(int32_t parent, int32_t skipped, int32_t unit) {
             return static_cast<int32_t>(i);
         }
     }
-    nodes_.push_back({unit, {parent, skipped}, none});
+    nodes_.push_back({unit, {parent, skipped}, none, 0});
     return static_cast<int32_t>(nodes_.size()) - 1;
 }
 
@@ -139,7 +136,9 @@ void Syllables::add(size_t syllable, const std::string & spelling, const std::ve
     }
     for (const int32_t end : {at, before_tone}) {                            // with its tone, and neutral
         if (end >= 0 && nodes_[static_cast<size_t>(end)].syllable == none) { // of homophones the more frequent
-            nodes_[static_cast<size_t>(end)].syllable = static_cast<int32_t>(syllable);
+            Node & node = nodes_[static_cast<size_t>(end)];
+            node.syllable = static_cast<int32_t>(syllable);
+            node.cost = syllable_cost + rank_cost * std::log(static_cast<double>(syllable) + 2);
             ends_.push_back(end);
         }
     }
@@ -191,8 +190,7 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
         int32_t syllable = none;
         for (const int32_t end : ends_) {
             const auto e = static_cast<size_t>(end);
-            const double rank = nodes_[e].syllable + 2;
-            const double value = marked[e].value - syllable_cost - rank_cost * std::log(rank);
+            const double value = marked[e].value - nodes_[e].cost;
             if (value > best) {
                 best = value;
                 ended = &marked[e];
@@ -212,22 +210,21 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
     return path;
 }
 
-double Syllables::likeliest(const std::vector<float> & log_probs, size_t begin, size_t end) const {
-    double sum = 0;
-    for (size_t t = begin; t < end; t++) {
+std::vector<double> Syllables::likeliest(const std::vector<float> & log_probs, size_t frames) const {
+    std::vector<double> sums(frames + 1);
+    for (size_t t = 0; t < frames; t++) {
         const float * row = log_probs.data() + t * unit_count_;
-        sum += *std::max_element(row, row + unit_count_);
+        sums[t + 1] = sums[t] + static_cast<double>(*std::max_element(row, row + unit_count_));
     }
-    return sum;
+    return sums;
 }
 
-std::vector<char> Syllables::foreign_links(const Path & path, const std::vector<float> & log_probs) const {
+std::vector<char> Syllables::foreign_links(const Path & path, const std::vector<double> & likeliest) const {
     std::vector<char> foreign;
     Link before{};
     for (const Link & link : path.links) {
-        const double deficit = likeliest(log_probs, static_cast<size_t>(before.end), static_cast<size_t>(link.end)) -
-                               (link.score - before.score);
-        foreign.push_back(deficit > foreign_deficit ? 1 : 0);
+        const double score = likeliest[static_cast<size_t>(link.end)] - likeliest[static_cast<size_t>(before.end)];
+        foreign.push_back(score - (link.score - before.score) > foreign_deficit ? 1 : 0);
         before = link;
     }
     if (std::find(foreign.begin(), foreign.end(), 0) == foreign.end()) { // all: of an unclear voice rather
@@ -236,7 +233,7 @@ std::vector<char> Syllables::foreign_links(const Path & path, const std::vector<
     return foreign;
 }
 
-bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double score,
+bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double deficit,
                             double frame_seconds) const {
     const auto longest = static_cast<size_t>(longest_tone / frame_seconds);
     const size_t frames = log_probs.size() / unit_count_;
@@ -256,8 +253,8 @@ bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vec
             listening--;
         }
     }
-    const double deficit = mandarin_deficit + tonal_deficit * (all > 0 ? tonal / all : 0);
-    return units > 0 && likeliest(log_probs, 0, frames) - score < static_cast<double>(units) * deficit;
+    const double most = mandarin_deficit + tonal_deficit * (all > 0 ? tonal / all : 0);
+    return units > 0 && deficit < static_cast<double>(units) * most;
 }
 
 Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::vector<float> & tone,
@@ -266,8 +263,9 @@ Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::v
     const std::vector<float> log_probs = softmax(logits, unit_count_, true);
     const std::vector<float> tone_probs = softmax(tone, tone_classes, false);
     const Path path = best_path(log_probs, frames);
+    const std::vector<double> likeliest = this->likeliest(log_probs, frames);
     std::string pinyin;
-    const std::vector<char> foreign = foreign_links(path, log_probs);
+    const std::vector<char> foreign = foreign_links(path, likeliest);
     for (size_t i = 0; i < path.links.size(); i++) {
         if (foreign[i] != 0) {
             continue;
@@ -292,7 +290,7 @@ Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::v
         const auto best = std::max_element(votes.begin(), votes.end()) - votes.begin();
         pinyin += (pinyin.empty() ? "" : " ") + names_[static_cast<size_t>(link.syllable)] + std::to_string(best + 1);
     }
-    return {pinyin, is_mandarin(log_probs, tone_probs, path.score, frame_seconds)};
+    return {pinyin, is_mandarin(log_probs, tone_probs, likeliest.back() - path.score, frame_seconds)};
 }
 
 } // namespace moss

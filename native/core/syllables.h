@@ -32,8 +32,9 @@ class Syllables {
         bool mandarin; ///< not where other units than a syllable's are far likelier, and few tones are heard
     };
 
-    /// A Viterbi search finds the likeliest syllables. Those in whose time other units are far likelier, as in a word
-    /// of another language, are left out. Tones are those of the CTC head and of the tone module together.
+    /// A Viterbi search finds the likeliest syllables. Where other units are far likelier than some of them, but not
+    /// than all, those are left out, as words of another language. Tones are those of the CTC head and of the tone
+    /// module together.
     /// @param logits  [T, units] of the CTC head
     /// @param tone    [T, tone_classes] logits; may be empty
     Heard hear(const std::vector<float> & logits, const std::vector<float> & tone, double frame_seconds) const;
@@ -44,6 +45,7 @@ class Syllables {
         int32_t unit;       // tone_slot: any of the four tones
         int32_t parents[2]; // none: not there. The second is the one before a tone: a neutral syllable has no mark
         int32_t syllable;   // that ends here, or none
+        double cost;        // of a path through that syllable
     };
     /// A syllable on the best path to a frame.
     struct Link {
@@ -59,11 +61,12 @@ class Syllables {
     };
 
     Path best_path(const std::vector<float> & log_probs, size_t frames) const;
-    /// The score of the likeliest units of the frames [begin, end).
-    double likeliest(const std::vector<float> & log_probs, size_t begin, size_t end) const;
+    /// Scores of the likeliest units up to each frame, [frames + 1].
+    std::vector<double> likeliest(const std::vector<float> & log_probs, size_t frames) const;
     /// By link: whether it is a word of another language between syllables.
-    std::vector<char> foreign_links(const Path & path, const std::vector<float> & log_probs) const;
-    bool is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double score,
+    std::vector<char> foreign_links(const Path & path, const std::vector<double> & likeliest) const;
+    /// @param deficit  how much likelier the likeliest units are than the path
+    bool is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double deficit,
                      double frame_seconds) const;
     int32_t child(int32_t parent, int32_t skipped, int32_t unit);
     void add(size_t syllable, const std::string & spelling, const std::vector<std::string> & units);

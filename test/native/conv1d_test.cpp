@@ -33,6 +33,10 @@ struct Matrix {
     std::vector<float> values; // [T][C]
 };
 
+Matrix random_matrix(int64_t channels, int64_t frames, uint32_t seed) {
+    return {channels, frames, random_values(static_cast<size_t>(channels * frames), seed)};
+}
+
 /// Runs the graph that `build` makes of the inputs, with `threads` threads.
 std::vector<float>
 compute(const std::vector<Matrix> & inputs, int threads,
@@ -211,16 +215,14 @@ TEST(matches_the_formula) {
             const Case & c = cases[i];
             const Conv1dShape & s = c.shape;
             const auto seed = static_cast<uint32_t>(100 * i);
-            const Matrix x = {s.in_channels, c.frames,
-                              random_values(static_cast<size_t>(s.in_channels * c.frames), seed)};
+            const Matrix x = random_matrix(s.in_channels, c.frames, seed);
             const auto w =
                 random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels / s.groups), seed + 1);
             const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
             const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr);
             const int64_t out = conv.out_frames(c.frames, c.left, c.right);
-            const Matrix condition = {s.out_channels, 1, random_values(static_cast<size_t>(s.out_channels), seed + 3)};
-            const Matrix residual = {s.out_channels, out,
-                                     random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
+            const Matrix condition = random_matrix(s.out_channels, 1, seed + 3);
+            const Matrix residual = random_matrix(s.out_channels, out, seed + 4);
             const auto expected =
                 reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
                           c.residual ? residual.values.data() : nullptr);
@@ -255,8 +257,7 @@ TEST(winograd_matches_the_formula) {
             const Case & c = cases[i];
             const Conv1dShape & s = c.shape;
             const auto seed = static_cast<uint32_t>(300 * i);
-            const Matrix x = {s.in_channels, c.frames,
-                              random_values(static_cast<size_t>(s.in_channels * c.frames), seed)};
+            const Matrix x = random_matrix(s.in_channels, c.frames, seed);
             auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), seed + 1);
             const float size = 1 / std::sqrt(static_cast<float>(s.in_channels * s.kernel_size) / 9); // sums of about 1
             std::transform(w.begin(), w.end(), w.begin(), [&](float value) { return size * value; });
@@ -264,9 +265,8 @@ TEST(winograd_matches_the_formula) {
             const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr);
             CHECK(conv.winograd());
             const int64_t out = conv.out_frames(c.frames, c.left, c.right);
-            const Matrix condition = {s.out_channels, 1, random_values(static_cast<size_t>(s.out_channels), seed + 3)};
-            const Matrix residual = {s.out_channels, out,
-                                     random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
+            const Matrix condition = random_matrix(s.out_channels, 1, seed + 3);
+            const Matrix residual = random_matrix(s.out_channels, out, seed + 4);
             const std::vector<float> one = run(c, conv, x, condition, residual, 1);
             CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
             const auto expected =
@@ -318,8 +318,7 @@ TEST(low_types_round_weights_and_frames) {
                         s.in_channels / s.groups <= 20 ? 32 * s.groups : std::max(96 * s.groups, s.in_channels);
                 }
                 const auto seed = static_cast<uint32_t>(100 * i + 7);
-                Matrix x = {s.in_channels, c.frames,
-                            random_values(static_cast<size_t>(s.in_channels * c.frames), seed)};
+                Matrix x = random_matrix(s.in_channels, c.frames, seed);
                 for (int64_t k = 0; k < s.in_channels; k++) {
                     x.values[static_cast<size_t>(k)] = 0; // a silent frame
                 }
@@ -329,10 +328,8 @@ TEST(low_types_round_weights_and_frames) {
                 const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr, type);
                 CHECK(conv.type() == type);
                 const int64_t out = conv.out_frames(c.frames, c.left, c.right);
-                const Matrix condition = {s.out_channels, 1,
-                                          random_values(static_cast<size_t>(s.out_channels), seed + 3)};
-                const Matrix residual = {s.out_channels, out,
-                                         random_values(static_cast<size_t>(s.out_channels * out), seed + 4)};
+                const Matrix condition = random_matrix(s.out_channels, 1, seed + 3);
+                const Matrix residual = random_matrix(s.out_channels, out, seed + 4);
                 const std::vector<float> one = run(c, conv, x, condition, residual, 1);
                 CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
                 Matrix heard = x;
@@ -370,7 +367,7 @@ TEST(weights_come_a_few_rows_at_a_time) {
         const int64_t row = shape.kernel_size * shape.in_channels / shape.groups;
         const auto w = random_values(static_cast<size_t>(row * shape.out_channels), 12);
         const auto bias = random_values(static_cast<size_t>(shape.out_channels), 13);
-        const Matrix x = {shape.in_channels, 20, random_values(static_cast<size_t>(shape.in_channels * 20), 14)};
+        const Matrix x = random_matrix(shape.in_channels, 20, 14);
         for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0}) {
             int64_t next = 0;
             std::vector<float> some;
@@ -463,7 +460,7 @@ TEST(transposed_matches_the_formula) {
         const Conv1dShape & s = cases[i].shape;
         const int64_t frames = cases[i].frames;
         const auto seed = static_cast<uint32_t>(1000 + 10 * i);
-        const Matrix x = {s.in_channels, frames, random_values(static_cast<size_t>(s.in_channels * frames), seed)};
+        const Matrix x = random_matrix(s.in_channels, frames, seed);
         const auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), seed + 1);
         const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
         std::vector<float> expected(static_cast<size_t>(frames * s.stride * s.out_channels));

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 from ..asr_judge import Judge, normalise
 from ..folders import data_folder, runs_folder
+from .corpora import COFFEE_TEXTS, coffee_texts, manifest_rows
 from .prepare import decode
 
 PROMPT = "Coffee orders: could I have a twelve ounce iced mocha, dark roast, double shot, with a little bit of skim milk and some brown sugar?"
-
-
-def transcripts() -> Path:
-    return runs_folder() / "en-coffee.jsonl"
 
 
 def holds(text: str, slots: dict[str, str]) -> bool:
@@ -30,9 +26,8 @@ def holds(text: str, slots: dict[str, str]) -> bool:
 
 def main() -> None:
     folder = data_folder() / "en-coffee"
-    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
-    out = transcripts()
-    done = {json.loads(line)["id"] for line in out.read_text(encoding="utf-8").splitlines()} if out.exists() else set()
+    rows = list(manifest_rows(folder))
+    out, done = runs_folder() / COFFEE_TEXTS, coffee_texts()
     judge, started, kept = Judge(), time.time(), 0
     for i, row in enumerate(rows):
         if row["id"] in done:

@@ -20,7 +20,8 @@ from .voices import holds_test_voice
 
 TEST_DIGIT_SPEAKERS = ("theo", "nicolas")
 KATHLEEN_VALIDATION_SENTENCES = 40
-DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-synth", "domain-digits", "zh-joined")  # made by teacher.py, synthesizers.py, digits.py, joined.py
+# In $MOSS_RUNS: made by teacher.py (the first three), synthesizers.py, digits.py and joined.py.
+DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-synth", "domain-digits", "zh-joined")
 
 
 @dataclass
@@ -50,7 +51,8 @@ def voice_split(voice: str) -> str:
     return "test" if holds_test_voice(voice) else "train"
 
 
-def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+def manifest_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a folder's manifest.jsonl; none where it is missing."""
     manifest = folder / "manifest.jsonl"
     if manifest.exists():
         with manifest.open(encoding="utf-8") as lines:
@@ -67,34 +69,42 @@ def _record(folder: Path, row: dict[str, Any], split: str, ids: list[int], **mor
 
 
 def _digits(folder: Path) -> Iterator[Record]:
-    for row in _rows(folder):
+    for row in manifest_rows(folder):
         split = "test" if row["speaker"] in TEST_DIGIT_SPEAKERS else "train"
         yield _record(folder, row, split, g2p.text_to_unit_ids(row["text"], "en"))
 
 
 def _words(folder: Path) -> Iterator[Record]:
-    rows = list(_rows(folder))
+    rows = list(manifest_rows(folder))
     held_out = set(sorted({row["speaker"] for row in rows})[::3])
     for row in rows:
         yield _record(folder, row, "test" if row["speaker"] in held_out else "train", g2p.text_to_unit_ids(row["text"], "en"))
 
 
 def _wake(folder: Path) -> Iterator[Record]:
-    for row in _rows(folder):  # no speaker ids, so no fair test: all train
+    for row in manifest_rows(folder):  # no speaker ids, so no fair test: all train
         yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], "en"), speaker=f"wake-{row['id']}")
 
 
+COFFEE_TEXTS = "en-coffee.jsonl"  # in $MOSS_RUNS, by coffee.py
+
+
+def coffee_texts() -> dict[str, str]:
+    """What was said, by id; '' where it was misheard."""
+    written = runs_folder() / COFFEE_TEXTS
+    return {row["id"]: row["text"] for row in map(json.loads, written.read_text(encoding="utf-8").splitlines())} if written.exists() else {}
+
+
 def _coffee(folder: Path) -> Iterator[Record]:
-    written = runs_folder() / "en-coffee.jsonl"  # by coffee.py
-    texts = {row["id"]: row["text"] for row in map(json.loads, written.read_text(encoding="utf-8").splitlines())} if written.exists() else {}
-    for row in _rows(folder):  # no speaker ids, so no fair test: all train
+    texts = coffee_texts()
+    for row in manifest_rows(folder):  # no speaker ids, so no fair test: all train
         if text := texts.get(row["id"]):
             text = re.sub(r"\bi\b", "I", text)
             yield _record(folder, row, "train", g2p.text_to_unit_ids(text, "en"), text=f"{text[0].upper()}{text[1:]}.", speaker=f"coffee-{row['id']}")
 
 
 def _kathleen(folder: Path) -> Iterator[Record]:
-    rows = list(_rows(folder))
+    rows = list(manifest_rows(folder))
     texts = sorted({row["text"] for row in rows}, key=lambda text: crc32(text.encode()))
     held_out = set(texts[:KATHLEEN_VALIDATION_SENTENCES])
     for row in rows:
@@ -102,13 +112,13 @@ def _kathleen(folder: Path) -> Iterator[Record]:
 
 
 def _mandarin_recordings(folder: Path) -> Iterator[Record]:
-    for row in _rows(folder):  # two speakers in all: folds are made by the tone evaluation
+    for row in manifest_rows(folder):  # two speakers in all: folds are made by the tone evaluation
         spoken = mandarin.surface_tones(row["pinyin"], row.get("text", ""))
         yield _record(folder, row, "train", text_to_ids(mandarin.pinyin_to_units(spoken)))
 
 
 def _bursts(folder: Path) -> Iterator[Record]:
-    rows = list(_rows(folder))
+    rows = list(manifest_rows(folder))
     held_out = set(sorted({row["speaker"] for row in rows})[::8])
     for row in rows:
         unit = LAUGH if row["emotion"] == "Amusement" else BREATH
@@ -117,7 +127,7 @@ def _bursts(folder: Path) -> Iterator[Record]:
 
 
 def _teacher(folder: Path) -> Iterator[Record]:
-    for row in _rows(folder):
+    for row in manifest_rows(folder):
         aligned = teacher_to_units(row["phonemes"], row["durations"], row["lang"])
         yield _record(
             folder, row, voice_split(row["voice"]), aligned.ids, speaker=row["voice"], durations=aligned.durations, lead=aligned.lead,
@@ -126,18 +136,18 @@ def _teacher(folder: Path) -> Iterator[Record]:
 
 
 def _synthesizers(folder: Path) -> Iterator[Record]:
-    for row in _rows(folder):
+    for row in manifest_rows(folder):
         yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], row["lang"]), meta=row.get("meta", {}))
 
 
 def _digit_clips(folder: Path) -> Iterator[Record]:
-    for row in _rows(folder):
+    for row in manifest_rows(folder):
         if "durations" in row:
             aligned = teacher_to_units(row["phonemes"], row["durations"], "en")
-            labels = {"durations": aligned.durations, "lead": aligned.lead, "tail": aligned.tail}
+            ids, labels = aligned.ids, {"durations": aligned.durations, "lead": aligned.lead, "tail": aligned.tail}
         else:
-            aligned, labels = None, {}
-        yield _record(folder, row, "train", aligned.ids if aligned else g2p.text_to_unit_ids(row["text"], "en"), meta=row["meta"], **labels)
+            ids, labels = g2p.text_to_unit_ids(row["text"], "en"), {}
+        yield _record(folder, row, "train", ids, meta=row["meta"], **labels)
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
@@ -177,7 +187,7 @@ def prosody(corpus: str) -> Callable[[str], tuple[Any, Any] | None]:
     if not (folder / "prosody.f32").exists():
         return lambda rid: None
     flat = np.fromfile(folder / "prosody.f32", dtype=np.float32)
-    where = {f"{corpus}/{row['id']}": (row["prosody_offset"], row["prosody_frames"]) for row in _rows(folder)}
+    where = {f"{corpus}/{row['id']}": (row["prosody_offset"], row["prosody_frames"]) for row in manifest_rows(folder)}
 
     def read(rid: str) -> tuple[Any, Any]:
         offset, frames = where[rid]

@@ -20,14 +20,14 @@ import soundfile
 import soxr
 
 from ..folders import data_folder, runs_folder
+from .corpora import manifest_rows
 from .domain import number_reply
 from .g2p import number_to_english, to_phonemes
 from .synthesizers import FLITE_VOICES, espeak, flite
 from .teacher import ENGLISH_VOICES, SAMPLE_RATE, Teacher
-from .voices import TEST_VOICES
+from .voices import TEST_VOICES, WATCHED_ACCENTS
 
 FOREIGN = tuple("efhijpz")  # first letter of a voice's name: Spanish, French, Hindi, Italian, Japanese, Portuguese, Mandarin
-WATCHED = ("ff_siwis", "hm_omega", "if_sara", "jm_kumo", "pm_alex")  # alone only, and never trained on
 ENGLISH = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029", "en-us-nyc")
 UNNATURAL = re.compile("robo|Robo|Demon|Announcement|whisper|croak|fast_test|Tweaky")
 FRAME = 600  # samples of the teacher's durations
@@ -47,7 +47,7 @@ class Clips:
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.manifest = folder, folder / "manifest.jsonl"
-        self.done = {json.loads(line)["id"] for line in self.manifest.read_text(encoding="utf-8").splitlines()} if self.manifest.exists() else set()
+        self.done = {row["id"] for row in manifest_rows(folder)}
 
     def add(self, clip: str, audio: np.ndarray, rate: int, speaker: str, digit: int, narrow: bool, **labels) -> None:
         if narrow:
@@ -62,9 +62,9 @@ class Clips:
 def by_teacher(clips: Clips, rounds: int) -> None:
     rng, teacher = random.Random(20255), Teacher()
     names = [path.stem for path in sorted((data_folder() / "voices").glob("*.bin")) if path.stem not in TEST_VOICES]
-    foreign = [name for name in names if name.startswith(FOREIGN) and name not in WATCHED]
-    for number in range(-len(WATCHED), rounds):
-        voice = WATCHED[number] if number < 0 else _blend(rng, foreign)
+    foreign = [name for name in names if name.startswith(FOREIGN) and name not in WATCHED_ACCENTS]
+    for number in range(-len(WATCHED_ACCENTS), rounds):
+        voice = WATCHED_ACCENTS[number] if number < 0 else _blend(rng, foreign)
         speed, order = rng.choice((0.75, 0.9, 1.0, 1.1, 1.25, 1.4)), rng.sample(range(10), 10)
         stops = [rng.choice((".", ".", ",", "?")) for _ in order]
         draws = [(rng.randint(0, 3), rng.randint(0, 3), rng.random() < 0.5) for _ in order]

@@ -20,6 +20,7 @@ import soundfile
 import soxr
 
 from ..folders import runs_folder
+from .corpora import manifest_rows
 from .domain import Domain
 
 FLITE_VOICES = ("kal", "slt", "rms", "awb")
@@ -48,7 +49,7 @@ def main(count: int) -> None:
     folder = runs_folder() / "domain-synth"
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.jsonl"
-    done = {json.loads(line)["id"] for line in manifest.read_text(encoding="utf-8").splitlines()} if manifest.exists() else set()
+    done = {row["id"] for row in manifest_rows(folder)}
     rng = random.Random(20254)
     domain = Domain("train", SHARES)
     made = 0

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+namespace moss {
+
+/// What is taken from `count` > 0 logits to make log probabilities of them.
+inline double log_sum_exp(const float * logits, size_t count) {
+    const double peak = *std::max_element(logits, logits + count);
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += std::exp(logits[i] - peak);
+    }
+    return peak + std::log(sum);
+}
+
+} // namespace moss
