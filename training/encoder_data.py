@@ -20,7 +20,7 @@ WATCHED_VOICES = {  # held out of training to watch it: the test voices have no 
     *WATCHED_ACCENTS, "am_puck", "zf_xiaoni*0.7+zm_yunyang*0.3", "zm_yunjian*0.7+zf_xiaoxiao*0.3", "zm_yunyang*0.5+zm_yunxi*0.5", "zf_xiaobei*0.6+zf_xiaoxiao*0.4",
 }  # fmt: skip
 HUMAN_MANDARIN = {"chenwang": "zh-syllables", "yuetan": "zh-words"}
-REPEAT = {"en-digits": 2, "domain-digits": 2, "en-coffee": 2, "zh-joined": 0.8, "en-words": 4, "en-wake": 0.5, "bursts": 0.3, "zh-syllables": 2, "domain-reply": 0.5}  # times an epoch; else 1
+REPEAT = {"en-digits": 2, "domain-digits": 2, "en-coffee": 2, "zh-joined": 0.8, "domain-words": 4, "en-words": 4, "en-wake": 0.5, "bursts": 0.3, "zh-syllables": 2, "domain-reply": 0.5}  # times an epoch; else 1
 BABBLE = ("en-wake", "en-kathleen", "bursts", "teacher")
 SILENCE = 0  # class of the frame targets: the CTC blank's id
 IGNORE = -1

@@ -20,8 +20,8 @@ from .voices import holds_test_voice
 
 TEST_DIGIT_SPEAKERS = ("theo", "nicolas")
 KATHLEEN_VALIDATION_SENTENCES = 40
-# In $MOSS_RUNS: made by teacher.py (the first three), synthesizers.py, digits.py and joined.py.
-DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-synth", "domain-digits", "zh-joined")
+# In $MOSS_RUNS: made by teacher.py (the first four), synthesizers.py, digits.py and joined.py.
+DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-words", "domain-synth", "domain-digits", "zh-joined")
 
 
 @dataclass
@@ -164,6 +164,7 @@ _READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
     "domain-test": _teacher,
     "domain-user": _teacher,
     "domain-reply": _teacher,
+    "domain-words": _teacher,
     "domain-synth": _synthesizers,
     "domain-digits": _digit_clips,
 }

@@ -23,6 +23,7 @@ from . import domain_en, domain_zh, g2p, mandarin
 LANGUAGES = ("en", "zh")
 KINDS = {"number": 0.22, "digits": 0.03, "home": 0.33, "talk": 0.16, "word": 0.12, "repeat": 0.10, "unknown": 0.04}  # shares of a sample
 _TABLE = {"en": domain_en, "zh": domain_zh}
+PLURALS = {"is": "are", "has": "have", "needs": "need", "goes": "go"}
 _HELD_OUT = 8  # one phrasing in eight
 
 
@@ -49,15 +50,23 @@ class Item:
         return _symbols(self.reply, self.lang)
 
 
-def _is_test(phrasing: str) -> bool:
+def is_test(phrasing: str) -> bool:
     return bool(phrasing) and crc32(phrasing.encode()) % _HELD_OUT == 0
 
 
 def _phrasings(options: list[str], split: str, always: int = 1) -> list[str]:
     """The options of a split; the first ones are always trained (and serve a test whose other parts are new)."""
     if split == "train":
-        return [o for i, o in enumerate(options) if i < always or not _is_test(o)]
-    return [o for i, o in enumerate(options) if i >= always and o not in options[:always] and _is_test(o)]
+        return [o for i, o in enumerate(options) if i < always or not is_test(o)]
+    return [o for i, o in enumerate(options) if i >= always and o not in options[:always] and is_test(o)]
+
+
+@lru_cache(maxsize=None)
+def _more(lang: str, what: str) -> tuple[str, ...]:
+    """Phrasings of an action, leads or tails that are trained only; one that is held out elsewhere stays so."""
+    table = _TABLE[lang]
+    options = {**getattr(table, "HOME_MORE", {}), "lead": getattr(table, "LEADS_MORE", []), "tail": getattr(table, "TAILS_MORE", [])}
+    return tuple(o for o in dict.fromkeys(options.get(what, [])) if not is_test(o))
 
 
 def _sentence(text: str, lang: str, question: bool = False) -> str:
@@ -226,12 +235,14 @@ class Domain:
                 return item
         raise ValueError(f"the domain has no {self.split} items of kind {kind} in {lang}")
 
-    def _pick(self, rng: random.Random, options: list[str], always: int = 1) -> str:
-        """A phrasing allowed in this split: training draws trained ones, testing draws any (the caller wants one part held out)."""
-        return rng.choice(_phrasings(options, "train", always)) if self.split == "train" else rng.choice(options)
+    def _pick(self, rng: random.Random, options: list[str], more: tuple[str, ...] = ()) -> str:
+        """A phrasing allowed in this split: training draws trained ones, one of `more` half the time; testing draws any (the caller wants one part held out)."""
+        if self.split == "test":
+            return rng.choice(options)
+        return rng.choice(more) if more and rng.random() < 0.5 else rng.choice(_phrasings(options, "train"))
 
     def _item(self, lang: str, user: str, reply: str, kind: str, parts: list[tuple[str, list[str]]], **slots: Any) -> Item | None:
-        new = any(i >= 1 and part not in options[:1] and _is_test(part) for part, options in parts for i in (options.index(part),))
+        new = any(i >= 1 and part not in options[:1] and is_test(part) for part, options in parts for i in (options.index(part),))
         if new != (self.split == "test"):
             return None
         return Item(lang, user, reply, kind, self.split, slots)
@@ -259,8 +270,8 @@ class Domain:
         special = table.HOME_SPECIAL.get((device, action), [])
         common = {"open": table.HOME_OPEN, "close": table.HOME_CLOSE}.get(action) or table.HOME[action]
         options = special if special and room and rng.random() < 0.2 else common
-        frame = self._pick(rng, options, always=1)
-        lead, tail = ("", "") if rng.random() < 0.4 else (self._pick(rng, table.LEADS), self._pick(rng, table.TAILS))
+        frame = self._pick(rng, options, () if options is special else _more(lang, action))
+        lead, tail = ("", "") if rng.random() < 0.4 else (self._pick(rng, table.LEADS, _more(lang, "lead")), self._pick(rng, table.TAILS, _more(lang, "tail")))
         lead = lead if frame.startswith("*") else ""
         text = frame.lstrip("*")
         if lang == "en" and text.endswith(", please"):
@@ -274,10 +285,12 @@ class Domain:
                 return None
         text = text.format(r=room, d=rng.choice(table.DEVICE_WORDS.get(device, [device])), v=rng.choice(getattr(table, "CHANGE_WORDS", {}).get((device, action), [""])))  # fmt: skip
         if lang == "en":  # "the light are" and the like
-            text = text.replace("the the", "the").replace("lights is", "lights are").replace("curtains is", "curtains are")
-        asks = bool(re.match(r"(could|can|would|will)\b|hi, could", lead)) if lang == "en" else bool(re.search("吗|好不好", tail)) or lead[:1] == "能"
+            text = re.sub(r"\bthe the\b", "the", text)
+            plural = r"\b(lights|curtains)( in the [a-z ]+?)? "
+            text = re.sub(plural + "(is|has|needs|goes) ", lambda m: f"{m[1]}{m[2] or ''} {PLURALS[m[3]]} ", text)
+        asks = bool(re.match(r"((hi|hey|hello), )?(could|can|would|will|why)\b", lead)) if lang == "en" else bool(re.search("吗|好不好", tail)) or lead[:1] == "能"
         user = _sentence(lead + text + tail, lang, asks)
-        parts = [(frame, options), (lead, table.LEADS), (tail, table.TAILS)]
+        parts = [(part, options) for part, options in ((frame, options), (lead, table.LEADS), (tail, table.TAILS)) if part in options]
         return self._item(lang, user, table.home_reply(device, room, action), "home", parts, device=device, room=room, action=action)
 
     def _talk(self, rng: random.Random, lang: str) -> Item | None:
@@ -300,7 +313,7 @@ class Domain:
         return self._item(lang, _sentence(frame.format(w=word), lang), word_reply(word), "word", [(frame, domain_en.WORDS)], word=word)
 
     def _heard(self, user: str, pinyin: str) -> Item | None:
-        if user in _known() or (self.split == "test") != _is_test(pinyin):  # test: words never trained
+        if user in _known() or (self.split == "test") != is_test(pinyin):  # test: words never trained
             return None
         return Item("zh", user, reply_to("zh", "" if user == pinyin else user, pinyin), "word", self.split, {"pinyin": pinyin})
 
@@ -312,14 +325,14 @@ class Domain:
             text, new = (rng.choice(domain_en.WORD_LIST) if lang == "en" else rng.choice(_mandarin_words())[0]), False
         else:
             text = rng.choice(_repeatable(lang))
-            new = _is_test(text)  # a test repeats a sentence never trained, or asks in a new way
+            new = is_test(text)  # a test repeats a sentence never trained, or asks in a new way
         frame = self._pick(rng, table.REPEAT)
         parts = [(frame, table.REPEAT), *([("", [""]), (text, ["", text])] if new else [])]
         return self._item(lang, _sentence(frame.format(x=text), lang), repeat_reply(text, lang), "repeat", parts, text=text)
 
     def _unknown(self, rng: random.Random, lang: str) -> Item | None:
         text = rng.choice(_strange(lang))
-        if (self.split == "test") != _is_test(text):
+        if (self.split == "test") != is_test(text):
             return None
         return Item(lang, _sentence(text, lang), _TABLE[lang].UNKNOWN_REPLY, "unknown", self.split, {})
 

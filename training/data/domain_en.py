@@ -84,6 +84,47 @@ HOME_SPECIAL = {  # (device, action): what one says of this device only
 LEADS = ["", "", "", "please ", "could you ", "can you ", "would you ", "could you please ", "can you please ", "would you please ", "hey, ", "okay, ", "hi, could you ", "now ", "go ahead and ", "I want you to ", "I'd like you to ", "will you ", "hello, please ", "um, ", "just "]  # fmt: skip
 TAILS = ["", "", "", "", ", please", " for me", " now", ", thanks", " right now", " for me, please", ", thank you", ", would you", " again"]
 
+def _orders(state: str, parted: str, whole: str, particles: tuple[str, ...] = ()) -> list[str]:
+    """Every verb in every order, and the states that one wants things in. `parted` verbs take a particle, `whole` ones do not."""
+    out = []
+    for verb, particle in ((v, p) for v in parted.split() for p in particles or (state,)):
+        out += [
+            f"*{verb} {particle} the {{r}} {{d}}", f"*{verb} the {{r}} {{d}} {particle}", f"*{verb} {particle} the {{d}} in the {{r}}",
+            f"*{verb} the {{d}} {particle} in the {{r}}", f"*{verb} the {{d}} in the {{r}} {particle}",
+            f"in the {{r}}, {verb} {particle} the {{d}}", f"in the {{r}}, {verb} the {{d}} {particle}",
+        ]  # fmt: skip
+    for verb in whole.split(", "):
+        out += [f"*{verb} the {{r}} {{d}}", f"*{verb} the {{d}} in the {{r}}", f"in the {{r}}, {verb} the {{d}}"]
+    for wish in ("I want", "I need", "I'd like", "I would like", "we want", "we need", "*get", "*have", "*set", "*keep", "let me have", "let's have"):
+        out += [f"{wish} the {{r}} {{d}} {state}", f"{wish} the {{d}} {state} in the {{r}}", f"{wish} the {{d}} in the {{r}} {state}"]
+    for must in ("should be", "must be", "has to be", "needs to be", "is to be", "goes"):
+        out += [f"the {{r}} {{d}} {must} {state}", f"the {{d}} in the {{r}} {must} {state}"]
+    return out
+
+
+def _degrees(phrasings: list[str]) -> list[str]:
+    return phrasings + [f"{p} {degree}" for p in phrasings if p[0] == "*" for degree in ("a bit", "a little", "a little bit", "slightly", "some more", "a lot")]
+
+
+# Trained only, so that what is held out above stays what it was: see domain.Domain.
+HOME_MORE = {
+    "on": _orders("on", "turn switch put power flip click", "start, activate, enable, start up, fire up, launch"),
+    "off": _orders("off", "turn switch shut power flip click put", "stop, deactivate, disable, kill, cut, shut down, end"),
+    "up": _degrees(_orders("up", "turn bring crank put push move", "increase, raise, boost, step up, strengthen, intensify")),
+    "down": _degrees(_orders("down", "turn bring take put push move", "decrease, lower, reduce, weaken, soften, ease")),
+    "open": _orders("open", "pull draw slide push", "open, open up, part, raise, spread"),
+    "close": _orders("closed", "pull draw slide push", "close, shut, close up, lower", ("closed", "shut")),
+}
+LEADS_MORE = [
+    "Nano, ", "hey Nano, ", "Nano, please ", "so, ", "well, ", "oh, ", "then ", "kindly ", "quickly ", "I need you to ", "I would like you to ",
+    "let's ", "why don't you ", "do me a favor and ", "be so kind and ", "go and ", "you can ", "you could ", "hello, could you ", "hey, can you ",
+    "could you quickly ", "can you just ", "I think you should ", "time to ", "don't forget to ", "try to ",
+]  # fmt: skip
+TAILS_MORE = [
+    " immediately", " at once", " quickly", " today", " tonight", " if you can", ", okay", ", will you", ", could you", " then", " this evening",
+    ", if possible", " for us", ", thank you very much", " this time", " at last", ", Nano", ", please, Nano", " once more", " as well",
+]  # fmt: skip
+
 NUMBERS = ["{n}", "{n}", "{n}", "{n}", "{n}", "{n}", "number {n}", "the number {n}", "the number is {n}", "it's {n}", "it is {n}", "I said {n}", "this is {n}", "my number is {n}", "the answer is {n}", "I think it's {n}", "that's {n}", "{n}, please", "um, {n}", "I am thinking of {n}", "I have {n}", "okay, {n}", "there are {n}", "my favorite number is {n}"]  # fmt: skip
 WORDS = ["{w}", "{w}", "{w}", "{w}", "the word {w}", "the word is {w}", "my word is {w}", "I said {w}"]
 WORD_LIST = (

@@ -163,6 +163,17 @@ def words(text: str) -> list[str]:
     return [w for w in _segments(text) if re.match(r"[\u4e00-\u9fff]", w)]
 
 
+@lru_cache(maxsize=None)
+def dictionary_words(length: int) -> list[str]:
+    """The segmenter's words of so many characters, the commonest first, without names."""
+    import jieba
+
+    with jieba.get_dict_file() as file:
+        rows = [line.decode("utf-8").split() for line in file]
+    found = [(int(count), word) for word, count, kind in rows if len(word) == length and re.fullmatch(r"[\u4e00-\u9fff]+", word) and not kind.startswith(("nr", "ns", "nt", "nz"))]
+    return [word for _, word in sorted(found, key=lambda row: (-row[0], row[1]))]
+
+
 def text_to_pinyin(text: str) -> str:
     """`你好。` → `ni3 hao3`: the dictionary's reading, punctuation left out."""
     return " ".join(p for w in words(text) for p in _word_pinyin(w))

@@ -2,7 +2,7 @@
 
     python -m training.data.teacher [--limit CLIPS] [--prepare-every CLIPS]
 
-Writes $MOSS_RUNS/domain-{test,user,reply}: FLAC at 24 kHz, manifest.jsonl (like the teacher corpus, with `meta`: kind, reply, slots)
+Writes $MOSS_RUNS/domain-{test,user,reply,words}: FLAC at 24 kHz, manifest.jsonl (like the teacher corpus, with `meta`: kind, reply, slots)
 and prosody.f32 (per clip: F0 frames, then energy frames, one value per 12.5 ms). Appends and resumes: the job list is deterministic.
 Test sets are spoken by the test voices only and never trained on.
 """
@@ -24,10 +24,10 @@ import soundfile
 
 from ..folders import data_folder, runs_folder
 from . import domain_en, domain_zh
-from .corpora import DOMAIN_SETS
-from .domain import Domain, Item, heard_reply, home_reply_of, number_reply, word_reply
+from .corpora import DOMAIN_SETS, manifest_rows
+from .domain import Domain, Item, heard_reply, home_reply_of, is_test, number_reply, word_reply
 from .g2p import to_phonemes
-from .mandarin import SYLLABLES
+from .mandarin import SYLLABLES, dictionary_words, surface_tones, text_to_pinyin
 from .prepare import append
 from .voices import TEST_VOICES, fetch, voice_rows
 
@@ -175,11 +175,26 @@ def _reply_jobs() -> list[Job]:
     return [Job("domain-reply", f"r{i:05d}", lang, text, REPLY_VOICE[lang], 1.0, {"kind": "reply"}) for i, (lang, text) in enumerate(texts)]
 
 
-def jobs(user: int = 3000, test: int = 252) -> list[Job]:
+def _word_jobs(count: int) -> list[Job]:
+    """Single Mandarin words as yuetan says hers, none of which she says: the tones of a word's last syllables fall in a way that those of a sentence do not."""
+    rng = random.Random(20254)
+    said = {row["text"] for row in manifest_rows(data_folder() / "zh-words")}
+    words = {length: [word for word in dictionary_words(length) if word not in said][:6000] for length in (2, 3, 4)}
+    jobs = []
+    while len(jobs) < count:
+        word = rng.choice(words[rng.choices((2, 3, 4), (8, 1, 1))[0]])
+        pinyin = surface_tones(text_to_pinyin(word), word)
+        if not is_test(pinyin):
+            meta = {"kind": "word", "reply": heard_reply(pinyin), "slots": {"pinyin": pinyin}, "phrasing": "train"}
+            jobs.append(Job("domain-words", f"w{len(jobs):05d}", "zh", word, _train_voice(rng, "zh"), rng.choice((0.8, 0.9, 1.0, 1.1, 1.25)), meta))
+    return jobs
+
+
+def jobs(user: int = 3000, test: int = 252, words: int = 3000) -> list[Job]:
     """In an order such that stopping early is useful."""
     users, tests, replies = _user_jobs(user), _test_jobs(test), _reply_jobs()
-    plan = (("t", 60), ("u", 240), ("r", 80), ("t", 120), ("u", 600), ("r", 160), ("u", 1000), ("r", None), ("t", None), ("u", None))
-    queue = {"t": tests, "u": users, "r": replies}
+    plan = (("t", 60), ("u", 240), ("r", 80), ("t", 120), ("u", 600), ("r", 160), ("u", 1000), ("r", None), ("t", None), ("u", None), ("w", None))
+    queue = {"t": tests, "u": users, "r": replies, "w": _word_jobs(words)}
     at = dict.fromkeys(queue, 0)
     order: list[Job] = []
     for kind, until in plan:
@@ -204,7 +219,7 @@ def _done(folder: Path) -> tuple[set[str], int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=None, help="stop after so many new clips")
-    parser.add_argument("--sets", nargs="*", default=["domain-test", "domain-user", "domain-reply"], help="two processes can make different ones")
+    parser.add_argument("--sets", nargs="*", default=["domain-test", "domain-user", "domain-reply", "domain-words"], help="two processes can make different ones")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--prepare-every", type=int, default=0, help="append to the prepared audio each time so many clips are made")
     arguments = parser.parse_args()
