@@ -30,8 +30,8 @@ from .speech_encoder import SpeechEncoder
 
 ROW_FRAMES = 4  # encoder frames of one aligner row
 ANSWERED = {"en-digits", "en-words", "en-wake", "zh-words", "zh-syllables"}  # recordings that are a user's whole turn
-FEW_SPEAKERS = {"en-digits", "en-words"}  # short recordings of few people: degraded, resampled copies stand in for more
-COPIES_OF_FEW = 6
+# Times that a user's turn is encoded, all but the first degraded and resampled: most for short recordings of few people, where copies stand in for more.
+COPIES = {"en-digits": 6, "en-words": 6, "domain-user": 3, "domain-words": 2, "domain-digits": 2}  # else 1
 RECORDED_SHARE = {"number": 3, "digit": 2, "home": 3}  # how often a recording of that kind is drawn; else 1
 TALKING = {"teacher", "en-kathleen", "en-coffee"}  # sentences of anything: to be repeated, transcribed, or not understood
 
@@ -78,13 +78,10 @@ class Copies(Dataset):
         return self.augment(wave, float(wave.std()), rng)
 
 
-def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], copies: int = 1, workers: int = 0) -> list[Spoken]:
-    """Encodes the chosen records; users' turns `copies` times (those of few speakers more often)."""
+def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], copies: dict[str, int], workers: int = 0) -> list[Spoken]:
+    """Encodes the chosen records; users' turns of a corpus so many times, else once."""
     spoken = {i: Spoken(store.records[i], item_of(store.records[i]), []) for i in chosen}
-    wanted = [
-        (i, copy) for copy in range(copies if copies == 1 else max(copies, COPIES_OF_FEW)) for i, s in spoken.items()
-        if copy == 0 or (s.item and (copy < copies or s.record["corpus"] in FEW_SPEAKERS))
-    ]  # fmt: skip
+    wanted = [(i, copy) for i, s in spoken.items() for copy in range(copies.get(s.record["corpus"], 1) if s.item else 1)]
     for part, waves in enumerate(DataLoader(Copies(store, wanted), batch_size=256, num_workers=workers, collate_fn=list)):
         states = dict(encode(model, waves, bf16=True))
         for k, (i, _) in enumerate(wanted[256 * part : 256 * (part + 1)]):

@@ -26,7 +26,7 @@ from .data.prepare import AudioStore
 from .data.template import IGNORE, Template
 from .data.units import N_AUDIO, UNITS
 from .folders import runs_folder
-from .lm_data import TALKING, Spoken, Turns, collate, encode_clips
+from .lm_data import COPIES, TALKING, Spoken, Turns, collate, encode_clips
 from .lm_eval import evaluate, test_turns
 from .muon import Muon
 from .networks.aligner import Aligner
@@ -119,16 +119,15 @@ def heard(args: argparse.Namespace, rng: random.Random) -> tuple[list[Spoken], l
             chosen[record["split"]].append(i)
     talking = [i for i in chosen["train"] if store.records[i]["corpus"] in TALKING]
     left_out = set(rng.sample(talking, max(0, len(talking) - args.sentences)))
-    train = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], args.copies, args.workers)
-    return train, encode_clips(encoder, store, chosen["test"], workers=args.workers)
+    train = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], COPIES, args.workers)
+    return train, encode_clips(encoder, store, chosen["test"], {}, args.workers)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path)
-    parser.add_argument("--states", type=Path, help="keeps the encoder's states there, or reads them; of one encoder, with the same --sentences, --copies and --hold-out")
+    parser.add_argument("--states", type=Path, help="keeps the encoder's states there, or reads them; of one encoder, with the same --sentences and --hold-out")
     parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
-    parser.add_argument("--copies", type=int, default=2, help="times that a user's turn is encoded, each time degraded anew")
     parser.add_argument("--transcribed", type=float, default=0.12, help="share of spoken questions that are written down, not answered: what was said teaches more than the few answers")
     parser.add_argument("--words", type=float, default=0.3, help="weight of the spoken words' CTC")
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")

@@ -25,7 +25,7 @@ from .domain import Domain
 
 FLITE_VOICES = ("kal", "slt", "rms", "awb")
 ESPEAK_VARIANTS = ("", "+m1", "+m3", "+m5", "+m7", "+f1", "+f2", "+f4")
-SHARES = {"number": 0.5, "digits": 0.05, "home": 0.35, "talk": 0.1}
+SHARES = {"number": 0.35, "digits": 0.05, "home": 0.45, "talk": 0.15}
 
 
 def flite(text: str, voice: str, stretch: float) -> np.ndarray:
@@ -77,4 +77,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1500)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4500)

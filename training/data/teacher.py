@@ -220,13 +220,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=None, help="stop after so many new clips")
     parser.add_argument("--sets", nargs="*", default=["domain-test", "domain-user", "domain-reply", "domain-words"], help="two processes can make different ones")
+    parser.add_argument("--kind", help="only such questions (home, number, talk …)")
+    parser.add_argument("--lang", choices=("en", "zh"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--prepare-every", type=int, default=0, help="append to the prepared audio each time so many clips are made")
     arguments = parser.parse_args()
     teacher = Teacher(arguments.threads)
     state: dict[str, tuple[set[str], int]] = {}
     made, seconds, started = 0, 0.0, time.time()
-    for job in (j for j in jobs() if j.corpus in arguments.sets):
+    for job in jobs():
+        if job.corpus not in arguments.sets or arguments.kind not in (None, job.meta["kind"]) or arguments.lang not in (None, job.lang):
+            continue
         folder = runs_folder() / job.corpus
         if job.corpus not in state:
             folder.mkdir(parents=True, exist_ok=True)
