@@ -15,8 +15,8 @@ namespace {
 
 constexpr double longest_unit = 10; // seconds
 
-// Frames of a piece of the flow, the first one and all others. Its weights are more than a cache holds: a piece waits for
-// all of them to come from memory, so it must be long, however few frames are wanted at a time.
+// Frames of a piece of the flow, the first one and all others. Its weights are more than a cache holds: a piece waits
+// for all of them to come from memory, so it must be long, however few frames are wanted at a time.
 constexpr int64_t first_flow_frames = 128;
 constexpr int64_t flow_frames = 256;
 

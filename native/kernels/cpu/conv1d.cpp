@@ -32,23 +32,19 @@ bool rows_alias(int64_t frame_bytes, int64_t stride) {
 }
 
 void apply(Activation activation, const float * from, float * to, int64_t count) {
-    switch (activation.kind) { // the cheap ones as loops that vectorise
+    switch (activation.kind) {
     case Activation::none:
         std::copy(from, from + count, to);
         break;
     case Activation::relu:
-    case Activation::leaky_relu: {
-        const float slope = activation.kind == Activation::relu ? 0.0F : activation.slope;
-        for (int64_t i = 0; i < count; i++) {
-            to[i] = std::max(from[i], 0.0F) + slope * std::min(from[i], 0.0F);
-        }
+    case Activation::leaky_relu:
+        vector_ops().leaky(from, to, activation.factor(), count);
         break;
-    }
     case Activation::gelu:
         vector_ops().gelu(from, to, count);
         break;
     case Activation::tanh:
-        std::transform(from, from + count, to, [](float x) { return std::tanh(x); });
+        vector_ops().tanh(from, to, count);
         break;
     }
 }
@@ -233,8 +229,8 @@ class Conv1dTask {
         } else {
             load_input(from, (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span(), false);
         }
-        if (!conv_.single_.empty()) {
-            run_single(first, last);
+        if (!conv_.plain_.empty()) {
+            conv_.depthwise() ? run_depthwise(first, last) : run_single(first, last);
             return;
         }
         int64_t unit = 0;
@@ -272,8 +268,17 @@ class Conv1dTask {
         const int64_t blocks = channels / conv1d_block;
         scales.resize(static_cast<size_t>((to - from) * blocks));
         sums.resize(scales.size());
+        const int64_t begin = std::clamp<int64_t>(0, from, to), end = std::clamp(x_->ne[1], begin, to); // those inside
+        if (kernel_->load == nullptr && x_bytes == step_) {                                             // as one run
+            auto * values = reinterpret_cast<float *>(copy.data());
+            std::fill(values, values + (begin - from) * channels, 0.0F);
+            apply(input_, x + begin * channels, values + (begin - from) * channels, (end - begin) * channels);
+            std::fill(values + (end - from) * channels, values + (to - from) * channels, 0.0F);
+            base_ = copy.data();
+            return false;
+        }
         for (int64_t t = from; t < to; t++) {
-            const bool inside = t >= 0 && t < x_->ne[1];
+            const bool inside = t >= begin && t < end;
             load_frame(inside ? x + t * x_step : nullptr, copy.data() + (t - from) * step_,
                        scales.data() + (t - from) * blocks, sums.data() + (t - from) * blocks);
         }
@@ -314,13 +319,36 @@ class Conv1dTask {
         for (int64_t t = first; t < last; t++, x += shape.stride * step) {
             float sum = bias;
             for (int64_t tap = 0; tap < (run ? 1 : shape.kernel_size); tap++) {
-                sum += ops.dot(x + tap * shape.dilation * step, conv_.single_.data() + tap * channels,
+                sum += ops.dot(x + tap * shape.dilation * step, conv_.plain_.data() + tap * channels,
                                run ? channels * shape.kernel_size : channels);
             }
-            apply(output_, &sum, y_ + t, 1);
+            y_[t] = sum;
+        }
+        apply(output_, y_ + first, y_ + first, last - first);
+        for (int64_t t = first; residual_ != nullptr && t < last; t++) {
+            y_[t] += *reinterpret_cast<const float *>(static_cast<const char *>(residual_->data) +
+                                                      t * static_cast<int64_t>(residual_->nb[1]));
+        }
+    }
+
+    // Each channel on its own: a panel of 16 would be wasted on it.
+    void run_depthwise(int64_t first, int64_t last) {
+        const VectorOps & ops = vector_ops();
+        const Conv1dShape & shape = conv_.shape_;
+        const auto * x = reinterpret_cast<const float *>(base_);
+        const int64_t step = step_ / static_cast<int64_t>(sizeof(float));
+        const int64_t residual_step = residual_row();
+        for (int64_t t = first; t < last; t++, x += shape.stride * step) {
+            float * y = y_ + t * out_;
+            for (int64_t c = 0; c < out_; c++) {
+                y[c] = conv_.panels_[static_cast<size_t>(c)].biases[0] + (condition_ != nullptr ? condition_[c] : 0.0F);
+            }
+            for (int64_t tap = 0; tap < shape.kernel_size; tap++) {
+                ops.add_products(y, x + tap * shape.dilation * step, conv_.plain_.data() + tap * out_, out_);
+            }
+            apply(output_, y, y, out_);
             if (residual_ != nullptr) {
-                y_[t] += *reinterpret_cast<const float *>(static_cast<const char *>(residual_->data) +
-                                                          t * static_cast<int64_t>(residual_->nb[1]));
+                ops.add_scaled(y, static_cast<const float *>(residual_->data) + t * residual_step, 1.0F, out_);
             }
         }
     }
