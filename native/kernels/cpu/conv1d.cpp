@@ -164,8 +164,17 @@ ggml_tensor * conv1d(ggml_context * context, ggml_tensor * x, const PackedConv1d
         parameters.residual = count;
         sources[count++] = options.residual;
     }
-    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, channels, frames, 1, 1, sources, count, conv1d_op,
-                                     GGML_N_TASKS_MAX, const_cast<PackedConv1d *>(&conv));
+    auto * packed = const_cast<PackedConv1d *>(&conv);
+    ggml_tensor * y = nullptr;
+    if (options.into != nullptr) {
+        require(matrix(options.into) && options.into->ne[0] == channels && options.into->ne[1] == frames &&
+                    ggml_is_contiguous(options.into),
+                "what is written to must be contiguous F32 [Cout, T']");
+        y = ggml_custom_inplace(context, options.into, sources, count, conv1d_op, GGML_N_TASKS_MAX, packed);
+    } else {
+        y = ggml_custom_4d(context, GGML_TYPE_F32, channels, frames, 1, 1, sources, count, conv1d_op, GGML_N_TASKS_MAX,
+                           packed);
+    }
     std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));
     set_work(y, conv.multiplications(frames));
     return y;
@@ -180,13 +189,14 @@ ggml_tensor * conv1d_same(ggml_context * context, ggml_tensor * x, const PackedC
 /// One thread's share of one convolution.
 class Conv1dTask {
   public:
-    Conv1dTask(const ggml_tensor * dst, const PackedConv1d & conv)
-        : conv_(conv), x_(dst->src[0]), y_(static_cast<float *>(dst->data)) {
+    Conv1dTask(const ggml_tensor * dst, const PackedConv1d & conv) : conv_(conv), y_(static_cast<float *>(dst->data)) {
         std::memcpy(&parameters_, reinterpret_cast<const char *>(dst->op_params) + parameters_offset,
                     sizeof(parameters_));
+        ggml_tensor * const * sources = dst->src + (dst->view_src != nullptr ? 1 : 0); // behind what is written to
+        x_ = sources[0];
         condition_ =
-            parameters_.condition > 0 ? static_cast<const float *>(dst->src[parameters_.condition]->data) : nullptr;
-        residual_ = parameters_.residual > 0 ? dst->src[parameters_.residual] : nullptr;
+            parameters_.condition > 0 ? static_cast<const float *>(sources[parameters_.condition]->data) : nullptr;
+        residual_ = parameters_.residual > 0 ? sources[parameters_.residual] : nullptr;
         out_ = conv.shape_.out_channels;
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
@@ -544,7 +554,7 @@ class Conv1dTask {
     }
 
     const PackedConv1d & conv_;
-    const ggml_tensor * x_;
+    const ggml_tensor * x_ = nullptr;
     const ggml_tensor * residual_ = nullptr;
     const float * condition_ = nullptr;
     float * y_;

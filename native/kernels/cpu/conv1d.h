@@ -153,6 +153,7 @@ struct Conv1dOptions {
     Activation input;                  ///< applied to x (0 stays 0 in all of them, so padding is not changed by it)
     Activation output;                 ///< applied to the sum of convolution, bias and condition
     ggml_tensor * condition = nullptr; ///< [Cout] F32, contiguous: a second bias
+    ggml_tensor * into = nullptr;      ///< [Cout, T'] F32, contiguous: where to write; null: memory of its own
     ggml_tensor * residual = nullptr;  ///< [Cout, T'] F32, rows of any stride: added after the output's activation
 };
 

@@ -117,9 +117,15 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
             for (int64_t j = std::max(first, at - window - from); j <= std::min(last, at + window - from); j++) {
                 weights[j] += ops.dot(row(q, begin + r) + head, row(relative_k, j + from - at + window), dim);
             }
-            ops.softmax(weights + first, scale, last + 1 - first);
-            std::fill(weights, weights + first, 0.0F);
-            std::fill(weights + last + 1, weights + seen, 0.0F);
+            const float largest = *std::max_element(weights + first, weights + last + 1);
+            float sum = 0.0F;
+            for (int64_t j = first; j <= last; j++) {
+                weights[j] = std::exp((weights[j] - largest) * scale);
+                sum += weights[j];
+            }
+            for (int64_t j = 0; j < seen; j++) {
+                weights[j] = j < first || j > last ? 0.0F : weights[j] / sum;
+            }
         }
         multiply(mixed.data(), padded(dim), scores.data(), padded(seen), packed.values.data() + from * panel, count,
                  rows, seen, dim);

@@ -15,8 +15,6 @@ struct VectorOps {
     void (*tanh)(const float * x, float * y, int64_t count);
     /// max(x, 0) + slope * min(x, 0)
     void (*leaky)(const float * x, float * y, float slope, int64_t count);
-    /// x = e^(scale x), divided by their sum; count > 0.
-    void (*softmax)(float * x, float scale, int64_t count);
     /// a . b, summed in the same order on every CPU.
     float (*dot)(const float * a, const float * b, int64_t count);
     /// to += scale * from
