@@ -76,4 +76,49 @@ ggml_tensor * History::push(Graph & g, ggml_tensor * x) {
     return all;
 }
 
+Trail::Trail(StreamState & state, const std::string & name, int64_t channels, int64_t before, int64_t after)
+    : slot_(before > 0 ? state.add(name, GGML_TYPE_F32, {channels, before}) : nullptr), channels_(channels),
+      before_(before), after_(after) {}
+
+void Trail::push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last) {
+    const int64_t count = window == nullptr ? 0 : conv.out_frames(window->ne[1], 0, 0);
+    const int64_t zeros = last ? after_ : 0;
+    start_ = end_ - before_;
+    end_ += count;
+    all_ = nullptr;
+    if (before_ + count + zeros == 0) {
+        return;
+    }
+    all_ = room_between(g, slot_, channels_, count, zeros);
+    written_ = all_;
+    if (count == 0) {
+        return;
+    }
+    options.into = rows_of(g, all_, before_, count);
+    written_ = conv1d(g, window, conv, options);
+    if (before_ > 0 && !last) {
+        g.effect(ggml_cpy(g, rows(g, end_ - before_, before_), slot_));
+    }
+}
+
+void Trail::push(Graph & g, const PackedConv1d & conv, const Trail & from, Conv1dOptions options, bool last,
+                 const Trail * residual) {
+    const int64_t count = from.end_ - (last ? 0 : conv.right()) - end_;
+    if (count <= 0) {
+        push(g, conv, nullptr, options, last);
+        return;
+    }
+    options.residual = residual != nullptr ? residual->rows(g, end_, count) : nullptr;
+    push(g, conv, from.rows(g, end_ - conv.left(), count + conv.span() - 1), options, last);
+}
+
+ggml_tensor * Trail::rows(Graph & g, int64_t first, int64_t count) const {
+    if (all_ == nullptr || first < start_ || first - start_ + count > all_->ne[1]) {
+        throw MossError(code::internal, "a streamed layer keeps fewer rows than are read");
+    }
+    ggml_tensor * view = rows_of(g, all_, first - start_, count);
+    view->src[0] = written_; // they are there when it is computed
+    return view;
+}
+
 } // namespace moss

@@ -9,6 +9,8 @@
 #include "graph.h"
 #include "state.h"
 
+#include "../kernels/cpu/conv1d.h"
+
 #include <cstdint>
 #include <string>
 
@@ -90,6 +92,38 @@ class History {
   private:
     KeptRows rows_;
     int64_t capacity_ = 0;
+};
+
+/// A stream's rows behind those that came before them, in one run of memory. Who looks back or ahead, or waits, reads a
+/// view of it: only the rows that are needed again are copied.
+class Trail {
+  public:
+    Trail() = default;
+    /// Of `before` rows before a piece, and `after` rows of zeros after the stream's end.
+    Trail(StreamState & state, const std::string & name, int64_t channels, int64_t before, int64_t after);
+
+    /// The next rows are a convolution's of `window`, which may be null for none. Once a graph.
+    void push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last);
+
+    /// The same of another trail's rows, with "same" padding (stride 1), as far as they are there; plus `residual`'s.
+    void push(Graph & g, const PackedConv1d & conv, const Trail & from, Conv1dOptions options, bool last,
+              const Trail * residual = nullptr);
+
+    /// Rows first .. first + count of the stream, of which row 0 is the first; those before it are zeros.
+    ggml_tensor * rows(Graph & g, int64_t first, int64_t count) const;
+
+    /// Rows so far.
+    int64_t end() const { return end_; }
+
+  private:
+    ggml_tensor * slot_ = nullptr; // null: none before
+    int64_t channels_ = 0;
+    int64_t before_ = 0;
+    int64_t after_ = 0;
+    int64_t end_ = 0;
+    ggml_tensor * all_ = nullptr;     // of this graph
+    ggml_tensor * written_ = nullptr; // what wrote all_'s new rows, or all_
+    int64_t start_ = 0;               // all_'s first row
 };
 
 /// Rows of a piece: 0 for null.

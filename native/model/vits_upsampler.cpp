@@ -1,6 +1,9 @@
 #include "vits_upsampler.h"
 
+#include "../kernels/cpu/join.h"
+
 #include <algorithm>
+#include <utility>
 
 namespace moss {
 
@@ -12,6 +15,23 @@ int64_t lookahead(const std::vector<PackedConv1d> & convs) {
         sum += conv.right();
     }
     return sum;
+}
+
+/// What is read of a trail before and after the rows of a piece.
+struct Reach {
+    int64_t before = 0, after = 0;
+
+    Reach with(const Reach & other) const { return {std::max(before, other.before), std::max(after, other.after)}; }
+};
+
+Reach reach(const PackedConv1d & conv) {
+    return {conv.span() - 1, conv.right()};
+}
+
+/// Of a residual connection's input.
+Reach reach(const std::vector<PackedConv1d> & first, const std::vector<PackedConv1d> & second, size_t index) {
+    const int64_t lag = first[index].right() + (second.empty() ? 0 : second[index].right());
+    return reach(first[index]).with({lag, 0});
 }
 
 } // namespace
@@ -44,79 +64,79 @@ Upsampler::Upsampler(const UpsamplerShape & shape, const Weights & weights, cons
     }
 }
 
-Upsampler::Stream::Stream(const Upsampler & upsampler, StreamState & state) {
-    for (size_t i = 0; i < upsampler.up_.size(); i++) {
-        up_.push_back(window_of(state, upsampler.name_ + ".up." + std::to_string(i), upsampler.up_[i]));
-    }
+Upsampler::Stream::Stream(const Upsampler & upsampler, StreamState & state) : done_(upsampler.up_.size()) {
     const size_t kernels = upsampler.shape_.res_kernels.size();
-    for (size_t i = 0; i < upsampler.res_.size(); i++) {
-        const ResBlock & block = upsampler.res_[i];
-        const std::string name = upsampler.name_ + ".res." + std::to_string(i);
-        const int64_t channels = block.first[0].in_channels();
-        ResStream stream;
-        for (size_t j = 0; j < block.first.size(); j++) {
-            const std::string index = "." + std::to_string(j);
-            stream.first.push_back(window_of(state, name + ".conv1" + index, block.first[j]));
-            if (!block.second.empty()) {
-                stream.second.push_back(window_of(state, name + ".conv2" + index, block.second[j]));
-                stream.pending.emplace_back(state, name + ".pending" + index, channels,
-                                            block.first[j].right() + block.second[j].right());
-            }
-        }
+    for (size_t i = 0; i < upsampler.up_.size(); i++) {
+        const std::string up = upsampler.name_ + ".up." + std::to_string(i);
+        const int64_t channels = upsampler.up_[i].out_channels();
+        up_.push_back(window_of(state, up, upsampler.up_[i]));
+        Reach input;
         int64_t slowest = 0;
-        for (size_t k = i / kernels * kernels; k < i / kernels * kernels + kernels; k++) {
+        for (size_t k = i * kernels; k < (i + 1) * kernels; k++) {
+            input = input.with(reach(upsampler.res_[k].first, upsampler.res_[k].second, 0));
             slowest = std::max(slowest, lookahead(upsampler.res_[k].first) + lookahead(upsampler.res_[k].second));
         }
-        stream.output =
-            Delay(state, name + ".output", channels, slowest - lookahead(block.first) - lookahead(block.second));
-        res_.push_back(std::move(stream));
+        inputs_.emplace_back(state, up + ".blocks", channels, input.before, input.after);
+        for (size_t k = i * kernels; k < (i + 1) * kernels; k++) {
+            const ResBlock & block = upsampler.res_[k];
+            const std::string name = upsampler.name_ + ".res." + std::to_string(k);
+            ResStream stream;
+            for (size_t j = 0; j < block.first.size(); j++) {
+                const std::string index = "." + std::to_string(j);
+                if (!block.second.empty()) {
+                    const Reach middle = reach(block.second[j]);
+                    stream.middle.emplace_back(state, name + ".middle" + index, channels, middle.before, middle.after);
+                }
+                Reach sum; // the last one waits for the slowest block's
+                sum.before = slowest - lookahead(block.first) - lookahead(block.second);
+                if (j + 1 < block.first.size()) {
+                    sum = reach(block.first, block.second, j + 1);
+                }
+                stream.sums.emplace_back(state, name + ".sum" + index, channels, sum.before, sum.after);
+            }
+            res_.push_back(std::move(stream));
+        }
     }
 }
 
 ggml_tensor * Upsampler::push(Graph & g, Stream & stream, ggml_tensor * x, bool last) const {
     const size_t kernels = shape_.res_kernels.size();
     for (size_t i = 0; i < up_.size(); i++) {
-        x = stream.up_[i].push(g, x, last);
-        if (x != nullptr) {
-            x = conv1d(g, x, up_[i], leaky_input(shape_.slope)); // [C / 2, rate T]
-        }
-        std::vector<ggml_tensor *> branches;
-        int64_t ready = INT64_MAX; // rows that all branches have
+        Trail & input = stream.inputs_[i];
+        input.push(g, up_[i], stream.up_[i].push(g, x, last), leaky_input(shape_.slope), last); // [C / 2, rate T]
+        std::vector<const Trail *> blocks;
+        int64_t ready = INT64_MAX; // rows that all blocks have
         for (size_t k = i * kernels; k < (i + 1) * kernels; k++) {
-            branches.push_back(residual(g, res_[k], stream.res_[k], x, last));
-            ready = std::min(ready, stream.res_[k].output.pending() + row_count(branches.back()));
+            blocks.push_back(&residual(g, res_[k], stream.res_[k], input, last));
+            ready = std::min(ready, blocks.back()->end());
         }
+        const int64_t done = std::exchange(stream.done_[i], ready);
         x = nullptr;
-        for (size_t k = 0; k < kernels; k++) {
-            ggml_tensor * y = stream.res_[i * kernels + k].output.push(g, branches[k], ready);
-            x = x == nullptr ? y : ggml_add(g, x, y);
-        }
-        if (x != nullptr) {
-            x = g.stage(ggml_scale(g, x, 1.0F / static_cast<float>(kernels)), name_ + ".up." + std::to_string(i));
+        if (ready > done) {
+            std::vector<ggml_tensor *> outputs;
+            for (const Trail * block : blocks) {
+                outputs.push_back(block->rows(g, done, ready - done));
+            }
+            x = g.stage(mean(g, outputs), name_ + ".up." + std::to_string(i));
         }
     }
     return x;
 }
 
-ggml_tensor * Upsampler::residual(Graph & g, const ResBlock & block, ResStream & stream, ggml_tensor * x,
+const Trail & Upsampler::residual(Graph & g, const ResBlock & block, ResStream & stream, const Trail & input,
                                   bool last) const {
+    const Trail * x = &input;
     for (size_t i = 0; i < block.first.size(); i++) {
-        ggml_tensor * window = stream.first[i].push(g, x, last);
-        Conv1dOptions options = leaky_input(shape_.slope);
-        if (block.second.empty()) { // x + conv(x)
-            if (window != nullptr) {
-                options.residual = stream.first[i].center(g, window);
-            }
-            x = window == nullptr ? nullptr : conv1d(g, window, block.first[i], options);
-            continue;
+        Trail & sum = stream.sums[i];
+        const bool one = block.second.empty(); // x + conv(x)
+        if (!one) {
+            stream.middle[i].push(g, block.first[i], *x, leaky_input(shape_.slope), last);
         }
-        ggml_tensor * y = window == nullptr ? nullptr : conv1d(g, window, block.first[i], options);
-        window = stream.second[i].push(g, y, last);
-        const int64_t ready = window == nullptr ? 0 : stream.second[i].center(g, window)->ne[1];
-        options.residual = stream.pending[i].push(g, x, ready);
-        x = window == nullptr ? nullptr : conv1d(g, window, block.second[i], options);
+        sum.push(g, one ? block.first[i] : block.second[i], one ? *x : stream.middle[i], leaky_input(shape_.slope),
+                 last, x);
+        x = &sum;
     }
-    return x;
+    return *x;
 }
 
 } // namespace moss

@@ -38,7 +38,7 @@ class Upsampler {
     };
     struct ResStream;
 
-    ggml_tensor * residual(Graph & g, const ResBlock & block, ResStream & stream, ggml_tensor * x, bool last) const;
+    const Trail & residual(Graph & g, const ResBlock & block, ResStream & stream, const Trail & input, bool last) const;
 
     UpsamplerShape shape_;
     std::string name_;
@@ -47,9 +47,8 @@ class Upsampler {
 };
 
 struct Upsampler::ResStream {
-    std::vector<Window> first, second;
-    std::vector<Delay> pending; // type 1: a pair's input, until its output is there
-    Delay output;               // the block's output, until the slowest block's is there
+    std::vector<Trail> middle; // type 1: between the two convolutions
+    std::vector<Trail> sums;   // what a residual connection has added; the last one is the block's output
 };
 
 class Upsampler::Stream {
@@ -59,6 +58,8 @@ class Upsampler::Stream {
   private:
     friend class Upsampler;
     std::vector<Window> up_;
+    std::vector<Trail> inputs_; // of the residual blocks, for each up-sampling
+    std::vector<int64_t> done_; // rows of the blocks' mean
     std::vector<ResStream> res_;
 };
 

@@ -15,6 +15,11 @@ namespace {
 
 constexpr double longest_unit = 10; // seconds
 
+// Frames of a piece of the flow, the first one and all others. Its weights are more than a cache holds: a piece waits
+// for all of them to come from memory, so it must be long, however few frames are wanted at a time.
+constexpr int64_t first_flow_frames = 128;
+constexpr int64_t flow_frames = 256;
+
 void require(bool condition, const char * option, const std::string & expected) {
     if (!condition) {
         throw MossError(code::invalid_argument, std::string(option) + ": expected " + expected,
@@ -72,6 +77,8 @@ struct VitsVoice::Stream::State {
 
     void encode(const std::vector<int32_t> & ids);
     std::vector<float> draw(int64_t count);
+    void push_flow();
+    std::vector<float> push_generator();
 
     const VitsVoice & voice;
     Runner & runner;
@@ -87,6 +94,8 @@ struct VitsVoice::Stream::State {
     int done = 0;               // of its frames
     int64_t frame = 0;          // the next one
     int64_t frames = 0;         // in all
+    std::vector<float> ahead;   // of the flow: [Z] of each frame that the generator has not seen
+    bool ended = false;         // the generator has seen all
 };
 
 void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids) {
@@ -141,6 +150,41 @@ std::vector<float> VitsVoice::Stream::State::draw(int64_t count) {
     return prior;
 }
 
+/// The next frames of the prior through the flow.
+void VitsVoice::Stream::State::push_flow() {
+    const int64_t size = voice.config_.flow_size;
+    const int64_t least = std::max<int64_t>(options.chunk_frames, frame == 0 ? first_flow_frames : flow_frames);
+    const int64_t count = std::min(least, frames - frame);
+    const std::vector<float> prior = draw(count);
+    std::vector<float> moved;
+    Graph g(runner);
+    ggml_tensor * x = g.input(GGML_TYPE_F32, {size, count}, prior.data());
+    x = voice.flow_.push(g, flow, x, speaker_input(g), frame == frames);
+    if (x != nullptr) {
+        g.output(g.stage(x, "voice.z"), moved);
+    }
+    g.run();
+    ahead.insert(ahead.end(), moved.begin(), moved.end());
+}
+
+/// A chunk of the flow's frames, or what is left of them, to audio as far as it becomes final.
+std::vector<float> VitsVoice::Stream::State::push_generator() {
+    const int64_t size = voice.config_.flow_size;
+    const int64_t count = std::min<int64_t>(options.chunk_frames, static_cast<int64_t>(ahead.size()) / size);
+    const auto end = ahead.begin() + static_cast<std::ptrdiff_t>(count * size);
+    ended = frame == frames && end == ahead.end();
+    std::vector<float> audio;
+    Graph g(runner);
+    ggml_tensor * x = g.input(GGML_TYPE_F32, {size, count}, ahead.data());
+    x = voice.generator_.push(g, generator, x, speaker_input(g), ended); // [1, hop T]
+    if (x != nullptr) {
+        g.output(x, audio);
+    }
+    g.run();
+    ahead.erase(ahead.begin(), end);
+    return audio;
+}
+
 VitsVoice::Stream::Stream(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids,
                           const VoiceOptions & options) {
     const VoiceConfig & config = voice.config_;
@@ -165,22 +209,12 @@ VitsVoice::Stream & VitsVoice::Stream::operator=(Stream &&) noexcept = default;
 std::vector<float> VitsVoice::Stream::next() {
     State & s = *state_;
     std::vector<float> audio;
-    while (audio.empty() && s.frame < s.frames) {
-        const int64_t count = std::min<int64_t>(s.options.chunk_frames, s.frames - s.frame);
-        const std::vector<float> prior = s.draw(count);
-        const bool last = s.frame == s.frames;
-        Graph g(s.runner);
-        ggml_tensor * speaker = s.speaker_input(g);
-        ggml_tensor * x = g.input(GGML_TYPE_F32, {s.voice.config_.flow_size, count}, prior.data());
-        x = s.voice.flow_.push(g, s.flow, x, speaker, last);
-        if (x != nullptr) {
-            g.stage(x, "voice.z");
+    while (audio.empty() && !s.ended) {
+        const auto chunk = static_cast<size_t>(s.options.chunk_frames) * static_cast<size_t>(s.voice.config_.flow_size);
+        while (s.ahead.size() < chunk && s.frame < s.frames) {
+            s.push_flow();
         }
-        x = s.voice.generator_.push(g, s.generator, x, speaker, last); // [1, hop T]
-        if (x != nullptr) {
-            g.output(x, audio);
-        }
-        g.run();
+        audio = s.push_generator();
     }
     return audio;
 }

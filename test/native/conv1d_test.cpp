@@ -447,6 +447,25 @@ TEST(reads_views_with_a_stride) {
     });
 }
 
+TEST(writes_into_other_rows) {
+    const Matrix x = random_matrix(32, 30, 31);
+    const Matrix around = random_matrix(32, 40, 32); // the result is its rows 4 .. 34
+    const Matrix residual = random_matrix(32, 30, 33);
+    const auto w = random_values(32 * 3 * 32, 34);
+    const PackedConv1d conv({32, 32, 3, 1, 1, 1}, w.data(), nullptr);
+    const auto run = [&](bool into) {
+        return compute({x, around, residual}, 2, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+            Conv1dOptions options;
+            options.residual = in[2];
+            if (into) {
+                options.into = ggml_view_2d(context, in[1], 32, 30, in[1]->nb[1], 4 * in[1]->nb[1]);
+            }
+            return conv1d_same(context, in[0], conv, options);
+        });
+    };
+    CHECK(run(true) == run(false));
+}
+
 TEST(transposed_matches_the_formula) {
     struct Transposed {
         Conv1dShape shape;
@@ -536,5 +555,8 @@ TEST(refuses_sizes_that_do_not_fit) {
     CHECK_THROWS(conv1d(context.get(), ggml_new_tensor_2d(context.get(), GGML_TYPE_F16, 4, 9), conv));
     Conv1dOptions options;
     options.condition = x;
+    CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
+    options.condition = nullptr;
+    options.into = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 4, 3); // a row more than come out
     CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
 }

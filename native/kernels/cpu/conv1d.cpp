@@ -32,23 +32,19 @@ bool rows_alias(int64_t frame_bytes, int64_t stride) {
 }
 
 void apply(Activation activation, const float * from, float * to, int64_t count) {
-    switch (activation.kind) { // the cheap ones as loops that vectorise
+    switch (activation.kind) {
     case Activation::none:
         std::copy(from, from + count, to);
         break;
     case Activation::relu:
-    case Activation::leaky_relu: {
-        const float slope = activation.kind == Activation::relu ? 0.0F : activation.slope;
-        for (int64_t i = 0; i < count; i++) {
-            to[i] = std::max(from[i], 0.0F) + slope * std::min(from[i], 0.0F);
-        }
+    case Activation::leaky_relu:
+        vector_ops().leaky(from, to, activation.factor(), count);
         break;
-    }
     case Activation::gelu:
         vector_ops().gelu(from, to, count);
         break;
     case Activation::tanh:
-        std::transform(from, from + count, to, [](float x) { return std::tanh(x); });
+        vector_ops().tanh(from, to, count);
         break;
     }
 }
@@ -168,8 +164,17 @@ ggml_tensor * conv1d(ggml_context * context, ggml_tensor * x, const PackedConv1d
         parameters.residual = count;
         sources[count++] = options.residual;
     }
-    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, channels, frames, 1, 1, sources, count, conv1d_op,
-                                     GGML_N_TASKS_MAX, const_cast<PackedConv1d *>(&conv));
+    auto * packed = const_cast<PackedConv1d *>(&conv);
+    ggml_tensor * y = nullptr;
+    if (options.into != nullptr) {
+        require(matrix(options.into) && options.into->ne[0] == channels && options.into->ne[1] == frames &&
+                    ggml_is_contiguous(options.into),
+                "what is written to must be contiguous F32 [Cout, T']");
+        y = ggml_custom_inplace(context, options.into, sources, count, conv1d_op, GGML_N_TASKS_MAX, packed);
+    } else {
+        y = ggml_custom_4d(context, GGML_TYPE_F32, channels, frames, 1, 1, sources, count, conv1d_op, GGML_N_TASKS_MAX,
+                           packed);
+    }
     std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));
     set_work(y, conv.multiplications(frames));
     return y;
@@ -184,13 +189,14 @@ ggml_tensor * conv1d_same(ggml_context * context, ggml_tensor * x, const PackedC
 /// One thread's share of one convolution.
 class Conv1dTask {
   public:
-    Conv1dTask(const ggml_tensor * dst, const PackedConv1d & conv)
-        : conv_(conv), x_(dst->src[0]), y_(static_cast<float *>(dst->data)) {
+    Conv1dTask(const ggml_tensor * dst, const PackedConv1d & conv) : conv_(conv), y_(static_cast<float *>(dst->data)) {
         std::memcpy(&parameters_, reinterpret_cast<const char *>(dst->op_params) + parameters_offset,
                     sizeof(parameters_));
+        ggml_tensor * const * sources = dst->src + (dst->view_src != nullptr ? 1 : 0); // behind what is written to
+        x_ = sources[0];
         condition_ =
-            parameters_.condition > 0 ? static_cast<const float *>(dst->src[parameters_.condition]->data) : nullptr;
-        residual_ = parameters_.residual > 0 ? dst->src[parameters_.residual] : nullptr;
+            parameters_.condition > 0 ? static_cast<const float *>(sources[parameters_.condition]->data) : nullptr;
+        residual_ = parameters_.residual > 0 ? sources[parameters_.residual] : nullptr;
         out_ = conv.shape_.out_channels;
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
@@ -233,8 +239,8 @@ class Conv1dTask {
         } else {
             load_input(from, (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span(), false);
         }
-        if (!conv_.single_.empty()) {
-            run_single(first, last);
+        if (!conv_.plain_.empty()) {
+            conv_.depthwise() ? run_depthwise(first, last) : run_single(first, last);
             return;
         }
         int64_t unit = 0;
@@ -272,8 +278,17 @@ class Conv1dTask {
         const int64_t blocks = channels / conv1d_block;
         scales.resize(static_cast<size_t>((to - from) * blocks));
         sums.resize(scales.size());
+        const int64_t begin = std::clamp<int64_t>(0, from, to), end = std::clamp(x_->ne[1], begin, to); // those inside
+        if (kernel_->load == nullptr && x_bytes == step_) {                                             // as one run
+            auto * values = reinterpret_cast<float *>(copy.data());
+            std::fill(values, values + (begin - from) * channels, 0.0F);
+            apply(input_, x + begin * channels, values + (begin - from) * channels, (end - begin) * channels);
+            std::fill(values + (end - from) * channels, values + (to - from) * channels, 0.0F);
+            base_ = copy.data();
+            return false;
+        }
         for (int64_t t = from; t < to; t++) {
-            const bool inside = t >= 0 && t < x_->ne[1];
+            const bool inside = t >= begin && t < end;
             load_frame(inside ? x + t * x_step : nullptr, copy.data() + (t - from) * step_,
                        scales.data() + (t - from) * blocks, sums.data() + (t - from) * blocks);
         }
@@ -314,13 +329,36 @@ class Conv1dTask {
         for (int64_t t = first; t < last; t++, x += shape.stride * step) {
             float sum = bias;
             for (int64_t tap = 0; tap < (run ? 1 : shape.kernel_size); tap++) {
-                sum += ops.dot(x + tap * shape.dilation * step, conv_.single_.data() + tap * channels,
+                sum += ops.dot(x + tap * shape.dilation * step, conv_.plain_.data() + tap * channels,
                                run ? channels * shape.kernel_size : channels);
             }
-            apply(output_, &sum, y_ + t, 1);
+            y_[t] = sum;
+        }
+        apply(output_, y_ + first, y_ + first, last - first);
+        for (int64_t t = first; residual_ != nullptr && t < last; t++) {
+            y_[t] += *reinterpret_cast<const float *>(static_cast<const char *>(residual_->data) +
+                                                      t * static_cast<int64_t>(residual_->nb[1]));
+        }
+    }
+
+    // Each channel on its own: a panel of 16 would be wasted on it.
+    void run_depthwise(int64_t first, int64_t last) {
+        const VectorOps & ops = vector_ops();
+        const Conv1dShape & shape = conv_.shape_;
+        const auto * x = reinterpret_cast<const float *>(base_);
+        const int64_t step = step_ / static_cast<int64_t>(sizeof(float));
+        const int64_t residual_step = residual_row();
+        for (int64_t t = first; t < last; t++, x += shape.stride * step) {
+            float * y = y_ + t * out_;
+            for (int64_t c = 0; c < out_; c++) {
+                y[c] = conv_.panels_[static_cast<size_t>(c)].biases[0] + (condition_ != nullptr ? condition_[c] : 0.0F);
+            }
+            for (int64_t tap = 0; tap < shape.kernel_size; tap++) {
+                ops.add_products(y, x + tap * shape.dilation * step, conv_.plain_.data() + tap * out_, out_);
+            }
+            apply(output_, y, y, out_);
             if (residual_ != nullptr) {
-                y_[t] += *reinterpret_cast<const float *>(static_cast<const char *>(residual_->data) +
-                                                          t * static_cast<int64_t>(residual_->nb[1]));
+                ops.add_scaled(y, static_cast<const float *>(residual_->data) + t * residual_step, 1.0F, out_);
             }
         }
     }
@@ -516,7 +554,7 @@ class Conv1dTask {
     }
 
     const PackedConv1d & conv_;
-    const ggml_tensor * x_;
+    const ggml_tensor * x_ = nullptr;
     const ggml_tensor * residual_ = nullptr;
     const float * condition_ = nullptr;
     float * y_;

@@ -132,6 +132,7 @@ class PackedConv1d {
     using RowReader = std::function<Rows(int64_t first, int64_t count)>;
 
     PackedConv1d(const Conv1dShape & shape, int64_t phases, int64_t left);
+    bool depthwise() const { return shape_.groups == shape_.in_channels && shape_.groups == shape_.out_channels; }
     void pack(const RowReader & read, const float * bias, ConvType type);
 
     Conv1dShape shape_; // of the packed convolution: out_channels includes the phases
@@ -141,7 +142,8 @@ class PackedConv1d {
     const struct WinogradScheme * winograd_ = nullptr; // how F32 is computed; null: directly
     std::vector<Panel> panels_;
     std::unique_ptr<std::byte, decltype(&std::free)> storage_{nullptr, std::free}; // what the panels point to
-    std::vector<float> single_; // of F32's only output channel, where there is one: [tap][channel]
+    std::vector<float>
+        plain_; // of F32's only output channel, or of channels that are each on their own: [tap][channel]
 };
 
 /// What is fused into one use of a convolution.
@@ -151,6 +153,7 @@ struct Conv1dOptions {
     Activation input;                  ///< applied to x (0 stays 0 in all of them, so padding is not changed by it)
     Activation output;                 ///< applied to the sum of convolution, bias and condition
     ggml_tensor * condition = nullptr; ///< [Cout] F32, contiguous: a second bias
+    ggml_tensor * into = nullptr;      ///< [Cout, T'] F32, contiguous: where to write; null: memory of its own
     ggml_tensor * residual = nullptr;  ///< [Cout, T'] F32, rows of any stride: added after the output's activation
 };
 

@@ -268,10 +268,13 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
                     panel.taps--;
                 }
             }
-            if (this->type() == ConvType::f32 && shape_.out_channels == 1) {
-                single_.resize(static_cast<size_t>(taps * channels));
-                rows.encode(0, 0, taps * channels, ConvType::f32, type, 0,
-                            reinterpret_cast<std::byte *>(single_.data()), nullptr);
+            if (this->type() == ConvType::f32 && (shape_.out_channels == 1 || depthwise())) {
+                plain_.resize(static_cast<size_t>(taps * shape_.in_channels));
+                for (int64_t tap = 0; tap < taps; tap++) {
+                    rows.encode(0, tap * channels, channels, ConvType::f32, type, 0,
+                                reinterpret_cast<std::byte *>(plain_.data() + tap * shape_.in_channels + group),
+                                nullptr);
+                }
             }
             panel.weights = to;
             std::byte * packed = winograd_ != nullptr ? direct.data() : to;

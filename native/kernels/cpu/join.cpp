@@ -1,5 +1,9 @@
 #include "join.h"
 
+#include "vector_ops.h"
+
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <stdexcept>
 
@@ -47,7 +51,62 @@ void channels(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     }
 }
 
+// Writes all rows but those that are left for another operation: 0 .. b's are b's, the last ones are zeros.
+void edges(ggml_tensor * dst, int ith, int /*nth*/, void * userdata) {
+    const ggml_tensor * before = dst->src[0]; // or null
+    const auto zeros = static_cast<int64_t>(reinterpret_cast<intptr_t>(userdata));
+    if (ith > 0) { // a few rows
+        return;
+    }
+    for (int64_t t = 0; before != nullptr && t < before->ne[1]; t++) {
+        std::memcpy(static_cast<char *>(dst->data) + t * static_cast<int64_t>(dst->nb[1]), row(before, t),
+                    row_size(dst));
+    }
+    std::memset(static_cast<char *>(dst->data) + (dst->ne[1] - zeros) * static_cast<int64_t>(dst->nb[1]), 0,
+                static_cast<size_t>(zeros) * row_size(dst));
+}
+
+void means(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
+    constexpr int64_t run = 1024; // of values, which stay in a first cache
+    int sources = 0;
+    while (sources < GGML_MAX_SRC && dst->src[sources] != nullptr) {
+        sources++;
+    }
+    const int64_t runs = (ggml_nelements(dst) + run - 1) / run;
+    for (int64_t i = runs * ith / nth; i < runs * (ith + 1) / nth; i++) {
+        float * to = static_cast<float *>(dst->data) + i * run;
+        const int64_t count = std::min(run, ggml_nelements(dst) - i * run);
+        std::fill(to, to + count, 0.0F);
+        for (int k = 0; k < sources; k++) {
+            vector_ops().add_scaled(to, static_cast<const float *>(dst->src[k]->data) + i * run,
+                                    1.0F / static_cast<float>(sources), count);
+        }
+    }
+}
+
 } // namespace
+
+ggml_tensor * room_between(ggml_context * context, ggml_tensor * before, int64_t channels, int64_t count,
+                           int64_t zeros) {
+    if ((before != nullptr && (!matrix(before) || before->ne[0] != channels)) || count < 0 || zeros < 0) {
+        throw std::invalid_argument("room_between: an F32 matrix of as many channels is wanted");
+    }
+    return ggml_custom_4d(context, GGML_TYPE_F32, channels, (before != nullptr ? before->ne[1] : 0) + count + zeros, 1,
+                          1, &before, before != nullptr ? 1 : 0, edges, GGML_N_TASKS_MAX,
+                          reinterpret_cast<void *>(static_cast<intptr_t>(zeros)));
+}
+
+ggml_tensor * mean(ggml_context * context, const std::vector<ggml_tensor *> & parts) {
+    for (const ggml_tensor * part : parts) {
+        if (!matrix(part) || !ggml_is_contiguous(part) || !ggml_are_same_shape(part, parts[0])) {
+            throw std::invalid_argument("mean: contiguous F32 matrices of one shape are wanted");
+        }
+    }
+    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, parts.at(0)->ne[0], parts[0]->ne[1], 1, 1,
+                                     const_cast<ggml_tensor **>(parts.data()), static_cast<int>(parts.size()), means,
+                                     GGML_N_TASKS_MAX, nullptr);
+    return y;
+}
 
 ggml_tensor * join_rows(ggml_context * context, ggml_tensor * a, ggml_tensor * b, int64_t zeros) {
     if (!matrix(a) || (b != nullptr && (!matrix(b) || b->ne[0] != a->ne[0])) || zeros < 0) {

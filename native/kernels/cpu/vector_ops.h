@@ -11,10 +11,16 @@ struct VectorOps {
     void (*gate)(const float * a, const float * b, float * y, int64_t count);
     /// As PyTorch's exact one, within 1e-7 |x|.
     void (*gelu)(const float * x, float * y, int64_t count);
+    /// Within 2e-7.
+    void (*tanh)(const float * x, float * y, int64_t count);
+    /// max(x, 0) + slope * min(x, 0)
+    void (*leaky)(const float * x, float * y, float slope, int64_t count);
     /// a . b, summed in the same order on every CPU.
     float (*dot)(const float * a, const float * b, int64_t count);
     /// to += scale * from
     void (*add_scaled)(float * to, const float * from, float scale, int64_t count);
+    /// to += a * b, value by value
+    void (*add_products)(float * to, const float * a, const float * b, int64_t count);
 };
 
 extern const VectorOps vector_ops_portable;
