@@ -142,8 +142,7 @@ class PackedConv1d {
     const struct WinogradScheme * winograd_ = nullptr; // how F32 is computed; null: directly
     std::vector<Panel> panels_;
     std::unique_ptr<std::byte, decltype(&std::free)> storage_{nullptr, std::free}; // what the panels point to
-    std::vector<float>
-        plain_; // of F32's only output channel, or of channels that are each on their own: [tap][channel]
+    std::vector<float> plain_; // [tap][channel], of F32's only output channel or of channels each on their own
 };
 
 /// What is fused into one use of a convolution.
