@@ -240,7 +240,11 @@ class Conv1dTask {
             load_input(from, (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span(), false);
         }
         if (!conv_.plain_.empty()) {
-            conv_.depthwise() ? run_depthwise(first, last) : run_single(first, last);
+            if (conv_.depthwise()) {
+                run_depthwise(first, last);
+            } else {
+                run_single(first, last);
+            }
             return;
         }
         int64_t unit = 0;

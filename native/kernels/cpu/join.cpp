@@ -102,10 +102,9 @@ ggml_tensor * mean(ggml_context * context, const std::vector<ggml_tensor *> & pa
             throw std::invalid_argument("mean: contiguous F32 matrices of one shape are wanted");
         }
     }
-    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, parts.at(0)->ne[0], parts[0]->ne[1], 1, 1,
-                                     const_cast<ggml_tensor **>(parts.data()), static_cast<int>(parts.size()), means,
-                                     GGML_N_TASKS_MAX, nullptr);
-    return y;
+    return ggml_custom_4d(context, GGML_TYPE_F32, parts.at(0)->ne[0], parts[0]->ne[1], 1, 1,
+                          const_cast<ggml_tensor **>(parts.data()), static_cast<int>(parts.size()), means,
+                          GGML_N_TASKS_MAX, nullptr);
 }
 
 ggml_tensor * join_rows(ggml_context * context, ggml_tensor * a, ggml_tensor * b, int64_t zeros) {
