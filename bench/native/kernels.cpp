@@ -33,6 +33,10 @@ struct Case {
 
 const Case cases[] = {
     // A Piper voice of medium quality, 64 of its frames: 0.74 s.
+    {"voice text 192>768 k3", {192, 768, 3}, 44},
+    {"voice text 768>192 k3", {768, 192, 3}, 44},
+    {"voice flow 192>384 k5", {192, 384, 5}, 260},
+    {"voice flow 192>384", {192, 384}, 256},
     {"voice pre 192>256 k7", {192, 256, 7}, 70},
     {"voice up 256>128 k16 s8", {256, 128, 16, 8}, 66, true, true},
     {"voice res 128 k3", {128, 128, 3}, 512, false, true},
@@ -72,11 +76,11 @@ std::vector<float> random_values(int64_t count, uint32_t seed) {
 }
 
 const char * name_of(ConvType type) {
-    return type == ConvType::f32 ? "f32" : type == ConvType::bf16 ? "bf16" : "q8_0";
+    return type == ConvType::f32 ? "f32" : type == ConvType::bf16 ? "bf16" : type == ConvType::i16 ? "i16" : "q8_0";
 }
 
 double bytes_of(ConvType type) {
-    return type == ConvType::f32 ? 4 : type == ConvType::bf16 ? 2 : 34.0 / 32;
+    return type == ConvType::f32 ? 4 : type == ConvType::bf16 ? 2 : type == ConvType::i16 ? 68.0 / 32 : 34.0 / 32;
 }
 
 PackedConv1d pack(const Case & c, ConvType type, uint32_t seed) {
@@ -124,8 +128,8 @@ double measure(const Case & c, ConvType type, Runner & runner, int rounds, doubl
 void run(int threads, int rounds, const std::string & part) {
     Runner runner(threads);
     const bench::Peak peak = bench::measure_peak();
-    std::printf("{\"threads\":%d,\"peak\":{\"f32\":%.4g,\"bf16\":%.4g,\"q8_0\":%.4g},\"bandwidth\":%.4g,\"kernels\":[",
-                threads, peak.f32, peak.bf16, peak.int8, bench::measure_bandwidth(threads));
+    std::printf("{\"threads\":%d,\"peak\":{\"f32\":%.4g,\"bf16\":%.4g,\"q8_0\":%.4g,\"i16\":%.4g},\"bandwidth\":%.4g,\"kernels\":[",
+                threads, peak.f32, peak.bf16, peak.int8, peak.int16, bench::measure_bandwidth(threads));
     const char * comma = "";
     const auto print = [&](const Case & c, ConvType type, const char * how) {
         double operations = 0;
@@ -144,15 +148,18 @@ void run(int threads, int rounds, const std::string & part) {
         if (std::string(c.name).find(part) == std::string::npos) {
             continue;
         }
-        for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0}) {
+        for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::i16, ConvType::q8_0}) {
             allow_conv1d_winograd(false);
             if (pack(c, type, 1).type() == type) { // else it is computed in another one
                 print(c, type, "");
             }
         }
         allow_conv1d_winograd(true);
-        if (pack(c, ConvType::f32, 1).winograd()) {
-            print(c, ConvType::f32, " winograd");
+        for (const ConvType type : {ConvType::f32, ConvType::i16}) {
+            const PackedConv1d packed = pack(c, type, 1);
+            if (packed.winograd() && packed.type() == type) {
+                print(c, type, " winograd");
+            }
         }
     }
     std::printf("]}\n");

@@ -12,6 +12,7 @@ struct Peak {
     double f32 = 0;
     double bf16 = 0;
     double int8 = 0;
+    double int16 = 0;
 };
 
 Peak measure_peak();

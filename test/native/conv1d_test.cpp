@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/conv1d.h"
 #include "kernels/cpu/conv1d_kernel.h"
+#include "kernels/cpu/cpu_features.h"
 
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
@@ -142,6 +143,21 @@ float to_bf16(float value) {
     return ggml_bf16_to_fp32(ggml_fp32_to_bf16(value));
 }
 
+/// Blocks of 32 whose largest magnitude is `most`, as inputs are rounded for Q8_0 and I16, and weights for I16.
+std::vector<float> rounded_blocks(std::vector<float> values, float most) {
+    constexpr size_t width = 32;
+    for (size_t row = 0; row < values.size(); row += width) {
+        float largest = 0;
+        for (size_t i = row; i < row + width; i++) {
+            largest = std::max(largest, std::fabs(values[i]));
+        }
+        for (size_t i = row; i < row + width && largest > 0; i++) {
+            values[i] = std::nearbyint(values[i] * (most / largest)) * (largest / most);
+        }
+    }
+    return values;
+}
+
 /// As ggml rounds to Q8_0.
 std::vector<float> to_q8_0(const std::vector<float> & values) {
     const auto count = static_cast<int64_t>(values.size());
@@ -150,21 +166,6 @@ std::vector<float> to_q8_0(const std::vector<float> & values) {
     std::vector<float> rounded(values.size());
     ggml_get_type_traits(GGML_TYPE_Q8_0)->to_float(blocks.data(), rounded.data(), count);
     return rounded;
-}
-
-/// Blocks of 32 as inputs are rounded for Q8_0: 127 is a block's largest magnitude.
-std::vector<float> rounded_inputs(std::vector<float> values) {
-    constexpr size_t width = 32;
-    for (size_t row = 0; row < values.size(); row += width) {
-        float largest = 0;
-        for (size_t i = row; i < row + width; i++) {
-            largest = std::max(largest, std::fabs(values[i]));
-        }
-        for (size_t i = row; i < row + width && largest > 0; i++) {
-            values[i] = std::nearbyint(values[i] * (127.0F / largest)) * (largest / 127.0F);
-        }
-    }
-    return values;
 }
 
 /// While one lives, what is packed is computed directly.
@@ -191,6 +192,60 @@ std::vector<float> run(const Case & c, const PackedConv1d & conv, const Matrix &
                        options.residual = c.residual ? in[2] : nullptr;
                        return conv1d(context, in[0], conv, options);
                    });
+}
+
+/// Each scheme, one and more blocks of taps, fewer taps than a scheme takes; fewer outputs than a tile has, several
+/// tiles of time, the last one cut; panels that are paired, single and cut; input in place and in a copy.
+std::vector<Case> winograd_cases() {
+    const Activation leaky = Activation::leaky(0.1F);
+    return {
+        {{32, 32, 3, 1, 1, 1}, 1000, 1, 1, leaky, no_activation, true, false, true},
+        {{32, 48, 3, 1, 2, 1}, 97, 2, 2, no_activation, {Activation::relu}, true, true, false},
+        {{48, 33, 4, 1, 3, 1}, 61, 0, 0, leaky, no_activation, false, false, true},
+        {{64, 64, 5, 1, 6, 1}, 611, 12, 12, leaky, leaky, true, true, true},
+        {{32, 32, 5, 1, 1, 1}, 5, 0, 0, no_activation, no_activation, true, false, false},
+        {{64, 70, 6, 1, 1, 1}, 300, 0, 40, {Activation::tanh}, {Activation::tanh}, true, true, true},
+        {{32, 32, 7, 1, 12, 1}, 1003, 36, 36, leaky, no_activation, true, false, true},
+        {{128, 32, 7, 1, 3, 1}, 200, 18, 0, leaky, no_activation, true, false, false},
+        {{32, 32, 8, 1, 1, 1}, 40, 7, 0, no_activation, no_activation, true, false, false},
+        {{32, 64, 11, 1, 5, 1}, 333, 25, 25, leaky, no_activation, true, true, true},
+        {{64, 32, 13, 1, 1, 1}, 100, 0, 0, leaky, no_activation, true, false, false},
+        {{32, 32, 14, 1, 2, 1}, 75, 3, 60, no_activation, {Activation::gelu}, true, false, true},
+        {{512, 32, 3, 1, 1, 1}, 70, 1, 1, no_activation, no_activation, true, false, false}, // rows that alias
+    };
+}
+
+/// What Winograd's convolutions in `type` make of a case, with each kernel of it, and the formula; sums are of about 1.
+void for_each_winograd(ConvType type, const Case & c, uint32_t seed,
+                       const std::function<void(const std::vector<float> &, const std::vector<float> &)> & body) {
+    const Conv1dShape & s = c.shape;
+    const Matrix x = random_matrix(s.in_channels, c.frames, seed);
+    auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), seed + 1);
+    const float size = 1 / std::sqrt(static_cast<float>(s.in_channels * s.kernel_size) / 9);
+    std::transform(w.begin(), w.end(), w.begin(), [&](float value) { return size * value; });
+    const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
+    for_each_kernel(type, [&] {
+        const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr, type);
+        CHECK(conv.winograd() && conv.type() == type);
+        const int64_t out = conv.out_frames(c.frames, c.left, c.right);
+        const Matrix condition = random_matrix(s.out_channels, 1, seed + 3);
+        const Matrix residual = random_matrix(s.out_channels, out, seed + 4);
+        const std::vector<float> one = run(c, conv, x, condition, residual, 1);
+        CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
+        body(one, reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
+                            c.residual ? residual.values.data() : nullptr));
+        CHECK_EQ(one.size(), static_cast<size_t>(out * s.out_channels));
+    });
+}
+
+/// Error against what is expected, as a share of it.
+double relative_error(const std::vector<float> & actual, const std::vector<float> & expected) {
+    double error = 0, power = 0;
+    for (size_t i = 0; i < expected.size(); i++) {
+        error += std::pow(actual[i] - expected[i], 2.0);
+        power += std::pow(expected[i], 2.0);
+    }
+    return std::sqrt(error / power);
 }
 
 } // namespace
@@ -234,50 +289,35 @@ TEST(matches_the_formula) {
 }
 
 TEST(winograd_matches_the_formula) {
-    // Each scheme, one and more blocks of taps, fewer taps than a scheme takes; fewer outputs than a tile has, several
-    // tiles of time, the last one cut; panels that are paired, single and cut; input in place and in a copy.
-    const Activation leaky = Activation::leaky(0.1F);
-    const std::vector<Case> cases = {
-        {{32, 32, 3, 1, 1, 1}, 1000, 1, 1, leaky, no_activation, true, false, true},
-        {{32, 48, 3, 1, 2, 1}, 97, 2, 2, no_activation, {Activation::relu}, true, true, false},
-        {{48, 33, 4, 1, 3, 1}, 61, 0, 0, leaky, no_activation, false, false, true},
-        {{64, 64, 5, 1, 6, 1}, 611, 12, 12, leaky, leaky, true, true, true},
-        {{32, 32, 5, 1, 1, 1}, 5, 0, 0, no_activation, no_activation, true, false, false},
-        {{64, 70, 6, 1, 1, 1}, 300, 0, 40, {Activation::tanh}, {Activation::tanh}, true, true, true},
-        {{32, 32, 7, 1, 12, 1}, 1003, 36, 36, leaky, no_activation, true, false, true},
-        {{128, 32, 7, 1, 3, 1}, 200, 18, 0, leaky, no_activation, true, false, false},
-        {{32, 32, 8, 1, 1, 1}, 40, 7, 0, no_activation, no_activation, true, false, false},
-        {{32, 64, 11, 1, 5, 1}, 333, 25, 25, leaky, no_activation, true, true, true},
-        {{64, 32, 13, 1, 1, 1}, 100, 0, 0, leaky, no_activation, true, false, false},
-        {{32, 32, 14, 1, 2, 1}, 75, 3, 60, no_activation, {Activation::gelu}, true, false, true},
-        {{512, 32, 3, 1, 1, 1}, 70, 1, 1, no_activation, no_activation, true, false, false}, // rows that alias
-    };
-    for_each_kernel([&] {
-        for (size_t i = 0; i < cases.size(); i++) {
-            const Case & c = cases[i];
-            const Conv1dShape & s = c.shape;
-            const auto seed = static_cast<uint32_t>(300 * i);
-            const Matrix x = random_matrix(s.in_channels, c.frames, seed);
-            auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), seed + 1);
-            const float size = 1 / std::sqrt(static_cast<float>(s.in_channels * s.kernel_size) / 9); // sums of about 1
-            std::transform(w.begin(), w.end(), w.begin(), [&](float value) { return size * value; });
-            const auto bias = random_values(static_cast<size_t>(s.out_channels), seed + 2);
-            const PackedConv1d conv(s, w.data(), c.bias ? bias.data() : nullptr);
-            CHECK(conv.winograd());
-            const int64_t out = conv.out_frames(c.frames, c.left, c.right);
-            const Matrix condition = random_matrix(s.out_channels, 1, seed + 3);
-            const Matrix residual = random_matrix(s.out_channels, out, seed + 4);
-            const std::vector<float> one = run(c, conv, x, condition, residual, 1);
-            CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
-            const auto expected =
-                reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
-                          c.residual ? residual.values.data() : nullptr);
-            CHECK_EQ(one.size(), expected.size());
-            for (size_t k = 0; k < one.size(); k++) {
-                CHECK_NEAR(one[k], expected[k], 4e-5); // ten times the usual error, 4e-6 of a sum of products
+    uint32_t seed = 0;
+    for (const Case & c : winograd_cases()) {
+        for_each_winograd(ConvType::f32, c, seed += 300, [](const auto & actual, const auto & expected) {
+            for (size_t k = 0; k < expected.size(); k++) {
+                CHECK_NEAR(actual[k], expected[k], 4e-5); // ten times the usual error, 4e-6 of a sum of products
             }
+        });
+    }
+}
+
+TEST(winograd_in_i16_errs_as_bf16_does) {
+    uint32_t seed = 0;
+    for (const Case & c : winograd_cases()) {
+        if (c.shape.in_channels % 32 == 0) { // whole blocks
+            for_each_winograd(ConvType::i16, c, seed += 300, [](const auto & actual, const auto & expected) {
+                CHECK(relative_error(actual, expected) < 0.004); // of BF16's products: 2^-9 times the root of 2 / 3
+            });
         }
-    });
+    }
+}
+
+TEST(low_types_are_computed_in_the_fastest_one) {
+    const auto w = random_values(static_cast<size_t>(64 * 64 * 3), 31);
+    for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
+        const ConvType computed = PackedConv1d({64, 64, 3}, w.data(), nullptr, type).type();
+        const bool own = PackedConv1d::has_kernel(type, 64) && !conv1d_kernel(type).outdone;
+        const bool fixed = PackedConv1d::has_kernel(ConvType::i16, 64) && !cpu_features().avx512;
+        CHECK(computed == (own ? type : fixed ? ConvType::i16 : ConvType::f32));
+    }
 }
 
 TEST(winograd_rounds_weights_to_their_type) {
@@ -286,17 +326,17 @@ TEST(winograd_rounds_weights_to_their_type) {
     const Matrix x = {32, 50, random_values(32 * 50, 22)};
     const auto run = [&](ConvType type) {
         const PackedConv1d conv(shape, w.data(), nullptr, type);
-        CHECK(conv.type() == ConvType::f32 || conv.type() == type);
         return std::make_pair(conv.type(), compute({x}, 1, [&](auto * context, const auto & in) {
                                   return conv1d_same(context, in[0], conv);
                               }));
     };
+    // Where it is computed in another type, that is given the rounded weights.
     const auto [bf16, actual] = run(ConvType::bf16);
     std::transform(w.begin(), w.end(), w.begin(), to_bf16);
-    CHECK(bf16 != ConvType::f32 || actual == run(ConvType::f32).second);
+    CHECK(bf16 == ConvType::bf16 || actual == run(bf16).second);
     w = to_q8_0(w); // as they come from a file
     const auto [q8, dequantized] = run(ConvType::q8_0);
-    CHECK(q8 != ConvType::f32 || dequantized == run(ConvType::f32).second);
+    CHECK(q8 == ConvType::q8_0 || dequantized == run(q8).second);
 }
 
 TEST(low_types_round_weights_and_frames) {
@@ -308,12 +348,12 @@ TEST(low_types_round_weights_and_frames) {
         {{32, 70, 5, 1, 1, 1}, 25, 2, 2, no_activation, {Activation::relu}, true, false, false},
         {{1024, 18, 2, 2, 1, 1}, 26, 0, 0, no_activation, no_activation, true, false, false},
     };
-    for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
+    for (const ConvType type : {ConvType::bf16, ConvType::q8_0, ConvType::i16}) {
         for_each_kernel(type, [&] {
             for (size_t i = 0; i < cases.size(); i++) {
                 Case c = cases[i];
                 Conv1dShape & s = c.shape;
-                if (type == ConvType::q8_0) { // whole blocks
+                if (type != ConvType::bf16) { // whole blocks
                     s.in_channels =
                         s.in_channels / s.groups <= 20 ? 32 * s.groups : std::max(96 * s.groups, s.in_channels);
                 }
@@ -337,8 +377,11 @@ TEST(low_types_round_weights_and_frames) {
                     value = activate(c.input, value);
                 }
                 if (type == ConvType::q8_0) {
-                    heard.values = rounded_inputs(heard.values);
+                    heard.values = rounded_blocks(heard.values, 127);
                     w = to_q8_0(w);
+                } else if (type == ConvType::i16) {
+                    heard.values = rounded_blocks(heard.values, conv1d_i16_most);
+                    w = rounded_blocks(w, conv1d_i16_most);
                 } else {
                     std::transform(heard.values.begin(), heard.values.end(), heard.values.begin(), to_bf16);
                     std::transform(w.begin(), w.end(), w.begin(), to_bf16);
@@ -368,7 +411,7 @@ TEST(weights_come_a_few_rows_at_a_time) {
         const auto w = random_values(static_cast<size_t>(row * shape.out_channels), 12);
         const auto bias = random_values(static_cast<size_t>(shape.out_channels), 13);
         const Matrix x = random_matrix(shape.in_channels, 20, 14);
-        for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0}) {
+        for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0, ConvType::i16}) {
             int64_t next = 0;
             std::vector<float> some;
             const auto rows = [&](int64_t first, int64_t count) {
@@ -527,15 +570,9 @@ TEST(transposed_rounds_little_in_low_types) {
         });
     };
     const std::vector<float> exact = run(ConvType::f32);
-    for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
+    for (const ConvType type : {ConvType::bf16, ConvType::q8_0, ConvType::i16}) {
         for_each_kernel(type, [&] {
-            const std::vector<float> rounded = run(type);
-            double error = 0, power = 0;
-            for (size_t i = 0; i < exact.size(); i++) {
-                error += std::pow(rounded[i] - exact[i], 2.0);
-                power += std::pow(exact[i], 2.0);
-            }
-            CHECK(std::sqrt(error / power) < 0.01); // 8 bits of mantissa or a step of 1 / 127, at random
+            CHECK(relative_error(run(type), exact) < 0.01); // 8 bits of mantissa or a step of 1 / 127, at random
         });
     }
 }

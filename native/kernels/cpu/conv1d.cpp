@@ -20,9 +20,9 @@ constexpr int64_t tile_floats =
     65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
 constexpr int64_t winograd_batch =
-    12; // tiles whose products are summed before they are transformed: they fit a first cache
+    24; // tiles whose products are summed before they are transformed: so many for one reading of the weights
 
-std::atomic<const Conv1dKernel *> chosen[3]; // by type
+std::atomic<const Conv1dKernel *> chosen[4]; // by type
 std::atomic<bool> winograd_allowed{true};
 
 /// Where a tile's rows are so many bytes apart, they meet in a few sets of a core's first cache and drive each other
@@ -115,6 +115,7 @@ int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
     add(cpu.avx2, conv1d_avx2);
     add(cpu.avx512_bf16, conv1d_avx512bf16);
     add(cpu.avx512_vnni, conv1d_avx512vnni);
+    add(cpu.avx2, conv1d_avx2_i16);
     add(cpu.avx2, conv1d_avx2_q8_0);
 #elif defined(__aarch64__) || defined(_M_ARM64)
     add(true, conv1d_neon);
@@ -200,7 +201,8 @@ class Conv1dTask {
         out_ = conv.shape_.out_channels;
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
-        value_bytes_ = 4 / conv1d_lane(kernel_->type);
+        floats_ = conv.winograd_ != nullptr || kernel_->load == nullptr;
+        value_bytes_ = floats_ ? 4 : 4 / conv1d_lane(kernel_->type);
         input_ = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
         output_ = {static_cast<Activation::Kind>(parameters_.output), parameters_.output_slope};
         for (const PackedConv1d::Panel & panel : conv.panels_) {
@@ -265,7 +267,7 @@ class Conv1dTask {
         const int64_t channels = conv_.shape_.in_channels;
         const int64_t x_step = static_cast<int64_t>(x_->nb[1] / sizeof(float));
         const auto * x = static_cast<const float *>(x_->data);
-        const bool as_it_is = kernel_->load == nullptr && from >= 0 && to <= x_->ne[1] &&
+        const bool as_it_is = floats_ && from >= 0 && to <= x_->ne[1] &&
                               (input_.kind == Activation::none || (inactive && input_.linear()));
         const auto x_bytes = static_cast<int64_t>(x_->nb[1]);
         if (as_it_is && (inactive || !rows_alias(x_bytes, conv_.shape_.stride))) {
@@ -283,7 +285,7 @@ class Conv1dTask {
         scales.resize(static_cast<size_t>((to - from) * blocks));
         sums.resize(scales.size());
         const int64_t begin = std::clamp<int64_t>(0, from, to), end = std::clamp(x_->ne[1], begin, to); // those inside
-        if (kernel_->load == nullptr && x_bytes == step_) {                                             // as one run
+        if (floats_ && x_bytes == step_) {                                                              // as one run
             auto * values = reinterpret_cast<float *>(copy.data());
             std::fill(values, values + (begin - from) * channels, 0.0F);
             apply(input_, x + begin * channels, values + (begin - from) * channels, (end - begin) * channels);
@@ -309,7 +311,7 @@ class Conv1dTask {
             std::fill(to, to + step_, std::byte{0});
             std::fill(scales, scales + channels / conv1d_block, 0.0F);
             std::fill(sums, sums + channels / conv1d_block, 0);
-        } else if (kernel_->load == nullptr) {
+        } else if (floats_) {
             apply(input_, x, reinterpret_cast<float *>(to), channels);
         } else if (input_.linear()) {
             kernel_->load(x, channels, input_.factor(), to, scales, sums);
@@ -495,7 +497,27 @@ class Conv1dTask {
         winograd_transforms().input(input);
         base_ = reinterpret_cast<const std::byte *>(input.to);
         step_ = input.tile_step * static_cast<int64_t>(sizeof(float));
-        point_step_ = input.point_step * static_cast<int64_t>(sizeof(float));
+        if (kernel_->load != nullptr) {
+            round_winograd(input.to, input.tile_step, scheme.count() * count);
+        }
+        point_step_ = count * step_;
+    }
+
+    // base_: so many rows of the transformed input as the kernel's lanes.
+    void round_winograd(const float * from, int64_t from_step, int64_t rows) {
+        const int64_t channels = conv_.shape_.in_channels;
+        const int64_t blocks = channels / conv1d_block;
+        thread_local std::vector<std::byte> lanes;
+        thread_local std::vector<float> scales;
+        step_ = channels / conv1d_lane(kernel_->type) * 4;
+        lanes.resize(std::max(lanes.size(), static_cast<size_t>(rows * step_)));
+        scales.resize(std::max(scales.size(), static_cast<size_t>(rows * blocks)));
+        for (int64_t row = 0; row < rows; row++) {
+            kernel_->load(from + row * from_step, channels, 1.0F, lanes.data() + row * step_,
+                          scales.data() + row * blocks, nullptr);
+        }
+        base_ = lanes.data();
+        input_scales_ = scales.data();
     }
 
     void run_winograd(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
@@ -510,11 +532,15 @@ class Conv1dTask {
         sum.row_step = step_;
         sum.tap_step = shape.dilation * step_;
         sum.taps = scheme.blocks(shape.kernel_size);
-        sum.lanes = shape.in_channels;
+        sum.lanes = shape.in_channels / conv1d_lane(kernel_->type);
+        sum.blocks = shape.in_channels / conv1d_block;
+        sum.row_scales = sum.blocks;
+        sum.tap_scales = shape.dilation * sum.blocks;
         sum.biases = none;
         sum.slope = 1.0F;
         sum.y_step = 32;
-        const int64_t point = sum.taps * sum.lanes * 16 * static_cast<int64_t>(sizeof(float)); // of a panel's weights
+        const int64_t point = sum.taps * sum.lanes * 16 * 4; // bytes of a panel's weights
+        const int64_t point_scales = sum.taps * sum.blocks * 16 * conv1d_scale_bytes(kernel_->type);
         const bool fused = is_fused(panel, second);
         float * y = y_ + first * out_ + panel.out;
         const float * residual = residual_ == nullptr
@@ -543,8 +569,14 @@ class Conv1dTask {
             for (int64_t p = 0; p < scheme.count(); p++) {
                 sum.weights = panel.weights + p * point;
                 sum.weights2 = second != nullptr ? second->weights + p * point : nullptr;
+                sum.scales = panel.scales + p * point_scales;
+                sum.scales2 = second != nullptr ? second->scales + p * point_scales : nullptr;
                 for (int64_t q = 0; q < count; q += rows) {
-                    sum.x = base_ + p * point_step_ + (out.first + q) * step_;
+                    const int64_t row = out.first + q;
+                    sum.x = base_ + p * point_step_ + row * step_;
+                    if (kernel_->load != nullptr) {
+                        sum.input_scales = input_scales_ + (p * (point_step_ / step_) + row) * sum.blocks;
+                    }
                     sum.y = products + (p * winograd_batch + q) * 32;
                     kernel_->run(sum, std::min(rows, count - q));
                 }
@@ -564,7 +596,8 @@ class Conv1dTask {
     float * y_;
     Parameters parameters_{};
     const Conv1dKernel * kernel_ = nullptr;
-    int64_t value_bytes_ = 4; // of the kernel's inputs
+    bool floats_ = true;      // is the input left in F32, for the kernel or for Winograd's transform?
+    int64_t value_bytes_ = 4; // of it, as it is loaded
     Activation input_, output_;
     int64_t out_ = 0;    // channels of the packed convolution
     int64_t frames_ = 0; // of the packed convolution

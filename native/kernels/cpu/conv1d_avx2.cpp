@@ -6,10 +6,12 @@
 // twelve at every step, and half of the speed is lost.
 #if defined(__GNUC__) && !defined(__clang__)
 #define MOSS_UNROLL _Pragma("GCC unroll 16")
+#define MOSS_UNROLL_FOUR _Pragma("GCC unroll 4")
+#define MOSS_ASM
 #endif
 #include "conv1d_kernel.inc"
 // after it
-#include "conv1d_q8.inc"
+#include "conv1d_integer.inc"
 #include "conv1d_winograd.inc"
 
 namespace moss {
@@ -37,42 +39,61 @@ struct Vector {
     static type dot(lanes a, lanes b, type sum) { return fma(a, b, sum); }
 };
 
-/// A lane is four signed bytes.
-struct Bytes : Vector {
+struct Integers : Vector {
     using lane = int32_t;
     using lanes = __m256i;
     using sums = __m256i;
     static lanes load_lanes(const lane * p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)); }
     static lanes broadcast_lane(const lane * p) { return _mm256_set1_epi32(*p); }
-    static type load_half(const uint16_t * p) {
-        return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
-    }
     static sums begin(const int32_t * /*input_sum*/) { return _mm256_setzero_si256(); }
     static type to_float(sums v) { return _mm256_cvtepi32_ps(v); }
-    /// |x| (w sign(x)): two products of at most 127 * 127 fit int16, where x (w) around 128 would saturate.
-    static sums dot_bytes(lanes x, lanes w, sums sum) {
-        const lanes pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(w, x));
-        return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    /// Products of words, two and two.
+    static sums add_products(lanes a, lanes b, sums sum) {
+#ifdef MOSS_ASM
+        // GCC reorders sums of integers: it would take all of a tile's at once, on the stack.
+        lanes product;
+        __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(a), "x"(b));
+        return sum;
+#else
+        return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#endif
     }
 };
 
-void load_block(const float * x, float slope, int8_t * out, float * scale) {
-    const __m256 slopes = _mm256_set1_ps(slope);
-    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    __m256 values[4];
-    __m256 most = Vector::zero();
-    for (int i = 0; i < 4; i++) {
-        values[i] = Vector::leaky(Vector::load(x + 8 * i), slopes);
-        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, values[i]));
+/// A lane is two signed words.
+struct Words : Integers {
+    static constexpr int values = 2;
+    using scale = float;
+    static type load_scales(const scale * p) { return load(p); }
+    static sums dot_integers(lanes x, lanes w, sums sum) { return add_products(x, w, sum); }
+};
+
+/// A lane is four signed bytes.
+struct Bytes : Integers {
+    static constexpr int values = 4;
+    using scale = uint16_t;
+    static type load_scales(const scale * p) {
+        return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
     }
-    float parts[8];
-    Vector::store(parts, most);
-    float largest = 0.0F;
-    for (const float part : parts) {
-        largest = part > largest ? part : largest;
+    /// |x| (w sign(x)): two products of at most 127 * 127 fit int16, where x (w) around 128 would saturate.
+    static sums dot_integers(lanes x, lanes w, sums sum) {
+        const lanes pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(w, x));
+        return add_products(pairs, _mm256_set1_epi16(1), sum);
     }
-    *scale = largest / 127.0F;
-    const __m256 factor = _mm256_set1_ps(largest > 0.0F ? 127.0F / largest : 0.0F);
+};
+
+/// Rounds four vectors, times `factor`, to words.
+void store_block(const __m256 (&values)[4], __m256 factor, int16_t * out) {
+    for (int i = 0; i < 4; i += 2) {
+        const __m256i first = _mm256_cvtps_epi32(_mm256_mul_ps(values[i], factor));
+        const __m256i second = _mm256_cvtps_epi32(_mm256_mul_ps(values[i + 1], factor));
+        const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xD8); // in order again
+        _mm256_storeu_si256(reinterpret_cast<__m256i *>(out + i * 8), words);
+    }
+}
+
+/// To bytes.
+void store_block(const __m256 (&values)[4], __m256 factor, int8_t * out) {
     for (int i = 0; i < 4; i++) {
         const __m256i rounded = _mm256_cvtps_epi32(_mm256_mul_ps(values[i], factor));
         const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
@@ -80,10 +101,32 @@ void load_block(const float * x, float slope, int8_t * out, float * scale) {
     }
 }
 
+/// leaky(x) of a block as integers up to `limit`.
+template <class Integer, int32_t most_of_integer>
+void load_block(const float * x, float slope, Integer * out, float * scale) {
+    constexpr auto limit = static_cast<float>(most_of_integer);
+    const __m256 slopes = _mm256_set1_ps(slope);
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+    __m256 values[4];
+    __m256 most = Vector::zero();
+    for (int i = 0; i < 4; i++) {
+        values[i] = Vector::load(x + 8 * i);
+        values[i] = slope != 1.0F ? Vector::leaky(values[i], slopes) : values[i];
+        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, values[i]));
+    }
+    __m128 largest = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
+    largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
+    largest = _mm_max_ss(largest, _mm_movehdup_ps(largest));
+    const float peak = _mm_cvtss_f32(largest);
+    *scale = peak * (1.0F / limit);
+    store_block(values, _mm256_set1_ps(peak > 0.0F ? limit / peak : 0.0F), out);
+}
+
+template <class Integer, int32_t limit>
 void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
-    auto * out = static_cast<int8_t *>(to);
+    auto * out = static_cast<Integer *>(to);
     for (int64_t c = 0; c < channels; c += conv1d_block) {
-        load_block(x + c, slope, out + c, scales++);
+        load_block<Integer, limit>(x + c, slope, out + c, scales++);
     }
 }
 
@@ -93,8 +136,18 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 const Conv1dKernel conv1d_avx2 = {
     "avx2", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0, winograd_transforms<Vector>, false};
 
+// 4 x 2 sums of integers, 2 weights, a broadcast value and a product; the sums of floats rest on the stack.
+const Conv1dKernel conv1d_avx2_i16 = {"avx2",
+                                      ConvType::i16,
+                                      4,
+                                      conv1d_run<IntegerTile, Words, 4, false>,
+                                      load<int16_t, conv1d_i16_most>,
+                                      0,
+                                      winograd_transforms<Vector>,
+                                      false};
+
 // 4 x 2 sums, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_avx2_q8_0 = {"avx2", ConvType::q8_0, 4,   conv1d_run<Q8Tile, Bytes, 4, false>, load,
-                                       0,      nullptr,        true};
+const Conv1dKernel conv1d_avx2_q8_0 = {
+    "avx2", ConvType::q8_0, 4, conv1d_run<IntegerTile, Bytes, 4, false>, load<int8_t, 127>, 0, nullptr, true};
 
 } // namespace moss

@@ -4,7 +4,7 @@
 
 #include "conv1d_kernel.inc"
 // after it
-#include "conv1d_q8.inc"
+#include "conv1d_integer.inc"
 
 namespace moss {
 
@@ -14,7 +14,9 @@ namespace {
 struct Vector {
     static constexpr int width = 16;
     using type = __m512;
+    static constexpr int values = 4;
     using lane = int32_t;
+    using scale = uint16_t;
     using lanes = __m512i;
     using sums = __m512i;
     static type zero() { return _mm512_setzero_ps(); }
@@ -29,12 +31,12 @@ struct Vector {
     }
     static lanes load_lanes(const lane * p) { return _mm512_loadu_si512(p); }
     static lanes broadcast_lane(const lane * p) { return _mm512_set1_epi32(*p); }
-    static type load_half(const uint16_t * p) {
+    static type load_scales(const uint16_t * p) {
         return _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
     }
     static sums begin(const int32_t * p) { return _mm512_set1_epi32(*p); }
     static type to_float(sums v) { return _mm512_maskz_cvtepi32_ps(0xFFFF, v); }
-    static sums dot_bytes(lanes x, lanes w, sums sum) { return _mm512_dpbusd_epi32(sum, w, x); }
+    static sums dot_integers(lanes x, lanes w, sums sum) { return _mm512_dpbusd_epi32(sum, w, x); }
 };
 
 constexpr int32_t weight_zero = 128;
@@ -111,7 +113,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 } // namespace
 
 // 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
-const Conv1dKernel conv1d_avx512vnni = {"avx512_vnni", ConvType::q8_0, 6,       conv1d_run<Q8Tile, Vector, 6, true>,
-                                        load,          weight_zero,    nullptr, false};
+const Conv1dKernel conv1d_avx512vnni = {
+    "avx512_vnni", ConvType::q8_0, 6, conv1d_run<IntegerTile, Vector, 6, true>, load, weight_zero, nullptr, false};
 
 } // namespace moss

@@ -4,7 +4,7 @@
 
 #include "conv1d_kernel.inc"
 // after it
-#include "conv1d_q8.inc"
+#include "conv1d_integer.inc"
 
 namespace moss {
 
@@ -14,7 +14,9 @@ namespace {
 struct Vector {
     static constexpr int width = 4;
     using type = float32x4_t;
+    static constexpr int values = 4;
     using lane = int32_t;
+    using scale = uint16_t;
     using lanes = int8x16_t;
     using sums = int32x4_t;
     static type zero() { return vdupq_n_f32(0.0F); }
@@ -27,10 +29,10 @@ struct Vector {
     static type leaky(type v, type slope) { return vfmaq_f32(vmaxq_f32(v, zero()), slope, vminq_f32(v, zero())); }
     static lanes load_lanes(const lane * p) { return vreinterpretq_s8_s32(vld1q_s32(p)); }
     static lanes broadcast_lane(const lane * p) { return vreinterpretq_s8_s32(vld1q_dup_s32(p)); }
-    static type load_half(const uint16_t * p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+    static type load_scales(const uint16_t * p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
     static sums begin(const int32_t * /*input_sum*/) { return vdupq_n_s32(0); }
     static type to_float(sums v) { return vcvtq_f32_s32(v); }
-    static sums dot_bytes(lanes x, lanes w, sums sum) { return vdotq_s32(sum, x, w); }
+    static sums dot_integers(lanes x, lanes w, sums sum) { return vdotq_s32(sum, x, w); }
 };
 
 void load_block(const float * x, float slope, int8_t * out, float * scale) {
@@ -60,7 +62,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 } // namespace
 
 // 4 x 4 sums of integers, 4 weights and a broadcast value: 21 of 32 registers; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::q8_0, 4,    conv1d_run<Q8Tile, Vector, 4, false>, load,
+const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::q8_0, 4,    conv1d_run<IntegerTile, Vector, 4, false>, load,
                                      0,         nullptr,        false};
 
 } // namespace moss

@@ -10,7 +10,7 @@
 namespace moss {
 
 /// Rows (output times) x panels of 16 output channels: y = leaky(x * w + bias) + residual. A lane is 32 bits: one F32,
-/// two BF16 or four Q8_0 values of neighbouring channels.
+/// two BF16 or I16 or four Q8_0 values of neighbouring channels.
 struct Conv1dTile {
     const void * x;        // the first row's first tap
     int64_t row_step;      // bytes from a row's window to the next one's
@@ -20,10 +20,10 @@ struct Conv1dTile {
     const void * weights;  // [taps][lanes][16] lanes
     const void * weights2; // of the second panel, or null
     const float * biases;  // [16 or 32]
-    // Q8_0, in blocks of 8 lanes:
+    // Q8_0 and I16, in blocks of 32 channels:
     int64_t blocks;             // of one tap
-    const uint16_t * scales;    // of the weights, F16 [taps][blocks][16]
-    const uint16_t * scales2;   // of the second panel
+    const void * scales;        // of the weights, Q8_0: F16, I16: F32 [taps][blocks][16]
+    const void * scales2;       // of the second panel
     const float * input_scales; // [blocks] of the first row's first tap
     const int32_t * input_sums; // the same: what a sum of products begins with
     int64_t row_scales;         // scales, or sums, from a row to the next one
@@ -37,11 +37,19 @@ struct Conv1dTile {
 
 /// Values of a lane.
 constexpr int64_t conv1d_lane(ConvType type) {
-    return type == ConvType::f32 ? 1 : type == ConvType::bf16 ? 2 : 4;
+    return type == ConvType::f32 ? 1 : type == ConvType::q8_0 ? 4 : 2;
 }
 
-/// Channels of a block of Q8_0.
+/// Channels of a block of Q8_0 and I16.
 constexpr int64_t conv1d_block = 32;
+
+/// The largest magnitude in I16: a block's products just fit an int32.
+constexpr int32_t conv1d_i16_most = 8191;
+
+/// Bytes of a weight's scale.
+constexpr int64_t conv1d_scale_bytes(ConvType type) {
+    return type == ConvType::q8_0 ? 2 : type == ConvType::i16 ? 4 : 0;
+}
 
 /// A kernel computes `rows` <= max_rows rows; 12 is a multiple of max_rows.
 struct Conv1dKernel {
@@ -49,19 +57,20 @@ struct Conv1dKernel {
     ConvType type;
     int64_t max_rows;
     void (*run)(const Conv1dTile & tile, int64_t rows);
-    /// Not F32: leaky(x) of one frame as the kernel's lanes; of Q8_0 a scale and a sum for each block of 32 channels.
+    /// Not F32: leaky(x) of one frame as the kernel's lanes; of Q8_0 and I16 a scale, of Q8_0 a sum for each block.
     void (*load)(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums);
     /// Q8_0: what is added to every weight, so that it is not negative.
     int32_t weight_zero;
-    /// F32: the transforms of each scheme. Else null.
+    /// F32 and I16: the transforms of each scheme. Else null.
     const WinogradTransforms * winograd;
-    /// Not F32: Winograd's convolution in F32 is faster still.
+    /// Q8_0: Winograd's convolution in I16 or F32 is faster still.
     bool outdone;
 };
 
 extern const Conv1dKernel conv1d_portable;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const Conv1dKernel conv1d_avx2;
+extern const Conv1dKernel conv1d_avx2_i16;
 extern const Conv1dKernel conv1d_avx2_q8_0;
 extern const Conv1dKernel conv1d_avx512;
 extern const Conv1dKernel conv1d_avx512bf16;
@@ -83,7 +92,7 @@ void allow_conv1d_winograd(bool allowed);
 bool conv1d_winograd_allowed();
 
 /// All that this CPU can run, the best of each type first; their count.
-constexpr int max_conv1d_kernels = 6;
+constexpr int max_conv1d_kernels = 7;
 int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]);
 
 } // namespace moss

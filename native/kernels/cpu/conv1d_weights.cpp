@@ -3,6 +3,7 @@
 #include "conv1d.h"
 
 #include "conv1d_kernel.h"
+#include "cpu_features.h"
 
 #include <algorithm>
 #include <cmath>
@@ -51,6 +52,34 @@ int8_t to_int8(float value, float scale) {
     return scale > 0.0F ? static_cast<int8_t>(std::clamp(std::nearbyint(value / scale), -127.0F, 127.0F)) : int8_t{0};
 }
 
+/// A block of values, `step` floats apart, in I16; returns its scale.
+float round_block(const float * from, int64_t step, int16_t (&to)[conv1d_block]) {
+    constexpr auto most = static_cast<float>(conv1d_i16_most);
+    float largest = 0.0F;
+    for (int64_t i = 0; i < conv1d_block; i++) {
+        largest = std::max(largest, std::fabs(from[i * step]));
+    }
+    for (int64_t i = 0; i < conv1d_block; i++) {
+        to[i] = static_cast<int16_t>(largest > 0.0F ? std::nearbyint(from[i * step] * (most / largest)) : 0.0F);
+    }
+    return largest / most;
+}
+
+/// A panel's values [32 blocks][16] as lanes of I16 [16 blocks][16], with scales [blocks][16].
+void round_panel(const float * from, int64_t blocks, std::byte * to, std::byte * scales) {
+    for (int64_t block = 0; block < blocks; block++) {
+        for (int64_t i = 0; i < panel_width; i++, scales += sizeof(float)) {
+            int16_t values[conv1d_block];
+            const float scale = round_block(from + block * conv1d_block * panel_width + i, panel_width, values);
+            std::memcpy(scales, &scale, sizeof(scale));
+            for (int64_t lane = 0; lane < conv1d_block / 2; lane++) {
+                std::memcpy(to + ((block * conv1d_block / 2 + lane) * panel_width + i) * lane_bytes, values + 2 * lane,
+                            lane_bytes);
+            }
+        }
+    }
+}
+
 /// ggml's, which it does not publish.
 struct BlockQ8 {
     uint16_t scale; // F16
@@ -90,17 +119,26 @@ class PackedConv1d::Rows {
 
     /// Values first .. first + count of a row as lanes of `type`, `scales` to be found at every 16th place.
     void encode(int64_t out, int64_t first, int64_t count, ConvType type, ConvType rounded, int32_t weight_zero,
-                std::byte * to, uint16_t * scales) const {
+                std::byte * to, std::byte * scales) const {
         const float * from = blocks_ == nullptr ? values_ + out * row_ + first : nullptr;
         auto * bytes = reinterpret_cast<uint8_t *>(to);
         if (type == ConvType::q8_0) {
             for (int64_t block = 0; block < count / conv1d_block; block++, bytes += conv1d_block) {
                 const BlockQ8 & q = from != nullptr ? rounded_block(from + block * conv1d_block)
                                                     : blocks_[(out * row_ + first) / conv1d_block + block];
-                scales[block * panel_width] = q.scale;
+                std::memcpy(scales + block * panel_width * 2, &q.scale, 2);
                 for (int64_t i = 0; i < conv1d_block; i++) {
                     bytes[i] = static_cast<uint8_t>(q.values[i] + weight_zero);
                 }
+            }
+            return;
+        }
+        if (type == ConvType::i16) {
+            for (int64_t block = 0; block < count / conv1d_block; block++) {
+                int16_t values[conv1d_block];
+                const float scale = round_block(from + block * conv1d_block, 1, values);
+                std::memcpy(scales + block * panel_width * 4, &scale, 4);
+                std::memcpy(to + block * conv1d_block * 2, values, sizeof(values));
             }
             return;
         }
@@ -169,7 +207,7 @@ PackedConv1d PackedConv1d::linear_q8_0(int64_t in, int64_t out, const WeightRows
 }
 
 bool PackedConv1d::has_kernel(ConvType type, int64_t channels) {
-    const int64_t unit = type == ConvType::q8_0 ? conv1d_block : conv1d_lane(type);
+    const int64_t unit = conv1d_scale_bytes(type) > 0 ? conv1d_block : conv1d_lane(type);
     return conv1d_kernel(type).type == type && channels % unit == 0;
 }
 
@@ -209,24 +247,32 @@ PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, c
     return conv;
 }
 
+void PackedConv1d::choose(ConvType type) {
+    const int64_t channels = shape_.in_channels / shape_.groups;
+    const bool winograd = fits_winograd(shape_);
+    const bool outdone = winograd && has_kernel(type, channels) && conv1d_kernel(type).outdone;
+    // With 512 bits F32 is as fast as I16 with 256.
+    const bool fixed = !cpu_features().avx512 && (outdone || (type == ConvType::bf16 && !has_kernel(type, channels)));
+    if (fixed) {
+        type = ConvType::i16;
+    }
+    if (type != ConvType::f32 && has_kernel(type, channels) && !(outdone && !fixed)) {
+        kernel_ = &conv1d_kernel(type);
+    }
+    if (winograd && (kernel_ == nullptr || kernel_->winograd != nullptr)) {
+        winograd_ = &winograd_scheme[winograd_for(shape_.kernel_size)];
+    }
+}
+
 void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType type) {
     const int64_t taps = shape_.kernel_size;
     const int64_t channels = shape_.in_channels / shape_.groups;
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
-    if (fits_winograd(shape_)) {
-        winograd_ = &winograd_scheme[winograd_for(taps)];
-    }
-    if (type != ConvType::f32 && has_kernel(type, channels)) {
-        const Conv1dKernel & kernel = conv1d_kernel(type);
-        if (winograd_ == nullptr || !kernel.outdone) {
-            kernel_ = &kernel;
-            winograd_ = nullptr;
-        }
-    }
-    const int64_t lanes = channels / conv1d_lane(this->type());                                       // of a tap
+    choose(type);
+    const ConvType before = winograd_ != nullptr ? ConvType::f32 : this->type();                      // transformed
+    const int64_t lanes = channels / conv1d_lane(before);                                             // of a tap
     const int64_t steps = winograd_ != nullptr ? winograd_->count() * winograd_->blocks(taps) : taps; // of lanes
-    const bool q8 = this->type() == ConvType::q8_0;
     const auto zero_tap = [&](const Rows & rows, int64_t width, int64_t tap) {
         for (int64_t i = 0; i < width; i++) {
             if (!rows.zero(i, tap * channels, channels)) {
@@ -236,9 +282,10 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
         return true;
     };
     // Each panel's lanes, then biases, then scales, in whole lines of 64 bytes.
-    const int64_t lane_size = panel_width * steps * lanes * lane_bytes;
-    const int64_t scale_count = q8 ? panel_width * taps * channels / conv1d_block : 0;
-    size_t room = static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_count * 2) + 64);
+    const int64_t lane_size = panel_width * steps * channels / conv1d_lane(this->type()) * lane_bytes;
+    const int64_t scale_bytes = conv1d_scale_bytes(this->type());
+    const int64_t scale_size = panel_width * steps * (channels / conv1d_block) * scale_bytes;
+    size_t room = static_cast<size_t>(panels * (lane_size + panel_width * 4 + scale_size) + 64);
     storage_.reset(static_cast<std::byte *>(std::calloc(room, 1))); // fresh pages are zero: nothing is written twice
     if (!storage_) {
         throw std::bad_alloc();
@@ -246,11 +293,13 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     void * aligned = storage_.get();
     auto * to = static_cast<std::byte *>(std::align(64, 1, aligned, room));
     auto * biases = reinterpret_cast<float *>(to + panels * lane_size); // side by side: two panels' are one run
-    auto * scales = reinterpret_cast<uint16_t *>(biases + panels * panel_width);
+    auto * scales = reinterpret_cast<std::byte *>(biases + panels * panel_width);
     panels_.reserve(static_cast<size_t>(panels));
     std::vector<std::byte> row(static_cast<size_t>(taps * lanes * lane_bytes));
-    std::vector<std::byte> direct(winograd_ != nullptr ? static_cast<size_t>(panel_width * taps * lanes * lane_bytes)
-                                                       : 0);
+    std::vector<float> direct(winograd_ != nullptr ? static_cast<size_t>(panel_width * taps * channels) : 0);
+    std::vector<float> transformed(winograd_ != nullptr && this->type() == ConvType::i16
+                                       ? static_cast<size_t>(panel_width * steps * channels)
+                                       : 0);
     for (int64_t group = 0; group < shape_.groups; group++) {
         for (int64_t first = 0; first < outputs; first += panel_width) {
             Panel panel{};
@@ -277,26 +326,29 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
                 }
             }
             panel.weights = to;
-            std::byte * packed = winograd_ != nullptr ? direct.data() : to;
+            std::byte * packed = winograd_ != nullptr ? reinterpret_cast<std::byte *>(direct.data()) : to;
             panel.biases = biases;
             panel.scales = scales;
             for (int64_t i = 0; i < panel.width; i++) {
                 biases[i] = bias != nullptr ? bias[panel.out + i] : 0.0F;
-                rows.encode(i, panel.first_tap * channels, panel.taps * channels, this->type(), type,
-                            kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i);
+                rows.encode(i, panel.first_tap * channels, panel.taps * channels, before, type,
+                            kernel_ != nullptr ? kernel_->weight_zero : 0, row.data(), scales + i * scale_bytes);
                 for (int64_t lane = 0; lane < panel.taps * lanes; lane++) {
                     std::memcpy(packed + (lane * panel_width + i) * lane_bytes, row.data() + lane * lane_bytes,
                                 lane_bytes);
                 }
             }
             if (winograd_ != nullptr) {
-                winograd_weights(*winograd_, taps, channels * panel_width, reinterpret_cast<const float *>(packed),
-                                 reinterpret_cast<float *>(to));
-                std::fill(direct.begin(), direct.end(), std::byte{0});
+                winograd_weights(*winograd_, taps, channels * panel_width, direct.data(),
+                                 transformed.empty() ? reinterpret_cast<float *>(to) : transformed.data());
+                std::fill(direct.begin(), direct.end(), 0.0F);
+            }
+            if (!transformed.empty()) {
+                round_panel(transformed.data(), steps * channels / conv1d_block, to, scales);
             }
             to += lane_size;
             biases += panel_width;
-            scales += scale_count;
+            scales += scale_size;
             panels_.push_back(panel);
         }
     }
