@@ -339,6 +339,26 @@ TEST(winograd_rounds_weights_to_their_type) {
     CHECK(q8 == ConvType::q8_0 || dequantized == run(q8).second);
 }
 
+TEST(threads_do_not_share_the_frames_of_a_depthwise_convolution) {
+    const Conv1dShape shape = {192, 192, 3, 1, 3, 192};
+    const auto w = random_values(192 * 3, 41);
+    const Matrix x = random_matrix(192, 340, 42); // one tile
+    const PackedConv1d conv(shape, w.data(), nullptr);
+    const auto run = [&](int threads) {
+        return compute({x}, threads, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
+            ggml_tensor * y = in[0];
+            for (int i = 0; i < 16; i++) { // threads that have met begin the next one together
+                y = conv1d_same(context, y, conv);
+            }
+            return y;
+        });
+    };
+    const std::vector<float> one = run(1);
+    for (int i = 0; i < 20; i++) {
+        CHECK(run(2) == one);
+    }
+}
+
 TEST(low_types_round_weights_and_frames) {
     const Direct direct; // else another type may be faster
     const std::vector<Case> cases = {

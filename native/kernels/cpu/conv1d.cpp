@@ -208,6 +208,7 @@ class Conv1dTask {
         for (const PackedConv1d::Panel & panel : conv.panels_) {
             units_ += panel.paired ? 0 : 1;
         }
+        units_ = conv.plain_.empty() ? units_ : 1;
     }
 
     void run(int ith, int nth) {
@@ -601,7 +602,7 @@ class Conv1dTask {
     Activation input_, output_;
     int64_t out_ = 0;    // channels of the packed convolution
     int64_t frames_ = 0; // of the packed convolution
-    int64_t units_ = 0;  // single panels and pairs
+    int64_t units_ = 0;  // of a tile, for a thread each: single panels and pairs; one where there are no panels
     const std::byte * base_ = nullptr;
     int64_t step_ = 0;       // bytes from one input frame, or tile of Winograd's, to the next
     int64_t point_step_ = 0; // bytes from one point of Winograd's to the next
