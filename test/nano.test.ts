@@ -61,6 +61,17 @@ t.test('what is said is what is written', { skip }, async t => {
   await model.dispose()
 })
 
+t.test('any number of threads computes the same', { skip }, async t => {
+  const said: Float32Array[] = []
+  for (const threads of [1, 2, 3]) {
+    const model = await loadModel(undefined, { threads })
+    const session = model.createSession({ seed: 1 })
+    said.push((await session.speak('The light in the bedroom is on.').result()).audio)
+    await model.dispose()
+  }
+  for (const audio of said) t.same(Buffer.from(audio.buffer), Buffer.from(said[0]?.buffer ?? new ArrayBuffer(0)))
+})
+
 t.test('a voice and a speed change the speech, not the words', { skip }, async t => {
   const model = await loadModel()
   const session = model.createSession({ seed: 1 })
