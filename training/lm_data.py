@@ -99,9 +99,9 @@ def whole_rows(hidden: np.ndarray) -> np.ndarray:
 class Turns:
     """Draws training sequences of one to three turns."""
 
-    def __init__(self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12):
-        self.template, self.rng, self.max_rows, self.transcribed = template, rng, max_rows, transcribed
-        self.domain = Domain("train")
+    def __init__(self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12, repeats: float = domain.KINDS["repeat"], typed: float = 0.22):
+        self.template, self.rng, self.max_rows, self.transcribed, self.typed = template, rng, max_rows, transcribed, typed
+        self.domain = Domain("train", domain.KINDS | {"repeat": repeats})
         self.bank = SpliceBank()
         self.said: dict[str, list[Spoken]] = {}  # clips that are a user's turn, by language and kind
         self.others: dict[str, list[Spoken]] = {"en": [], "zh": []}
@@ -170,24 +170,23 @@ class Turns:
 
     def turn(self, rows: Rows) -> None:
         """Appends one turn, or nothing where the draw came to nothing."""
+        if not self.bank.frames or self.rng.random() < self.typed:
+            item = self.domain.sample(self.rng)
+            self._answer(rows.user(text=self.template.encode(self._typed(item.user))), item)
+            return
         roll = self.rng.random()
-        spoken = bool(self.bank.frames)
-        if spoken and roll < 0.34:
+        if roll < 0.44:
             drawn = self._recorded()
-        elif spoken and roll < 0.40:
+        elif roll < 0.51:
             drawn = self._repeat()
-        elif spoken and roll < 0.46:
+        elif roll < 0.59:
             s = self.rng.choice(self.others[self.rng.choice(("en", "zh"))])
             if len(s.record["ids"]) < 60:
                 text = self.template.encode(s.record["text"])
                 rows.user(hidden=self._noise(self.rng.choice(s.states)), words=text, transcribe=True).reply(text)
             return
-        elif spoken and roll < 0.78:
-            drawn = self._spliced()
         else:
-            item = self.domain.sample(self.rng)
-            self._answer(rows.user(text=self.template.encode(self._typed(item.user))), item)
-            return
+            drawn = self._spliced()
         if drawn is None:
             return
         hidden, item = drawn

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import checkpoint
+from .data.domain import KINDS
 from .data.prepare import AudioStore
 from .data.template import IGNORE, Template
 from .data.units import N_AUDIO, UNITS
@@ -129,6 +130,8 @@ def main() -> None:
     parser.add_argument("--states", type=Path, help="keeps the encoder's states there, or reads them; of one encoder, with the same --sentences and --hold-out")
     parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
     parser.add_argument("--transcribed", type=float, default=0.12, help="share of spoken questions that are written down, not answered: what was said teaches more than the few answers")
+    parser.add_argument("--typed", type=float, default=0.22, help="share of questions that are typed")
+    parser.add_argument("--repeats", type=float, default=KINDS["repeat"], help="weight of what is to be said again, beside the domain's other kinds, which together have 0.9")
     parser.add_argument("--words", type=float, default=0.3, help="weight of the spoken words' CTC")
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
     parser.add_argument("--run", type=Path, default=runs_folder() / "lm")
@@ -161,7 +164,7 @@ def main() -> None:
     spoken, tests = [], []
     if args.encoder:
         spoken, tests = checkpoint.cached(args.states, lambda: heard(args, rng))
-    turns = Turns(template, spoken, rng, transcribed=args.transcribed)
+    turns = Turns(template, spoken, rng, transcribed=args.transcribed, repeats=args.repeats, typed=args.typed)
     test_batches = test_turns(template, tests)
 
     def made(worker: int) -> Iterator[dict]:

@@ -207,6 +207,23 @@ def _repeatable(lang: str) -> tuple[str, ...]:
     return tuple(table.SENTENCES * 4 + [s for s in short if g2p_reads(s, lang)])
 
 
+@lru_cache(maxsize=None)
+def _word_runs(lang: str) -> tuple[tuple[str, ...], ...]:
+    """The words of each line that may be repeated, held-out lines left out."""
+    lines = (s for s in _repeatable(lang) if not is_test(s))
+    return tuple(tuple(mandarin.words(re.sub("[，。？！,]", "", s)) if lang == "zh" else re.sub("[,.?!]", "", s).split()) for s in lines)
+
+
+def scrambled(rng: random.Random, lang: str) -> str:
+    """One to four runs of one to three words, each from another line: what nobody says, so that only copying it says it."""
+    runs = []
+    for _ in range(rng.randint(1, 4)):
+        line = rng.choice(_word_runs(lang))
+        start = rng.randrange(len(line))
+        runs += line[start : start + rng.randint(1, 3)]
+    return ("" if lang == "zh" else " ").join(runs)
+
+
 def g2p_reads(text: str, lang: str) -> bool:
     """Whether the text is plain words of its language."""
     return bool(re.fullmatch(r"[A-Za-z' ,.?!-]+" if lang == "en" else r"[\u4e00-\u9fff，。？！,]+", text))
@@ -323,6 +340,8 @@ class Domain:
             text, new = number_words(rng.randrange(101), lang), False
         elif draw < 0.55:
             text, new = (rng.choice(domain_en.WORD_LIST) if lang == "en" else rng.choice(_mandarin_words())[0]), False
+        elif self.split == "train" and rng.random() < 0.7:
+            text, new = scrambled(rng, lang), False
         else:
             text = rng.choice(_repeatable(lang))
             new = is_test(text)  # a test repeats a sentence never trained, or asks in a new way
