@@ -33,7 +33,7 @@ struct VoiceOptions {
     float noise_w = 0;      ///< of the durations, 0 .. 2; without effect where they are not stochastic
     float length_scale = 1; ///< multiplies the durations, 0.1 .. 10
     uint64_t seed = 0;      ///< of the noise; equal seeds give equal audio
-    int chunk_frames = 64;  ///< frames computed at a time, 1 .. 4096; trades latency against speed
+    int chunk_frames = 32;  ///< frames computed at a time, 1 .. 4096; trades latency against speed
 
     /// The model's own defaults.
     static VoiceOptions of(const VoiceConfig & config);
