@@ -318,6 +318,8 @@ TEST(low_types_are_computed_in_the_fastest_one) {
         const bool fixed = PackedConv1d::has_kernel(ConvType::i16, 64) && !cpu_features().avx512;
         CHECK(computed == (own ? type : fixed ? ConvType::i16 : ConvType::f32));
     }
+    const ConvType single = PackedConv1d({64, 1, 7}, w.data(), nullptr, ConvType::bf16).type();
+    CHECK(single == (PackedConv1d::has_kernel(ConvType::bf16, 64) ? ConvType::bf16 : ConvType::f32));
 }
 
 TEST(winograd_rounds_weights_to_their_type) {

@@ -250,13 +250,11 @@ PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, c
 void PackedConv1d::choose(ConvType type) {
     const int64_t channels = shape_.in_channels / shape_.groups;
     const bool winograd = fits_winograd(shape_);
-    const bool outdone = winograd && has_kernel(type, channels) && conv1d_kernel(type).outdone;
-    // With 512 bits F32 is as fast as I16 with 256.
-    const bool fixed = !cpu_features().avx512 && (outdone || (type == ConvType::bf16 && !has_kernel(type, channels)));
-    if (fixed) {
-        type = ConvType::i16;
-    }
-    if (type != ConvType::f32 && has_kernel(type, channels) && !(outdone && !fixed)) {
+    const bool own = has_kernel(type, channels) && !(winograd && conv1d_kernel(type).outdone);
+    // With 512 bits F32 is as fast as I16 with 256, and of a single output channel it is faster.
+    const bool fixed = has_kernel(ConvType::i16, channels) && !cpu_features().avx512 && shape_.out_channels > 1;
+    type = own ? type : fixed ? ConvType::i16 : ConvType::f32;
+    if (type != ConvType::f32) {
         kernel_ = &conv1d_kernel(type);
     }
     if (winograd && (kernel_ == nullptr || kernel_->winograd != nullptr)) {
@@ -270,7 +268,7 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
     choose(type);
-    const ConvType before = winograd_ != nullptr ? ConvType::f32 : this->type();                      // transformed
+    const ConvType before = winograd_ != nullptr ? ConvType::f32 : this->type();                      // its transform
     const int64_t lanes = channels / conv1d_lane(before);                                             // of a tap
     const int64_t steps = winograd_ != nullptr ? winograd_->count() * winograd_->blocks(taps) : taps; // of lanes
     const auto zero_tap = [&](const Rows & rows, int64_t width, int64_t tap) {
