@@ -99,7 +99,10 @@ def whole_rows(hidden: np.ndarray) -> np.ndarray:
 class Turns:
     """Draws training sequences of one to three turns."""
 
-    def __init__(self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12, repeats: float = domain.KINDS["repeat"], typed: float = 0.22):
+    def __init__(
+        self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12,
+        repeats: float = domain.KINDS["repeat"], typed: float = 0.22,
+    ):  # fmt: skip
         self.template, self.rng, self.max_rows, self.transcribed, self.typed = template, rng, max_rows, transcribed, typed
         self.domain = Domain("train", domain.KINDS | {"repeat": repeats})
         self.bank = SpliceBank()

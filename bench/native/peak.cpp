@@ -36,7 +36,8 @@ constexpr int rounds = 7;
 volatile float sink; // what is stored here is not optimised away
 alignas(64) float kept[chains * 16];
 
-/// Runs `body` several times and returns the best number of multiply-adds a second; `width` of them a loop and chain, of which there are `sums`.
+/// Runs `body` several times and returns the best number of multiply-adds a second; `width` of them a loop and chain, of
+/// which there are `sums`.
 template <class Body>
 double best(int width, Body body, int sums = chains) {
     double least = 1e30;
@@ -68,7 +69,7 @@ TARGET("avx2,fma") void f32_avx2() {
 }
 
 // GCC reorders sums of integers, and keeps them on the stack then.
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__clang__)
 #define IN_ORDER(sum) __asm__("" : "+x"(sum))
 #define UNROLL _Pragma("GCC unroll 16")
 #else

@@ -101,10 +101,10 @@ void store_block(const __m256 (&values)[4], __m256 factor, int8_t * out) {
     }
 }
 
-/// leaky(x) of a block as integers up to `limit`.
-template <class Integer, int32_t most_of_integer>
+/// leaky(x) of a block as integers up to `Most`.
+template <class Integer, int32_t Most>
 void load_block(const float * x, float slope, Integer * out, float * scale) {
-    constexpr auto limit = static_cast<float>(most_of_integer);
+    constexpr auto limit = static_cast<float>(Most);
     const __m256 slopes = _mm256_set1_ps(slope);
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
     __m256 values[4];
@@ -122,11 +122,11 @@ void load_block(const float * x, float slope, Integer * out, float * scale) {
     store_block(values, _mm256_set1_ps(peak > 0.0F ? limit / peak : 0.0F), out);
 }
 
-template <class Integer, int32_t limit>
+template <class Integer, int32_t Most>
 void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
     auto * out = static_cast<Integer *>(to);
     for (int64_t c = 0; c < channels; c += conv1d_block) {
-        load_block<Integer, limit>(x + c, slope, out + c, scales++);
+        load_block<Integer, Most>(x + c, slope, out + c, scales++);
     }
 }
 

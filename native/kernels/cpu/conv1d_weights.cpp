@@ -53,7 +53,7 @@ int8_t to_int8(float value, float scale) {
 }
 
 /// A block of values, `step` floats apart, in I16; returns its scale.
-float round_block(const float * from, int64_t step, int16_t (&to)[conv1d_block]) {
+float to_words(const float * from, int64_t step, int16_t (&to)[conv1d_block]) {
     constexpr auto most = static_cast<float>(conv1d_i16_most);
     float largest = 0.0F;
     for (int64_t i = 0; i < conv1d_block; i++) {
@@ -70,7 +70,7 @@ void round_panel(const float * from, int64_t blocks, std::byte * to, std::byte *
     for (int64_t block = 0; block < blocks; block++) {
         for (int64_t i = 0; i < panel_width; i++, scales += sizeof(float)) {
             int16_t values[conv1d_block];
-            const float scale = round_block(from + block * conv1d_block * panel_width + i, panel_width, values);
+            const float scale = to_words(from + block * conv1d_block * panel_width + i, panel_width, values);
             std::memcpy(scales, &scale, sizeof(scale));
             for (int64_t lane = 0; lane < conv1d_block / 2; lane++) {
                 std::memcpy(to + ((block * conv1d_block / 2 + lane) * panel_width + i) * lane_bytes, values + 2 * lane,
@@ -136,7 +136,7 @@ class PackedConv1d::Rows {
         if (type == ConvType::i16) {
             for (int64_t block = 0; block < count / conv1d_block; block++) {
                 int16_t values[conv1d_block];
-                const float scale = round_block(from + block * conv1d_block, 1, values);
+                const float scale = to_words(from + block * conv1d_block, 1, values);
                 std::memcpy(scales + block * panel_width * 4, &scale, 4);
                 std::memcpy(to + block * conv1d_block * 2, values, sizeof(values));
             }
