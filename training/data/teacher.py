@@ -139,7 +139,7 @@ def _user_jobs(count: int) -> list[Job]:
     return jobs
 
 
-def _test_jobs(count: int) -> list[Job]:
+def _test_jobs(count: int, repeats: int = 120) -> list[Job]:
     rng = random.Random(20252)
     voices = {"en": [v for v in TEST_VOICES if v[0] != "z"], "zh": [v for v in TEST_VOICES if v[0] == "z"]}
     plan = ("home", "number", "home", "talk", "home", "number")
@@ -151,6 +151,10 @@ def _test_jobs(count: int) -> list[Job]:
         if bare:
             item = next(x for x in iter(lambda: Domain("train").sample(rng, lang, "number"), None) if len(x.user.split()) == 1 and "是" not in x.user)
         jobs.append(Job("domain-test", f"t{i:05d}", lang, item.user, rng.choice(voices[lang]), rng.choice((0.9, 1.0, 1.0, 1.1)), _meta(item)))  # fmt: skip
+    for i in range(repeats):
+        lang = ("en", "zh")[i % 2]
+        item = Domain("test").sample(rng, lang, "repeat")
+        jobs.append(Job("domain-test", f"t{count + i:05d}", lang, item.user, rng.choice(voices[lang]), rng.choice((0.9, 1.0, 1.0, 1.1)), _meta(item)))
     return jobs
 
 
