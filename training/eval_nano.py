@@ -32,7 +32,7 @@ from .evaluation.tones import LANGUAGE_MODEL, score
 from .evaluation.turns import ROOT, Library, Turn
 from .folders import data_folder, runs_folder
 
-SETS = ("digits", "home", "words", "other", "typed", "written", "transcripts", "tones", "readback", "speed")
+SETS = ("digits", "home", "words", "other", "repeat", "typed", "written", "transcripts", "tones", "readback", "speed")
 FOLDS = {"chenwang": ("a", "trained on yuetan"), "yuetan": ("b", "trained on chenwang")}
 SPEED_TURNS = 12
 
@@ -70,6 +70,8 @@ class Evaluation:
             "words.en": ("human English words (yes, left, bed …): right answer", None),
             "other.en": ("other questions of the domain, English: right answer", None),
             "other.zh": ("other questions of the domain, Mandarin: right answer", None),
+            "repeat.en": ("what is to be said again, spoken, English: exactly right", None),
+            "repeat.zh": ("what is to be said again, spoken, Mandarin: exactly right", None),
         }
         for name, (title, bar) in titles.items():
             if name.split(".")[0] not in self.sets:
@@ -94,6 +96,8 @@ class Evaluation:
                     if name == "home.zh":
                         self.home_replies.append((t.text, t.wav))
                 self.spoken_turns.append((q, t))
+            if name.startswith("repeat"):
+                self.more.append(error_rate(f"{name}: units said again wrong", [(distance(list(q.right_units), list(spoken(t.units))), len(q.right_units)) for q, t in pairs], "units"))
         for name, wrong in heard.items():
             self.more.append(error_rate(f"{name}: units heard wrong (encoder)", wrong, "units"))
 
@@ -110,6 +114,11 @@ class Evaluation:
                 self.more.append(share(f"text → text, {name[-2:]}: right answer", sum(judging.same_text(t.text, q.item.reply) for q, t in pairs), len(pairs)))
                 pairs = self.ask(library, name, asked[: len(asked) // 2 or 1], "speech")
                 self.more.append(share(f"text → speech, {name[-2:]}: right answer", sum(spoken(t.units) == q.right_units for q, t in pairs), len(pairs)))
+        if "repeat" in self.sets:
+            for name, asked in questions.typed_repeats(self.args.limit // 5).items():
+                pairs = self.ask(library, f"repeat.{name}", asked, "both")
+                written = sum(judging.same_text(t.text, q.item.reply) for q, t in pairs)
+                self.more.append(share(f"what is to be said again, typed, {name}: exactly right", sum(spoken(t.units) == q.right_units for q, t in pairs), len(pairs), note=f"as text {written}"))
         if "transcripts" in self.sets:
             found = questions.spoken_sets(self.args.limit // 2)
             for lang in ("en", "zh"):

@@ -198,7 +198,8 @@ def _strange(lang: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=None)
-def _repeatable(lang: str) -> tuple[str, ...]:
+def repeatable(lang: str) -> tuple[str, ...]:
+    """Sentences to be said again: our own four times, then the texts' short ones."""
     table = _TABLE[lang]
     if lang == "en":
         short = [re.sub(r"[.?!]$", "", s) for s in _lines("arctic-prompts.txt") if 3 <= len(s.split()) <= 8]
@@ -218,7 +219,7 @@ def _small_talk(lang: str) -> tuple[str, ...]:
 @lru_cache(maxsize=None)
 def _word_runs(lang: str) -> tuple[tuple[str, ...], ...]:
     """The words of each line that may be repeated, held-out lines left out, and of what the chatterbot corpus says."""
-    lines = (*_repeatable(lang), *(s for s in _small_talk(lang) if g2p_reads(s, lang)))
+    lines = (*repeatable(lang), *(s for s in _small_talk(lang) if g2p_reads(s, lang)))
     runs = (mandarin.words(re.sub("[，。？！,]", "", s)) if lang == "zh" else re.sub("[,.?!]", "", s).split() for s in lines if not is_test(s))
     return tuple(tuple(run) for run in runs if run)
 
@@ -231,10 +232,10 @@ def _dictionary(lang: str) -> tuple[str, ...]:
 
 
 def scrambled(rng: random.Random, lang: str) -> str:
-    """One to six runs: one to three words of a line, or one of the dictionary. What nobody says, so that only copying it says it."""
+    """One to sixteen runs: one to three words of a line, or one of the dictionary. What nobody says, so that only copying and reading it say it."""
     runs: list[str] = []
-    for _ in range(rng.randint(1, 6)):
-        line = (rng.choice(_dictionary(lang)),) if rng.random() < 0.3 else rng.choice(_word_runs(lang))
+    for _ in range(rng.choice((1, 1, 2, 2, 3, 4, 6, 8, 12, 16))):
+        line = (rng.choice(_dictionary(lang)),) if rng.random() < 0.5 else rng.choice(_word_runs(lang))
         start = rng.randrange(len(line))
         runs += line[start : start + rng.randint(1, 3)]
     return ("" if lang == "zh" else " ").join(runs)
@@ -352,14 +353,14 @@ class Domain:
 
     def _repeat(self, rng: random.Random, lang: str) -> Item | None:
         table, draw = _TABLE[lang], rng.random()
-        if draw < 0.3:
+        if self.split == "train" and rng.random() < 0.6:
+            text, new = scrambled(rng, lang), False
+        elif draw < 0.3:
             text, new = number_words(rng.randrange(101), lang), False
         elif draw < 0.55:
             text, new = (rng.choice(domain_en.WORD_LIST) if lang == "en" else rng.choice(_mandarin_words())[0]), False
-        elif self.split == "train" and rng.random() < 0.7:
-            text, new = scrambled(rng, lang), False
         else:
-            text = rng.choice(_repeatable(lang))
+            text = rng.choice(repeatable(lang))
             new = is_test(text)  # a test repeats a sentence never trained, or asks in a new way
         frame = self._pick(rng, table.REPEAT)
         parts = [(frame, table.REPEAT), *([("", [""]), (text, ["", text])] if new else [])]

@@ -139,7 +139,7 @@ def _user_jobs(count: int) -> list[Job]:
     return jobs
 
 
-def _test_jobs(count: int, repeats: int = 120) -> list[Job]:
+def _test_jobs(count: int, repeats: int = 60) -> list[Job]:
     rng = random.Random(20252)
     voices = {"en": [v for v in TEST_VOICES if v[0] != "z"], "zh": [v for v in TEST_VOICES if v[0] == "z"]}
     plan = ("home", "number", "home", "talk", "home", "number")

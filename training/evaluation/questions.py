@@ -8,7 +8,7 @@ from pathlib import Path
 from zlib import crc32
 
 from ..data.corpora import Record, records
-from ..data.domain import Domain, Item
+from ..data.domain import Domain, Item, is_test, number_words, repeatable
 from ..data.units import ids_to_text
 from ..encoder_data import spoken
 from ..lm_data import item_of
@@ -49,7 +49,7 @@ def _questions(found: list[Record], limit: int) -> list[Question]:
 
 
 def spoken_sets(limit: int) -> dict[str, list[Question]]:
-    """By name: `digits` (human), `home.en`, `home.zh` (teacher), `words.en` (human), `other.en`, `other.zh` (teacher)."""
+    """By name: `digits` (human), `home.en`, `home.zh` (teacher), `words.en` (human), `other.en`, `other.zh`, `repeat.en`, `repeat.zh` (teacher)."""
     test = [r for r in records(("en-digits", "en-words", "domain-test")) if r.split == "test"]
     domain = [r for r in test if r.corpus == "domain-test"]
     sets = {"digits": [r for r in test if r.corpus == "en-digits"]}
@@ -57,7 +57,8 @@ def spoken_sets(limit: int) -> dict[str, list[Question]]:
         sets[f"home.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] == "home" and r.meta.get("phrasing") == "test"]
     sets["words.en"] = [r for r in test if r.corpus == "en-words"]
     for lang in ("en", "zh"):
-        sets[f"other.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] != "home"]
+        sets[f"other.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] not in ("home", "repeat")]
+        sets[f"repeat.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] == "repeat"]
     return {name: _questions(found, limit) for name, found in sets.items()}
 
 
@@ -72,6 +73,28 @@ def typed_sets(limit: int) -> dict[str, list[Question]]:
             if len(unique) == (limit or 200):
                 break
         sets[f"typed.{lang}"] = [Question(f"typed.{lang}/{i}", item) for i, item in enumerate(unique.values())]
+    return sets
+
+
+def typed_repeats(limit: int) -> dict[str, list[Question]]:
+    """What is to be said again, `limit` (0: 200) of each: `en.numbers`, `en.words`, `en.trained sentences`, `en.new sentences`, `zh.numbers` …
+
+    All but the new sentences are asked for in ways that training never saw.
+    """
+    domain, count, sets = Domain("test"), limit or 200, {}
+    for lang in ("en", "zh"):
+        rng = random.Random(12)
+        numbers = {number_words(n, lang) for n in range(101)}
+        groups: dict[str, dict[str, Item]] = {"numbers": {}, "words": {}, "trained sentences": {}, "new sentences": {}}
+        for _ in range(100 * count):
+            item = domain.sample(rng, lang, "repeat")
+            text = item.slots["text"]
+            sentence = text in repeatable(lang)
+            group = groups["numbers" if text in numbers else "words" if not sentence else "new sentences" if is_test(text) else "trained sentences"]
+            if len(group) < count:
+                group.setdefault(item.user, item)
+        for name, items in groups.items():
+            sets[f"{lang}.{name}"] = [Question(f"repeat.{lang}.{name}/{i}", item) for i, item in enumerate(items.values())]
     return sets
 
 

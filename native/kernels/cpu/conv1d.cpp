@@ -1,12 +1,10 @@
 #include "conv1d.h"
 
 #include "conv1d_kernel.h"
-#include "cpu_features.h"
 #include "vector_ops.h"
 #include "work.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -21,9 +19,6 @@ constexpr int64_t tile_floats =
 
 constexpr int64_t winograd_batch =
     24; // tiles whose products are summed before they are transformed: so many for one reading of the weights
-
-std::atomic<const Conv1dKernel *> chosen[4]; // by type
-std::atomic<bool> winograd_allowed{true};
 
 /// Where a tile's rows are so many bytes apart, they meet in a few sets of a core's first cache and drive each other
 /// out.
@@ -68,65 +63,6 @@ static_assert(parameters_offset + sizeof(Parameters) <= work_offset, "op_params 
 void conv1d_op(ggml_tensor * dst, int ith, int nth, void * userdata);
 
 } // namespace
-
-const Conv1dKernel & conv1d_kernel(ConvType type) {
-    std::atomic<const Conv1dKernel *> & choice = chosen[static_cast<int>(type)];
-    if (const Conv1dKernel * kernel = choice.load(std::memory_order_relaxed)) {
-        return *kernel;
-    }
-    const Conv1dKernel * kernels[max_conv1d_kernels];
-    const int count = conv1d_kernels(kernels);
-    const auto find = [&](ConvType wanted) {
-        return std::find_if(kernels, kernels + count, [&](const Conv1dKernel * k) { return k->type == wanted; });
-    };
-    const Conv1dKernel ** found = find(type);
-    choice.store(found != kernels + count ? *found : *find(ConvType::f32), std::memory_order_relaxed);
-    return *choice.load(std::memory_order_relaxed);
-}
-
-void set_conv1d_kernel(const Conv1dKernel * kernel) {
-    if (kernel != nullptr) {
-        chosen[static_cast<int>(kernel->type)].store(kernel, std::memory_order_relaxed);
-        return;
-    }
-    for (std::atomic<const Conv1dKernel *> & choice : chosen) {
-        choice.store(nullptr, std::memory_order_relaxed);
-    }
-}
-
-void allow_conv1d_winograd(bool allowed) {
-    winograd_allowed.store(allowed, std::memory_order_relaxed);
-}
-
-bool conv1d_winograd_allowed() {
-    return winograd_allowed.load(std::memory_order_relaxed);
-}
-
-int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
-    int count = 0;
-    const CpuFeatures & cpu = cpu_features();
-    const auto add = [&](bool runs, const Conv1dKernel & kernel) {
-        if (runs) {
-            kernels[count++] = &kernel;
-        }
-    };
-#if defined(__x86_64__) || defined(_M_X64)
-    add(cpu.avx512, conv1d_avx512);
-    add(cpu.avx2, conv1d_avx2);
-    add(cpu.avx512_bf16, conv1d_avx512bf16);
-    add(cpu.avx512_vnni, conv1d_avx512vnni);
-    add(cpu.avx2, conv1d_avx2_i16);
-    add(cpu.avx2, conv1d_avx2_q8_0);
-#elif defined(__aarch64__) || defined(_M_ARM64)
-    add(true, conv1d_neon);
-    add(cpu.dotprod, conv1d_dotprod);
-#endif
-    add(true, conv1d_portable);
-    return count;
-}
-
-// --- the operation
-// ------------------------------------------------------------------------------------------------------
 
 ggml_tensor * conv1d(ggml_context * context, ggml_tensor * x, const PackedConv1d & conv,
                      const Conv1dOptions & options) {
@@ -332,7 +268,7 @@ class Conv1dTask {
         const auto * x = reinterpret_cast<const float *>(base_);
         const int64_t step = step_ / static_cast<int64_t>(sizeof(float));
         const bool run = shape.dilation * step == channels; // taps follow each other in memory
-        const float bias = conv_.panels_[0].biases[0] + (condition_ != nullptr ? condition_[0] : 0.0F);
+        const float bias = conv_.plain_biases_[0] + (condition_ != nullptr ? condition_[0] : 0.0F);
         for (int64_t t = first; t < last; t++, x += shape.stride * step) {
             float sum = bias;
             for (int64_t tap = 0; tap < (run ? 1 : shape.kernel_size); tap++) {
@@ -358,7 +294,7 @@ class Conv1dTask {
         for (int64_t t = first; t < last; t++, x += shape.stride * step) {
             float * y = y_ + t * out_;
             for (int64_t c = 0; c < out_; c++) {
-                y[c] = conv_.panels_[static_cast<size_t>(c)].biases[0] + (condition_ != nullptr ? condition_[c] : 0.0F);
+                y[c] = conv_.plain_biases_[static_cast<size_t>(c)] + (condition_ != nullptr ? condition_[c] : 0.0F);
             }
             for (int64_t tap = 0; tap < shape.kernel_size; tap++) {
                 ops.add_products(y, x + tap * shape.dilation * step, conv_.plain_.data() + tap * out_, out_);

@@ -136,6 +136,7 @@ class PackedConv1d {
     bool depthwise() const { return shape_.groups == shape_.in_channels && shape_.groups == shape_.out_channels; }
     void choose(ConvType type); // sets kernel_ and winograd_
     void pack(const RowReader & read, const float * bias, ConvType type);
+    void pack_plain(const RowReader & read, const float * bias, ConvType rounded);
 
     Conv1dShape shape_; // of the packed convolution: out_channels includes the phases
     int64_t phases_;
@@ -144,7 +145,9 @@ class PackedConv1d {
     const struct WinogradScheme * winograd_ = nullptr; // how F32 and I16 are computed; null: directly
     std::vector<Panel> panels_;
     std::unique_ptr<std::byte, decltype(&std::free)> storage_{nullptr, std::free}; // what the panels point to
-    std::vector<float> plain_; // [tap][channel], of F32's only output channel or of channels each on their own
+    // F32's only output channel, or channels each on their own, instead of panels:
+    std::vector<float> plain_;        // [tap][channel]
+    std::vector<float> plain_biases_; // [out]
 };
 
 /// What is fused into one use of a convolution.

@@ -268,6 +268,10 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     const int64_t outputs = shape_.out_channels / shape_.groups;
     const int64_t panels = shape_.groups * ((outputs + panel_width - 1) / panel_width);
     choose(type);
+    if (this->type() == ConvType::f32 && (shape_.out_channels == 1 || depthwise())) {
+        pack_plain(read, bias, type);
+        return;
+    }
     const ConvType before = winograd_ != nullptr ? ConvType::f32 : this->type();                      // its transform
     const int64_t lanes = channels / conv1d_lane(before);                                             // of a tap
     const int64_t steps = winograd_ != nullptr ? winograd_->count() * winograd_->blocks(taps) : taps; // of lanes
@@ -315,14 +319,6 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
                     panel.taps--;
                 }
             }
-            if (this->type() == ConvType::f32 && (shape_.out_channels == 1 || depthwise())) {
-                plain_.resize(static_cast<size_t>(taps * shape_.in_channels));
-                for (int64_t tap = 0; tap < taps; tap++) {
-                    rows.encode(0, tap * channels, channels, ConvType::f32, type, 0,
-                                reinterpret_cast<std::byte *>(plain_.data() + tap * shape_.in_channels + group),
-                                nullptr);
-                }
-            }
             panel.weights = to;
             std::byte * packed = winograd_ != nullptr ? reinterpret_cast<std::byte *>(direct.data()) : to;
             panel.biases = biases;
@@ -358,8 +354,25 @@ void PackedConv1d::pack(const RowReader & read, const float * bias, ConvType typ
     }
 }
 
+void PackedConv1d::pack_plain(const RowReader & read, const float * bias, ConvType rounded) {
+    const int64_t taps = shape_.kernel_size;
+    const int64_t channels = shape_.in_channels / shape_.groups; // of a row: of several groups one
+    plain_.resize(static_cast<size_t>(taps * shape_.in_channels));
+    plain_biases_.resize(static_cast<size_t>(shape_.out_channels), 0.0F);
+    for (int64_t out = 0; out < shape_.out_channels; out++) {
+        const Rows row = read(out, 1);
+        for (int64_t tap = 0; tap < taps; tap++) {
+            auto * to = reinterpret_cast<std::byte *>(plain_.data() + tap * shape_.in_channels + out);
+            row.encode(0, tap * channels, channels, ConvType::f32, rounded, 0, to, nullptr);
+        }
+        if (bias != nullptr) {
+            plain_biases_[static_cast<size_t>(out)] = bias[out];
+        }
+    }
+}
+
 double PackedConv1d::multiplications(int64_t out_frames) const {
-    double sum = 0;
+    double sum = plain_.empty() ? 0.0 : static_cast<double>(shape_.kernel_size * shape_.out_channels);
     for (const Panel & panel : panels_) {
         sum += static_cast<double>(panel.taps * panel.width);
     }
