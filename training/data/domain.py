@@ -113,6 +113,11 @@ def repeat_reply(text: str, lang: str) -> str:
     return _sentence(text, lang)
 
 
+def repeat_item(frame: str, text: str, lang: str) -> Item:
+    """A sentence of anybody's to be said again, in a test."""
+    return Item(lang, _sentence(frame.format(x=text), lang), repeat_reply(text, lang), "repeat", "test", {"text": text})
+
+
 def repeat_frames(lang: str) -> list[str]:
     """The trained ways to ask for a repetition; {x} is what to repeat."""
     return _phrasings(_TABLE[lang].REPEAT, "train")
@@ -177,7 +182,7 @@ def _lines(name: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=None)
-def _mandarin_words() -> tuple[tuple[str, str], ...]:
+def mandarin_words() -> tuple[tuple[str, str], ...]:
     """(text, spoken pinyin) of the recorded words; without the corpus, of the words of our own sentences."""
     path = data_folder() / "zh-words" / "manifest.jsonl"
     if path.exists():
@@ -339,7 +344,7 @@ class Domain:
             if rng.random() < 0.35:
                 pinyin = f"{rng.choice(list(mandarin.SYLLABLES))}{rng.randint(1, 4)}"
                 return self._heard(pinyin, pinyin)
-            return self._heard(*rng.choice(_mandarin_words()))
+            return self._heard(*rng.choice(mandarin_words()))
         word = rng.choice(domain_en.WORD_LIST + domain_en.WORD_PAIRS)
         if _key(word) in _known():
             return None
@@ -358,7 +363,7 @@ class Domain:
         elif draw < 0.3:
             text, new = number_words(rng.randrange(101), lang), False
         elif draw < 0.55:
-            text, new = (rng.choice(domain_en.WORD_LIST) if lang == "en" else rng.choice(_mandarin_words())[0]), False
+            text, new = (rng.choice(domain_en.WORD_LIST) if lang == "en" else rng.choice(mandarin_words())[0]), False
         else:
             text = rng.choice(repeatable(lang))
             new = is_test(text)  # a test repeats a sentence never trained, or asks in a new way
