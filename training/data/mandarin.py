@@ -174,6 +174,19 @@ def dictionary_words(length: int) -> list[str]:
     return [word for _, word in sorted(found, key=lambda row: (-row[0], row[1]))]
 
 
+@lru_cache(maxsize=None)
+def characters() -> list[str]:
+    """The characters of the segmenter's words, the commonest first."""
+    import jieba
+
+    counts: Counter[str] = Counter()
+    with jieba.get_dict_file() as file:
+        for line in file:
+            word, count, *_ = line.decode("utf-8").split()
+            counts.update({character: int(count) for character in re.findall(r"[\u4e00-\u9fff]", word)})
+    return sorted(counts, key=lambda character: (-counts[character], character))
+
+
 def text_to_pinyin(text: str) -> str:
     """`你好。` → `ni3 hao3`: the dictionary's reading, punctuation left out."""
     return " ".join(p for w in words(text) for p in _word_pinyin(w))
