@@ -172,6 +172,21 @@ t.test('tokenizer', t => {
   t.end()
 })
 
+t.test("nano's tokenizer gives the ids that it was trained with", t => {
+  loadTokenizer(3, readFileSync(join(root, 'training', 'data', 'tokenizer.json'), 'utf8'))
+  // By Python's tokenizers: merges, bytes (鲸, 龘) and characters that no merge holds (捕, 鱼, 户).
+  for (const [text, ids] of [
+    ['跟我说：捕鲸鱼。', [682, 395, 3059, 170, 115, 121, 2309, 264]],
+    ['好的，厨房的灯打开了。', [335, 273, 599, 684, 556, 264]],
+    ['Say 窗户 twice, 12 龘', [1101, 225, 168, 486, 2493, 261, 91, 529, 16, 225, 21, 22, 225, 1849, 251]],
+  ] as const) {
+    t.same([...encodeText(3, text)], ids, text)
+    t.equal(decodeText(3, Int32Array.from(ids)), text)
+  }
+  freeTokenizer(3)
+  t.end()
+})
+
 t.test('what a language model writes, as sentences to be spoken', async t => {
   const sentences = (text: string, size: number): string[] => {
     const spoken = new SpokenText()
