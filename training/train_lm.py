@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--transcribed", type=float, default=0.12, help="share of spoken questions that are written down, not answered: what was said teaches more than the few answers")
     parser.add_argument("--typed", type=float, default=0.22, help="share of questions that are typed")
     parser.add_argument("--repeats", type=float, default=KINDS["repeat"], help="weight of what is to be said again, beside the domain's other kinds, which together have 0.9")
-    parser.add_argument("--copied", type=float, default=0.0, help="share of questions that are random ids to be written again")
+    parser.add_argument("--copied", type=float, default=0.02, help="share of questions that are random ids to be written again")
     parser.add_argument("--words", type=float, default=0.3, help="weight of the spoken words' CTC")
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
     parser.add_argument("--run", type=Path, default=runs_folder() / "lm")
