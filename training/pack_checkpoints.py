@@ -8,7 +8,7 @@ reads $MOSS_RUNS/{encoder-base/state.pt, encoder-shipped/model.pt, lm/state.pt},
     train_encoder --fold shipped --init training/checkpoints/encoder-shipped.pt
     train_lm --encoder training/checkpoints/encoder-shipped.pt --init training/checkpoints/lm.pt     # lm.pt hears with this encoder only
 
-Optimizer states are left out: they are warm again after a hundred steps. The decoder's trainer packs its own (`train_decoder --export`).
+Optimizer states and the head that goes when training ends are left out: they are warm again after a hundred steps. The decoder's trainer packs its own (`train_decoder --export`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def main() -> None:
             continue
         state = checkpoint.load(runs_folder() / file)
         path = FOLDER / f"{name}.pt"
-        checkpoint.save(path, {weights: checkpoint.half(state[weights])} | {key: state[key] for key in others})
+        kept = {key: value for key, value in state[weights].items() if not key.startswith("words.")}  # train_lm's head of the words
+        checkpoint.save(path, {weights: checkpoint.half(kept)} | {key: state[key] for key in others})
         print(f"{path}: step {state['step']}, {path.stat().st_size / 1e6:.1f} MB")
 
 
