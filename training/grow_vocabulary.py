@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from . import checkpoint
 from .data.edit_distance import distance
@@ -32,17 +33,16 @@ def new_embeddings(old: torch.Tensor, template: Template) -> torch.Tensor:
     rows = []
     for i in range(count, len(texts)):
         far = {k: distance(sounds[i], sound) for k, sound in known.items()}
-        nearest = [k for k, d in far.items() if d == min(far.values())]
+        least = min(far.values())
+        nearest = [k for k, d in far.items() if d == least]
         rows.append(old[nearest].mean(0) + NOISE * spread * torch.randn(size))
     return torch.stack(rows)
 
 
 def new_rows(embeddings: torch.Tensor, outputs: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
     """Of an output [V, H]: the best linear map of the embeddings, at the new ones."""
-    ones = torch.ones(len(embeddings), 1)
-    x = torch.cat([embeddings / embeddings.std(), ones], 1)
-    weights = torch.linalg.solve(x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1]), x.T @ outputs)
-    return torch.cat([new / embeddings.std(), torch.ones(len(new), 1)], 1) @ weights
+    x, at = (F.pad(rows / embeddings.std(), (0, 1), value=1.0) for rows in (embeddings, new))
+    return at @ torch.linalg.solve(x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1]), x.T @ outputs)
 
 
 def main() -> None:

@@ -164,26 +164,27 @@ def words(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=None)
-def dictionary_words(length: int) -> list[str]:
-    """The segmenter's words of so many characters, the commonest first, without names."""
+def _dictionary() -> list[tuple[str, int, str]]:
+    """The segmenter's words, how often each was counted, and its kind."""
     import jieba
 
     with jieba.get_dict_file() as file:
-        rows = [line.decode("utf-8").split() for line in file]
-    found = [(int(count), word) for word, count, kind in rows if len(word) == length and re.fullmatch(r"[\u4e00-\u9fff]+", word) and not kind.startswith(("nr", "ns", "nt", "nz"))]
+        return [(word, int(count), kind) for word, count, kind in (line.decode("utf-8").split() for line in file)]
+
+
+@lru_cache(maxsize=None)
+def dictionary_words(length: int) -> list[str]:
+    """The segmenter's words of so many characters, the commonest first, without names."""
+    found = [(count, word) for word, count, kind in _dictionary() if len(word) == length and re.fullmatch(r"[\u4e00-\u9fff]+", word) and not kind.startswith(("nr", "ns", "nt", "nz"))]
     return [word for _, word in sorted(found, key=lambda row: (-row[0], row[1]))]
 
 
 @lru_cache(maxsize=None)
 def characters() -> list[str]:
     """The characters of the segmenter's words, the commonest first."""
-    import jieba
-
     counts: Counter[str] = Counter()
-    with jieba.get_dict_file() as file:
-        for line in file:
-            word, count, *_ = line.decode("utf-8").split()
-            counts.update({character: int(count) for character in re.findall(r"[\u4e00-\u9fff]", word)})
+    for word, count, _ in _dictionary():
+        counts.update({character: count for character in re.findall(r"[\u4e00-\u9fff]", word)})
     return sorted(counts, key=lambda character: (-counts[character], character))
 
 
