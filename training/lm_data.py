@@ -32,7 +32,7 @@ ROW_FRAMES = 4  # encoder frames of one aligner row
 ANSWERED = {"en-digits", "en-words", "en-wake", "zh-words", "zh-syllables"}  # recordings that are a user's whole turn
 # Times that a user's turn is encoded, all but the first degraded and resampled: most for short recordings of few people, where copies stand in for more.
 COPIES = {"en-digits": 6, "en-words": 6, "domain-user": 3, "domain-words": 2, "domain-digits": 2}  # else 1
-RECORDED_SHARE = {"number": 3, "digit": 2, "home": 3}  # how often a recording of that kind is drawn; else 1
+RECORDED_SHARE = {"number": 3, "digit": 2, "home": 4}  # how often a recording of that kind is drawn; else 1
 TALKING = {"teacher", "en-kathleen", "en-coffee"}  # sentences of anything: to be repeated, transcribed, or not understood
 
 
@@ -190,9 +190,9 @@ class Turns:
         roll = self.rng.random()
         if roll < 0.44:
             drawn = self._recorded()
-        elif roll < 0.51:
+        elif roll < 0.56:
             drawn = self._repeat()
-        elif roll < 0.59:
+        elif roll < 0.66:
             s = self.rng.choice(self.others[self.rng.choice(("en", "zh"))])
             if len(s.record["ids"]) < 60:
                 text = self.template.encode(s.record["text"])

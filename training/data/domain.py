@@ -63,9 +63,9 @@ def _phrasings(options: list[str], split: str, always: int = 1) -> list[str]:
 
 @lru_cache(maxsize=None)
 def _more(lang: str, what: str) -> tuple[str, ...]:
-    """Phrasings of an action, leads or tails that are trained only; one that is held out elsewhere stays so."""
+    """Phrasings of an action, a repetition, leads or tails that are trained only; one that is held out elsewhere stays so."""
     table = _TABLE[lang]
-    options = {**getattr(table, "HOME_MORE", {}), "lead": getattr(table, "LEADS_MORE", []), "tail": getattr(table, "TAILS_MORE", [])}
+    options = {**getattr(table, "HOME_MORE", {}), "repeat": table.REPEAT_MORE, "lead": getattr(table, "LEADS_MORE", []), "tail": getattr(table, "TAILS_MORE", [])}
     return tuple(o for o in dict.fromkeys(options.get(what, [])) if not is_test(o))
 
 
@@ -120,7 +120,7 @@ def repeat_item(frame: str, text: str, lang: str) -> Item:
 
 def repeat_frames(lang: str) -> list[str]:
     """The trained ways to ask for a repetition; {x} is what to repeat."""
-    return _phrasings(_TABLE[lang].REPEAT, "train")
+    return [*_phrasings(_TABLE[lang].REPEAT, "train"), *_more(lang, "repeat")]
 
 
 def home_reply_of(rng: random.Random, lang: str) -> str:
@@ -367,8 +367,8 @@ class Domain:
         else:
             text = rng.choice(repeatable(lang))
             new = is_test(text)  # a test repeats a sentence never trained, or asks in a new way
-        frame = self._pick(rng, table.REPEAT)
-        parts = [(frame, table.REPEAT), *([("", [""]), (text, ["", text])] if new else [])]
+        frame = self._pick(rng, table.REPEAT, _more(lang, "repeat"))
+        parts = [*([(frame, table.REPEAT)] if frame in table.REPEAT else []), *([("", [""]), (text, ["", text])] if new else [])]
         return self._item(lang, _sentence(frame.format(x=text), lang), repeat_reply(text, lang), "repeat", parts, text=text)
 
     def _unknown(self, rng: random.Random, lang: str) -> Item | None:

@@ -144,6 +144,19 @@ WORD_LIST = (
 ).split()  # fmt: skip
 WORD_PAIRS = ["smart mirror", "view glass"]
 REPEAT = ["repeat after me: {x}", "repeat after me: {x}", "repeat after me, {x}", "say after me: {x}", "say: {x}", "say {x}", "please say {x}", "please repeat: {x}", "repeat: {x}", "repeat {x}", "can you say {x}", "could you repeat: {x}", "now say: {x}", "after me: {x}", "repeat what I say: {x}", "say it after me: {x}", "please repeat after me: {x}", "could you say: {x}", "I say {x}, you say it too", "copy me: {x}", "speak after me: {x}", "echo {x}"]  # fmt: skip
+REPEAT_MORE = [
+    "say the words: {x}", "say the word {x}", "say out loud: {x}", "say it aloud: {x}", "just say: {x}", "please just say {x}", "try to say: {x}", "try saying {x}",
+    "say after me, {x}", "please say after me: {x}", "say with me: {x}", "say back to me: {x}", "say the following: {x}", "say the sentence: {x}", "say again: {x}",
+    "repeat the following: {x}", "repeat the words: {x}", "repeat the word {x}", "repeat this sentence: {x}", "repeat back to me: {x}", "repeat exactly: {x}",
+    "repeat aloud: {x}", "repeat with me: {x}", "repeat once more: {x}", "can you repeat {x}", "can you repeat after me: {x}", "can you say after me: {x}",
+    "can you please say: {x}", "could you please repeat: {x}", "could you say this sentence: {x}", "would you say: {x}", "would you repeat: {x}",
+    "would you please repeat after me: {x}", "will you say {x}", "will you repeat after me: {x}", "I would like you to repeat: {x}", "I would like to hear: {x}",
+    "let me hear you say: {x}", "let me hear {x}", "listen and repeat: {x}", "listen, then say: {x}", "listen: {x}, now you", "your turn: {x}", "you say: {x}",
+    "you repeat: {x}", "go ahead and say: {x}", "now you say: {x}", "now after me: {x}", "read aloud: {x}", "read this aloud: {x}", "read out: {x}", "read: {x}",
+    "pronounce: {x}", "pronounce the words: {x}", "speak: {x}", "speak the words: {x}", "speak out: {x}", "mimic me: {x}", "imitate me: {x}", "parrot: {x}",
+    "echo me: {x}", "copy this: {x}", "copy what I say: {x}", "do as I do: {x}", "say what I say: {x}", "the words to say are: {x}", "the sentence to repeat is: {x}",
+    "{x}, repeat that", "{x}, say that again", "{x}, now you say it", "{x}, please repeat", "{x}, repeat after me",
+]  # fmt: skip
 SENTENCES = [
     "the sky is blue", "I like green tea", "the cat is on the table", "we are going home", "my brother is tall", "it is cold today", "she reads a book",
     "the train is late", "open the door", "the soup is hot", "I can see the moon", "this is my friend", "birds can fly", "we have a big garden",
