@@ -7,7 +7,8 @@ import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
 import { InvalidArgumentError, ModelFormatError, ModelNotFoundError, UnsupportedError } from './errors.js'
 import * as check from './options.js'
 import type { ModelParts, SessionOptions } from './options.js'
-import { Part, type ModelInfo } from './part.js'
+import { Part } from './part.js'
+import type { ModelInfo, Weights } from './weights.js'
 
 /** The bundle that comes with the package. */
 export const NANO_PATH = join(__dirname, '..', '..', 'models', 'nano.gguf')
@@ -18,16 +19,6 @@ type NativeOptions = NonNullable<Parameters<NativeAddon['loadModel']>[1]>
 
 /** The loaded parts of a model; a file that is two of them is loaded once. */
 type LoadedParts = Partial<Record<PartName, Part>>
-
-/** What is loaded. */
-export interface Weights {
-  readonly info: ModelInfo
-  /** Whether the voice has the options of imported voices. */
-  readonly importedVoice: boolean
-  /** @throws {@link UnsupportedError}, {@link OutOfMemoryError} */
-  open(options: SessionOptions): Engine
-  dispose(): Promise<void>
-}
 
 /** Several files as one. */
 class Composition implements Weights {

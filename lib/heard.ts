@@ -1,7 +1,7 @@
 import type { CtcText, NativeHeard } from './binding.js'
-import type { ModelInfo } from './part.js'
 import { ctcWords, type CtcUnit } from './text/ctc.js'
 import type { Heard, HeardUnit, Transcript } from './turn.js'
+import type { ModelInfo } from './weights.js'
 
 /*
  * What an encoder's CTC head heard, as users get it.

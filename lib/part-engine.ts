@@ -2,16 +2,17 @@ import { setImmediate as nextTick } from 'node:timers/promises'
 import { toSamples, type Speech } from './audio.js'
 import { join } from './audio/concat.js'
 import type { NativeHeard, NativeSession, NativeTimings } from './binding.js'
+import type { TextCodec } from './codec.js'
 import type { Conversation } from './conversation.js'
 import { missing, modesOf, type Answering, type Engine, type Listening, type Speaking } from './engine.js'
 import { abortedBy, InvalidArgumentError, UnsupportedError } from './errors.js'
 import { heardSounds, heardWords } from './heard.js'
-import type { ModelInfo, Part } from './part.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
 import { idsOfUnits } from './text/units.js'
 import type { Phonemizer } from './text/voice.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
+import type { ModelInfo } from './weights.js'
 import { textThread } from './worker/offload.js'
 
 /** Samples that are copied at once: a millisecond or so. */
@@ -24,28 +25,36 @@ export interface Sentence {
   symbols?: string[]
 }
 
+/** A file whose networks an engine runs. */
+export interface LoadedFile {
+  readonly info: ModelInfo
+  readonly codec: TextCodec | undefined
+  /** Of an imported voice: how text becomes its units (text/voice-text.ts); else ''. */
+  readonly voiceText: string
+}
+
 /** The networks of one file. */
 export class PartEngine implements Engine {
-  readonly #part: Part
+  readonly #file: LoadedFile
   readonly info: ModelInfo
   readonly #native: NativeSession
   readonly #conversation: Conversation | undefined
 
-  constructor(part: Part, native: NativeSession, conversation: Conversation | undefined) {
-    this.#part = part
-    this.info = part.info
+  constructor(file: LoadedFile, native: NativeSession, conversation: Conversation | undefined) {
+    this.#file = file
+    this.info = file.info
     this.#native = native
     this.#conversation = conversation
   }
 
   get path(): SessionInfo['path'] {
-    const { codec, info } = this.#part
+    const { codec, info } = this.#file
     if (codec) return this.#conversation ? 'lm' : 'end-to-end'
     return info.inputSampleRate > 0 ? 'encoder' : 'voice'
   }
 
   get modes(): SessionInfo['modes'] {
-    const answers = this.#part.codec !== undefined
+    const answers = this.#file.codec !== undefined
     const hears = this.info.components.some(({ name }) => name === 'aligner')
     return modesOf({ answers, hears, speaks: this.info.sampleRate > 0 })
   }
@@ -61,7 +70,7 @@ export class PartEngine implements Engine {
     { phonemizer: _, ...request }: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, Reply, void> {
-    const { codec } = this.#part
+    const { codec } = this.#file
     if (!codec) throw missing('lm')
     const samples = speech === undefined ? undefined : await toSamples(speech, this.info.maxInputSeconds, signal)
     const written = text === undefined ? {} : await this.#read(text)
@@ -93,8 +102,8 @@ export class PartEngine implements Engine {
   /** What the language model reads of the user's text. */
   async #read(text: string): Promise<{ textIds: Int32Array; stopIds?: Int32Array }> {
     if (this.#conversation) return this.#conversation.ask(text)
-    if (!this.#part.codec) throw missing('lm')
-    const ids = await this.#part.codec.encode(text)
+    if (!this.#file.codec) throw missing('lm')
+    const ids = await this.#file.codec.encode(text)
     if (ids.length === 0)
       throw new InvalidArgumentError('the text holds nothing but control tokens', { option: 'text' })
     return { textIds: ids }
@@ -155,7 +164,7 @@ export class PartEngine implements Engine {
 
   /** How what was heard becomes text. */
   #textOf(): (heard: NativeHeard & { textIds: Int32Array }) => Promise<Transcript> | Transcript {
-    const { codec } = this.#part
+    const { codec } = this.#file
     const { ctc, units } = this.info
     if (codec)
       return async heard => {
@@ -213,7 +222,7 @@ export class PartEngine implements Engine {
    * @throws {@link InvalidArgumentError} nothing in it can be read
    */
   async prepare(text: string, phonemizer: Phonemizer, signal: AbortSignal): Promise<Sentence[]> {
-    const { voiceText: voice } = this.#part
+    const { voiceText: voice } = this.#file
     if (voice) return textThread.run('textToVoice', { text, voice, phonemizer }, { signal })
     const sentences = await textThread.run('textToUnits', { text }, { signal })
     return sentences.map(sentence => ({ text: sentence.text, ids: idsOfUnits(sentence.units, this.info.units) }))
@@ -248,7 +257,7 @@ export class PartEngine implements Engine {
   /** Of an imported voice; nano speaks several. */
   languageOf(voice: number | undefined): string | undefined {
     const { voices, defaultVoices } = this.info
-    return this.#part.voiceText ? voices[voice ?? defaultVoices.en]?.language : undefined
+    return this.#file.voiceText ? voices[voice ?? defaultVoices.en]?.language : undefined
   }
 
   #unitsOf(ids: Int32Array): string[] {

@@ -1,29 +1,19 @@
-import { loadAddon, type NativeAddon, type NativeModel, type NativeModelInfo } from './binding.js'
+import { loadAddon, type NativeAddon, type NativeModel } from './binding.js'
 import { ChatCodec, TextCodec } from './codec.js'
 import { Conversation } from './conversation.js'
-import type { Weights } from './compose.js'
-import type { PartName } from './engine.js'
 import { toMossError, UnsupportedError } from './errors.js'
 import type { SessionOptions } from './options.js'
-import { PartEngine } from './part-engine.js'
-
-/** What a model is and can do. */
-export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText'>> {
-  /** Where it was loaded from; '' for a composed model. */
-  readonly path: string
-  /** Of a composed model: what it was composed of. */
-  readonly parts?: Readonly<Partial<Record<PartName, ModelInfo>>>
-}
+import { PartEngine, type LoadedFile } from './part-engine.js'
+import type { ModelInfo, Weights } from './weights.js'
 
 /** A loaded file: weights, which never change. */
-export class Part implements Weights {
+export class Part implements Weights, LoadedFile {
   readonly #native: NativeModel
 
   private constructor(
     native: NativeModel,
     readonly info: ModelInfo,
     readonly codec: TextCodec | undefined,
-    /** Of an imported voice: how text becomes its units (text/voice-text.ts); else ''. */
     readonly voiceText: string,
   ) {
     this.#native = native

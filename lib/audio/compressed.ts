@@ -1,9 +1,15 @@
 import { AudioFormatError } from '../errors.js'
-import type { AudioBlock } from './decode.js'
 import type { ByteReader } from './source.js'
 
 /** Formats read by the WebAssembly decoders of libmpg123, libFLAC, libopus and libvorbis. */
 export type CompressedFormat = 'mp3' | 'flac' | 'opus' | 'vorbis'
+
+/** A block of mono samples of the file, with its rate. */
+export interface AudioBlock {
+  mono: Float32Array
+  sampleRate: number
+  channels: number
+}
 
 interface Decoded {
   channelData: Float32Array[]

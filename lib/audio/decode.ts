@@ -1,5 +1,5 @@
 import { AudioFormatError, AudioLengthError } from '../errors.js'
-import { readCompressedBlocks, type CompressedFormat } from './compressed.js'
+import { readCompressedBlocks, type AudioBlock, type CompressedFormat } from './compressed.js'
 import { concat } from './concat.js'
 import { MIN_SECONDS, SAMPLE_RATE } from './limits.js'
 import { createResampler, type Resampler } from './resample.js'
@@ -19,13 +19,6 @@ export interface DecodedAudio {
   channels: number
   /** What was odd about the file, though it could be read. */
   warning?: string
-}
-
-/** A block of mono samples of the file, with its rate. */
-export interface AudioBlock {
-  mono: Float32Array
-  sampleRate: number
-  channels: number
 }
 
 const LARGEST = 32

@@ -1,0 +1,21 @@
+import type { NativeModelInfo } from './binding.js'
+import type { Engine, PartName } from './engine.js'
+import type { SessionOptions } from './options.js'
+
+/** What a model is and can do. */
+export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText'>> {
+  /** Where it was loaded from; '' for a composed model. */
+  readonly path: string
+  /** Of a composed model: what it was composed of. */
+  readonly parts?: Readonly<Partial<Record<PartName, ModelInfo>>>
+}
+
+/** What is loaded. */
+export interface Weights {
+  readonly info: ModelInfo
+  /** Whether the voice has the options of imported voices. */
+  readonly importedVoice: boolean
+  /** @throws {@link UnsupportedError}, {@link OutOfMemoryError} */
+  open(options: SessionOptions): Engine
+  dispose(): Promise<void>
+}
