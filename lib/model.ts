@@ -1,9 +1,9 @@
-import { load, NANO_PATH } from './compose.js'
+import { load, NANO_PATH } from './engine/compose.js'
 import { DisposedError } from './errors.js'
 import * as check from './options.js'
 import type { LoadOptions, ModelParts, SessionOptions } from './options.js'
 import { Session } from './session.js'
-import type { ModelInfo, Weights } from './weights.js'
+import type { ModelInfo, Weights } from './engine/weights.js'
 
 /**
  * A loaded model: weights, which never change, and no conversation. Many sessions may use it at the same time.

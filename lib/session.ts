@@ -1,13 +1,13 @@
 import type { Speech } from './audio.js'
-import { missing, type Answering, type Engine, type Speaking } from './engine.js'
+import { missing, type Answering, type Engine, type Speaking } from './engine/engine.js'
 import { DisposedError, InvalidArgumentError, SessionBusyError, toMossError, UnsupportedError } from './errors.js'
 import * as check from './options.js'
 import type { FeaturesOptions, GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
-import { untilAborted } from './streaming.js'
+import { untilAborted } from './engine/streaming.js'
 import type { Phonemizer } from './text/voice.js'
 import type { Features, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
-import type { ModelInfo } from './weights.js'
+import type { ModelInfo } from './engine/weights.js'
 
 const LONGEST_TEXT = 100_000
 const VOICE_OPTIONS = ['noiseW', 'lengthScale', 'phonemizer'] as const

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { concat } from '../dist/lib/audio/concat.js'
-import { Channel, merged } from '../dist/lib/concurrent.js'
+import { Channel, merged } from '../dist/lib/engine/concurrent.js'
 import { convertSource } from '../dist/lib/convert/index.js'
 import {
   encodeWav,

@@ -1,6 +1,6 @@
-import { concat } from './audio/concat.js'
-import { languageOf } from './text/units.js'
-import type { ReplyChunk, Spoken } from './turn.js'
+import { concat } from '../audio/concat.js'
+import { languageOf } from '../text/units.js'
+import type { ReplyChunk, Spoken } from '../turn.js'
 
 /** The whole of a reply, of its chunks. */
 export class ReplyBuilder {

@@ -1,5 +1,5 @@
-import type { NativeChunk, NativeStream } from './binding.js'
-import { abortedBy } from './errors.js'
+import type { NativeChunk, NativeStream } from '../binding.js'
+import { abortedBy } from '../errors.js'
 import type { TextCodec } from './codec.js'
 
 /** Ids that are decoded anew with each new one; of the older ones, so many stay for what the next ones need of their surroundings. */

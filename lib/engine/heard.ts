@@ -1,6 +1,6 @@
-import type { CtcText, NativeHeard } from './binding.js'
-import { ctcWords, type CtcUnit } from './text/ctc.js'
-import type { Heard, HeardUnit, Transcript } from './turn.js'
+import type { CtcText, NativeHeard } from '../binding.js'
+import { ctcWords, type CtcUnit } from '../text/ctc.js'
+import type { Heard, HeardUnit, Transcript } from '../turn.js'
 import type { ModelInfo } from './weights.js'
 
 /*

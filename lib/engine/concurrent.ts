@@ -1,4 +1,4 @@
-import { AbortedError } from './errors.js'
+import { AbortedError } from '../errors.js'
 
 /**
  * What several generators give, in the order in which it comes; each works at most one step ahead of the reader. When one fails, the

@@ -1,9 +1,9 @@
-import type { Speech } from './audio.js'
-import type { NativeSampling, NativeSpeaking } from './binding.js'
-import { UnsupportedError } from './errors.js'
-import type { TranscribeProgress } from './options.js'
-import type { Phonemizer } from './text/voice.js'
-import type { Features, Mode, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
+import type { Speech } from '../audio.js'
+import type { NativeSampling, NativeSpeaking } from '../binding.js'
+import { UnsupportedError } from '../errors.js'
+import type { TranscribeProgress } from '../options.js'
+import type { Phonemizer } from '../text/voice.js'
+import type { Features, Mode, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 
 /** How text is spoken. */
 export interface Speaking extends NativeSpeaking {

@@ -1,5 +1,5 @@
-import type { ChatMessage } from './text/chat.js'
-import { textThread } from './worker/offload.js'
+import type { ChatMessage } from '../text/chat.js'
+import { textThread } from '../worker/offload.js'
 
 /** Text ⇄ ids of one model, in the text thread. */
 export class TextCodec {

@@ -1,17 +1,17 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { NativeAddon } from './binding.js'
+import type { NativeAddon } from '../binding.js'
 import { CascadeEngine, type CascadeParts } from './cascade.js'
 import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
-import { InvalidArgumentError, ModelFormatError, ModelNotFoundError, UnsupportedError } from './errors.js'
-import * as check from './options.js'
-import type { ModelParts, SessionOptions } from './options.js'
+import { InvalidArgumentError, ModelFormatError, ModelNotFoundError, UnsupportedError } from '../errors.js'
+import * as check from '../options.js'
+import type { ModelParts, SessionOptions } from '../options.js'
 import { Part } from './part.js'
 import type { ModelInfo, Weights } from './weights.js'
 
 /** The bundle that comes with the package. */
-export const NANO_PATH = join(__dirname, '..', '..', 'models', 'nano.gguf')
+export const NANO_PATH = join(__dirname, '..', '..', '..', 'models', 'nano.gguf')
 /** Its name where a file is asked for. */
 const NANO = 'nano'
 
