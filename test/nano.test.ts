@@ -61,6 +61,23 @@ t.test('what is said is what is written', { skip }, async t => {
   await model.dispose()
 })
 
+t.test('it says again what it is told to', { skip }, async t => {
+  const model = await loadModel()
+  for (const [request, text, units] of [
+    ['Repeat after me: forty two.', 'Forty-two.', 'fɔɹtitu'],
+    ['Say after me: good things take time', 'Good things take time.', 'ɡʊdθɪŋztAktIm'],
+    ['say: the night is quiet', 'The night is quiet.', 'ðənItɪzkwIət'],
+    ['重复：三十七', '三十七。', 'sa→nʂɨ↗ʨʰi→'],
+  ] as const) {
+    const session = model.createSession({ seed: 1 })
+    const reply = await session.generate({ text: request }).result()
+    t.equal(reply.text, text, request)
+    t.equal(bare(reply.units.join('')), units, request)
+    await session.dispose()
+  }
+  await model.dispose()
+})
+
 t.test('any number of threads computes the same', { skip }, async t => {
   const said: Float32Array[] = []
   for (const threads of [1, 2, 3]) {

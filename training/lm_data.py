@@ -101,11 +101,11 @@ class Turns:
 
     def __init__(
         self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12,
-        repeats: float = domain.KINDS["repeat"], typed: float = 0.22, copied: float = 0.02,
+        kinds: dict[str, float] | None = None, typed: float = 0.22, copied: float = 0.02,
     ):  # fmt: skip
         self.template, self.rng, self.max_rows, self.transcribed, self.typed, self.copied = template, rng, max_rows, transcribed, typed, copied
         self.ordinary = sorted(set(range(template.tokenizer.get_vocab_size())) - set(template.special.values()))
-        self.domain = Domain("train", domain.KINDS | {"repeat": repeats})
+        self.domain = Domain("train", domain.KINDS | (kinds or {}))
         self.bank = SpliceBank()
         self.said: dict[str, list[Spoken]] = {}  # clips that are a user's turn, by language and kind
         self.others: dict[str, list[Spoken]] = {"en": [], "zh": []}

@@ -131,7 +131,8 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=6000, help="clips of the corpora's sentences to encode; splicing draws on them")
     parser.add_argument("--transcribed", type=float, default=0.12, help="share of spoken questions that are written down, not answered: what was said teaches more than the few answers")
     parser.add_argument("--typed", type=float, default=0.22, help="share of questions that are typed")
-    parser.add_argument("--repeats", type=float, default=KINDS["repeat"], help="weight of what is to be said again, beside the domain's other kinds, which together have 0.9")
+    parser.add_argument("--repeats", type=float, default=KINDS["repeat"], help="weight of what is to be said again, beside the domain's other kinds")
+    parser.add_argument("--orders", type=float, default=KINDS["home"], help="weight of home commands; all kinds' default weights add up to 1")
     parser.add_argument("--copied", type=float, default=0.02, help="share of questions that are random ids to be written again")
     parser.add_argument("--words", type=float, default=0.3, help="weight of the spoken words' CTC")
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
@@ -165,7 +166,7 @@ def main() -> None:
     spoken, tests = [], []
     if args.encoder:
         spoken, tests = checkpoint.cached(args.states, lambda: heard(args, rng))
-    turns = Turns(template, spoken, rng, transcribed=args.transcribed, repeats=args.repeats, typed=args.typed, copied=args.copied)
+    turns = Turns(template, spoken, rng, transcribed=args.transcribed, kinds={"repeat": args.repeats, "home": args.orders}, typed=args.typed, copied=args.copied)
     test_batches = test_turns(template, tests)
 
     def made(worker: int) -> Iterator[dict]:
