@@ -1,13 +1,13 @@
 import { toSamples, type Speech } from '../audio.js'
 import type { NativeTimings } from '../binding.js'
+import { InvalidArgumentError } from '../errors.js'
+import { SpokenText } from '../text/spoken-text.js'
+import type { Heard, Prompt, Reply, ReplyChunk } from '../turn.js'
 import { Channel, merged } from './concurrent.js'
 import { missing, type Answering } from './engine.js'
-import { InvalidArgumentError } from '../errors.js'
 import type { PartEngine, Sentence } from './part-engine.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { finishing, measured } from './streaming.js'
-import { SpokenText } from '../text/spoken-text.js'
-import type { Heard, Prompt, Reply, ReplyChunk } from '../turn.js'
 
 /** So many sentences may wait to be spoken; then the language model waits. */
 const SENTENCES_AHEAD = 8

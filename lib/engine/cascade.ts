@@ -1,4 +1,5 @@
 import type { Speech } from '../audio.js'
+import type { Features, Mode, Prompt, Reply, ReplyChunk, Spoken, Transcript } from '../turn.js'
 import { CascadeTurn } from './cascade-turn.js'
 import {
   missing,
@@ -10,7 +11,6 @@ import {
   type Speaking,
 } from './engine.js'
 import type { PartEngine } from './part-engine.js'
-import type { Features, Mode, Prompt, Reply, ReplyChunk, Spoken, Transcript } from '../turn.js'
 
 /** What a cascade is made of. */
 export type CascadeParts = Partial<Record<PartName, PartEngine>>

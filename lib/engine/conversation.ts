@@ -1,5 +1,5 @@
-import type { ChatCodec } from './codec.js'
 import type { ChatMessage } from '../text/chat.js'
+import type { ChatCodec } from './codec.js'
 
 /** What the user and an imported language model have said: the model reads all of it, in the words of its template, at each turn. */
 export class Conversation {

@@ -1,8 +1,8 @@
 import { loadAddon, type NativeAddon, type NativeModel } from '../binding.js'
-import { ChatCodec, TextCodec } from './codec.js'
-import { Conversation } from './conversation.js'
 import { toMossError, UnsupportedError } from '../errors.js'
 import type { SessionOptions } from '../options.js'
+import { ChatCodec, TextCodec } from './codec.js'
+import { Conversation } from './conversation.js'
 import { PartEngine, type LoadedFile } from './part-engine.js'
 import type { ModelInfo, Weights } from './weights.js'
 

@@ -1,6 +1,6 @@
 import type { NativeModelInfo } from '../binding.js'
-import type { Engine, PartName } from './engine.js'
 import type { SessionOptions } from '../options.js'
+import type { Engine, PartName } from './engine.js'
 
 /** What a model is and can do. */
 export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText'>> {

@@ -281,7 +281,7 @@ class Domain:
         return rng.choice(more) if more and rng.random() < 0.5 else rng.choice(_phrasings(options, "train"))
 
     def _item(self, lang: str, user: str, reply: str, kind: str, parts: list[tuple[str, list[str]]], **slots: Any) -> Item | None:
-        new = any(i >= 1 and part not in options[:1] and is_test(part) for part, options in parts for i in (options.index(part),))
+        new = any(part != options[0] and is_test(part) for part, options in parts)
         if new != (self.split == "test"):
             return None
         return Item(lang, user, reply, kind, self.split, slots)
@@ -329,7 +329,7 @@ class Domain:
             text = re.sub(plural + "(is|has|needs|goes) ", lambda m: f"{m[1]}{m[2] or ''} {PLURALS[m[3]]} ", text)
         asks = bool(re.match(r"((hi|hey|hello), )?(could|can|would|will|why)\b", lead)) if lang == "en" else bool(re.search("吗|好不好", tail)) or lead[:1] == "能"
         user = _sentence(lead + text + tail, lang, asks)
-        parts = [(part, options) for part, options in ((frame, options), (lead, table.LEADS), (tail, table.TAILS)) if part in options]
+        parts = [(frame, options), (lead, table.LEADS), (tail, table.TAILS)]
         return self._item(lang, user, table.home_reply(device, room, action), "home", parts, device=device, room=room, action=action)
 
     def _talk(self, rng: random.Random, lang: str) -> Item | None:
@@ -368,7 +368,7 @@ class Domain:
             text = rng.choice(repeatable(lang))
             new = is_test(text)  # a test repeats a sentence never trained, or asks in a new way
         frame = self._pick(rng, table.REPEAT, _more(lang, "repeat"))
-        parts = [*([(frame, table.REPEAT)] if frame in table.REPEAT else []), *([("", [""]), (text, ["", text])] if new else [])]
+        parts = [(frame, table.REPEAT), *([(text, ["", text])] if new else [])]
         return self._item(lang, _sentence(frame.format(x=text), lang), repeat_reply(text, lang), "repeat", parts, text=text)
 
     def _unknown(self, rng: random.Random, lang: str) -> Item | None:
