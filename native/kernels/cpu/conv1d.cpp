@@ -17,6 +17,9 @@ namespace {
 constexpr int64_t tile_floats =
     65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
+constexpr int64_t linear_lanes = 256; // of a linear layer's input, summed at once: a panel's weights of them, 16 KB, and a
+                                      // few rows stay in a core's first cache, and many rows in its own
+
 constexpr int64_t winograd_batch =
     24; // tiles whose products are summed before they are transformed: so many for one reading of the weights
 
@@ -135,6 +138,7 @@ class Conv1dTask {
             parameters_.condition > 0 ? static_cast<const float *>(sources[parameters_.condition]->data) : nullptr;
         residual_ = parameters_.residual > 0 ? sources[parameters_.residual] : nullptr;
         out_ = conv.shape_.out_channels;
+        part_ = channels_ = conv.shape_.in_channels;
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
         floats_ = conv.winograd_ != nullptr || kernel_->load == nullptr;
@@ -150,7 +154,12 @@ class Conv1dTask {
     void run(int ith, int nth) {
         // Equal tiles of time, a multiple of every kernel's rows; then tiles x panels in equal runs, one a thread.
         const WinogradScheme * winograd = conv_.winograd_;
-        const int64_t row = conv_.shape_.in_channels * conv_.shape_.stride;
+        if (sums_in_parts()) {
+            const int64_t lanes = conv_.shape_.in_channels / conv1d_lane(kernel_->type);
+            const int64_t parts = (lanes + linear_lanes - 1) / linear_lanes;
+            part_ = (conv_.shape_.in_channels / parts + conv1d_block - 1) / conv1d_block * conv1d_block;
+        }
+        const int64_t row = part_ * conv_.shape_.stride;
         const int64_t most =
             winograd == nullptr
                 ? std::clamp<int64_t>(tile_floats / row, 24, 1024)
@@ -175,17 +184,31 @@ class Conv1dTask {
         const int64_t from = first * conv_.shape_.stride - parameters_.left;
         if (conv_.winograd_ != nullptr) {
             load_winograd(first, last);
-        } else {
-            load_input(from, (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span(), false);
+            run_units(first, last, begin, end);
+            return;
         }
-        if (!conv_.plain_.empty()) {
-            if (conv_.depthwise()) {
+        const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
+        const int64_t all = conv_.shape_.in_channels;
+        for (channel_ = 0; channel_ < all; channel_ += channels_) {
+            channels_ = std::min(part_, all - channel_);
+            load_input(from, to, false);
+            if (conv_.plain_.empty()) {
+                run_units(first, last, begin, end);
+            } else if (conv_.depthwise()) {
                 run_depthwise(first, last);
             } else {
                 run_single(first, last);
             }
-            return;
         }
+    }
+
+    // Is it a linear layer, of so many rows that it is worth to read and write what is summed more than once?
+    bool sums_in_parts() const {
+        const Conv1dShape & shape = conv_.shape_;
+        return shape.kernel_size == 1 && shape.groups == 1 && conv_.plain_.empty() && out_ % 16 == 0 && frames_ >= 48;
+    }
+
+    void run_units(int64_t first, int64_t last, int64_t begin, int64_t end) {
         int64_t unit = 0;
         for (size_t i = 0; i < conv_.panels_.size() && unit < end; i++, unit++) {
             const PackedConv1d::Panel & panel = conv_.panels_[i];
@@ -201,9 +224,9 @@ class Conv1dTask {
     // Sets base_: frames from .. to of the input, padded, activated and in the kernel's type, where need be in a copy.
     // `inactive`: a linear activation is left to who reads it, where there is no copy; is it?
     bool load_input(int64_t from, int64_t to, bool inactive) {
-        const int64_t channels = conv_.shape_.in_channels;
+        const int64_t channels = channels_;
         const int64_t x_step = static_cast<int64_t>(x_->nb[1] / sizeof(float));
-        const auto * x = static_cast<const float *>(x_->data);
+        const auto * x = static_cast<const float *>(x_->data) + channel_;
         const bool as_it_is = floats_ && from >= 0 && to <= x_->ne[1] &&
                               (input_.kind == Activation::none || (inactive && input_.linear()));
         const auto x_bytes = static_cast<int64_t>(x_->nb[1]);
@@ -243,7 +266,7 @@ class Conv1dTask {
 
     // One frame; `x` is null for padding.
     void load_frame(const float * x, std::byte * to, float * scales, int32_t * sums) const {
-        const int64_t channels = conv_.shape_.in_channels;
+        const int64_t channels = channels_;
         if (x == nullptr) {
             std::fill(to, to + step_, std::byte{0});
             std::fill(scales, scales + channels / conv1d_block, 0.0F);
@@ -310,7 +333,7 @@ class Conv1dTask {
                     const PackedConv1d::Panel * second) {
         const Conv1dShape & shape = conv_.shape_;
         const Conv1dKernel & kernel = *kernel_;
-        const int64_t bytes = shape.in_channels / shape.groups * value_bytes_; // of a group's channels
+        const int64_t bytes = channels_ / shape.groups * value_bytes_; // of a group's channels
         const int64_t width = panel.width + (second != nullptr ? second->width : 0);
         float biases[32];
         load_biases(panel, second, biases);
@@ -324,20 +347,23 @@ class Conv1dTask {
             tile.lanes *= tile.taps;
             tile.taps = 1;
         }
-        const int64_t frame_scales = shape.in_channels / conv1d_block;
+        const int64_t frame_scales = channels_ / conv1d_block;
         tile.blocks = frame_scales / shape.groups;
         tile.row_scales = shape.stride * frame_scales;
         tile.tap_scales = shape.dilation * frame_scales;
-        tile.weights = panel.weights;
-        tile.weights2 = second != nullptr ? second->weights : nullptr;
-        tile.scales = panel.scales;
-        tile.scales2 = second != nullptr ? second->scales : nullptr;
+        const int64_t before = channel_ * value_bytes_ * 16; // bytes of the weights of channels that are summed already
+        const int64_t before_scales = channel_ / conv1d_block * 16 * conv1d_scale_bytes(kernel.type);
+        tile.weights = panel.weights + before;
+        tile.weights2 = second != nullptr ? second->weights + before : nullptr;
+        tile.scales = panel.scales + before_scales;
+        tile.scales2 = second != nullptr ? second->scales + before_scales : nullptr;
         tile.biases = biases;
-        tile.slope = output_.factor();
-        const bool fused = is_fused(panel, second);
+        const bool complete = channel_ + channels_ == shape.in_channels;
+        tile.slope = complete ? output_.factor() : 1.0F;
+        const bool fused = !complete || is_fused(panel, second);
         const int64_t residual_step = residual_row();
         const float * residual =
-            residual_ == nullptr ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
+            residual_ == nullptr || !complete ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
         float cut[12 * 32];
         for (int64_t t = first; t < last; t += kernel.max_rows) {
             const int64_t rows = std::min(kernel.max_rows, last - t);
@@ -348,6 +374,10 @@ class Conv1dTask {
             tile.input_scales = input_scales_ + scale;
             tile.input_sums = input_sums_ + scale;
             float * y = y_ + t * out_ + panel.out;
+            if (channel_ > 0) {
+                tile.biases = y;
+                tile.biases_step = out_;
+            }
             const float * added = residual == nullptr ? nullptr : residual + t * residual_step;
             if (fused) {
                 tile.y = y;
@@ -539,6 +569,9 @@ class Conv1dTask {
     int64_t out_ = 0;    // channels of the packed convolution
     int64_t frames_ = 0; // of the packed convolution
     int64_t units_ = 0;  // of a tile, for a thread each: single panels and pairs; one where there are no panels
+    int64_t part_ = 0;         // input channels to be summed at once
+    int64_t channel_ = 0;  // the first one of those that are
+    int64_t channels_ = 0;     // their count
     const std::byte * base_ = nullptr;
     int64_t step_ = 0;       // bytes from one input frame, or tile of Winograd's, to the next
     int64_t point_step_ = 0; // bytes from one point of Winograd's to the next

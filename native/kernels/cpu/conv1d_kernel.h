@@ -19,7 +19,8 @@ struct Conv1dTile {
     int64_t lanes;         // contiguous, of one tap
     const void * weights;  // [taps][lanes][16] lanes
     const void * weights2; // of the second panel, or null
-    const float * biases;  // [16 or 32]
+    const float * biases;  // [16 or 32]: what is summed begins with them
+    int64_t biases_step;   // 0: the same for all rows; or they are so many floats apart
     // Q8_0 and I16, in blocks of 32 channels:
     int64_t blocks;             // of one tap
     const void * scales;        // of the weights, Q8_0: F16, I16: F32 [taps][blocks][16]
