@@ -189,6 +189,11 @@ class Conv1dTask {
         }
         const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
         const int64_t all = conv_.shape_.in_channels;
+        thread_local std::vector<float> sums;
+        if (part_ < all) {
+            sums.resize(std::max(sums.size(), static_cast<size_t>((end - begin) * (last - first) * 32)));
+            sums_ = sums.data();
+        }
         for (channel_ = 0; channel_ < all; channel_ += channels_) {
             channels_ = std::min(part_, all - channel_);
             load_input(from, to, false);
@@ -205,7 +210,7 @@ class Conv1dTask {
     // Is it a linear layer, of so many rows that it is worth to read and write what is summed more than once?
     bool sums_in_parts() const {
         const Conv1dShape & shape = conv_.shape_;
-        return shape.kernel_size == 1 && shape.groups == 1 && conv_.plain_.empty() && out_ % 16 == 0 && frames_ >= 48;
+        return shape.kernel_size == 1 && shape.groups == 1 && conv_.plain_.empty() && frames_ >= 48;
     }
 
     void run_units(int64_t first, int64_t last, int64_t begin, int64_t end) {
@@ -216,7 +221,7 @@ class Conv1dTask {
             if (unit >= begin && conv_.winograd_ != nullptr) {
                 run_winograd(first, last, panel, second);
             } else if (unit >= begin) {
-                run_panels(first, last, panel, second);
+                run_panels(first, last, panel, second, sums_ + (unit - begin) * (last - first) * 32);
             }
         }
     }
@@ -330,7 +335,7 @@ class Conv1dTask {
     }
 
     void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
-                    const PackedConv1d::Panel * second) {
+                    const PackedConv1d::Panel * second, float * sums) {
         const Conv1dShape & shape = conv_.shape_;
         const Conv1dKernel & kernel = *kernel_;
         const int64_t bytes = channels_ / shape.groups * value_bytes_; // of a group's channels
@@ -360,10 +365,10 @@ class Conv1dTask {
         tile.biases = biases;
         const bool complete = channel_ + channels_ == shape.in_channels;
         tile.slope = complete ? output_.factor() : 1.0F;
-        const bool fused = !complete || is_fused(panel, second);
+        const bool fused = is_fused(panel, second);
         const int64_t residual_step = residual_row();
         const float * residual =
-            residual_ == nullptr || !complete ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
+            residual_ == nullptr ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
         float cut[12 * 32];
         for (int64_t t = first; t < last; t += kernel.max_rows) {
             const int64_t rows = std::min(kernel.max_rows, last - t);
@@ -373,11 +378,17 @@ class Conv1dTask {
                 (t - first) * tile.row_scales + panel.first_tap * tile.tap_scales + panel.group * tile.blocks;
             tile.input_scales = input_scales_ + scale;
             tile.input_sums = input_sums_ + scale;
-            float * y = y_ + t * out_ + panel.out;
             if (channel_ > 0) {
-                tile.biases = y;
-                tile.biases_step = out_;
+                tile.biases = sums + (t - first) * 32;
+                tile.biases_step = 32;
             }
+            if (!complete) {
+                tile.y = sums + (t - first) * 32;
+                tile.y_step = 32;
+                kernel.run(tile, rows);
+                continue;
+            }
+            float * y = y_ + t * out_ + panel.out;
             const float * added = residual == nullptr ? nullptr : residual + t * residual_step;
             if (fused) {
                 tile.y = y;
@@ -572,6 +583,7 @@ class Conv1dTask {
     int64_t part_ = 0;         // input channels to be summed at once
     int64_t channel_ = 0;  // the first one of those that are
     int64_t channels_ = 0;     // their count
+    float * sums_ = nullptr; // of the input channels before them [unit][frame][32]
     const std::byte * base_ = nullptr;
     int64_t step_ = 0;       // bytes from one input frame, or tile of Winograd's, to the next
     int64_t point_step_ = 0; // bytes from one point of Winograd's to the next
