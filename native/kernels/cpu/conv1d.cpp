@@ -17,8 +17,8 @@ namespace {
 constexpr int64_t tile_floats =
     65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
-constexpr int64_t linear_lanes = 256; // of a linear layer's input, summed at once: a panel's weights of them, 16 KB, and a
-                                      // few rows stay in a core's first cache, and many rows in its own
+constexpr int64_t linear_lanes = 256; // of a linear layer's input, summed at once: a panel's weights of them, 16 KB,
+                                      // and a few rows stay in a core's first cache, and many rows in its own
 
 constexpr int64_t winograd_batch =
     24; // tiles whose products are summed before they are transformed: so many for one reading of the weights
@@ -141,6 +141,7 @@ class Conv1dTask {
         part_ = channels_ = conv.shape_.in_channels;
         frames_ = dst->ne[1] / conv.phases_;
         kernel_ = conv.kernel_ != nullptr ? conv.kernel_ : &conv1d_kernel(ConvType::f32);
+        kernel_ = kernel_->few != nullptr && frames_ < conv1d_few_rows ? kernel_->few : kernel_;
         floats_ = conv.winograd_ != nullptr || kernel_->load == nullptr;
         value_bytes_ = floats_ ? 4 : 4 / conv1d_lane(kernel_->type);
         input_ = {static_cast<Activation::Kind>(parameters_.input), parameters_.input_slope};
@@ -334,8 +335,8 @@ class Conv1dTask {
         }
     }
 
-    void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel,
-                    const PackedConv1d::Panel * second, float * sums) {
+    void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second,
+                    float * sums) {
         const Conv1dShape & shape = conv_.shape_;
         const Conv1dKernel & kernel = *kernel_;
         const int64_t bytes = channels_ / shape.groups * value_bytes_; // of a group's channels
@@ -362,6 +363,17 @@ class Conv1dTask {
         tile.weights2 = second != nullptr ? second->weights + before : nullptr;
         tile.scales = panel.scales + before_scales;
         tile.scales2 = second != nullptr ? second->scales + before_scales : nullptr;
+        thread_local std::vector<int32_t> weight_sums;
+        if (kernel.sum_weights != nullptr) {
+            const int64_t blocks = tile.taps * tile.blocks;
+            weight_sums.resize(std::max(weight_sums.size(), static_cast<size_t>(blocks * 32)));
+            tile.weight_sums = weight_sums.data();
+            tile.weight_sums2 = tile.weight_sums + blocks * 16;
+            kernel.sum_weights(tile.weights, blocks, weight_sums.data());
+            if (second != nullptr) {
+                kernel.sum_weights(tile.weights2, blocks, weight_sums.data() + blocks * 16);
+            }
+        }
         tile.biases = biases;
         const bool complete = channel_ + channels_ == shape.in_channels;
         tile.slope = complete ? output_.factor() : 1.0F;
@@ -577,12 +589,12 @@ class Conv1dTask {
     bool floats_ = true;      // is the input left in F32, for the kernel or for Winograd's transform?
     int64_t value_bytes_ = 4; // of it, as it is loaded
     Activation input_, output_;
-    int64_t out_ = 0;    // channels of the packed convolution
-    int64_t frames_ = 0; // of the packed convolution
-    int64_t units_ = 0;  // of a tile, for a thread each: single panels and pairs; one where there are no panels
-    int64_t part_ = 0;         // input channels to be summed at once
-    int64_t channel_ = 0;  // the first one of those that are
-    int64_t channels_ = 0;     // their count
+    int64_t out_ = 0;        // channels of the packed convolution
+    int64_t frames_ = 0;     // of the packed convolution
+    int64_t units_ = 0;      // of a tile, for a thread each: single panels and pairs; one where there are no panels
+    int64_t part_ = 0;       // input channels to be summed at once
+    int64_t channel_ = 0;    // the first one of those that are
+    int64_t channels_ = 0;   // their count
     float * sums_ = nullptr; // of the input channels before them [unit][frame][32]
     const std::byte * base_ = nullptr;
     int64_t step_ = 0;       // bytes from one input frame, or tile of Winograd's, to the next

@@ -40,6 +40,7 @@ struct Vector {
 };
 
 struct Integers : Vector {
+    static constexpr bool sums_weights = false;
     using lane = int32_t;
     using lanes = __m256i;
     using sums = __m256i;
@@ -68,19 +69,56 @@ struct Words : Integers {
     static sums dot_integers(lanes x, lanes w, sums sum) { return add_products(x, w, sum); }
 };
 
-/// A lane is four signed bytes.
+/// A lane is four bytes; those of the input are signed.
 struct Bytes : Integers {
     static constexpr int values = 4;
     using scale = uint16_t;
     static type load_scales(const scale * p) {
         return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
     }
-    /// |x| (w sign(x)): two products of at most 127 * 127 fit int16, where x (w) around 128 would saturate.
+    /// |x| (w sign(x)): two products of at most 127 * 127 fit int16.
     static sums dot_integers(lanes x, lanes w, sums sum) {
         const lanes pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(w, x));
         return add_products(pairs, _mm256_set1_epi16(1), sum);
     }
 };
+
+/// The input is in 0 .. 127, around a zero of its block: no sign is to be moved to the weights. What the zero adds to a
+/// block's sum, it begins without.
+struct UnsignedBytes : Bytes {
+    static constexpr bool sums_weights = true;
+    static sums begin(const int32_t * less_zero, const int32_t * weight_sums) {
+        return _mm256_madd_epi16(_mm256_set1_epi32(*less_zero), load_lanes(weight_sums));
+    }
+    static sums dot_integers(lanes x, lanes w, sums sum) {
+        const lanes ones = _mm256_set1_epi16(1);
+#ifdef MOSS_ASM
+        lanes product; // as in add_products
+        __asm__("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
+                : "+x"(sum), "=&x"(product)
+                : "x"(x), "x"(w), "x"(ones));
+        return sum;
+#else
+        return add_products(_mm256_maddubs_epi16(x, w), ones, sum);
+#endif
+    }
+};
+
+/// Of each block's 16 outputs the sum of their 32 weights, as a word.
+void sum_weights(const void * weights, int64_t blocks, int32_t * to) {
+    constexpr int64_t lanes = conv1d_block / Bytes::values;
+    const __m256i bytes = _mm256_set1_epi8(1), words = _mm256_set1_epi16(1);
+    const auto * w = static_cast<const __m256i *>(weights);
+    for (int64_t half = 0; half < 2 * blocks; half++) {
+        const __m256i * from = w + half / 2 * lanes * 2 + half % 2;
+        __m256i sum = _mm256_setzero_si256();
+        for (int64_t lane = 0; lane < lanes; lane++) { // 8 times two bytes fit a word
+            sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(bytes, _mm256_loadu_si256(from + 2 * lane)));
+        }
+        const __m256i low = _mm256_and_si256(_mm256_madd_epi16(sum, words), _mm256_set1_epi32(0xFFFF));
+        _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + half * 8), low);
+    }
+}
 
 /// Rounds four vectors, times `factor`, to words.
 void store_block(const __m256 (&values)[4], __m256 factor, int16_t * out) {
@@ -92,27 +130,24 @@ void store_block(const __m256 (&values)[4], __m256 factor, int16_t * out) {
     }
 }
 
-/// To bytes.
-void store_block(const __m256 (&values)[4], __m256 factor, int8_t * out) {
-    for (int i = 0; i < 4; i++) {
-        const __m256i rounded = _mm256_cvtps_epi32(_mm256_mul_ps(values[i], factor));
-        const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
-        _mm_storel_epi64(reinterpret_cast<__m128i *>(out + 8 * i), _mm_packs_epi16(words, words));
-    }
-}
-
-/// leaky(x) of a block as integers up to `Most`.
-template <class Integer, int32_t Most>
-void load_block(const float * x, float slope, Integer * out, float * scale) {
-    constexpr auto limit = static_cast<float>(Most);
+/// leaky(x) of a block.
+void load_values(const float * x, float slope, __m256 (&values)[4]) {
     const __m256 slopes = _mm256_set1_ps(slope);
-    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    __m256 values[4];
-    __m256 most = Vector::zero();
     for (int i = 0; i < 4; i++) {
         values[i] = Vector::load(x + 8 * i);
         values[i] = slope != 1.0F ? Vector::leaky(values[i], slopes) : values[i];
-        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, values[i]));
+    }
+}
+
+/// A block as words up to conv1d_i16_most.
+void load_words(const float * x, float slope, int16_t * out, float * scale) {
+    constexpr auto limit = static_cast<float>(conv1d_i16_most);
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+    __m256 values[4];
+    load_values(x, slope, values);
+    __m256 most = Vector::zero();
+    for (const __m256 & value : values) {
+        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, value));
     }
     __m128 largest = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
     largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
@@ -122,11 +157,54 @@ void load_block(const float * x, float slope, Integer * out, float * scale) {
     store_block(values, _mm256_set1_ps(peak > 0.0F ? limit / peak : 0.0F), out);
 }
 
-template <class Integer, int32_t Most>
-void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
-    auto * out = static_cast<Integer *>(to);
+void load_words(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
+    auto * out = static_cast<int16_t *>(to);
     for (int64_t c = 0; c < channels; c += conv1d_block) {
-        load_block<Integer, Most>(x + c, slope, out + c, scales++);
+        load_words(x + c, slope, out + c, scales++);
+    }
+}
+
+/// A block in 0 .. 127, or SIGNED, less its zero. That stands for 0 exactly, as it must where there is padding.
+template <bool SIGNED>
+void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32_t * less_zero) {
+    constexpr float steps = 127.0F;
+    __m256 values[4];
+    load_values(x, slope, values);
+    __m256 above = Vector::zero(), below = Vector::zero();
+    for (const __m256 & value : values) {
+        above = _mm256_max_ps(above, value);
+        below = _mm256_min_ps(below, value);
+    }
+    below = _mm256_sub_ps(Vector::zero(), below);
+    __m128 a = _mm_max_ps(_mm256_castps256_ps128(above), _mm256_extractf128_ps(above, 1));
+    const __m128 b = _mm_max_ps(_mm256_castps256_ps128(below), _mm256_extractf128_ps(below, 1));
+    a = _mm_max_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+    a = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    const float least = _mm_cvtss_f32(_mm_movehdup_ps(a)), range = _mm_cvtss_f32(a) + least;
+    const float factor = range > 0.0F ? steps / range : 0.0F;
+    *scale = range * (1.0F / steps);
+    const __m256i zero = _mm256_cvtps_epi32(_mm256_set1_ps(least * factor));
+    *less_zero = -_mm_cvtsi128_si32(_mm256_castsi256_si128(zero)) & 0xFFFF; // a word
+    __m256i rounded[4];
+    for (int i = 0; i < 4; i++) {
+        const __m256 scaled = _mm256_mul_ps(values[i], _mm256_set1_ps(factor));
+        rounded[i] = _mm256_add_epi32(_mm256_cvtps_epi32(scaled), zero);
+    }
+    const __m256i words[2] = {_mm256_packs_epi32(rounded[0], rounded[1]), _mm256_packs_epi32(rounded[2], rounded[3])};
+    __m256i bytes = _mm256_packus_epi16(words[0], words[1]);
+    bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(steps))); // both were rounded up
+    if (SIGNED) {
+        bytes = _mm256_sub_epi8(bytes, _mm256_broadcastb_epi8(_mm256_castsi256_si128(zero)));
+    }
+    bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); // in order again
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), bytes);
+}
+
+template <bool SIGNED>
+void load_bytes(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * less_zeros) {
+    auto * out = static_cast<int8_t *>(to);
+    for (int64_t c = 0; c < channels; c += conv1d_block) {
+        load_bytes<SIGNED>(x + c, slope, out + c, scales++, less_zeros++);
     }
 }
 
@@ -134,20 +212,24 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 
 // 6 x 2 accumulators, 2 weights and a broadcast value: 15 of 16 registers.
 const Conv1dKernel conv1d_avx2 = {
-    "avx2", ConvType::f32, 6, conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0, winograd_transforms<Vector>, false};
+    "avx2", ConvType::f32, 6,      conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0, winograd_transforms<Vector>,
+    false,  nullptr,       nullptr};
 
 // 4 x 2 sums of integers, 2 weights, a broadcast value and a product; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_avx2_i16 = {"avx2",
-                                      ConvType::i16,
-                                      4,
-                                      conv1d_run<IntegerTile, Words, 4, false>,
-                                      load<int16_t, conv1d_i16_most>,
-                                      0,
-                                      winograd_transforms<Vector>,
-                                      false};
+const Conv1dKernel conv1d_avx2_i16 = {
+    "avx2", ConvType::i16, 4,      conv1d_run<IntegerTile, Words, 4, false>, load_words, 0, winograd_transforms<Vector>,
+    false,  nullptr,       nullptr};
 
-// 4 x 2 sums, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the stack.
+// The same, of bytes; what a product needs besides is its sign.
+namespace {
+const Conv1dKernel few = {
+    "avx2", ConvType::q8_0, 4,      conv1d_run<IntegerTile, Bytes, 4, false>, load_bytes<true>, 0, nullptr,
+    true,   nullptr,        nullptr};
+}
+
+// 6 x 2 sums, 2 weights, a broadcast value and a product.
 const Conv1dKernel conv1d_avx2_q8_0 = {
-    "avx2", ConvType::q8_0, 4, conv1d_run<IntegerTile, Bytes, 4, false>, load<int8_t, 127>, 0, nullptr, true};
+    "avx2", ConvType::q8_0, 6,   conv1d_run<IntegerTile, UnsignedBytes, 6, false>, load_bytes<false>, 0, nullptr,
+    true,   sum_weights,    &few};
 
 } // namespace moss

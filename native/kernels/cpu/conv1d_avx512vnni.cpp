@@ -15,6 +15,7 @@ struct Vector {
     static constexpr int width = 16;
     using type = __m512;
     static constexpr int values = 4;
+    static constexpr bool sums_weights = false;
     using lane = int32_t;
     using scale = uint16_t;
     using lanes = __m512i;
@@ -114,6 +115,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 
 // 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
 const Conv1dKernel conv1d_avx512vnni = {
-    "avx512_vnni", ConvType::q8_0, 6, conv1d_run<IntegerTile, Vector, 6, true>, load, weight_zero, nullptr, false};
+    "avx512_vnni", ConvType::q8_0, 6,      conv1d_run<IntegerTile, Vector, 6, true>, load, weight_zero, nullptr,
+    false,         nullptr,        nullptr};
 
 } // namespace moss

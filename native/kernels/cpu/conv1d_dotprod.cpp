@@ -15,6 +15,7 @@ struct Vector {
     static constexpr int width = 4;
     using type = float32x4_t;
     static constexpr int values = 4;
+    static constexpr bool sums_weights = false;
     using lane = int32_t;
     using scale = uint16_t;
     using lanes = int8x16_t;
@@ -62,7 +63,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 } // namespace
 
 // 4 x 4 sums of integers, 4 weights and a broadcast value: 21 of 32 registers; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::q8_0, 4,    conv1d_run<IntegerTile, Vector, 4, false>, load,
-                                     0,         nullptr,        false};
+const Conv1dKernel conv1d_dotprod = {
+    "dotprod", ConvType::q8_0, 4, conv1d_run<IntegerTile, Vector, 4, false>, load, 0, nullptr, false, nullptr, nullptr};
 
 } // namespace moss
