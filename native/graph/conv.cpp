@@ -75,7 +75,8 @@ std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const s
                                                 int64_t out, bool with_bias) {
     TensorRows rows(weights, name + ".weight", {in, out});
     const ConvType type = conv_type(rows.type());
-    if ((type == ConvType::f32 && rows.type() != GGML_TYPE_F32) || !PackedConv1d::has_kernel(type, in)) {
+    const bool own = PackedConv1d::has_kernel(type, in);
+    if ((own ? type : PackedConv1d::fallback(in)) == ConvType::f32 && rows.type() != GGML_TYPE_F32) {
         return nullptr; // in F32 it would take more memory than it must
     }
     std::vector<float> values;
@@ -83,7 +84,7 @@ std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const s
         values = weights.values(name + ".bias", {out});
     }
     const float * bias = with_bias ? values.data() : nullptr;
-    if (type == ConvType::q8_0) {
+    if (own && type == ConvType::q8_0) {
         return std::make_shared<const PackedConv1d>(PackedConv1d::linear_q8_0(
             in, out, [&](int64_t first, int64_t count) { return rows.bytes(first, count); }, bias));
     }

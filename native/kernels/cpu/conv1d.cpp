@@ -14,8 +14,8 @@ namespace moss {
 
 namespace {
 
-constexpr int64_t tile_floats =
-    65536; // of input a tile reads: it stays in a core's own cache while the weights pass by
+constexpr int64_t tile_bytes =
+    1 << 18; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
 constexpr int64_t linear_lanes = 256; // of a linear layer's input, summed at once: a panel's weights of them, 16 KB,
                                       // and a few rows stay in a core's first cache, and many rows in its own
@@ -161,10 +161,10 @@ class Conv1dTask {
             part_ = (conv_.shape_.in_channels / parts + conv1d_block - 1) / conv1d_block * conv1d_block;
         }
         const int64_t row = part_ * conv_.shape_.stride;
-        const int64_t most =
-            winograd == nullptr
-                ? std::clamp<int64_t>(tile_floats / row, 24, 1024)
-                : std::clamp<int64_t>(tile_floats / (row * winograd->count()), 12, 24) * winograd->outputs;
+        const int64_t most = winograd == nullptr
+                                 ? std::clamp<int64_t>(tile_bytes / (row * value_bytes_), 24, 1024)
+                                 : std::clamp<int64_t>(tile_bytes / (row * value_bytes_ * winograd->count()), 12, 24) *
+                                       winograd->outputs;
         const int64_t multiple = winograd == nullptr ? 12 : winograd->outputs * conv_.shape_.dilation;
         const int64_t tiles = (frames_ + most - 1) / most;
         const int64_t step = ((frames_ + tiles - 1) / tiles + multiple - 1) / multiple * multiple;
@@ -219,10 +219,17 @@ class Conv1dTask {
         for (size_t i = 0; i < conv_.panels_.size() && unit < end; i++, unit++) {
             const PackedConv1d::Panel & panel = conv_.panels_[i];
             const PackedConv1d::Panel * second = panel.paired ? &conv_.panels_[++i] : nullptr;
-            if (unit >= begin && conv_.winograd_ != nullptr) {
+            if (unit < begin) {
+                continue;
+            }
+            float * sums = sums_ + (unit - begin) * (last - first) * 32;
+            if (conv_.winograd_ != nullptr) {
                 run_winograd(first, last, panel, second);
-            } else if (unit >= begin) {
-                run_panels(first, last, panel, second, sums_ + (unit - begin) * (last - first) * 32);
+            } else if (second == nullptr || kernel_->both) {
+                run_panels(first, last, panel, second, sums);
+            } else { // one panel's weights stay in the first cache
+                run_panels(first, last, panel, nullptr, sums);
+                run_panels(first, last, *second, nullptr, sums + 16);
             }
         }
     }
@@ -382,6 +389,7 @@ class Conv1dTask {
         const float * residual =
             residual_ == nullptr ? nullptr : static_cast<const float *>(residual_->data) + panel.out;
         float cut[12 * 32];
+        const int64_t cut_step = second != nullptr ? 32 : 16;
         for (int64_t t = first; t < last; t += kernel.max_rows) {
             const int64_t rows = std::min(kernel.max_rows, last - t);
             tile.x =
@@ -411,11 +419,9 @@ class Conv1dTask {
                 continue;
             }
             tile.y = cut;
-            tile.y_step = 32;
+            tile.y_step = cut_step;
             kernel.run(tile, rows);
-            for (int64_t r = 0; r < rows; r++) {
-                finish(cut + r * 32, width, y + r * out_, added == nullptr ? nullptr : added + r * residual_step);
-            }
+            finish(cut, cut_step, rows, width, y, added);
         }
     }
 
@@ -442,15 +448,16 @@ class Conv1dTask {
         return panel.width == 16 && (second == nullptr || second->width == 16) && output_.linear();
     }
 
-    // One row that is not fused.
-    void finish(const float * from, int64_t width, float * to, const float * added) const {
-        if (output_.linear()) {
-            std::copy(from, from + width, to); // the kernel's activation
-        } else {
-            apply(output_, from, to, width);
+    // Rows that are not fused, `step` floats apart: `width` of each are wanted.
+    void finish(float * from, int64_t step, int64_t rows, int64_t width, float * to, const float * added) const {
+        if (!output_.linear()) { // else it was the kernel's
+            apply(output_, from, from, rows * step);
         }
-        for (int64_t i = 0; added != nullptr && i < width; i++) {
-            to[i] += added[i];
+        for (int64_t r = 0; r < rows; r++, from += step, to += out_) {
+            std::copy(from, from + width, to);
+            for (int64_t i = 0; added != nullptr && i < width; i++) {
+                to[i] += added[r * residual_row() + i];
+            }
         }
     }
 
@@ -573,9 +580,8 @@ class Conv1dTask {
             }
             winograd_transforms().output(out);
         }
-        for (int64_t t = 0; !fused && t < last - first; t++) {
-            finish(cut.data() + t * 32, panel.width + (second != nullptr ? second->width : 0), y + t * out_,
-                   residual == nullptr ? nullptr : residual + t * residual_row());
+        if (!fused) {
+            finish(cut.data(), 32, last - first, panel.width + (second != nullptr ? second->width : 0), y, residual);
         }
     }
 

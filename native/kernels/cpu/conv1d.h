@@ -85,6 +85,8 @@ class PackedConv1d {
 
     /// Does this CPU compute in `type`, of so many channels a group?
     static bool has_kernel(ConvType type, int64_t channels);
+    /// In what it computes of so many channels a group, where it has no kernel: I16, or F32 where that is as fast.
+    static ConvType fallback(int64_t channels);
 
     /// In what it computes.
     ConvType type() const;

@@ -208,28 +208,32 @@ void load_bytes(const float * x, int64_t channels, float slope, void * to, float
     }
 }
 
+// 4 x 2 sums of integers, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the
+// stack.
+const Conv1dKernel conv1d_avx2_q8_0_few = {
+    "avx2", ConvType::q8_0, 4, false, conv1d_run<IntegerTile, Bytes, 4, false>, load_bytes<true>};
+
 } // namespace
 
 // 6 x 2 accumulators, 2 weights and a broadcast value: 15 of 16 registers.
 const Conv1dKernel conv1d_avx2 = {
-    "avx2", ConvType::f32, 6,      conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0, winograd_transforms<Vector>,
-    false,  nullptr,       nullptr};
+    "avx2", ConvType::f32, 6, false, conv1d_run<FloatTile, Vector, 6, false>, nullptr, winograd_transforms<Vector>};
 
-// 4 x 2 sums of integers, 2 weights, a broadcast value and a product; the sums of floats rest on the stack.
+// 6 x 2 sums of integers, 2 weights, a broadcast value and a product: all registers.
 const Conv1dKernel conv1d_avx2_i16 = {
-    "avx2", ConvType::i16, 4,      conv1d_run<IntegerTile, Words, 4, false>, load_words, 0, winograd_transforms<Vector>,
-    false,  nullptr,       nullptr};
+    "avx2", ConvType::i16, 6, false, conv1d_run<IntegerTile, Words, 6, false>, load_words, winograd_transforms<Vector>};
 
-// The same, of bytes; what a product needs besides is its sign.
-namespace {
-const Conv1dKernel few = {
-    "avx2", ConvType::q8_0, 4,      conv1d_run<IntegerTile, Bytes, 4, false>, load_bytes<true>, 0, nullptr,
-    true,   nullptr,        nullptr};
-}
-
-// 6 x 2 sums, 2 weights, a broadcast value and a product.
-const Conv1dKernel conv1d_avx2_q8_0 = {
-    "avx2", ConvType::q8_0, 6,   conv1d_run<IntegerTile, UnsignedBytes, 6, false>, load_bytes<false>, 0, nullptr,
-    true,   sum_weights,    &few};
+// The same, of bytes; the ones that make pairs of products four are read from memory.
+const Conv1dKernel conv1d_avx2_q8_0 = {"avx2",
+                                       ConvType::q8_0,
+                                       6,
+                                       false,
+                                       conv1d_run<IntegerTile, UnsignedBytes, 6, false>,
+                                       load_bytes<false>,
+                                       nullptr,
+                                       0,
+                                       true,
+                                       sum_weights,
+                                       &conv1d_avx2_q8_0_few};
 
 } // namespace moss

@@ -45,7 +45,6 @@ void load(const float * x, int64_t channels, float slope, void * to, float * /*s
 
 // As in conv1d_avx512.cpp.
 const Conv1dKernel conv1d_avx512bf16 = {
-    "avx512_bf16", ConvType::bf16, 12,     conv1d_run<FloatTile, Vector, 12, true>, load, 0, nullptr,
-    false,         nullptr,        nullptr};
+    "avx512_bf16", ConvType::bf16, 12, true, conv1d_run<FloatTile, Vector, 12, true>, load};
 
 } // namespace moss

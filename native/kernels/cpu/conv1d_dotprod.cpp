@@ -63,7 +63,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 } // namespace
 
 // 4 x 4 sums of integers, 4 weights and a broadcast value: 21 of 32 registers; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_dotprod = {
-    "dotprod", ConvType::q8_0, 4, conv1d_run<IntegerTile, Vector, 4, false>, load, 0, nullptr, false, nullptr, nullptr};
+const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::q8_0, 4, false, conv1d_run<IntegerTile, Vector, 4, false>,
+                                     load};
 
 } // namespace moss

@@ -59,22 +59,21 @@ struct Conv1dKernel {
     const char * name;
     ConvType type;
     int64_t max_rows;
+    bool both; ///< panels of a tile at once; or one after the other
     void (*run)(const Conv1dTile & tile, int64_t rows);
     /// Not F32: leaky(x) of one frame as the kernel's lanes; of Q8_0 and I16 a scale, of Q8_0 a sum for each block.
-    void (*load)(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums);
-    /// Q8_0: what is added to every weight, so that it is not negative.
-    int32_t weight_zero;
-    /// F32 and I16: the transforms of each scheme. Else null.
-    const WinogradTransforms * winograd;
-    /// Q8_0: Winograd's convolution in I16 or F32 is faster still.
-    bool outdone;
-    /// Q8_0: what the tile wants of so many blocks [16] of a panel's weights, or null.
-    void (*sum_weights)(const void * weights, int64_t blocks, int32_t * to);
-    /// The same results where there are fewer rows than `few_rows`, for which it is faster; or null.
-    const Conv1dKernel * few;
+    void (*load)(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums) = nullptr;
+    /// F32 and I16: the transforms of each scheme.
+    const WinogradTransforms * winograd = nullptr;
+    // Q8_0:
+    int32_t weight_zero = 0; ///< what is added to every weight, so that it is not negative
+    bool outdone = false;    ///< Winograd's convolution in I16 or F32 is faster still
+    /// What a tile wants of so many blocks of a panel's weights [16], or null.
+    void (*sum_weights)(const void * weights, int64_t blocks, int32_t * to) = nullptr;
+    /// Gives the same for less than conv1d_few_rows, of which weights are not worth to be summed; or null.
+    const Conv1dKernel * few = nullptr;
 };
 
-/// Of a tile: with fewer, what sum_weights() takes is not made good.
 constexpr int64_t conv1d_few_rows = 8;
 
 extern const Conv1dKernel conv1d_portable;

@@ -33,7 +33,6 @@ struct Vector {
 
 // 6 x 4 accumulators, 4 weights and a broadcast value: 29 of 32 registers.
 const Conv1dKernel conv1d_neon = {
-    "neon", ConvType::f32, 6,      conv1d_run<FloatTile, Vector, 6, false>, nullptr, 0, winograd_transforms<Vector>,
-    false,  nullptr,       nullptr};
+    "neon", ConvType::f32, 6, false, conv1d_run<FloatTile, Vector, 6, false>, nullptr, winograd_transforms<Vector>};
 
 } // namespace moss

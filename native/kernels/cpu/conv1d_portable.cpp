@@ -79,7 +79,6 @@ struct Vector {
 
 // 2 x 4 accumulators, 4 weights and a broadcast value: 13 of SSE2's 16 registers.
 const Conv1dKernel conv1d_portable = {
-    "portable", ConvType::f32, 2,      conv1d_run<FloatTile, Vector, 2, false>, nullptr, 0, winograd_transforms<Vector>,
-    false,      nullptr,       nullptr};
+    "portable", ConvType::f32, 2, false, conv1d_run<FloatTile, Vector, 2, false>, nullptr, winograd_transforms<Vector>};
 
 } // namespace moss

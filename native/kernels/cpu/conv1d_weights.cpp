@@ -211,6 +211,11 @@ bool PackedConv1d::has_kernel(ConvType type, int64_t channels) {
     return conv1d_kernel(type).type == type && channels % unit == 0;
 }
 
+ConvType PackedConv1d::fallback(int64_t channels) {
+    // With 512 bits F32 is as fast as I16 with 256.
+    return has_kernel(ConvType::i16, channels) && !cpu_features().avx512 ? ConvType::i16 : ConvType::f32;
+}
+
 ConvType PackedConv1d::type() const {
     return kernel_ == nullptr ? ConvType::f32 : kernel_->type;
 }
@@ -250,10 +255,9 @@ PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, c
 void PackedConv1d::choose(ConvType type) {
     const int64_t channels = shape_.in_channels / shape_.groups;
     const bool winograd = fits_winograd(shape_);
-    const bool own = has_kernel(type, channels) && !(winograd && conv1d_kernel(type).outdone);
-    // With 512 bits F32 is as fast as I16 with 256, and of a single output channel it is faster.
-    const bool fixed = has_kernel(ConvType::i16, channels) && !cpu_features().avx512 && shape_.out_channels > 1;
-    type = own ? type : fixed ? ConvType::i16 : ConvType::f32;
+    if (!has_kernel(type, channels) || (winograd && conv1d_kernel(type).outdone)) {
+        type = shape_.out_channels > 1 ? fallback(channels) : ConvType::f32; // there of one channel that is faster
+    }
     if (type != ConvType::f32) {
         kernel_ = &conv1d_kernel(type);
     }
