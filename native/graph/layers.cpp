@@ -107,12 +107,4 @@ ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_
     return sum;
 }
 
-ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) {
-    const int64_t dim = q->ne[0], heads = q->ne[1], frames = q->ne[2];
-    const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
-    const auto by_head = [&](ggml_tensor * x) { return ggml_permute(g, x, 0, 2, 1, 3); }; // [D, T, H]
-    ggml_tensor * y = ggml_flash_attn_ext(g, by_head(q), by_head(k), by_head(v), nullptr, scale, 0.0f, 0.0f);
-    return ggml_reshape_2d(g, y, dim * heads, frames); // y is [D, H, T]
-}
-
 } // namespace moss

@@ -75,9 +75,6 @@ class Conv1d {
 /// [Tk, Tq] F32 of 0 and -inf or null -> [D * H, Tq]. H is a multiple of Hkv.
 ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v_transposed, ggml_tensor * mask);
 
-/// The same without a mask, in memory that does not grow with Tk * Tq: q, k and v [D, H, T] -> [D * H, T].
-ggml_tensor * full_attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v);
-
 /// The residual stream x [E, T] with what an attention's heads y [D * H, T] add to it by their output projection. Where
 /// the runner measures heads, also keeps under `name` what each of `units` groups of neighbouring heads contributes, by
 /// row: the length of what the stream would lack without it, relative to the stream's own.

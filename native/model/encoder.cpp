@@ -1,5 +1,7 @@
 #include "encoder.h"
 
+#include "../kernels/cpu/banded_attention.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -99,13 +101,11 @@ std::vector<float> Encoder::State::mask(int frames, int left_context) const {
 ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index,
                               ggml_tensor * mask) const {
     const int64_t heads = config_.head_counts[index], dim = config_.key_length, size = heads * dim, frames = x->ne[1];
-    ggml_tensor * q = ggml_reshape_3d(g, block.attn_q(g, x), dim, heads, frames); // [D, H, T]
-    ggml_tensor * k = block.attn_k(g, x);                                         // [D * H, T]
-    ggml_tensor * v = block.attn_v(g, x);                                         // [D * H, T]
+    ggml_tensor * q = block.attn_q(g, x); // [D * H, T]
+    ggml_tensor * k = block.attn_k(g, x); // [D * H, T]
+    ggml_tensor * v = block.attn_v(g, x); // [D * H, T]
     if (!state) {
-        k = ggml_reshape_3d(g, k, dim, heads, frames);
-        v = ggml_reshape_3d(g, v, dim, heads, frames);
-        return full_attention(g, q, k, v);
+        return banded_attention(g, q, k, v, heads, {frames, frames, 0}); // the band is the whole
     }
     ggml_tensor *ring_k = state->k_[index], *ring_v = state->v_[index];
     const size_t slot = static_cast<size_t>(state->slot());
@@ -116,7 +116,7 @@ ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, S
     const size_t head = static_cast<size_t>(dim);
     k = ggml_view_3d(g, ring_k, dim, heads, filled, head * ring_k->nb[0], ring_k->nb[1], 0);
     v = ggml_view_3d(g, ring_v, filled, dim, heads, ring_v->nb[1], head * ring_v->nb[1], 0);
-    return attention(g, q, k, v, mask);
+    return attention(g, ggml_reshape_3d(g, q, dim, heads, frames), k, v, mask);
 }
 
 ggml_tensor * Encoder::project(Graph & g, ggml_tensor * x) const {

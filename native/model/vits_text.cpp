@@ -1,6 +1,6 @@
 #include "vits_text.h"
 
-#include "../kernels/cpu/relative_attention.h"
+#include "../kernels/cpu/banded_attention.h"
 
 #include <algorithm>
 #include <cmath>
@@ -76,8 +76,8 @@ ggml_tensor * UnitEncoder::attend(Graph & g, const VitsBlock & block, BlockStrea
     if (x == nullptr) {
         return nullptr;
     }
-    ggml_tensor * y = relative_attention(g, conv1d(g, x, block.q), k, v, block.rel_k, block.rel_v, config_.head_count,
-                                         {config_.mask_left, config_.mask_right, first});
+    ggml_tensor * y = banded_attention(g, conv1d(g, x, block.q), k, v, config_.head_count,
+                                       {config_.mask_left, config_.mask_right, first}, {block.rel_k, block.rel_v});
     return block.attn_norm(g, ggml_add(g, x, conv1d(g, y, block.o)));
 }
 

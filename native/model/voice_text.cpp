@@ -1,6 +1,6 @@
 #include "voice_text.h"
 
-#include "../kernels/cpu/relative_attention.h"
+#include "../kernels/cpu/banded_attention.h"
 
 #include <cmath>
 
@@ -42,8 +42,8 @@ VoiceText::Output VoiceText::operator()(Graph & g, ggml_tensor * ids) const {
 ggml_tensor * VoiceText::attend(Graph & g, const VitsBlock & block, ggml_tensor * x) const {
     const int64_t units = x->ne[1];
     ggml_tensor * y =
-        relative_attention(g, conv1d(g, x, block.q), conv1d(g, x, block.k), conv1d(g, x, block.v), block.rel_k,
-                           block.rel_v, config_.head_count, {units, units, 0}); // the band is the whole
+        banded_attention(g, conv1d(g, x, block.q), conv1d(g, x, block.k), conv1d(g, x, block.v), config_.head_count,
+                         {units, units, 0}, {block.rel_k, block.rel_v}); // the band is the whole
     Conv1dOptions options;
     options.residual = x;
     return block.attn_norm(g, conv1d(g, y, block.o, options));

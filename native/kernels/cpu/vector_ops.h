@@ -15,6 +15,8 @@ struct VectorOps {
     void (*tanh)(const float * x, float * y, int64_t count);
     /// max(x, 0) + slope * min(x, 0)
     void (*leaky)(const float * x, float * y, float slope, int64_t count);
+    /// x becomes e^(scale (x - their largest)), within 2e-7; returns their sum. Scale is not negative, count not 0.
+    float (*softmax_weights)(float * x, float scale, int64_t count);
     /// a . b, summed in the same order on every CPU.
     float (*dot)(const float * a, const float * b, int64_t count);
     /// to += scale * from

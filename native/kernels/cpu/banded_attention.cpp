@@ -1,4 +1,4 @@
-#include "relative_attention.h"
+#include "banded_attention.h"
 
 #include "conv1d_kernel.h"
 #include "vector_ops.h"
@@ -84,7 +84,7 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     const ggml_tensor * relative_k = dst->src[3];
     const ggml_tensor * relative_v = dst->src[4];
     const int64_t dim = q->ne[0] / p.heads;
-    const int64_t window = relative_k->ne[1] / 2;
+    const int64_t window = relative_k != nullptr ? relative_k->ne[1] / 2 : -1;
     const float scale = 1.0F / std::sqrt(static_cast<float>(dim));
     const VectorOps & ops = vector_ops();
     thread_local PackedHead packed;
@@ -109,6 +109,7 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
         mixed.resize(static_cast<size_t>(rows * padded(dim)));
         multiply(scores.data(), padded(seen), row(q, begin) + head, static_cast<int64_t>(q->nb[1] / sizeof(float)),
                  packed.keys.data() + from * dim, dim, rows, dim, seen);
+        float shares[queries_at_once]; // of a weight of 1
         for (int64_t r = 0; r < rows; r++) {
             const int64_t at = begin + r + p.offset;
             const int64_t first = std::max<int64_t>(0, at - p.left) - from;
@@ -117,25 +118,20 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
             for (int64_t j = std::max(first, at - window - from); j <= std::min(last, at + window - from); j++) {
                 weights[j] += ops.dot(row(q, begin + r) + head, row(relative_k, j + from - at + window), dim);
             }
-            const float largest = *std::max_element(weights + first, weights + last + 1);
-            float sum = 0.0F;
-            for (int64_t j = first; j <= last; j++) {
-                weights[j] = std::exp((weights[j] - largest) * scale);
-                sum += weights[j];
-            }
-            for (int64_t j = 0; j < seen; j++) {
-                weights[j] = j < first || j > last ? 0.0F : weights[j] / sum;
-            }
+            shares[r] = 1.0F / ops.softmax_weights(weights + first, scale, last + 1 - first);
+            std::fill(weights, weights + first, 0.0F);
+            std::fill(weights + last + 1, weights + seen, 0.0F);
         }
         multiply(mixed.data(), padded(dim), scores.data(), padded(seen), packed.values.data() + from * panel, count,
                  rows, seen, dim);
         for (int64_t r = 0; r < rows; r++) {
             float * to = reinterpret_cast<float *>(static_cast<char *>(dst->data) + (begin + r) * dst->nb[1]) + head;
-            std::copy_n(mixed.data() + r * padded(dim), dim, to);
+            std::fill_n(to, dim, 0.0F);
+            ops.add_scaled(to, mixed.data() + r * padded(dim), shares[r], dim);
             const int64_t at = begin + r + p.offset;
             for (int64_t j = std::max(from, at - window); j <= std::min(from + seen - 1, at + window); j++) {
                 ops.add_scaled(to, row(relative_v, j - at + window),
-                               scores[static_cast<size_t>(r * padded(seen) + j - from)], dim);
+                               shares[r] * scores[static_cast<size_t>(r * padded(seen) + j - from)], dim);
             }
         }
     }
@@ -143,14 +139,14 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
 
 void require(bool condition, const char * what) {
     if (!condition) {
-        throw std::invalid_argument(std::string("relative_attention: ") + what);
+        throw std::invalid_argument(std::string("banded_attention: ") + what);
     }
 }
 
 } // namespace
 
-ggml_tensor * relative_attention(ggml_context * context, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v,
-                                 ggml_tensor * relative_k, ggml_tensor * relative_v, int64_t heads, const Band & band) {
+ggml_tensor * banded_attention(ggml_context * context, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v, int64_t heads,
+                               const Band & band, const RelativePositions & relative) {
     const auto matrix = [](const ggml_tensor * t, int64_t channels) {
         return t->type == GGML_TYPE_F32 && t->ne[0] == channels && t->ne[2] == 1 && t->ne[3] == 1 &&
                t->nb[0] == sizeof(float);
@@ -158,15 +154,17 @@ ggml_tensor * relative_attention(ggml_context * context, ggml_tensor * q, ggml_t
     require(heads > 0 && q->ne[0] % heads == 0, "channels must be divisible by heads");
     const int64_t size = q->ne[0];
     require(matrix(q, size) && matrix(k, size) && matrix(v, size) && k->ne[1] == v->ne[1], "q, k and v do not fit");
-    require(matrix(relative_k, size / heads) && matrix(relative_v, size / heads) &&
-                relative_k->ne[1] == relative_v->ne[1] && relative_k->ne[1] % 2 == 1,
+    const auto [relative_k, relative_v] = relative;
+    require((relative_k == nullptr && relative_v == nullptr) ||
+                (matrix(relative_k, size / heads) && matrix(relative_v, size / heads) &&
+                 relative_k->ne[1] == relative_v->ne[1] && relative_k->ne[1] % 2 == 1),
             "relative positions do not fit");
     require(band.left >= 0 && band.right >= 0 && band.offset >= 0 && band.offset + q->ne[1] <= k->ne[1] &&
                 std::max({band.left, band.right, k->ne[1]}) <= INT32_MAX,
             "the band leaves the keys");
     ggml_tensor * sources[] = {q, k, v, relative_k, relative_v};
-    ggml_tensor * y =
-        ggml_custom_4d(context, GGML_TYPE_F32, size, q->ne[1], 1, 1, sources, 5, attend, GGML_N_TASKS_MAX, nullptr);
+    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, size, q->ne[1], 1, 1, sources,
+                                     relative_k != nullptr ? 5 : 3, attend, GGML_N_TASKS_MAX, nullptr);
     const Parameters parameters = {static_cast<int32_t>(heads), static_cast<int32_t>(band.left),
                                    static_cast<int32_t>(band.right), static_cast<int32_t>(band.offset)};
     std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));
