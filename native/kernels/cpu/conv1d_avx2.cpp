@@ -96,7 +96,7 @@ struct UnsignedBytes : Bytes {
         lanes product; // as in add_products
         __asm__("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
                 : "+x"(sum), "=&x"(product)
-                : "x"(x), "x"(w), "x"(ones));
+                : "x"(x), "xm"(w), "x"(ones));
         return sum;
 #else
         return add_products(_mm256_maddubs_epi16(x, w), ones, sum);
