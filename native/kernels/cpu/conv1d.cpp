@@ -18,7 +18,9 @@ constexpr int64_t tile_bytes =
     1 << 18; // of input a tile reads: it stays in a core's own cache while the weights pass by
 
 constexpr int64_t linear_lanes = 256; // of a linear layer's input, summed at once: a panel's weights of them, 16 KB,
-                                      // and a few rows stay in a core's first cache, and many rows in its own
+                                      // and a few rows stay in a core's first cache
+constexpr int64_t linear_tile_bytes =
+    1 << 19; // of such lanes: they pass by once a panel, and the fewer tiles, the less often the weights are read
 
 constexpr int64_t winograd_batch =
     24; // tiles whose products are summed before they are transformed: so many for one reading of the weights
@@ -155,16 +157,17 @@ class Conv1dTask {
     void run(int ith, int nth) {
         // Equal tiles of time, a multiple of every kernel's rows; then tiles x panels in equal runs, one a thread.
         const WinogradScheme * winograd = conv_.winograd_;
-        if (sums_in_parts()) {
+        const bool linear = sums_in_parts();
+        if (linear) {
             const int64_t lanes = conv_.shape_.in_channels / conv1d_lane(kernel_->type);
             const int64_t parts = (lanes + linear_lanes - 1) / linear_lanes;
             part_ = (conv_.shape_.in_channels / parts + conv1d_block - 1) / conv1d_block * conv1d_block;
         }
         const int64_t row = part_ * conv_.shape_.stride;
+        const int64_t fit = (linear ? linear_tile_bytes : tile_bytes) / (row * value_bytes_); // frames
         const int64_t most = winograd == nullptr
-                                 ? std::clamp<int64_t>(tile_bytes / (row * value_bytes_), 24, 1024)
-                                 : std::clamp<int64_t>(tile_bytes / (row * value_bytes_ * winograd->count()), 12, 24) *
-                                       winograd->outputs;
+                                 ? std::clamp<int64_t>(fit, 24, 1024)
+                                 : std::clamp<int64_t>(fit / winograd->count(), 12, 24) * winograd->outputs;
         const int64_t multiple = winograd == nullptr ? 12 : winograd->outputs * conv_.shape_.dilation;
         const int64_t tiles = (frames_ + most - 1) / most;
         const int64_t step = ((frames_ + tiles - 1) / tiles + multiple - 1) / multiple * multiple;
