@@ -155,16 +155,16 @@ function scaling(all) {
   return table(header, rows)
 }
 
+/** What kernels multiply in; `i16`: 16-bit fixed point, what BF16 is computed in where there is no BF16. */
+const MULTIPLIED = { f32: 'F32', bf16: 'BF16', i16: 'fixed point', q8_0: 'INT8' }
+
 function peaks({ results }) {
-  const header = ['threads', 'F32', 'BF16', 'INT8', 'memory']
   const giga = n => (n > 0 ? `${n} GMAC/s` : 'none')
   return table(
-    header,
-    results.map(({ threads, gigaMultiplyAdds: g, gigabytesASecond }) => [
+    ['threads', ...Object.values(MULTIPLIED), 'memory'],
+    results.map(({ threads, gigaMultiplyAdds, gigabytesASecond }) => [
       threads,
-      giga(g.f32),
-      giga(g.bf16),
-      giga(g.q8_0),
+      ...Object.keys(MULTIPLIED).map(type => giga(gigaMultiplyAdds[type])),
       `${gigabytesASecond} GB/s`,
     ]),
   )
@@ -177,8 +177,8 @@ function roofline({ results: [{ kernels }] }) {
     return kernel ? `${(100 * kernel.ofRoofline).toFixed(0)} %` : '–'
   }
   const bound = name => kernels.find(k => k.name === name).bound
-  const rows = names.map(name => [name, bound(name), ...['f32', 'bf16', 'q8_0'].map(type => share(name, type))])
-  return table(['kernel', 'bound by', 'F32', 'BF16', 'INT8'], rows)
+  const rows = names.map(name => [name, bound(name), ...Object.keys(MULTIPLIED).map(type => share(name, type))])
+  return table(['kernel', 'bound by', ...Object.values(MULTIPLIED)], rows)
 }
 
 function machine({ machine: m, rounds }) {
