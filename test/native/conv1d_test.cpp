@@ -505,6 +505,20 @@ TEST(a_row_of_a_linear_layer_does_not_depend_on_others) {
     }
 }
 
+TEST(a_linear_layer_has_as_many_outputs_as_it_likes) {
+    const Conv1dShape shape = {320, 7100}; // more than are summed at once of 300 rows
+    const auto w = random_values(320 * 7100, 55);
+    const Matrix x = random_matrix(320, 300, 56);
+    const PackedConv1d conv(shape, w.data(), nullptr);
+    const auto run = [&](int64_t rows) {
+        const Matrix some = {320, rows, {x.values.begin(), x.values.begin() + 320 * rows}};
+        return compute({some}, 2, [&](auto * context, const auto & in) { return conv1d(context, in[0], conv); });
+    };
+    const std::vector<float> all = run(300), few = run(40);
+    CHECK(std::equal(few.begin(), few.end(), all.begin()));
+    CHECK(all.size() == 300 * 7100);
+}
+
 TEST(a_linear_layer_takes_blocks_of_q8_0) {
     const auto w = random_values(64 * 40, 9);
     const auto bias = random_values(40, 10);

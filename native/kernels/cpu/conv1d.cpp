@@ -21,6 +21,9 @@ constexpr int64_t linear_lanes = 256; // of a linear layer's input, summed at on
                                       // and a few rows stay in a core's first cache
 constexpr int64_t linear_tile_bytes =
     1 << 19; // of such lanes: they pass by once a panel, and the fewer tiles, the less often the weights are read
+constexpr int64_t linear_sums_bytes = 1 << 23; // of what is summed of a tile before its last lanes: the most
+
+constexpr int64_t unit_bytes = 2 * 16 * 4; // of a frame's outputs of two panels
 
 constexpr int64_t winograd_batch =
     24; // tiles whose products are summed before they are transformed: so many for one reading of the weights
@@ -172,11 +175,13 @@ class Conv1dTask {
         const int64_t tiles = (frames_ + most - 1) / most;
         const int64_t step = ((frames_ + tiles - 1) / tiles + multiple - 1) / multiple * multiple;
         const int64_t items = ((frames_ + step - 1) / step) * units_;
+        const int64_t most_units = std::max<int64_t>(1, linear_sums_bytes / (step * unit_bytes));
         int64_t item = items * ith / nth;
         const int64_t end = items * (ith + 1) / nth;
         while (item < end) {
             const int64_t tile = item / units_;
-            const int64_t stop = std::min(end, (tile + 1) * units_);
+            int64_t stop = std::min(end, (tile + 1) * units_);
+            stop = part_ < conv_.shape_.in_channels ? std::min(stop, item + most_units) : stop;
             run_tile(tile * step, std::min(frames_, (tile + 1) * step), item % units_, item % units_ + stop - item);
             item = stop;
         }
@@ -195,7 +200,8 @@ class Conv1dTask {
         const int64_t all = conv_.shape_.in_channels;
         thread_local std::vector<float> sums;
         if (part_ < all) {
-            sums.resize(std::max(sums.size(), static_cast<size_t>((end - begin) * (last - first) * 32)));
+            const auto size = static_cast<size_t>((end - begin) * (last - first) * unit_bytes) / sizeof(float);
+            sums.resize(std::max(sums.size(), size));
             sums_ = sums.data();
         }
         for (channel_ = 0; channel_ < all; channel_ += channels_) {
@@ -225,7 +231,7 @@ class Conv1dTask {
             if (unit < begin) {
                 continue;
             }
-            float * sums = sums_ + (unit - begin) * (last - first) * 32;
+            const int64_t sums = (unit - begin) * (last - first) * 32;
             if (conv_.winograd_ != nullptr) {
                 run_winograd(first, last, panel, second);
             } else if (second == nullptr || kernel_->both) {
@@ -345,8 +351,9 @@ class Conv1dTask {
         }
     }
 
+    // `sums`: where in sums_ theirs are.
     void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second,
-                    float * sums) {
+                    int64_t sums) {
         const Conv1dShape & shape = conv_.shape_;
         const Conv1dKernel & kernel = *kernel_;
         const int64_t bytes = channels_ / shape.groups * value_bytes_; // of a group's channels
@@ -402,11 +409,11 @@ class Conv1dTask {
             tile.input_scales = input_scales_ + scale;
             tile.input_sums = input_sums_ + scale;
             if (channel_ > 0) {
-                tile.biases = sums + (t - first) * 32;
+                tile.biases = sums_ + sums + (t - first) * 32;
                 tile.biases_step = 32;
             }
             if (!complete) {
-                tile.y = sums + (t - first) * 32;
+                tile.y = sums_ + sums + (t - first) * 32;
                 tile.y_step = 32;
                 kernel.run(tile, rows);
                 continue;

@@ -184,7 +184,7 @@ void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32
     const float factor = range > 0.0F ? steps / range : 0.0F;
     *scale = range * (1.0F / steps);
     const __m256i zero = _mm256_cvtps_epi32(_mm256_set1_ps(least * factor));
-    *less_zero = -_mm_cvtsi128_si32(_mm256_castsi256_si128(zero)) & 0xFFFF; // a word
+    *less_zero = _mm_cvtsi128_si32(_mm256_castsi256_si128(_mm256_sub_epi32(_mm256_setzero_si256(), zero))) & 0xFFFF;
     __m256i rounded[4];
     for (int i = 0; i < 4; i++) {
         const __m256 scaled = _mm256_mul_ps(values[i], _mm256_set1_ps(factor));
