@@ -126,8 +126,8 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
                  rows, seen, dim);
         for (int64_t r = 0; r < rows; r++) {
             float * to = reinterpret_cast<float *>(static_cast<char *>(dst->data) + (begin + r) * dst->nb[1]) + head;
-            std::fill_n(to, dim, 0.0F);
-            ops.add_scaled(to, mixed.data() + r * padded(dim), shares[r], dim);
+            const float * summed = mixed.data() + r * padded(dim);
+            std::transform(summed, summed + dim, to, [share = shares[r]](float value) { return share * value; });
             const int64_t at = begin + r + p.offset;
             for (int64_t j = std::max(from, at - window); j <= std::min(from + seen - 1, at + window); j++) {
                 ops.add_scaled(to, row(relative_v, j - at + window),

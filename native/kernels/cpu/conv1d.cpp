@@ -175,13 +175,13 @@ class Conv1dTask {
         const int64_t tiles = (frames_ + most - 1) / most;
         const int64_t step = ((frames_ + tiles - 1) / tiles + multiple - 1) / multiple * multiple;
         const int64_t items = ((frames_ + step - 1) / step) * units_;
-        const int64_t most_units = std::max<int64_t>(1, linear_sums_bytes / (step * unit_bytes));
+        const bool in_parts = part_ < conv_.shape_.in_channels;
+        const int64_t most_units = in_parts ? std::max<int64_t>(1, linear_sums_bytes / (step * unit_bytes)) : units_;
         int64_t item = items * ith / nth;
         const int64_t end = items * (ith + 1) / nth;
         while (item < end) {
             const int64_t tile = item / units_;
-            int64_t stop = std::min(end, (tile + 1) * units_);
-            stop = part_ < conv_.shape_.in_channels ? std::min(stop, item + most_units) : stop;
+            const int64_t stop = std::min({end, (tile + 1) * units_, item + most_units});
             run_tile(tile * step, std::min(frames_, (tile + 1) * step), item % units_, item % units_ + stop - item);
             item = stop;
         }
@@ -383,13 +383,9 @@ class Conv1dTask {
         thread_local std::vector<int32_t> weight_sums;
         if (kernel.sum_weights != nullptr) {
             const int64_t blocks = tile.taps * tile.blocks;
-            weight_sums.resize(std::max(weight_sums.size(), static_cast<size_t>(blocks * 32)));
-            tile.weight_sums = weight_sums.data();
-            tile.weight_sums2 = tile.weight_sums + blocks * 16;
+            weight_sums.resize(std::max(weight_sums.size(), static_cast<size_t>(blocks * 16)));
             kernel.sum_weights(tile.weights, blocks, weight_sums.data());
-            if (second != nullptr) {
-                kernel.sum_weights(tile.weights2, blocks, weight_sums.data() + blocks * 16);
-            }
+            tile.weight_sums = weight_sums.data();
         }
         tile.biases = biases;
         const bool complete = channel_ + channels_ == shape.in_channels;

@@ -22,19 +22,18 @@ struct Conv1dTile {
     const float * biases;  // [16 or 32]: what is summed begins with them
     int64_t biases_step;   // 0: the same for all rows; or they are so many floats apart
     // Q8_0 and I16, in blocks of 32 channels:
-    int64_t blocks;               // of one tap
-    const void * scales;          // of the weights, Q8_0: F16, I16: F32 [taps][blocks][16]
-    const void * scales2;         // of the second panel
-    const float * input_scales;   // [blocks] of the first row's first tap
-    const int32_t * input_sums;   // the same: what a sum of products begins with, or is to be multiplied for it with
-    const int32_t * weight_sums;  // of the kernel's sum_weights [taps][blocks][16], where it has it
-    const int32_t * weight_sums2; // of the second panel
-    int64_t row_scales;           // scales, or sums, from a row to the next one
-    int64_t tap_scales;           // from tap to tap
-    const float * residual;       // or null; rows are residual_step floats apart
-    int64_t residual_step;        //
-    float slope;                  // 1: no activation; 0: relu
-    float * y;                    // rows are y_step floats apart
+    int64_t blocks;              // of one tap
+    const void * scales;         // of the weights, Q8_0: F16, I16: F32 [taps][blocks][16]
+    const void * scales2;        // of the second panel
+    const float * input_scales;  // [blocks] of the first row's first tap
+    const int32_t * input_sums;  // the same: what a sum of products begins with, or is to be multiplied for it with
+    const int32_t * weight_sums; // of the kernel's sum_weights [taps][blocks][16], where it has it
+    int64_t row_scales;          // scales, or sums, from a row to the next one
+    int64_t tap_scales;          // from tap to tap
+    const float * residual;      // or null; rows are residual_step floats apart
+    int64_t residual_step;       //
+    float slope;                 // 1: no activation; 0: relu
+    float * y;                   // rows are y_step floats apart
     int64_t y_step;
 };
 
@@ -68,7 +67,7 @@ struct Conv1dKernel {
     // Q8_0:
     int32_t weight_zero = 0; ///< what is added to every weight, so that it is not negative
     bool outdone = false;    ///< Winograd's convolution in I16 or F32 is faster still
-    /// What a tile wants of so many blocks of a panel's weights [16], or null.
+    /// What a tile wants of so many blocks of a panel's weights [16], of one panel at a time; or null.
     void (*sum_weights)(const void * weights, int64_t blocks, int32_t * to) = nullptr;
     /// Gives the same for less than conv1d_few_rows, of which weights are not worth to be summed; or null.
     const Conv1dKernel * few = nullptr;
