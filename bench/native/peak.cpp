@@ -33,7 +33,8 @@ constexpr int chains = 12; // independent sums: enough to hide an instruction's 
 constexpr int chains_of_pairs = 8; // of several instructions with more to keep
 constexpr int rounds = 7;
 
-volatile float sink; // what is stored here is not optimised away
+volatile float sink;       // what is stored here is not optimised away
+volatile float one = 1.0F; // which the compiler does not know. Sums grow: an F32 that fades away is slow on some CPUs
 alignas(64) float kept[chains * 16];
 
 /// Runs `body` several times and returns the best number of multiply-adds a second; `width` of them a loop and chain, of
@@ -57,10 +58,10 @@ TARGET("avx2,fma") void f32_avx2() {
     for (int i = 0; i < chains; i++) {
         sums[i] = _mm256_set1_ps(static_cast<float>(i));
     }
-    const __m256 a = _mm256_set1_ps(0.999F), b = _mm256_set1_ps(sink);
+    const __m256 a = _mm256_set1_ps(one);
     for (int64_t n = 0; n < loops; n++) {
         for (int i = 0; i < chains; i++) {
-            sums[i] = _mm256_fmadd_ps(sums[i], a, b);
+            sums[i] = _mm256_fmadd_ps(sums[i], a, a);
         }
     }
     for (int i = 0; i < chains; i++) {
@@ -80,7 +81,7 @@ TARGET("avx2,fma") void f32_avx2() {
 /// As ggml and our kernels multiply bytes: into pairs, pairs into fours.
 TARGET("avx2") void int8_avx2() {
     __m256i sums[chains_of_pairs];
-    const __m256i ones = _mm256_set1_epi16(1), a = _mm256_set1_epi8(static_cast<char>(sink));
+    const __m256i ones = _mm256_set1_epi16(1), a = _mm256_set1_epi8(static_cast<char>(one));
     UNROLL for (int i = 0; i < chains_of_pairs; i++) {
         sums[i] = _mm256_set1_epi32(i);
     }
@@ -98,7 +99,7 @@ TARGET("avx2") void int8_avx2() {
 /// Words into pairs.
 TARGET("avx2") void int16_avx2() {
     __m256i sums[chains_of_pairs];
-    const __m256i a = _mm256_set1_epi16(static_cast<int16_t>(sink));
+    const __m256i a = _mm256_set1_epi16(static_cast<int16_t>(one));
     UNROLL for (int i = 0; i < chains_of_pairs; i++) {
         sums[i] = _mm256_set1_epi32(i);
     }
@@ -118,10 +119,10 @@ TARGET("avx512f") void f32_avx512() {
     for (int i = 0; i < chains; i++) {
         sums[i] = _mm512_set1_ps(static_cast<float>(i));
     }
-    const __m512 a = _mm512_set1_ps(0.999F), b = _mm512_set1_ps(sink);
+    const __m512 a = _mm512_set1_ps(one);
     for (int64_t n = 0; n < loops; n++) {
         for (int i = 0; i < chains; i++) {
-            sums[i] = _mm512_fmadd_ps(sums[i], a, b);
+            sums[i] = _mm512_fmadd_ps(sums[i], a, a);
         }
     }
     for (int i = 0; i < chains; i++) {
@@ -134,7 +135,7 @@ TARGET("avx512f,avx512bf16") void bf16_avx512() {
     for (int i = 0; i < chains; i++) {
         sums[i] = _mm512_set1_ps(static_cast<float>(i));
     }
-    const __m512i bits = _mm512_set1_epi32(static_cast<int>(sink));
+    const __m512i bits = _mm512_set1_epi32(static_cast<int>(one) * 0x3F803F80);
     const auto a = reinterpret_cast<const __m512bh &>(bits);
     for (int64_t n = 0; n < loops; n++) {
         for (int i = 0; i < chains; i++) {
@@ -151,10 +152,27 @@ TARGET("avx512f,avx512vnni") void int8_avx512() {
     for (int i = 0; i < chains; i++) {
         sums[i] = _mm512_set1_epi32(i);
     }
-    const __m512i a = _mm512_set1_epi8(static_cast<char>(sink));
+    const __m512i a = _mm512_set1_epi8(static_cast<char>(one));
     for (int64_t n = 0; n < loops; n++) {
         for (int i = 0; i < chains; i++) {
             sums[i] = _mm512_dpbusd_epi32(sums[i], a, a);
+        }
+    }
+    for (int i = 0; i < chains; i++) {
+        _mm512_storeu_ps(kept + i * 16, _mm512_castsi512_ps(sums[i]));
+    }
+}
+
+/// Words into pairs.
+TARGET("avx512f,avx512vnni") void int16_avx512() {
+    __m512i sums[chains];
+    for (int i = 0; i < chains; i++) {
+        sums[i] = _mm512_set1_epi32(i);
+    }
+    const __m512i a = _mm512_set1_epi16(static_cast<int16_t>(one));
+    for (int64_t n = 0; n < loops; n++) {
+        for (int i = 0; i < chains; i++) {
+            sums[i] = _mm512_dpwssd_epi32(sums[i], a, a);
         }
     }
     for (int i = 0; i < chains; i++) {
@@ -169,7 +187,7 @@ void f32_neon() {
     for (int i = 0; i < chains; i++) {
         sums[i] = vdupq_n_f32(static_cast<float>(i));
     }
-    const float32x4_t a = vdupq_n_f32(sink);
+    const float32x4_t a = vdupq_n_f32(one);
     for (int64_t n = 0; n < loops; n++) {
         for (int i = 0; i < chains; i++) {
             sums[i] = vfmaq_f32(a, sums[i], a);
@@ -185,7 +203,7 @@ TARGET("+dotprod") void int8_dotprod() {
     for (int i = 0; i < chains; i++) {
         sums[i] = vdupq_n_s32(i);
     }
-    const int8x16_t a = vdupq_n_s8(static_cast<int8_t>(sink));
+    const int8x16_t a = vdupq_n_s8(static_cast<int8_t>(one));
     for (int64_t n = 0; n < loops; n++) {
         for (int i = 0; i < chains; i++) {
             sums[i] = vdotq_s32(sums[i], a, a);
@@ -224,6 +242,7 @@ Peak measure_peak() {
     }
     if (cpu.avx512_vnni) {
         peak.int8 = std::max(peak.int8, best(64, int8_avx512));
+        peak.int16 = std::max(peak.int16, best(32, int16_avx512));
     }
 #elif defined(__aarch64__) || defined(_M_ARM64)
     peak.f32 = best(4, f32_neon);

@@ -332,7 +332,8 @@ TEST(low_types_are_computed_in_the_fastest_one) {
     for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
         const ConvType computed = PackedConv1d({64, 64, 3}, w.data(), nullptr, type).type();
         const bool own = PackedConv1d::has_kernel(type, 64) && !conv1d_kernel(type).outdone;
-        const bool fixed = PackedConv1d::has_kernel(ConvType::i16, 64) && !cpu_features().avx512;
+        const bool fixed =
+            PackedConv1d::has_kernel(ConvType::i16, 64) && (!cpu_features().avx512 || cpu_features().avx512_vnni);
         CHECK(computed == (own ? type : fixed ? ConvType::i16 : ConvType::f32));
     }
     const ConvType single = PackedConv1d({64, 1, 7}, w.data(), nullptr, ConvType::bf16).type();

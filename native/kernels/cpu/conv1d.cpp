@@ -490,7 +490,8 @@ class Conv1dTask {
         input.count = count;
         input.channels = shape.in_channels;
         input.slope = inactive ? input_.factor() : 1.0F;
-        input.tile_step = shape.in_channels + (rows_alias(shape.in_channels * 4, 1) ? 16 : 0);
+        const bool rounded = kernel_->load != nullptr; // then they are a run of blocks, else the kernel reads them
+        input.tile_step = shape.in_channels + (!rounded && rows_alias(shape.in_channels * 4, 1) ? 16 : 0);
         input.point_step = count * input.tile_step;
         thread_local std::vector<float> room;
         room.resize(std::max(room.size(), static_cast<size_t>(scheme.count() * input.point_step + 16)));
@@ -500,26 +501,22 @@ class Conv1dTask {
         winograd_transforms().input(input);
         base_ = reinterpret_cast<const std::byte *>(input.to);
         step_ = input.tile_step * static_cast<int64_t>(sizeof(float));
-        if (kernel_->load != nullptr) {
-            round_winograd(input.to, input.tile_step, scheme.count() * count);
+        if (rounded) {
+            round_winograd(input.to, scheme.count() * count);
         }
         point_step_ = count * step_;
     }
 
     // base_: so many rows of the transformed input as the kernel's lanes.
-    void round_winograd(const float * from, int64_t from_step, int64_t rows) {
-        const int64_t channels = conv_.shape_.in_channels;
-        const int64_t blocks = channels / conv1d_block;
+    void round_winograd(const float * from, int64_t rows) {
+        const int64_t values = rows * conv_.shape_.in_channels;
         thread_local std::vector<std::byte> lanes;
         thread_local std::vector<float> scales;
-        step_ = channels / conv1d_lane(kernel_->type) * 4;
-        lanes.resize(std::max(lanes.size(), static_cast<size_t>(rows * step_)));
-        scales.resize(std::max(scales.size(), static_cast<size_t>(rows * blocks)));
-        for (int64_t row = 0; row < rows; row++) {
-            kernel_->load(from + row * from_step, channels, 1.0F, lanes.data() + row * step_,
-                          scales.data() + row * blocks, nullptr);
-        }
+        lanes.resize(std::max(lanes.size(), static_cast<size_t>(values / conv1d_lane(kernel_->type) * 4)));
+        scales.resize(std::max(scales.size(), static_cast<size_t>(values / conv1d_block)));
+        kernel_->load(from, values, 1.0F, lanes.data(), scales.data(), nullptr);
         base_ = lanes.data();
+        step_ = conv_.shape_.in_channels / conv1d_lane(kernel_->type) * 4;
         input_scales_ = scales.data();
     }
 

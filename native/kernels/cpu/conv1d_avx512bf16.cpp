@@ -1,32 +1,19 @@
 #include "conv1d_kernel.h"
 
-#include <immintrin.h>
-
 #include "conv1d_kernel.inc"
+// after it
+#include "conv1d_avx512.inc"
 
 namespace moss {
 
 namespace {
 
 /// A lane is two BF16 values.
-struct Vector {
-    static constexpr int width = 16;
-    using type = __m512;
-    using lane = int32_t;
-    using lanes = __m512i;
-    static type load(const float * p) { return _mm512_loadu_ps(p); }
-    static void store(float * p, type v) { _mm512_storeu_ps(p, v); }
-    static type broadcast(const float * p) { return _mm512_set1_ps(*p); }
-    static type add(type a, type b) { return _mm512_add_ps(a, b); }
-    static type leaky(type v, type slope) {
-        const type zero = _mm512_setzero_ps();
-        return _mm512_fmadd_ps(slope, _mm512_maskz_min_ps(0xFFFF, v, zero), _mm512_maskz_max_ps(0xFFFF, v, zero));
-    }
-    static lanes load_lanes(const lane * p) { return _mm512_loadu_si512(p); }
-    static lanes broadcast_lane(const lane * p) { return _mm512_set1_epi32(*p); }
-    static type dot(lanes a, lanes b, type sum) {
+struct Halves : PackedLanes {
+    static type dot_bf16(type sum, lanes a, lanes b) {
         return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
     }
+    static type dot(lanes a, lanes b, type sum) { MOSS_DOT("vdpbf16ps", dot_bf16, sum, a, b); }
 };
 
 void load(const float * x, int64_t channels, float slope, void * to, float * /*scales*/, int32_t * /*sums*/) {
@@ -45,6 +32,6 @@ void load(const float * x, int64_t channels, float slope, void * to, float * /*s
 
 // As in conv1d_avx512.cpp.
 const Conv1dKernel conv1d_avx512bf16 = {
-    "avx512_bf16", ConvType::bf16, 12, true, conv1d_run<FloatTile, Vector, 12, true>, load};
+    "avx512_bf16", ConvType::bf16, 12, true, conv1d_run<FloatTile, Halves, 12, true>, load, nullptr, 0, true};
 
 } // namespace moss

@@ -60,6 +60,7 @@ int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
     add(cpu.avx2, conv1d_avx2);
     add(cpu.avx512_bf16, conv1d_avx512bf16);
     add(cpu.avx512_vnni, conv1d_avx512vnni);
+    add(cpu.avx512_vnni, conv1d_avx512vnni_i16);
     add(cpu.avx2, conv1d_avx2_i16);
     add(cpu.avx2, conv1d_avx2_q8_0);
 #elif defined(__aarch64__) || defined(_M_ARM64)

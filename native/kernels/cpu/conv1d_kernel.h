@@ -83,6 +83,7 @@ extern const Conv1dKernel conv1d_avx2_q8_0;
 extern const Conv1dKernel conv1d_avx512;
 extern const Conv1dKernel conv1d_avx512bf16;
 extern const Conv1dKernel conv1d_avx512vnni;
+extern const Conv1dKernel conv1d_avx512vnni_i16;
 #elif defined(__aarch64__) || defined(_M_ARM64)
 extern const Conv1dKernel conv1d_neon;
 extern const Conv1dKernel conv1d_dotprod;
@@ -100,7 +101,7 @@ void allow_conv1d_winograd(bool allowed);
 bool conv1d_winograd_allowed();
 
 /// All that this CPU can run, the best of each type first; their count.
-constexpr int max_conv1d_kernels = 7;
+constexpr int max_conv1d_kernels = 8;
 int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]);
 
 } // namespace moss

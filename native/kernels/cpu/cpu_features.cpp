@@ -55,8 +55,8 @@ uint64_t xgetbv() {
 CpuFeatures detect() {
     CpuFeatures features;
     const auto bit = [](uint32_t value, int index) { return ((value >> index) & 1U) != 0; };
-    const uint32_t leaves = cpuid(0, 0).a;
-    if (leaves < 7) {
+    const Registers zero = cpuid(0, 0);
+    if (zero.a < 7) {
         return features;
     }
     const Registers one = cpuid(1, 0);
@@ -69,7 +69,8 @@ CpuFeatures detect() {
     features.avx512 =
         features.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) && bit(seven.b, 31);
     features.avx512_vnni = features.avx512 && bit(seven.c, 11);
-    features.avx512_bf16 = features.avx512 && seven.a >= 1 && bit(cpuid(7, 1).a, 5);
+    const bool intel = zero.b == 0x756E6547; // "Genu"
+    features.avx512_bf16 = !intel && features.avx512 && seven.a >= 1 && bit(cpuid(7, 1).a, 5);
     return features;
 }
 

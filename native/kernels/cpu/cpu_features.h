@@ -7,8 +7,8 @@ struct CpuFeatures {
     bool avx2 = false;   ///< with FMA and F16C
     bool avx512 = false; ///< F, BW, DQ, VL
     bool avx512_vnni = false;
-    bool avx512_bf16 = false;
-    bool dotprod = false; ///< ARM: SDOT
+    bool avx512_bf16 = false; ///< and is fast at it: Intel's multiplies half as many pairs a second as F32
+    bool dotprod = false;     ///< ARM: SDOT
 };
 
 const CpuFeatures & cpu_features();
