@@ -1,65 +1,22 @@
 #include "conv1d_kernel.h"
 
-#include <immintrin.h>
-
-// GCC keeps a tile's sums in registers only where these loops are gone before it decides: else it stores and loads all
-// twelve at every step, and half of the speed is lost.
-#if defined(__GNUC__) && !defined(__clang__)
-#define MOSS_UNROLL _Pragma("GCC unroll 16")
-#define MOSS_UNROLL_FOUR _Pragma("GCC unroll 4")
-#define MOSS_ASM
-#endif
-#include "conv1d_kernel.inc"
-// after it
-#include "conv1d_integer.inc"
-#include "conv1d_winograd.inc"
+#include "conv1d_avx2.inc"
 
 namespace moss {
 
 namespace {
 
-struct Vector {
-    static constexpr int width = 8;
-    using type = __m256;
-    using lane = float;
-    using lanes = __m256;
-    static type zero() { return _mm256_setzero_ps(); }
-    static type load(const float * p) { return _mm256_loadu_ps(p); }
-    static void store(float * p, type v) { _mm256_storeu_ps(p, v); }
-    static type broadcast(const float * p) { return _mm256_broadcast_ss(p); }
-    static type add(type a, type b) { return _mm256_add_ps(a, b); }
-    static type sub(type a, type b) { return _mm256_sub_ps(a, b); }
-    static type mul(type a, type b) { return _mm256_mul_ps(a, b); }
-    static type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
-    static type leaky(type v, type slope) {
-        return _mm256_fmadd_ps(slope, _mm256_min_ps(v, zero()), _mm256_max_ps(v, zero()));
-    }
-    static lanes load_lanes(const lane * p) { return load(p); }
-    static lanes broadcast_lane(const lane * p) { return broadcast(p); }
-    static type dot(lanes a, lanes b, type sum) { return fma(a, b, sum); }
-};
-
-struct Integers : Vector {
-    static constexpr bool sums_weights = false;
-    using lane = int32_t;
-    using lanes = __m256i;
-    using sums = __m256i;
-    static lanes load_lanes(const lane * p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)); }
-    static lanes broadcast_lane(const lane * p) { return _mm256_set1_epi32(*p); }
-    static sums begin(const int32_t * /*input_sum*/) { return _mm256_setzero_si256(); }
-    static type to_float(sums v) { return _mm256_cvtepi32_ps(v); }
-    /// Products of words, two and two.
-    static sums add_products(lanes a, lanes b, sums sum) {
+/// Products of words, two and two.
+MOSS_INLINE __m256i add_products(__m256i a, __m256i b, __m256i sum) {
 #ifdef MOSS_ASM
-        // GCC reorders sums of integers: it would take all of a tile's at once, on the stack.
-        lanes product;
-        __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(a), "x"(b));
-        return sum;
+    // GCC reorders sums of integers: it would take all of a tile's at once, on the stack.
+    __m256i product;
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(a), "x"(b));
+    return sum;
 #else
-        return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
 #endif
-    }
-};
+}
 
 /// A lane is two signed words.
 struct Words : Integers {
@@ -117,50 +74,6 @@ void sum_weights(const void * weights, int64_t blocks, int32_t * to) {
         }
         const __m256i low = _mm256_and_si256(_mm256_madd_epi16(sum, words), _mm256_set1_epi32(0xFFFF));
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + half * 8), low);
-    }
-}
-
-/// Rounds four vectors, times `factor`, to words.
-void store_block(const __m256 (&values)[4], __m256 factor, int16_t * out) {
-    for (int i = 0; i < 4; i += 2) {
-        const __m256i first = _mm256_cvtps_epi32(_mm256_mul_ps(values[i], factor));
-        const __m256i second = _mm256_cvtps_epi32(_mm256_mul_ps(values[i + 1], factor));
-        const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xD8); // in order again
-        _mm256_storeu_si256(reinterpret_cast<__m256i *>(out + i * 8), words);
-    }
-}
-
-/// leaky(x) of a block.
-void load_values(const float * x, float slope, __m256 (&values)[4]) {
-    const __m256 slopes = _mm256_set1_ps(slope);
-    for (int i = 0; i < 4; i++) {
-        values[i] = Vector::load(x + 8 * i);
-        values[i] = slope != 1.0F ? Vector::leaky(values[i], slopes) : values[i];
-    }
-}
-
-/// A block as words up to conv1d_i16_most.
-void load_words(const float * x, float slope, int16_t * out, float * scale) {
-    constexpr auto limit = static_cast<float>(conv1d_i16_most);
-    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    __m256 values[4];
-    load_values(x, slope, values);
-    __m256 most = Vector::zero();
-    for (const __m256 & value : values) {
-        most = _mm256_max_ps(most, _mm256_and_ps(magnitude, value));
-    }
-    __m128 largest = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
-    largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
-    largest = _mm_max_ss(largest, _mm_movehdup_ps(largest));
-    const float peak = _mm_cvtss_f32(largest);
-    *scale = peak * (1.0F / limit);
-    store_block(values, _mm256_set1_ps(peak > 0.0F ? limit / peak : 0.0F), out);
-}
-
-void load_words(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
-    auto * out = static_cast<int16_t *>(to);
-    for (int64_t c = 0; c < channels; c += conv1d_block) {
-        load_words(x + c, slope, out + c, scales++);
     }
 }
 

@@ -58,9 +58,13 @@ int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]) {
 #if defined(__x86_64__) || defined(_M_X64)
     add(cpu.avx512, conv1d_avx512);
     add(cpu.avx2, conv1d_avx2);
-    add(cpu.avx512_bf16, conv1d_avx512bf16);
     add(cpu.avx512_vnni, conv1d_avx512vnni);
     add(cpu.avx512_vnni, conv1d_avx512vnni_i16);
+#ifdef MOSS_NEWEST_CPUS
+    add(cpu.avx512_bf16, conv1d_avx512bf16);
+    add(cpu.avx_vnni, conv1d_avxvnni);
+    add(cpu.avx_vnni, conv1d_avxvnni_i16);
+#endif
     add(cpu.avx2, conv1d_avx2_i16);
     add(cpu.avx2, conv1d_avx2_q8_0);
 #elif defined(__aarch64__) || defined(_M_ARM64)

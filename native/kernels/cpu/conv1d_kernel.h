@@ -80,6 +80,8 @@ extern const Conv1dKernel conv1d_portable;
 extern const Conv1dKernel conv1d_avx2;
 extern const Conv1dKernel conv1d_avx2_i16;
 extern const Conv1dKernel conv1d_avx2_q8_0;
+extern const Conv1dKernel conv1d_avxvnni;
+extern const Conv1dKernel conv1d_avxvnni_i16;
 extern const Conv1dKernel conv1d_avx512;
 extern const Conv1dKernel conv1d_avx512bf16;
 extern const Conv1dKernel conv1d_avx512vnni;
@@ -101,7 +103,7 @@ void allow_conv1d_winograd(bool allowed);
 bool conv1d_winograd_allowed();
 
 /// All that this CPU can run, the best of each type first; their count.
-constexpr int max_conv1d_kernels = 8;
+constexpr int max_conv1d_kernels = 10;
 int conv1d_kernels(const Conv1dKernel * (&kernels)[max_conv1d_kernels]);
 
 } // namespace moss

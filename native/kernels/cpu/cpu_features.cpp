@@ -69,8 +69,10 @@ CpuFeatures detect() {
     features.avx512 =
         features.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) && bit(seven.b, 31);
     features.avx512_vnni = features.avx512 && bit(seven.c, 11);
+    const Registers more = seven.a >= 1 ? cpuid(7, 1) : Registers{};
+    features.avx_vnni = features.avx2 && bit(more.a, 4);
     const bool intel = zero.b == 0x756E6547; // "Genu"
-    features.avx512_bf16 = !intel && features.avx512 && seven.a >= 1 && bit(cpuid(7, 1).a, 5);
+    features.avx512_bf16 = !intel && features.avx512 && bit(more.a, 5);
     return features;
 }
 
