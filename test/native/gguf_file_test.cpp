@@ -16,6 +16,7 @@ namespace {
 
 std::vector<char> bytes_of(const std::string & name) {
     std::ifstream file(golden_path(name), std::ios::binary);
+    CHECK(file.good());
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 

@@ -267,41 +267,39 @@ class Conv1dTask {
         scales.resize(static_cast<size_t>((to - from) * blocks));
         sums.resize(scales.size());
         const int64_t begin = std::clamp<int64_t>(0, from, to), end = std::clamp(x_->ne[1], begin, to); // those inside
-        if (floats_ && x_bytes == step_) {                                                              // as one run
-            auto * values = reinterpret_cast<float *>(copy.data());
-            std::fill(values, values + (begin - from) * channels, 0.0F);
-            apply(input_, x + begin * channels, values + (begin - from) * channels, (end - begin) * channels);
-            std::fill(values + (end - from) * channels, values + (to - from) * channels, 0.0F);
-            base_ = copy.data();
-            return false;
+        const auto load = [&](int64_t t, int64_t count, const float * frames) {
+            load_frames(frames, count, copy.data() + (t - from) * step_, scales.data() + (t - from) * blocks,
+                        sums.data() + (t - from) * blocks);
+        };
+        const bool run = x_step == channels && step_ == channels * value_bytes_;
+        const int64_t count = run ? end - begin : 1; // at once
+        load(from, begin - from, nullptr);
+        for (int64_t t = begin; t < end; t += count) {
+            load(t, count, x + t * x_step);
         }
-        for (int64_t t = from; t < to; t++) {
-            const bool inside = t >= begin && t < end;
-            load_frame(inside ? x + t * x_step : nullptr, copy.data() + (t - from) * step_,
-                       scales.data() + (t - from) * blocks, sums.data() + (t - from) * blocks);
-        }
+        load(end, to - end, nullptr);
         base_ = copy.data();
         input_scales_ = scales.data();
         input_sums_ = sums.data();
         return false;
     }
 
-    // One frame; `x` is null for padding.
-    void load_frame(const float * x, std::byte * to, float * scales, int32_t * sums) const {
-        const int64_t channels = channels_;
+    // Frames that follow each other in memory; `x` is null for padding.
+    void load_frames(const float * x, int64_t count, std::byte * to, float * scales, int32_t * sums) const {
+        const int64_t values = count * channels_, blocks = count * (channels_ / conv1d_block);
         if (x == nullptr) {
-            std::fill(to, to + step_, std::byte{0});
-            std::fill(scales, scales + channels / conv1d_block, 0.0F);
-            std::fill(sums, sums + channels / conv1d_block, 0);
+            std::fill(to, to + count * step_, std::byte{0});
+            std::fill(scales, scales + blocks, 0.0F);
+            std::fill(sums, sums + blocks, 0);
         } else if (floats_) {
-            apply(input_, x, reinterpret_cast<float *>(to), channels);
+            apply(input_, x, reinterpret_cast<float *>(to), values);
         } else if (input_.linear()) {
-            kernel_->load(x, channels, input_.factor(), to, scales, sums);
+            kernel_->load(x, values, input_.factor(), to, scales, sums);
         } else {
             thread_local std::vector<float> activated;
-            activated.resize(static_cast<size_t>(channels));
-            apply(input_, x, activated.data(), channels);
-            kernel_->load(activated.data(), channels, 1.0F, to, scales, sums);
+            activated.resize(static_cast<size_t>(values));
+            apply(input_, x, activated.data(), values);
+            kernel_->load(activated.data(), values, 1.0F, to, scales, sums);
         }
     }
 

@@ -133,8 +133,8 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 
 // 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
 const Conv1dKernel conv1d_avx512vnni = {
-    "avx512_vnni", ConvType::q8_0,     6,   true, conv1d_run<IntegerTile, Bytes, 6, true>, load<Bytes>,
-    nullptr,       Bytes::weight_zero, true};
+    "avx512_vnni", ConvType::q8_0,    6, true, conv1d_run<IntegerTile, Bytes, 6, true>, load<Bytes>,
+    nullptr,       Bytes::weight_zero};
 
 // The same.
 const Conv1dKernel conv1d_avx512vnni_i16 = {"avx512_vnni",
