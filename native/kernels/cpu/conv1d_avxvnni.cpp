@@ -72,7 +72,7 @@ void load_bytes(const float * x, int64_t channels, float slope, void * to, float
 
 // 6 x 2 sums of integers, 2 weights and a broadcast value: 15 of 16 registers. The sums of floats rest on the stack.
 const Conv1dKernel conv1d_avxvnni = {
-    "avx_vnni", ConvType::q8_0,    6, false, conv1d_run<IntegerTile, Bytes, 6, false>, load_bytes,
+    "avx_vnni", ConvType::q8_0,     6,   false, conv1d_run<IntegerTile, Bytes, 6, false>, load_bytes,
     nullptr,    Bytes::weight_zero, true};
 
 // The same.
