@@ -232,13 +232,18 @@ class Conv1dTask {
                 continue;
             }
             const int64_t sums = (unit - begin) * (last - first) * 32;
-            if (conv_.winograd_ != nullptr) {
-                run_winograd(first, last, panel, second);
-            } else if (second == nullptr || kernel_->both) {
-                run_panels(first, last, panel, second, sums);
+            const auto run = [&](const PackedConv1d::Panel & one, const PackedConv1d::Panel * other, int64_t at) {
+                if (conv_.winograd_ != nullptr) {
+                    run_winograd(first, last, one, other);
+                } else {
+                    run_panels(first, last, one, other, at);
+                }
+            };
+            if (second == nullptr || kernel_->both) {
+                run(panel, second, sums);
             } else { // one panel's weights stay in the first cache
-                run_panels(first, last, panel, nullptr, sums);
-                run_panels(first, last, *second, nullptr, sums + 16);
+                run(panel, nullptr, sums);
+                run(*second, nullptr, sums + 16);
             }
         }
     }
@@ -524,6 +529,7 @@ class Conv1dTask {
         const WinogradScheme & scheme = *conv_.winograd_;
         constexpr float none[32] = {};
         alignas(64) float products[max_winograd_points * winograd_batch * 32]; // [point][tile][32]
+        const int64_t width = second != nullptr ? 32 : 16;
         float biases[32];
         load_biases(panel, second, biases);
         Conv1dTile sum{}; // over input channels, of one point
@@ -536,7 +542,7 @@ class Conv1dTask {
         sum.tap_scales = shape.dilation * sum.blocks;
         sum.biases = none;
         sum.slope = 1.0F;
-        sum.y_step = 32;
+        sum.y_step = width;
         const int64_t point = sum.taps * sum.lanes * 16 * 4; // bytes of a panel's weights
         const int64_t point_scales = sum.taps * sum.blocks * 16 * conv1d_scale_bytes(kernel_->type);
         const bool fused = is_fused(panel, second);
@@ -548,9 +554,9 @@ class Conv1dTask {
         cut.resize(fused ? 0 : static_cast<size_t>((last - first) * 32));
         WinogradOutput out{};
         out.products = products;
-        out.point_step = winograd_batch * 32;
+        out.point_step = winograd_batch * width;
         out.dilation = shape.dilation;
-        out.width = second != nullptr ? 32 : 16;
+        out.width = width;
         out.biases = biases;
         out.slope = output_.factor();
         out.residual = fused ? residual : nullptr;
@@ -575,7 +581,7 @@ class Conv1dTask {
                     if (kernel_->load != nullptr) {
                         sum.input_scales = input_scales_ + (p * (point_step_ / step_) + row) * sum.blocks;
                     }
-                    sum.y = products + (p * winograd_batch + q) * 32;
+                    sum.y = products + (p * winograd_batch + q) * width;
                     kernel_->run(sum, std::min(rows, count - q));
                 }
             }

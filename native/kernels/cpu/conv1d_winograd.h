@@ -79,7 +79,7 @@ struct WinogradInput {
 
 /// y = leaky(A products + bias) + residual of tiles first .. end.
 struct WinogradOutput {
-    const float * products; // [32] of each tile, of each point, point_step floats apart
+    const float * products; // [width] of each tile, of each point, point_step floats apart
     int64_t point_step;
     int64_t dilation;
     int64_t first, end;
