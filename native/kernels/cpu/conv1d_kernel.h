@@ -58,7 +58,7 @@ struct Conv1dKernel {
     const char * name;
     ConvType type;
     int64_t max_rows;
-    bool both; ///< panels of a tile at once; or one after the other
+    bool both; ///< two panels at once; else a tile has one
     void (*run)(const Conv1dTile & tile, int64_t rows);
     /// Not F32: leaky(x) of one frame as the kernel's lanes; of Q8_0 and I16 a scale, of Q8_0 a sum for each block.
     void (*load)(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums) = nullptr;
