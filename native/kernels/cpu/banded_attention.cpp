@@ -37,13 +37,13 @@ void multiply(float * y, int64_t y_step, const float * a, int64_t a_step, const 
               int64_t inner, int64_t columns) {
     static constexpr float no_bias[2 * panel] = {};
     const Conv1dKernel & kernel = conv1d_kernel(ConvType::f32);
-    for (int64_t column = 0; column < columns; column += 2 * panel) {
+    for (int64_t column = 0; column < columns; column += (kernel.both ? 2 : 1) * panel) {
         Conv1dTile tile{};
         tile.row_step = a_step * static_cast<int64_t>(sizeof(float));
         tile.taps = 1;
         tile.lanes = inner;
         tile.weights = b + column * stride;
-        tile.weights2 = column + panel < columns ? b + (column + panel) * stride : nullptr;
+        tile.weights2 = kernel.both && column + panel < columns ? b + (column + panel) * stride : nullptr;
         tile.biases = no_bias;
         tile.slope = 1.0F;
         tile.y_step = y_step;
