@@ -76,8 +76,12 @@ std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const s
     TensorRows rows(weights, name + ".weight", {in, out});
     const ConvType type = conv_type(rows.type());
     const bool own = PackedConv1d::has_kernel(type, in);
-    if ((own ? type : PackedConv1d::fallback(in)) == ConvType::f32 && rows.type() != GGML_TYPE_F32) {
-        return nullptr; // in F32 it would take more memory than it must
+    // What is left to ggml takes no more memory than in the file. But its products of F16 matrices depend, on ARM, on
+    // how many rows are multiplied at once, and what is streamed would differ: small ones are computed in F32.
+    constexpr int64_t small = 1 << 16;
+    const bool as_floats = rows.type() == GGML_TYPE_F32 || (rows.type() == GGML_TYPE_F16 && in * out <= small);
+    if ((own ? type : PackedConv1d::fallback(in)) == ConvType::f32 && !as_floats) {
+        return nullptr;
     }
     std::vector<float> values;
     if (with_bias) {
