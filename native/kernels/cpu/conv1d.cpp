@@ -232,19 +232,22 @@ class Conv1dTask {
                 continue;
             }
             const int64_t sums = (unit - begin) * (last - first) * 32;
-            const auto run = [&](const PackedConv1d::Panel & one, const PackedConv1d::Panel * other, int64_t at) {
-                if (conv_.winograd_ != nullptr) {
-                    run_winograd(first, last, one, other);
-                } else {
-                    run_panels(first, last, one, other, at);
-                }
-            };
             if (second == nullptr || kernel_->both) {
-                run(panel, second, sums);
+                run_panels(first, last, panel, second, sums);
             } else { // one panel's weights stay in the first cache
-                run(panel, nullptr, sums);
-                run(*second, nullptr, sums + 16);
+                run_panels(first, last, panel, nullptr, sums);
+                run_panels(first, last, *second, nullptr, sums + 16);
             }
+        }
+    }
+
+    // `sums`: where in sums_ theirs are.
+    void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second,
+                    int64_t sums) {
+        if (conv_.winograd_ != nullptr) {
+            run_winograd(first, last, panel, second);
+        } else {
+            run_direct(first, last, panel, second, sums);
         }
     }
 
@@ -354,8 +357,7 @@ class Conv1dTask {
         }
     }
 
-    // `sums`: where in sums_ theirs are.
-    void run_panels(int64_t first, int64_t last, const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second,
+    void run_direct(int64_t first, int64_t last, const PackedConv1d::Panel & panel, const PackedConv1d::Panel * second,
                     int64_t sums) {
         const Conv1dShape & shape = conv_.shape_;
         const Conv1dKernel & kernel = *kernel_;

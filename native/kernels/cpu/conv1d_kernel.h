@@ -60,7 +60,8 @@ struct Conv1dKernel {
     int64_t max_rows;
     bool both; ///< two panels at once; else a tile has one
     void (*run)(const Conv1dTile & tile, int64_t rows);
-    /// Not F32: leaky(x) of one frame as the kernel's lanes; of Q8_0 and I16 a scale, of Q8_0 a sum for each block.
+    /// Not F32: leaky(x) of the channels of one or more frames as the kernel's lanes; of Q8_0 and I16 a scale, of Q8_0
+    /// a sum for each block.
     void (*load)(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums) = nullptr;
     /// F32 and I16: the transforms of each scheme.
     const WinogradTransforms * winograd = nullptr;
