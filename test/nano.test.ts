@@ -9,28 +9,9 @@ import t from 'tap'
 import { loadModel, readAudio } from '../dist/lib/index.js'
 import { textToUnits } from '../dist/lib/text/frontend.js'
 import { root } from './helpers/model.js'
+import { bare, edits } from './helpers/units.js'
 
 const skip = existsSync(join(root, 'models', 'nano.gguf')) ? false : 'models/nano.gguf is not there'
-
-/** Units without stress, pauses and word boundaries. */
-function bare(units: string): string {
-  return units.replace(/[ˈˌ,.?! ]/gu, '')
-}
-
-/** Edits from one to the other, per symbol. */
-function difference(a: string, b: string): number {
-  const [from, to] = [[...a], [...b]]
-  let row = to.map((_, j) => j + 1)
-  for (const [i, x] of from.entries()) {
-    const next: number[] = []
-    for (const [j, y] of to.entries()) {
-      const diagonal = j === 0 ? i : (row[j - 1] ?? 0)
-      next.push(Math.min((row[j] ?? 0) + 1, (j === 0 ? i + 1 : (next[j - 1] ?? 0)) + 1, diagonal + (x === y ? 0 : 1)))
-    }
-    row = next
-  }
-  return (row.at(-1) ?? from.length) / Math.max(1, to.length)
-}
 
 t.test('the demo answers two recordings with speech', { skip }, async t => {
   const out = join(root, 'demo-out')
@@ -53,7 +34,8 @@ t.test('what is said is what is written', { skip }, async t => {
     const session = model.createSession({ seed: 1 })
     const reply = await session.generate({ text }).result()
     const written = (await textToUnits(reply.text)).map(sentence => sentence.units).join('')
-    const apart = difference(bare(written), bare(reply.units.join('')))
+    const spoken = bare(reply.units.join(''))
+    const apart = edits(bare(written), spoken) / Math.max(1, spoken.length)
     t.ok(apart <= 0.15, `${text}: "${reply.text}" is spoken ${reply.units.join('')}`)
     t.equal(reply.language, /\p{Script=Han}/u.test(reply.text) ? 'zh' : 'en')
     await session.dispose()
