@@ -226,6 +226,7 @@ t.test('a cancelled stream leaves the conversation as it was', async t => {
   await late.next()
   await sleep(200) // it has long been computed, but its end has not been read
   late.cancel()
+  t.equal(session.length, length, 'at once')
 
   const stream = session.generate(request())
   t.equal(text(await readAll(stream)), text(await readAll(other.generate(request()))), 'the next turn starts at once')

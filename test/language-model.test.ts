@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
 import t from 'tap'
 import { loadModel, type Session, type SessionOptions } from '../dist/lib/index.js'
@@ -198,6 +199,11 @@ t.test('a conversation', async t => {
     })
     for await (const _ of session.generate({ text: 'left' }, { ...GREEDY, maxTokens: 200 })) break
     t.equal(session.length, length, 'what was stopped is forgotten')
+    for await (const _ of session.generate({ text: 'left' }, { ...GREEDY, maxTokens: 4 })) {
+      await sleep(200) // the language model is done by then, and waits for its reader
+      break
+    }
+    t.equal(session.length, length, 'at once, though it had come to its end')
     const second = await session.generate({ text: 'two' }, GREEDY).result()
     t.ok(session.length > length)
     await withSession(QWEN3, async other => {

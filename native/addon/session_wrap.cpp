@@ -80,8 +80,9 @@ Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {
     return task->promise();
 }
 
-Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, const std::shared_ptr<Task> & undo) {
-    const auto task = std::make_shared<StreamTask>(env, std::move(work));
+Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished,
+                                  const std::shared_ptr<Task> & undo) {
+    const auto task = std::make_shared<StreamTask>(env, std::move(work), std::move(finished));
     over_ = [task] { return task->over(); };
     post(env, task);
     std::function<void()> cancelled = [] {};
@@ -95,23 +96,24 @@ Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         require_free();
         const auto request = std::make_shared<const Request>(to_request(info[0], conversation_->model->info()));
-        auto work = [conversation = conversation_, request](const Receiver & receiver, CancelToken & cancel) {
+        const auto length = std::make_shared<int>(0); // after the turn
+        auto work = [conversation = conversation_, request, length](const Receiver & receiver, CancelToken & cancel) {
             conversation->use([&](Session & session) {
-                const Receiver publishing = [&](Chunk && chunk) {
-                    if (chunk.timings) { // the last one: who reads it may ask for the length at once
-                        conversation->length = session.length();
-                    }
+                const Receiver measuring = [&](Chunk && chunk) {
+                    *length = session.length();
                     receiver(std::move(chunk));
                 };
-                session.generate(*request, publishing, cancel);
+                session.generate(*request, measuring, cancel);
             });
         };
+        // A turn counts when its end has been read: one that is left before that is forgotten, however far it has come.
+        auto finished = [conversation = conversation_, length] { conversation->length = *length; };
         const auto undo = std::make_shared<Errand>([conversation = conversation_] {
             if (conversation->session) {
                 conversation->use([](Session & session) { session.undo(); });
             }
         });
-        return stream(info.Env(), std::move(work), undo);
+        return stream(info.Env(), std::move(work), std::move(finished), undo);
     });
 }
 
@@ -123,7 +125,7 @@ Napi::Value NativeSession::speak_units(const Napi::CallbackInfo & info) {
         auto work = [conversation = conversation_, units, speaking](const Receiver & receiver, CancelToken & cancel) {
             conversation->use([&](Session & session) { session.speak(*units, speaking, receiver, cancel); });
         };
-        return stream(info.Env(), std::move(work), nullptr);
+        return stream(info.Env(), std::move(work));
     });
 }
 
@@ -188,7 +190,7 @@ Napi::Value NativeSession::features(const Napi::CallbackInfo & info) {
                                                                               CancelToken & cancel) {
             conversation->use([&](Session & session) { session.features(samples(), receiver, cancel); });
         };
-        return stream(info.Env(), std::move(work), nullptr);
+        return stream(info.Env(), std::move(work));
     });
 }
 
@@ -196,8 +198,14 @@ Napi::Value NativeSession::undo(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         require_free();
         return promise(info.Env(), [conversation = conversation_](CancelToken & /*cancel*/) {
-            conversation->use([](Session & session) { session.undo(); });
-            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+            const int length = conversation->use([](Session & session) {
+                session.undo();
+                return session.length();
+            });
+            return [conversation, length](Napi::Env env) -> Napi::Value {
+                conversation->length = length;
+                return env.Undefined();
+            };
         });
     });
 }
@@ -213,7 +221,7 @@ Napi::Value NativeSession::heard_seconds(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value NativeSession::length(const Napi::CallbackInfo & info) {
-    return Napi::Number::New(info.Env(), conversation_ ? conversation_->length.load() : 0);
+    return Napi::Number::New(info.Env(), conversation_ ? conversation_->length : 0);
 }
 
 void NativeSession::cancel(const Napi::CallbackInfo & /*info*/) {
@@ -227,7 +235,7 @@ void NativeSession::reset(const Napi::CallbackInfo & info) {
     guarded(info.Env(), [&] {
         require_free();
         if (worker_) {
-            conversation_->length = 0; // at once, for whoever reads it next
+            conversation_->length = 0;
             worker_->post(std::make_shared<Errand>([conversation = conversation_] {
                 if (conversation->session) {
                     conversation->use([](Session & session) { session.reset(); });

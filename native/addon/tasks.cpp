@@ -122,6 +122,9 @@ void StreamTask::settle(Napi::Env env) {
             waiting.deferred.Reject(failure->to_js(env).Value());
         } else if (chunk) {
             finished_ = chunk->timings.has_value();
+            if (finished_ && on_finished_) {
+                on_finished_();
+            }
             waiting.deferred.Resolve(to_js(env, *chunk, finished_));
         } else {
             waiting.deferred.Resolve(to_js(env, Chunk(), true));

@@ -42,7 +42,9 @@ class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> 
     static constexpr size_t capacity = 16;
     using Work = std::function<void(const Receiver &, CancelToken &)>;
 
-    StreamTask(Napi::Env env, Work work) : data_(AddonData::of(env)), work_(std::move(work)) {}
+    /// `finished`, if any, is called on the JavaScript thread just before the last chunk is delivered.
+    StreamTask(Napi::Env env, Work work, std::function<void()> finished = nullptr)
+        : data_(AddonData::of(env)), work_(std::move(work)), on_finished_(std::move(finished)) {}
 
     /// JavaScript thread. The process stays alive while somebody waits, and so does `owner`.
     Napi::Promise next(Napi::Env env, Napi::ObjectReference owner);
@@ -66,6 +68,7 @@ class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> 
 
     AddonData & data_;
     Work work_;
+    std::function<void()> on_finished_;
 
     std::mutex mutex_; // of the next three
     std::condition_variable room_;

@@ -27,19 +27,15 @@ struct Conversation {
     std::shared_ptr<const Model> model;
     std::optional<uint64_t> seed;
     std::optional<Session> session;
-    std::atomic<int> length{0};
+    int length = 0;               ///< JavaScript thread: rows of the turns whose end has been read
     std::atomic<double> heard{0}; ///< seconds, by the encode() or transcribe() that runs
 
-    /// Runs `body(session)` and publishes the session's length. The session's thread.
+    /// Runs `body(session)`. The session's thread.
     template <class Body>
     auto use(Body && body) {
         if (!session) {
             session.emplace(model, seed);
         }
-        struct Publish {
-            Conversation & self;
-            ~Publish() { self.length = self.session->length(); }
-        } publish{*this};
         return body(*session);
     }
 };
@@ -71,8 +67,10 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     /// Gives what was appended and `last`, joined when it is called: on the session's thread.
     std::function<std::vector<float>()> speech(const Napi::Value & last);
     Progress progress() const;
-    /// `undo` runs after the work when the stream is cancelled before its end was read.
-    Napi::Value stream(Napi::Env env, StreamTask::Work work, const std::shared_ptr<Task> & undo);
+    /// `finished` is called on the JavaScript thread when the stream's end is read; `undo` runs after the work when the
+    /// stream is cancelled before that.
+    Napi::Value stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished = nullptr,
+                       const std::shared_ptr<Task> & undo = nullptr);
     void post(Napi::Env env, std::shared_ptr<Task> task);
     void close();
 
