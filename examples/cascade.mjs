@@ -20,4 +20,5 @@ await wav.close()
 
 const { seconds, timings } = await reply.result()
 console.log(`\nanswer.wav, ${seconds.toFixed(2)} s; the first sound came after ${timings.firstAudioMs.toFixed(0)} ms`)
+await session.dispose()
 await model.dispose()

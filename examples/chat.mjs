@@ -12,4 +12,5 @@ for (const [turn, speech] of recordings.entries()) {
   await writeWav(`reply-${turn + 1}.wav`, reply.audio, { sampleRate: reply.sampleRate })
   console.log(`${reply.heard.text} → ${reply.text} (reply-${turn + 1}.wav)`)
 }
+await session.dispose()
 await model.dispose()

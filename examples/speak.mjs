@@ -12,4 +12,5 @@ for (const { name } of voices) {
   const seconds = await writeWav(`${name}.wav`, chunks, { sampleRate })
   console.log(`${name}.wav ${seconds.toFixed(2)} s`)
 }
+await session.dispose()
 await model.dispose()

@@ -20,4 +20,5 @@ try {
 } catch (error) {
   console.log(`stopped: ${error.code}`)
 }
+await session.dispose()
 await model.dispose()

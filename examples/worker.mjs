@@ -11,7 +11,9 @@ if (isMainThread) {
   }
 } else {
   const model = await loadModel(undefined, { threads: 1 })
-  const reply = await model.createSession().generate({ text: workerData }, { output: 'text' }).result()
+  const session = model.createSession()
+  const reply = await session.generate({ text: workerData }, { output: 'text' }).result()
+  await session.dispose()
   await model.dispose()
   parentPort.postMessage(reply.text)
 }

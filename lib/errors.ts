@@ -14,6 +14,7 @@ export type MossErrorCode =
   | 'MOSS_DISPOSED'
   | 'MOSS_SESSION_BUSY'
   | 'MOSS_ABORTED'
+  | 'MOSS_NOT_KEPT'
   | 'MOSS_UNSUPPORTED'
   | 'MOSS_PROMPT_TOO_LONG'
   | 'MOSS_OUT_OF_MEMORY'
@@ -112,6 +113,14 @@ export class AbortedError extends MossSpeechError {
   }
 }
 
+/** Chunks or audio of a reply are asked for that a loop has had, which is why they were not kept. See {@link ReplyStream}. */
+export class NotKeptError extends MossSpeechError {
+  override readonly name = 'NotKeptError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_NOT_KEPT', message, details, options)
+  }
+}
+
 /** The loaded bundle, or this build, lacks what the call needs: a decoder, for instance. */
 export class UnsupportedError extends MossSpeechError {
   override readonly name = 'UnsupportedError'
@@ -164,6 +173,7 @@ const CLASSES: Partial<Record<string, ErrorClass>> = {
   MOSS_DISPOSED: DisposedError,
   MOSS_SESSION_BUSY: SessionBusyError,
   MOSS_ABORTED: AbortedError,
+  MOSS_NOT_KEPT: NotKeptError,
   MOSS_UNSUPPORTED: UnsupportedError,
   MOSS_PROMPT_TOO_LONG: PromptTooLongError,
   MOSS_OUT_OF_MEMORY: OutOfMemoryError,

@@ -63,6 +63,7 @@ export {
   ModelFormatError,
   ModelNotFoundError,
   MossSpeechError,
+  NotKeptError,
   OutOfMemoryError,
   PromptTooLongError,
   SessionBusyError,

@@ -4,15 +4,18 @@ import * as check from './options.js'
 import type { LoadOptions, ModelParts, SessionOptions } from './options.js'
 import { Session } from './session.js'
 import type { ModelInfo, Weights } from './engine/weights.js'
+import { WeakCollection } from './weak.js'
 
 /**
  * A loaded model: weights, which never change, and no conversation. Many sessions may use it at the same time.
  *
- * Made by {@link loadModel}. Free its memory with {@link dispose} or `await using`.
+ * Made by {@link loadModel}. Free its memory with {@link dispose} or `await using`. Of a model that nobody holds, and none of whose sessions
+ * anybody holds, it is freed when the garbage collector finds out.
  */
 export class Model {
   readonly #weights: Weights
-  readonly #sessions = new Set<Session>()
+  /** A session that nobody holds is collected, also where nobody has disposed of it. */
+  readonly #sessions = new WeakCollection<Session>()
   #disposed = false
 
   /** @internal */
@@ -37,10 +40,9 @@ export class Model {
     if (o.system !== undefined) check.checkText('system', o.system, 100_000)
     if (this.#disposed) throw new DisposedError('the model is disposed')
     const { info, importedVoice } = this.#weights
-    const session: Session = new Session(this.#weights.open(o), info, importedVoice, () =>
-      this.#sessions.delete(session),
-    )
-    this.#sessions.add(session)
+    let forget: () => void = () => undefined
+    const session = new Session(this.#weights.open(o), info, importedVoice, () => forget())
+    forget = this.#sessions.add(session)
     return session
   }
 

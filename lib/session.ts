@@ -28,13 +28,16 @@ const PHONEMIZERS = ['auto', 'builtin', 'espeak-ng'] as const
 /**
  * A conversation with a {@link Model}: it remembers its turns. It does one thing at a time; a call while another runs is refused with
  * {@link SessionBusyError}. Sessions of one model run side by side.
+ *
+ * Free its memory (keys and values of the conversation, buffers, a thread) with {@link dispose} or `await using`. Of a session that nobody
+ * holds it is freed when the garbage collector finds out.
  */
 export class Session {
   readonly #engine: Engine
   readonly #info: ModelInfo
   readonly #importedVoice: boolean
   readonly #onDispose: () => void
-  #running: { ended: Promise<void>; stream: ReplyStream<unknown, unknown> | undefined } | undefined
+  #running: { ended: Promise<void>; stream: ReplyStream<ReplyChunk, Spoken> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
   /** @internal */
@@ -161,7 +164,7 @@ export class Session {
   }
 
   /** Takes the session for one task; returns what releases it. */
-  #begin(stream?: ReplyStream<unknown, unknown>): () => void {
+  #begin(stream?: ReplyStream<ReplyChunk, Spoken>): () => void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
     if (this.#running) {
       throw new SessionBusyError('the session is at work; wait for that, stop it, or create another session')
@@ -191,13 +194,19 @@ export class Session {
   }
 
   /** A stream that takes the session when it starts. */
-  #stream<C, R>(produce: Producer<C, R>, signal: AbortSignal | undefined): ReplyStream<C, R> {
-    const running: Producer<C, R> = s => this.#during(stream, () => produce(s))
+  #stream<R extends Spoken>(
+    produce: Producer<ReplyChunk, R>,
+    signal: AbortSignal | undefined,
+  ): ReplyStream<ReplyChunk, R> {
+    const running: Producer<ReplyChunk, R> = s => this.#during(stream, () => produce(s))
     const stream = new ReplyStream(running, signal)
     return stream
   }
 
-  async *#during<C, R>(stream: ReplyStream<C, R>, task: () => AsyncGenerator<C, R, void>): AsyncGenerator<C, R, void> {
+  async *#during<R>(
+    stream: ReplyStream<ReplyChunk, Spoken>,
+    task: () => AsyncGenerator<ReplyChunk, R, void>,
+  ): AsyncGenerator<ReplyChunk, R, void> {
     const end = this.#begin(stream)
     try {
       return yield* task()

@@ -66,8 +66,9 @@ t.test('a spoken question is answered aloud', async t => {
       nCtx: 512,
     })
     const stream = session.generate({ speech: SAID.samples }, SHORT)
+    const whole = stream.result()
     const chunks = await chunksOf(stream)
-    const reply = await stream.result()
+    const reply = await whole
     t.match(chunks[0], { heard: { text: SAID.text, words: [{ word: String }], units: [{ unit: String }] } })
     t.equal(reply.heard?.text, SAID.text)
     t.equal(chunks.map(c => c.text ?? '').join(''), reply.text)
@@ -86,8 +87,9 @@ t.test('a spoken question is answered aloud', async t => {
 t.test('sentences are spoken in order, while the text goes on', async t => {
   await withModel(WHOLE, async session => {
     const stream = session.generate({ text: QUESTION }, STEADY)
+    const whole = stream.result()
     const chunks = await chunksOf(stream)
-    const reply = await stream.result()
+    const reply = await whole
     const spoken = new SpokenText()
     const sentences = [...spoken.push(reply.text), ...spoken.end()]
     // Eight may wait, one is being spoken: the text cannot have come to its end before there was sound.
@@ -151,8 +153,9 @@ t.test('the longest reply', async t => {
     const long = await session.generate({ text: QUESTION }, STEADY).result()
     session.reset()
     const stream = session.generate({ text: QUESTION }, { ...STEADY, maxSeconds: 0.1 })
+    const whole = stream.result()
     const chunks = await chunksOf(stream)
-    const cut = await stream.result()
+    const cut = await whole
     t.equal(chunks.map(c => c.text ?? '').join(''), cut.text)
     t.equal(cut.seconds, 0.1)
     t.same(cut.audio, long.audio.subarray(0, cut.audio.length))

@@ -13,7 +13,6 @@ import {
   MossSpeechError,
   ModelNotFoundError,
   type Reply,
-  type ReplyChunk,
   type Session,
 } from '../dist/lib/index.js'
 import { root, TINY } from './helpers/model.js'
@@ -103,19 +102,69 @@ t.test('all four modes', async t => {
   })
 })
 
+async function read<C>(reply: AsyncIterable<C>): Promise<C[]> {
+  const chunks: C[] = []
+  for await (const chunk of reply) chunks.push(chunk)
+  return chunks
+}
+
 t.test('chunks add up to the result', async t => {
   await withSession(async session => {
     const stream = session.generate({ speech: SPEECH }, { ...SHORT, transcribe: true })
-    const chunks: ReplyChunk[] = []
-    for await (const chunk of stream) chunks.push(chunk)
-    const reply = await stream.result()
+    const result = stream.result()
+    const chunks = await read(stream)
+    const reply = await result
     t.equal(chunks.reduce((n, c) => n + (c.audio?.length ?? 0), 0), reply.audio.length) // prettier-ignore
     t.equal(chunks.flatMap(c => c.units ?? []).join(''), reply.units.join(''))
     t.equal(chunks.map(c => c.text ?? '').join(''), reply.text)
     t.type(reply.heard?.text, 'string', 'what was heard is written down')
-    const again: ReplyChunk[] = []
-    for await (const chunk of stream) again.push(chunk)
-    t.same(again.length, chunks.length, 'a later loop sees all of them')
+    t.equal((await read(stream)).length, chunks.length, 'a later loop sees all of them')
+    t.equal(stream.result(), result)
+  })
+})
+
+t.test('what loops have had is not kept', async t => {
+  await withSession(async session => {
+    const stream = session.generate({ text: 'seven' }, SHORT)
+    const [one, other] = await Promise.all([read(stream), read(stream)])
+    t.ok(one.length > 1)
+    t.same(one, other, 'loops that begin together see all of it')
+    await t.rejects(read(stream), { code: 'MOSS_NOT_KEPT', message: /another loop/ })
+    const reply = await stream.result()
+    t.equal(reply.text, one.map(c => c.text ?? '').join(''))
+    t.throws(() => reply.audio, { code: 'MOSS_NOT_KEPT', message: /result\(\) before the loop/ })
+    t.equal(JSON.stringify(reply).includes('"audio"'), false)
+
+    session.reset()
+    const late = session.generate({ text: 'seven' }, SHORT)
+    const loop = late[Symbol.asyncIterator]()
+    await loop.next()
+    const result = late.result()
+    await t.rejects(read(late), { code: 'MOSS_NOT_KEPT' }, 'a loop that begins too late')
+    t.equal((await loop.next()).done, false, 'does not disturb the first one')
+    const { units } = await result
+    t.ok(units.length > 0)
+
+    session.reset()
+    const written = session.generate({ text: 'seven' }, { output: 'text' })
+    await read(written)
+    t.equal((await written.result()).audio.length, 0, 'where there was no audio, none is missing')
+  })
+})
+
+t.test('an error that a loop has thrown need not be handled again', async t => {
+  const unhandled: unknown[] = []
+  const note = (reason: unknown): void => void unhandled.push(reason)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  await withSession(async session => {
+    const reply = session.generate({ text: 'a' }, { maxSeconds: 30 })
+    const whole = reply.result()
+    for await (const _ of reply) break
+    await new Promise(setImmediate)
+    t.equal(unhandled.length, 0)
+    await t.rejects(whole, { code: 'MOSS_ABORTED' })
+    await t.rejects(read(reply), { code: 'MOSS_ABORTED' })
   })
 })
 
@@ -279,10 +328,11 @@ t.test('disposal', async t => {
 t.test('reading aloud', async t => {
   await withSession(async session => {
     const stream = session.speak('Hello there. 你好！', { voice: 'mei', speed: 1.2, emotion: 'happy', seed: 4 })
+    const result = stream.result()
     const begun: string[] = []
     for await (const chunk of stream) if (chunk.text) begun.push(chunk.text)
     t.same(begun, ['Hello there.', '你好！'], 'sentence by sentence')
-    const spoken = await stream.result()
+    const spoken = await result
     t.ok(spoken.audio.length > 0)
     t.match(spoken.units.join(''), /həlˈO ðɛɹ\./)
     t.match(spoken.units.join(''), /ni↗ ?xau↓!/)

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../errors.js'
 import { SpokenText } from '../text/spoken-text.js'
 import type { Heard, Prompt, Reply, ReplyChunk } from '../turn.js'
 import { Channel, merged } from './concurrent.js'
-import { missing, type Answering } from './engine.js'
+import { missing, type Answering, type WithoutAudio } from './engine.js'
 import type { PartEngine, Sentence } from './part-engine.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { finishing, measured } from './streaming.js'
@@ -41,7 +41,7 @@ export class CascadeTurn {
     this.#reply = new ReplyBuilder(voice?.info.sampleRate ?? 0)
   }
 
-  async *run({ speech, text }: Prompt, signal: AbortSignal): AsyncGenerator<ReplyChunk, Reply, void> {
+  async *run({ speech, text }: Prompt, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     let whole = false
     try {
       this.#started = performance.now()
@@ -104,7 +104,7 @@ export class CascadeTurn {
   }
 
   /** What the language model's time is told by; where it is stopped early, by how long it was waited for. */
-  #counted(answer: AsyncGenerator<ReplyChunk, Reply, void>): AsyncGenerator<ReplyChunk, void, void> {
+  #counted(answer: AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>): AsyncGenerator<ReplyChunk, void, void> {
     const timings = this.#timings
     const finished = finishing(answer, reply => {
       const { prefillMs, lmMs } = reply.timings
@@ -154,7 +154,7 @@ export class CascadeTurn {
     }
   }
 
-  #finish(): Reply {
+  #finish(): WithoutAudio<Reply> {
     const { output, voice } = this.#answering
     const language = output === 'text' ? undefined : this.#voice?.languageOf(voice)
     const timings = { ...this.#timings, totalMs: this.#now(), replySeconds: this.#reply.seconds }

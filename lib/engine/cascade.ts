@@ -9,6 +9,7 @@ import {
   type Listening,
   type PartName,
   type Speaking,
+  type WithoutAudio,
 } from './engine.js'
 import type { PartEngine } from './part-engine.js'
 
@@ -33,13 +34,17 @@ export class CascadeEngine implements Engine {
     return this.#parts.lm?.length ?? 0
   }
 
-  generate(prompt: Prompt, answering: Answering, signal: AbortSignal): AsyncGenerator<ReplyChunk, Reply, void> {
+  generate(
+    prompt: Prompt,
+    answering: Answering,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const lm = this.#need('lm')
     const { encoder, voice } = this.#parts
     return new CascadeTurn(lm, encoder, voice, answering).run(prompt, signal)
   }
 
-  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void> {
+  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void> {
     return this.#need('voice').speak(text, speaking, signal)
   }
 

@@ -1,10 +1,22 @@
 import type { ChatMessage } from '../text/chat.js'
 import { textThread } from '../worker/offload.js'
 
+/** A tokenizer of a model that nobody holds is freed as if the model had been disposed of. */
+const forgotten = new FinalizationRegistry<number>(key => void freeTokenizer(key))
+
+async function freeTokenizer(key: number): Promise<void> {
+  // A thread that has died has taken its tokenizers with it.
+  if (textThread.runs) await textThread.run('freeTokenizer', { key }).catch(() => undefined)
+}
+
 /** Text ⇄ ids of one model, in the text thread. */
 export class TextCodec {
   static #next = 0
   protected readonly key = TextCodec.#next++
+
+  protected constructor() {
+    forgotten.register(this, this.key, this)
+  }
 
   /** Of a Hugging Face tokenizer.json. */
   static async load(json: string): Promise<TextCodec> {
@@ -22,7 +34,8 @@ export class TextCodec {
   }
 
   async free(): Promise<void> {
-    await textThread.run('freeTokenizer', { key: this.key })
+    forgotten.unregister(this)
+    await freeTokenizer(this.key)
   }
 }
 

@@ -18,6 +18,9 @@ export interface Answering extends NativeSampling, Speaking {
   transcribe?: boolean | undefined
 }
 
+/** What a stream of chunks returns in the end: all but the audio, which its chunks have. */
+export type WithoutAudio<R> = Omit<R, 'audio'>
+
 /** How speech is listened to. */
 export interface Listening {
   temperature: number
@@ -33,8 +36,12 @@ export interface Engine {
   readonly modes: readonly Mode[]
   /** Rows of the language model's context that the conversation takes. */
   readonly length: number
-  generate(prompt: Prompt, answering: Answering, signal: AbortSignal): AsyncGenerator<ReplyChunk, Reply, void>
-  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void>
+  generate(
+    prompt: Prompt,
+    answering: Answering,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
+  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void>
   transcribe(speech: Speech, listening: Listening, signal: AbortSignal | undefined): Promise<Transcript>
   features(speech: Speech, signal: AbortSignal | undefined): Promise<Features>
   /** Forgets the conversation. */

@@ -9,7 +9,15 @@ import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, T
 import { textThread } from '../worker/offload.js'
 import type { TextCodec } from './codec.js'
 import type { Conversation } from './conversation.js'
-import { missing, modesOf, type Answering, type Engine, type Listening, type Speaking } from './engine.js'
+import {
+  missing,
+  modesOf,
+  type Answering,
+  type Engine,
+  type Listening,
+  type Speaking,
+  type WithoutAudio,
+} from './engine.js'
 import { heardSounds, heardWords } from './heard.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
@@ -69,7 +77,7 @@ export class PartEngine implements Engine {
     { speech, text }: Prompt,
     { phonemizer: _, ...request }: Answering,
     signal: AbortSignal,
-  ): AsyncGenerator<ReplyChunk, Reply, void> {
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const { codec } = this.#file
     if (!codec) throw missing('lm')
     const samples = speech === undefined ? undefined : await toSamples(speech, this.info.maxInputSeconds, signal)
@@ -205,7 +213,11 @@ export class PartEngine implements Engine {
 
   // --- speaking
 
-  async *speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, Spoken, void> {
+  async *speak(
+    text: string,
+    speaking: Speaking,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void> {
     const spoken = new ReplyBuilder(this.info.sampleRate)
     for (const sentence of await this.prepare(text, speaking.phonemizer, signal)) {
       for await (const chunk of this.say(sentence, speaking, signal)) {

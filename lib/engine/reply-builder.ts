@@ -1,10 +1,9 @@
-import { concat } from '../audio/concat.js'
 import { languageOf } from '../text/units.js'
 import type { ReplyChunk, Spoken } from '../turn.js'
+import type { WithoutAudio } from './engine.js'
 
-/** The whole of a reply, of its chunks. */
+/** The whole of a reply, of its chunks; their audio is the reader's. */
 export class ReplyBuilder {
-  readonly #audio: Float32Array[] = []
   readonly #units: string[] = []
   #samples = 0
 
@@ -12,7 +11,6 @@ export class ReplyBuilder {
   constructor(private readonly sampleRate: number) {}
 
   add({ audio, units }: ReplyChunk): void {
-    if (audio) this.#audio.push(audio)
     if (units) this.#units.push(...units)
     this.#samples += audio?.length ?? 0
   }
@@ -23,10 +21,9 @@ export class ReplyBuilder {
   }
 
   /** @param language - that of the voice; where it is not given, units or text tell it */
-  finish(text: string, language?: string): Spoken {
+  finish(text: string, language?: string): WithoutAudio<Spoken> {
     const heard = this.#units.length > 0 ? languageOf(this.#units) : /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
     return {
-      audio: concat(this.#audio),
       sampleRate: this.sampleRate,
       seconds: this.seconds,
       text,

@@ -23,6 +23,11 @@ class Offload {
   #pending = new Map<number, Pending>()
   #nextId = 0
 
+  /** Whether the thread is there. */
+  get runs(): boolean {
+    return this.#worker !== undefined
+  }
+
   /** Runs a job of `jobs.ts`. An aborted `signal` rejects at once; the thread finishes what it does and its answer is dropped. */
   async run<N extends JobName>(
     name: N,

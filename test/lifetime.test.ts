@@ -1,0 +1,111 @@
+// What nobody holds is collected, and its native memory freed: sessions, models, tokenizers, replies and their chunks.
+
+import { join } from 'node:path'
+import t from 'tap'
+import { root, TINY } from './helpers/model.js'
+import { runProgram } from './helpers/program.js'
+
+const tiny = JSON.stringify(TINY)
+
+t.test('sessions that nobody holds', async t => {
+  const result = await runProgram(`
+    const model = await lib.loadModel(${tiny}, { threads: 1 })
+    const one = async () => {
+      const session = watch(model.createSession())
+      await session.generate({ text: 'a' }, { output: 'text', maxTokens: 1 }).result()
+    }
+    for (let i = 0; i < 50; i++) await one()
+    const held = watch(model.createSession())
+    await turn()
+    const gone = collected()
+    const busy = model.createSession().generate({ text: 'a' }, { maxSeconds: 30 }).result().catch(e => e.code)
+    await turn()
+    await model.dispose()
+    const refused = await held.generate({ text: 'a' }).result().catch(e => e.code)
+    return { gone, busy: await busy, refused }`)
+  t.match(result, { busy: 'MOSS_DISPOSED', refused: 'MOSS_DISPOSED' }, 'a model takes those that are left with it')
+  const { gone } = result as { gone: number }
+  t.ok(gone >= 49, `${gone} of 50 are collected`) // the last one may still stand in a register
+})
+
+t.test('models that nobody holds, and their tokenizers', async t => {
+  const result = await runProgram(`
+    const { textThread } = require(${JSON.stringify(join(root, 'dist', 'lib', 'worker', 'offload.js'))})
+    const one = async () => {
+      const model = watch(await lib.loadModel(${tiny}, { threads: 1 }))
+      await model.createSession().generate({ text: 'a' }, { output: 'text', maxTokens: 1 }).result()
+      return model
+    }
+    const { length } = await one().then(model => model.createSession())
+    const held = (await one()).createSession()
+    for (let i = 0; i < 4; i++) await one()
+    await turn()
+    await turn()
+    const tokenizers = []
+    for (let key = 0; key < 6; key++)
+      tokenizers.push(await textThread.run('encodeText', { key, text: 'a' }).then(() => 1, () => 0))
+    const { text } = await held.generate({ text: 'a' }, { output: 'text', maxTokens: 1 }).result()
+    return { gone: collected(), tokenizers, text: typeof text }`)
+  const { gone, tokenizers, text } = result as { gone: number; tokenizers: number[]; text: string }
+  t.ok(gone >= 5, `${gone} of 6 are collected`)
+  t.equal(tokenizers[1], 1, 'the one of a session that is held stays')
+  t.ok(tokenizers.reduce((a, b) => a + b) <= 2, `of tokenizers there are ${tokenizers.join(' ')}`)
+  t.equal(text, 'string', 'a session keeps what it needs')
+})
+
+t.test('the chunks of a reply', async t => {
+  const text = JSON.stringify('The light is on. '.repeat(60))
+  const read = (before: string, after: string): Promise<unknown> =>
+    runProgram(`
+      const model = await lib.loadModel(${tiny}, { threads: 1 })
+      const reply = model.createSession({ seed: 1 }).speak(${text})
+      ${before}
+      let samples = 0
+      for await (const { audio } of reply) {
+        if (!audio) continue
+        samples += watch(audio).length
+        if (weak.length % 20 === 0) await turn()
+      }
+      const gone = collected() / weak.length
+      ${after}`)
+  const forgotten = (await read(
+    '',
+    `const result = await reply.result()
+     let code
+     try { result.audio } catch (error) { code = error.code }
+     const copy = { ...result }
+     const again = await (async () => { for await (const _ of reply); })().catch(error => error.code)
+     return { gone, samples, code, again, rate: result.sampleRate, seconds: result.seconds, copied: 'audio' in copy }`,
+  )) as { gone: number; samples: number; rate: number; seconds: number }
+  t.ok(forgotten.gone > 0.8, `${(forgotten.gone * 100).toFixed(0)} % are collected while the reply goes on`)
+  t.match(forgotten, { code: 'MOSS_NOT_KEPT', again: 'MOSS_NOT_KEPT', copied: false })
+  t.equal(forgotten.seconds, forgotten.samples / forgotten.rate, 'its length is known')
+  const kept = (await read(
+    'const whole = reply.result()',
+    `let again = 0
+     for await (const { audio } of reply) again += audio?.length ?? 0
+     return { gone, samples, again, whole: (await whole).audio.length }`,
+  )) as { gone: number; samples: number; again: number; whole: number }
+  t.equal(kept.gone, 0, 'unless result() was called')
+  t.equal(kept.again, kept.samples, 'then a late loop sees all of them')
+  t.equal(kept.whole, kept.samples, 'and the audio is whole')
+})
+
+t.test('replies that nobody reads on, with a signal that lives long', async t => {
+  const result = await runProgram(`
+    const { getEventListeners } = require('node:events')
+    const model = await lib.loadModel(${tiny}, { threads: 1 })
+    const { signal } = new AbortController()
+    const one = async () => {
+      const session = watch(model.createSession())
+      const reply = watch(session.generate({ text: 'a' }, { maxSeconds: 30, signal }))
+      await reply[Symbol.asyncIterator]().next()
+    }
+    for (let i = 0; i < 8; i++) await one()
+    await turn()
+    await turn()
+    return { gone: collected(), listeners: getEventListeners(signal, 'abort').length }`)
+  const { gone, listeners } = result as { gone: number; listeners: number }
+  t.ok(gone >= 14, `${gone} of 8 sessions and 8 replies are collected`)
+  t.ok(listeners <= 1, `${listeners} listeners stay`)
+})
