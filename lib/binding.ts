@@ -156,6 +156,12 @@ export interface NativeTimings {
   replySeconds: number
 }
 
+/**
+ * Why a reply ended: `stop`, the model came to its end; `maxSeconds` or `maxTokens`, it was cut at that option; `contextLength`, the
+ * context was full.
+ */
+export type FinishReason = 'stop' | 'maxSeconds' | 'maxTokens' | 'contextLength'
+
 export interface NativeChunk {
   /** [n] at `sampleRate`. */
   audio?: Float32Array
@@ -168,6 +174,8 @@ export interface NativeChunk {
   heardTextIds?: Int32Array
   /** Of `features`: whole frames of `featureSize`, one after the other. */
   features?: Float32Array
+  /** Last chunk of `generate`. */
+  finishReason?: FinishReason
   /** Last chunk. */
   timings?: NativeTimings
   /** True for the last chunk, which may hold data as well. */

@@ -6,7 +6,7 @@
 
 export { loadModel, Model } from './model.js'
 export type { ModelInfo } from './engine/weights.js'
-export type { CtcText, NativeComponent as ModelComponent, NativeTimings as Timings } from './binding.js'
+export type { CtcText, FinishReason, NativeComponent as ModelComponent, NativeTimings as Timings } from './binding.js'
 export { Session } from './session.js'
 export type {
   Features,

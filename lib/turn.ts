@@ -1,5 +1,5 @@
 import type { Speech } from './audio.js'
-import type { NativeTimings } from './binding.js'
+import type { FinishReason, NativeTimings } from './binding.js'
 
 /** What a turn answers: speech, or text; one of the two. */
 export type Prompt = { speech: Speech; text?: undefined } | { text: string; speech?: undefined }
@@ -79,6 +79,8 @@ export interface ReplyChunk {
   text?: string
   /** First chunk of a reply to speech: what was heard. */
   heard?: Heard
+  /** Last chunk of `generate`: why the reply ended. */
+  finishReason?: FinishReason
 }
 
 /** A whole reply. */
@@ -95,11 +97,13 @@ export interface Reply {
   units: string[]
   /** BCP 47: `en` or `zh`; of an imported voice, its own. */
   language: string
+  /** Why it ended: `stop`, the model came to its end. All others say what cut it short. */
+  finishReason: FinishReason
   /** For spoken input. */
   heard?: Heard
   /** How long the parts of the turn took. */
   timings: NativeTimings
 }
 
-/** What {@link Session.speak} makes. */
+/** What {@link Session.speak} makes. It is the whole text: `finishReason` is `stop`. */
 export type Spoken = Omit<Reply, 'heard' | 'timings'>

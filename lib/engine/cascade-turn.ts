@@ -1,5 +1,5 @@
 import { toSamples, type Speech } from '../audio.js'
-import type { NativeTimings } from '../binding.js'
+import type { FinishReason, NativeTimings } from '../binding.js'
 import { InvalidArgumentError } from '../errors.js'
 import { SpokenText } from '../text/spoken-text.js'
 import type { Heard, Prompt, Reply, ReplyChunk } from '../turn.js'
@@ -30,6 +30,7 @@ export class CascadeTurn {
   /** What the language model is asked, and what it has answered. */
   #said = ''
   #written = ''
+  #finishReason: FinishReason = 'stop'
   /** The language model has come to its end, and remembers the turn. */
   #remembered = false
 
@@ -51,6 +52,7 @@ export class CascadeTurn {
       // It was cut short where the speech was: what was written until then was said.
       if (!this.#remembered) this.#lm.remember(this.#said, this.#written)
       whole = true
+      yield { finishReason: this.#finishReason }
     } finally {
       // What was written to its end but not spoken to its end is forgotten. (Disposed, it has nothing to forget.)
       if (this.#remembered && !whole) await this.#lm.undo().catch(() => undefined)
@@ -108,6 +110,7 @@ export class CascadeTurn {
     const timings = this.#timings
     const finished = finishing(answer, reply => {
       const { prefillMs, lmMs } = reply.timings
+      this.#finishReason = reply.finishReason
       Object.assign(timings, { prefillMs, lmMs })
       this.#remembered = true
     })
@@ -126,9 +129,14 @@ export class CascadeTurn {
       for await (const text of sentences) {
         for (const sentence of await voice.prepare(text, phonemizer, signal).catch(nothingToSay)) {
           for await (const { audio, units } of voice.say(sentence, this.#answering, signal, this.#timings)) {
-            if (audio ?? units) yield { ...(audio && { audio: audio.subarray(0, left) }), ...(units && { units }) }
-            left -= audio?.length ?? 0
-            if (left <= 0) return
+            const cut = audio !== undefined && audio.length > left
+            const kept = cut ? audio.subarray(0, left) : audio
+            left -= kept?.length ?? 0
+            if (kept ?? units) yield { ...(kept && { audio: kept }), ...(units && { units }) }
+            if (cut) {
+              this.#finishReason = 'maxSeconds'
+              return
+            }
           }
         }
       }
@@ -158,7 +166,7 @@ export class CascadeTurn {
     const { output, voice } = this.#answering
     const language = output === 'text' ? undefined : this.#voice?.languageOf(voice)
     const timings = { ...this.#timings, totalMs: this.#now(), replySeconds: this.#reply.seconds }
-    const reply = this.#reply.finish(output === 'speech' ? '' : this.#written, language)
+    const reply = this.#reply.finish(output === 'speech' ? '' : this.#written, this.#finishReason, language)
     return { ...reply, ...(this.#heard && { heard: this.#heard }), timings }
   }
 }

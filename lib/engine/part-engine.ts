@@ -1,7 +1,7 @@
 import { setImmediate as nextTick } from 'node:timers/promises'
 import { toSamples, type Speech } from '../audio.js'
 import { join } from '../audio/concat.js'
-import type { NativeHeard, NativeSession, NativeTimings } from '../binding.js'
+import type { FinishReason, NativeHeard, NativeSession, NativeTimings } from '../binding.js'
 import { abortedBy, InvalidArgumentError, UnsupportedError } from '../errors.js'
 import { idsOfUnits } from '../text/units.js'
 import type { Phonemizer } from '../text/voice.js'
@@ -87,6 +87,7 @@ export class PartEngine implements Engine {
     let sounds: NativeHeard | undefined
     let heard: Heard | undefined
     let timings: NativeTimings | undefined
+    let finishReason: FinishReason = 'stop'
     for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
       const chunk: ReplyChunk = {}
       if (native.heard) chunk.heard = heard = heardSounds((sounds = native.heard), this.info)
@@ -98,13 +99,14 @@ export class PartEngine implements Engine {
       if (native.units) chunk.units = this.#unitsOf(native.units)
       const fresh = await builder.add(native.textIds, native.done)
       if (fresh) chunk.text = fresh
+      if (native.finishReason) chunk.finishReason = finishReason = native.finishReason
       timings = native.timings ?? timings
       reply.add(chunk)
+      if (native.done && text !== undefined) this.remember(text, builder.text)
       if (Object.keys(chunk).length > 0) yield chunk
     }
     if (!timings) throw new Error('the addon ended the reply without timings')
-    if (text !== undefined) this.remember(text, builder.text)
-    return { ...reply.finish(builder.text), ...(heard && { heard }), timings }
+    return { ...reply.finish(builder.text, finishReason), ...(heard && { heard }), timings }
   }
 
   /** What the language model reads of the user's text. */
@@ -225,7 +227,7 @@ export class PartEngine implements Engine {
         yield chunk
       }
     }
-    return spoken.finish(text, this.languageOf(speaking.voice))
+    return spoken.finish(text, 'stop', this.languageOf(speaking.voice))
   }
 
   /**

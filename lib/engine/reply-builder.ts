@@ -1,3 +1,4 @@
+import type { FinishReason } from '../binding.js'
 import { languageOf } from '../text/units.js'
 import type { ReplyChunk, Spoken } from '../turn.js'
 import type { WithoutAudio } from './engine.js'
@@ -21,7 +22,7 @@ export class ReplyBuilder {
   }
 
   /** @param language - that of the voice; where it is not given, units or text tell it */
-  finish(text: string, language?: string): WithoutAudio<Spoken> {
+  finish(text: string, finishReason: FinishReason, language?: string): WithoutAudio<Spoken> {
     const heard = this.#units.length > 0 ? languageOf(this.#units) : /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
     return {
       sampleRate: this.sampleRate,
@@ -29,6 +30,7 @@ export class ReplyBuilder {
       text,
       units: this.#units,
       language: language ?? heard,
+      finishReason,
     }
   }
 }

@@ -36,6 +36,20 @@ Napi::Object to_js(Napi::Env env, const Timings & timings) {
     return object;
 }
 
+const char * to_js(FinishReason reason) {
+    switch (reason) {
+    case FinishReason::stop:
+        return "stop";
+    case FinishReason::max_seconds:
+        return "maxSeconds";
+    case FinishReason::max_tokens:
+        return "maxTokens";
+    case FinishReason::context_length:
+        return "contextLength";
+    }
+    return "stop";
+}
+
 template <class Value>
 std::vector<Value> column(const std::vector<HeardUnit> & heard, Value HeardUnit::* member) {
     std::vector<Value> values(heard.size());
@@ -144,6 +158,9 @@ Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done) {
     }
     if (!chunk.features.empty()) {
         object.Set("features", to_js(env, chunk.features));
+    }
+    if (chunk.finish_reason) {
+        object.Set("finishReason", to_js(*chunk.finish_reason));
     }
     if (chunk.timings) {
         object.Set("timings", to_js(env, *chunk.timings));

@@ -175,6 +175,14 @@ struct Timings {
     double reply_seconds = 0;
 };
 
+/// Why a reply ended.
+enum class FinishReason {
+    stop,           ///< the model came to its end
+    max_seconds,    ///< the speech was cut at Request::max_seconds
+    max_tokens,     ///< the text was cut at Request::max_tokens
+    context_length, ///< the context was full
+};
+
 /// A piece of a reply.
 struct Chunk {
     std::vector<float> audio;                       ///< at ModelInfo::sample_rate
@@ -183,6 +191,7 @@ struct Chunk {
     std::optional<HeardSounds> heard;               ///< in the first chunk of a reply to speech
     std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, when it was asked for
     std::vector<float> features;                    ///< of Session::features(): whole frames, one after the other
+    std::optional<FinishReason> finish_reason;      ///< in the last chunk of a reply
     std::optional<Timings> timings;                 ///< in the last chunk
 };
 

@@ -47,15 +47,20 @@ int32_t Rows::draw_unit(Sampler & sampler, LmLogits & logits, bool may_end) cons
     return sampler.sample(logits.audio);
 }
 
-void Rows::write(LmLogits logits, Sampler & sampler, int max_tokens, const std::function<void(int32_t)> & on_token) {
-    for (int count = 0; count < max_tokens && left() > 0; count++) {
+FinishReason Rows::write(LmLogits logits, Sampler & sampler, int max_tokens,
+                         const std::function<void(int32_t)> & on_token) {
+    for (int count = 0; count < max_tokens; count++) {
+        if (left() <= 0) {
+            return FinishReason::context_length;
+        }
         const int32_t id = draw_text(sampler, logits);
         if (id == parts_.vocabulary.text.im_end) {
-            break;
+            return FinishReason::stop;
         }
         on_token(id);
         logits = push_text({id}, Tails::text);
     }
+    return FinishReason::max_tokens;
 }
 
 } // namespace moss

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/moss.h"
 #include "core/parts.h"
 
 #include <functional>
@@ -29,7 +30,9 @@ class Rows {
     int32_t draw_unit(Sampler & sampler, LmLogits & logits, bool may_end) const;
 
     /// Draws text and appends its rows until im_end, which is not appended, or `max_tokens`, or the context's end.
-    void write(LmLogits logits, Sampler & sampler, int max_tokens, const std::function<void(int32_t)> & on_token);
+    /// Returns which of them it was.
+    FinishReason write(LmLogits logits, Sampler & sampler, int max_tokens,
+                       const std::function<void(int32_t)> & on_token);
 
   private:
     const Model::Parts & parts_;

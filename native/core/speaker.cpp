@@ -82,6 +82,7 @@ void Speaker::append(const std::vector<float> & samples, std::vector<float> & au
     const size_t count = std::min(samples.size(), max_samples_ - samples_);
     audio.insert(audio.end(), samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count));
     samples_ += count;
+    cut_ = cut_ || count < samples.size();
 }
 
 double Speaker::seconds() const {

@@ -21,8 +21,10 @@ class Speaker {
     /// No more units: appends the rest.
     void finish(std::vector<float> & audio);
 
-    /// The audio has reached max_seconds and is cut there.
+    /// The audio has reached max_seconds; what is beyond is left out.
     bool full() const { return samples_ >= max_samples_; }
+    /// There was audio beyond max_seconds.
+    bool cut() const { return cut_; }
     double seconds() const;
 
   private:
@@ -37,6 +39,7 @@ class Speaker {
     std::vector<int32_t> units_;                // not fed yet
     size_t samples_ = 0;
     size_t max_samples_;
+    bool cut_ = false;
 };
 
 } // namespace moss

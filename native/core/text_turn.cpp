@@ -52,9 +52,11 @@ void TextTurn::run() {
     LmLogits logits = clock_.measure(timings.prefill_ms,
                                      [&] { return push(request_.text.data() + kept_, request_.text.size() - kept_); });
     Sampler sampler(sampling_);
+    FinishReason reason = FinishReason::max_tokens;
     for (int count = 0; count < request_.max_tokens; count++) {
         const int32_t id = sampler.sample(logits.text);
         if (std::find(request_.stop.begin(), request_.stop.end(), id) != request_.stop.end()) {
+            reason = FinishReason::stop;
             break;
         }
         if (timings.first_audio_ms == 0) {
@@ -63,13 +65,18 @@ void TextTurn::run() {
         Chunk chunk;
         chunk.text.push_back(id);
         clock_.pause([&] { receiver_(std::move(chunk)); });
-        if (count + 1 == request_.max_tokens || context_.rows.length() == context_.rows.n_ctx()) {
+        if (count + 1 == request_.max_tokens) {
+            break;
+        }
+        if (context_.rows.length() == context_.rows.n_ctx()) {
+            reason = FinishReason::context_length;
             break;
         }
         logits = clock_.measure(timings.lm_ms, [&] { return push(&id, 1); });
     }
     timings.total_ms = clock_.now();
     Chunk last;
+    last.finish_reason = reason;
     last.timings = timings;
     clock_.pause([&] { receiver_(std::move(last)); });
 }

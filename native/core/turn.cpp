@@ -136,6 +136,7 @@ void Turn::note(const std::function<std::vector<int32_t>(const Heard &)> & write
 
 void Turn::close() {
     timings_.total_ms = clock_.now();
+    last_.finish_reason = finish_reason_;
     last_.timings = timings_;
     deliver(std::move(last_));
 }
@@ -180,7 +181,11 @@ LmLogits Turn::speak(LmLogits logits) {
         deliver(std::move(chunk));
     };
     bool may_end = false;
-    while (rows_.left() > reserve && !speaker_->full()) {
+    while (true) {
+        if (speaker_->full() || rows_.left() <= reserve) {
+            finish_reason_ = speaker_->full() ? FinishReason::max_seconds : FinishReason::context_length;
+            break;
+        }
         const int32_t unit = rows_.draw_unit(sampler, logits, may_end);
         if (unit == eosp) {
             break;
@@ -194,6 +199,9 @@ LmLogits Turn::speak(LmLogits logits) {
         logits = clock_.measure(timings_.lm_ms, [&] { return rows_.push(modality_pad, unit, Tails::audio); });
     }
     clock_.measure(timings_.decode_ms, [&] { speaker_->finish(audio); });
+    if (speaker_->cut()) {
+        finish_reason_ = FinishReason::max_seconds;
+    }
     deliver_audio();
     timings_.reply_seconds = speaker_->seconds();
     return clock_.measure(timings_.lm_ms, [&] { return rows_.push(modality_pad, eosp, Tails::text); });
@@ -204,8 +212,8 @@ void Turn::write(LmLogits logits) {
     Sampling sampling = sampling_;
     sampling.seed = ~seed_;
     Sampler sampler(sampling);
-    clock_.measure(timings_.lm_ms, [&] {
-        rows_.write(std::move(logits), sampler, request_.max_tokens, [&](int32_t id) {
+    const FinishReason reason = clock_.measure(timings_.lm_ms, [&] {
+        return rows_.write(std::move(logits), sampler, request_.max_tokens, [&](int32_t id) {
             first_result();
             if (request_.output != Output::speech) {
                 Chunk chunk;
@@ -214,6 +222,10 @@ void Turn::write(LmLogits logits) {
             }
         });
     });
+    // What cut the speech short is the reason of the whole; what cut a text that nobody gets is none.
+    if (finish_reason_ == FinishReason::stop && request_.output != Output::speech) {
+        finish_reason_ = reason;
+    }
 }
 
 void Turn::first_result() {

@@ -63,6 +63,7 @@ class Turn {
     uint64_t seed_;
     Clock clock_;
     Timings timings_;
+    FinishReason finish_reason_ = FinishReason::stop;
     Rows rows_;
     std::optional<Speaker> speaker_; // of a spoken reply
     Heard heard_;

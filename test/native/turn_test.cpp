@@ -97,6 +97,7 @@ Reply generate(Session & session, const Request & request) {
             reply.heard = chunk.heard.value_or(reply.heard);
             reply.heard_text = chunk.heard_text.value_or(reply.heard_text);
             last = chunk.timings.has_value();
+            CHECK(chunk.finish_reason.has_value() == last);
             reply.timings = chunk.timings.value_or(reply.timings);
             reply.chunks++;
         },
