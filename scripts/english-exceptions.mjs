@@ -1,11 +1,11 @@
-// Writes lib/text/english-exceptions.json: the words that the voices' lexicon (misaki's us_gold.json, Apache-2.0) reads otherwise than
+// Writes lib/text/english/exceptions.json: the words that the voices' lexicon (misaki's us_gold.json, Apache-2.0) reads otherwise than
 // the CMU Pronouncing Dictionary does. Needs `npm run build:ts` first.
 //
 //   node scripts/english-exceptions.mjs path/to/misaki/data/us_gold.json
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dictionary } from 'cmu-pronouncing-dictionary'
-import { arpabetToUnits } from '../dist/lib/text/arpabet.js'
+import { arpabetToUnits } from '../dist/lib/text/english/arpabet.js'
 import { onlyUnits } from '../dist/lib/text/units.js'
 
 // As training/data/units.py reduces the teacher's alphabet.
@@ -22,5 +22,5 @@ for (const [word, reading] of Object.entries(gold)) {
   if (units !== arpabetToUnits(dictionary[key])) exceptions[key] = units
 }
 const text = JSON.stringify(exceptions, null, 0).replaceAll('","', '",\n"')
-writeFileSync(new URL('../lib/text/english-exceptions.json', import.meta.url), `${text}\n`)
+writeFileSync(new URL('../lib/text/english/exceptions.json', import.meta.url), `${text}\n`)
 console.log(`${Object.keys(exceptions).length} words, ${text.length} characters`)

@@ -1,4 +1,4 @@
-// Learns lib/text/letter-to-sound.json from the CMU Pronouncing Dictionary: what a letter says in its context. Prints the accuracy on
+// Learns lib/text/english/letter-to-sound.json from the CMU Pronouncing Dictionary: what a letter says in its context. Prints the accuracy on
 // words left out; `--write` learns from all words and writes the file. Needs `npm run build:ts` first.
 //
 // 1. Each letter is aligned with 0–2 sounds of its word (hard expectation-maximization).
@@ -6,7 +6,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { dictionary } from 'cmu-pronouncing-dictionary'
-import { arpabetToUnits } from '../dist/lib/text/arpabet.js'
+import { arpabetToUnits } from '../dist/lib/text/english/arpabet.js'
 
 const CONTEXTS = [
   [0, 0],
@@ -135,6 +135,6 @@ console.log(
 console.log(`${Object.keys(rules).length} rules`)
 if (process.argv.includes('--write')) {
   const text = JSON.stringify({ contexts: CONTEXTS, rules: learn(words) })
-  writeFileSync(new URL('../lib/text/letter-to-sound.json', import.meta.url), `${text}\n`)
+  writeFileSync(new URL('../lib/text/english/letter-to-sound.json', import.meta.url), `${text}\n`)
   console.log(`${text.length} characters written`)
 }

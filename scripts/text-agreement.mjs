@@ -4,9 +4,9 @@
 //   node scripts/text-agreement.mjs path/to/teacher/manifest.jsonl
 
 import { readFileSync } from 'node:fs'
-import { englishToUnits } from '../dist/lib/text/english.js'
-import { mandarinToUnits } from '../dist/lib/text/mandarin.js'
-import { spokenTones, unitsToPinyin } from '../dist/lib/text/pinyin.js'
+import { englishToUnits } from '../dist/lib/text/english/units.js'
+import { mandarinToUnits } from '../dist/lib/text/mandarin/words.js'
+import { spokenTones, syllableToUnits } from '../dist/lib/text/mandarin/pinyin.js'
 import { onlyUnits } from '../dist/lib/text/units.js'
 
 // As training/data/units.py reduces the teacher's alphabet.
@@ -26,6 +26,23 @@ function distance(a, b) {
     row = next
   }
   return row.at(-1)
+}
+
+const table = JSON.parse(readFileSync(new URL('../lib/text/mandarin/pinyin-units.json', import.meta.url), 'utf8'))
+const SYLLABLES = Object.keys(table).flatMap(base => [1, 2, 3, 4, 5].map(tone => syllableToUnits(`${base}${tone}`)))
+const KNOWN = new Set(SYLLABLES)
+const LONGEST = Math.max(...SYLLABLES.map(units => units.length))
+
+/** Mandarin units syllable by syllable, the longest first; what is no syllable is left out. */
+function syllables(units) {
+  const out = []
+  for (let at = 0; at < units.length;) {
+    let length = Math.min(LONGEST, units.length - at)
+    while (length > 1 && !KNOWN.has(units.slice(at, at + length))) length--
+    if (KNOWN.has(units.slice(at, at + length))) out.push(units.slice(at, at + length))
+    at += length
+  }
+  return out
 }
 
 const rows = readFileSync(process.argv[2], 'utf8')
@@ -61,7 +78,7 @@ await compare('English words', american, units => units.split(' '), englishToUni
 await compare(
   'Mandarin syllables with tones',
   rows.filter(row => row.lang === 'zh'),
-  units => unitsToPinyin(units).split(' '),
+  syllables,
   mandarinToUnits,
 )
 const frequent = [...differences].sort((a, b) => b[1] - a[1]).slice(0, 25)

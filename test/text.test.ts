@@ -1,13 +1,13 @@
 // The text front end: English and Mandarin to units, units to pinyin, mixed and unreadable text.
 
 import t from 'tap'
-import { englishWords } from '../dist/lib/text/english-numbers.js'
-import { englishToUnits } from '../dist/lib/text/english.js'
+import { englishTokens, englishToUnits } from '../dist/lib/text/english/units.js'
 import { speakable, SpokenText } from '../dist/lib/text/spoken-text.js'
 import { textToUnits } from '../dist/lib/text/frontend.js'
-import { spell } from '../dist/lib/text/lexicon.js'
-import { mandarinNumbers, mandarinToUnits } from '../dist/lib/text/mandarin.js'
-import { spokenTones, syllableToUnits } from '../dist/lib/text/pinyin.js'
+import { spell } from '../dist/lib/text/english/lexicon.js'
+import { mandarinNumbers } from '../dist/lib/text/mandarin/numbers.js'
+import { mandarinToUnits } from '../dist/lib/text/mandarin/words.js'
+import { spokenTones, syllableToUnits } from '../dist/lib/text/mandarin/pinyin.js'
 import { decodeText, encodeText, freeTokenizer, loadTokenizer } from '../dist/lib/text/tokenizer.js'
 import { languageOf, UNITS } from '../dist/lib/text/units.js'
 import { readFileSync } from 'node:fs'
@@ -16,36 +16,38 @@ import { root } from './helpers/model.js'
 
 const unitsOf = async (text: string): Promise<string> => (await textToUnits(text)).map(s => s.units).join(' | ')
 
-t.test('what is not words is spelled out in English', t => {
+t.test('what is not words is spelled out in English', async t => {
   const cases: [string, string][] = [
     ['7', 'seven'],
-    ['42 and 105', 'forty-two and one hundred five'],
-    ['1,234,567', 'one million two hundred thirty-four thousand five hundred sixty-seven'],
+    ['42 and 105', 'forty two and one hundred five'],
+    ['1,234,567', 'one million two hundred thirty four thousand five hundred sixty seven'],
     ['3.14', 'three point one four'],
     ['-5', 'minus five'],
-    ['21st', 'twenty-first'],
-    ['in 1984', 'in nineteen eighty-four'],
+    ['21st', 'twenty first'],
+    ['in 1984', 'in nineteen eighty four'],
     ['in 2005', 'in two thousand five'],
     ['in 1900', 'in nineteen hundred'],
     ['7:30', 'seven thirty'],
-    ['7:05 pm', 'seven oh five P.M.'],
-    ['3 p.m.', 'three P.M.'],
+    ['7:05 pm', 'seven oh five p m'],
+    ['3 p.m.', 'three p m'],
     ["12:00", "twelve o'clock"],
     ['$5.20', 'five dollars and twenty cents'],
     ['$1', 'one dollar'],
     ['50%', 'fifty percent'],
     ['5 km', 'five kilometers'],
     ['1 kg', 'one kilogram'],
-    ['20°C', 'twenty degrees Celsius'],
+    ['20°C', 'twenty degrees celsius'],
     ['007', 'zero zero seven'],
     ['5551234', 'five five five one two three four'],
     ['7-10', 'seven to ten'],
-    ['Dr. Smith', 'doctor Smith'],
+    ['Dr. Smith', 'doctor smith'],
     ['cats & dogs', 'cats and dogs'],
     ['No. 5', 'number five'],
   ] // prettier-ignore
-  for (const [written, said] of cases) t.equal(englishWords(written).replace(/\s+/g, ' ').trim(), said, written)
-  t.end()
+  for (const [written, said] of cases) {
+    const words = (await englishTokens(written)).map(token => token.word)
+    t.equal(words.filter(Boolean).join(' '), said, written)
+  }
 })
 
 t.test('English words', async t => {
@@ -53,7 +55,7 @@ t.test('English words', async t => {
     ['You said seven.', 'ju sˈɛd sˈɛvən.'],
     ['The kitchen light is on.', 'ðə kˈɪʧən lˈIt ɪz ˌɔn.'],
     ['Go to a house, and look in.', 'ɡˌO tə ə hˈWs, ænd lˈʊk ˈɪn.'],
-    ['The U.S.', 'ðə jˌuˈɛs'],
+    ['The U.S.', 'ðə jˌuˈɛs.'],
     ['XTC', 'ˌɛkstˌisˈi'],
     ["I don't; we've!", 'ˌI dˈOnt, wiv!'],
     ['café', 'kæfˈA'],
@@ -95,7 +97,7 @@ t.test('Mandarin numbers', t => {
     ['8:00', '八点'],
     ['2024年', '二零二四年'],
     ['-5', '负五'],
-    ['13800138000', '一三八零零一三八零零零'],
+    ['13800138000', '幺三八零零幺三八零零零'],
     ['1,234', '一千二百三十四'],
   ]
   for (const [written, said] of cases) t.equal(mandarinNumbers(written), said, written)
@@ -122,7 +124,7 @@ t.test('Mandarin words, with the tones that are spoken', t => {
 })
 
 t.test('syllables and units', t => {
-  const table = JSON.parse(readFileSync(join(root, 'lib', 'text', 'pinyin-units.json'), 'utf8')) as Record<
+  const table = JSON.parse(readFileSync(join(root, 'lib', 'text', 'mandarin', 'pinyin-units.json'), 'utf8')) as Record<
     string,
     string
   >

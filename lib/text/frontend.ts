@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../errors.js'
-import { englishToUnits } from './english.js'
-import { spokenTones, syllableToUnits } from './pinyin.js'
+import { englishToUnits } from './english/units.js'
+import { spokenTones, syllableToUnits } from './mandarin/pinyin.js'
 import { splitSentences } from './sentences.js'
 import { onlyUnits } from './units.js'
 
@@ -30,7 +30,7 @@ function pinyinToUnits(piece: string): string | undefined {
 }
 
 /** Its dictionaries take 20 MB: not before there is Mandarin. */
-const mandarin = () => import('./mandarin.js')
+const mandarin = () => import('./mandarin/words.js')
 
 async function mixedToUnits(text: string): Promise<string> {
   let out = ''

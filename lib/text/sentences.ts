@@ -9,15 +9,37 @@ const SENTENCE_END = new RegExp(
     `(?<=\\.${CLOSERS}*)(?=\\s)|(?<=[\\r\\n])(?![\\r\\n])`,
   'u',
 )
-/** What ends no sentence though a full stop ends it: abbreviations, initials, and the numbers of a list. */
-const NO_SENTENCE = /(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|No)|\b[A-Z]|^\s*\d{1,3})\.$/
+/** What ends no sentence though a full stop ends it: what stands before names, words or numbers; initials; the numbers of a list. */
+const NEVER =
+  /(?:\b(?:Mr|Mrs|Ms|Messrs|Dr|Prof|Gen|Col|Capt|Lt|Sgt|Cpl|Maj|Adm|Sen|Rep|Gov|Rev|Hon|Mt|Ft|vs|e\.g|i\.e|approx|cf|viz|al)|\b(?<!\.)[A-HJ-Z]|^\s*\d{1,3})\.$/
+/** What ends none where a number follows. */
+const BEFORE_NUMBERS =
+  /\b(?:No|Nos|Nr|fig|figs|p|pp|ch|vol|sec|eq|art|ext|ca|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun)\.$/i
+/** What may end one and may not: it does where a word follows that begins sentences, or for hours any word in capitals but a name of time. */
+const MAYBE = /(?:\b(?:St|Ave|Blvd|Rd|Jr|Sr|Inc|Ltd|Corp|Co|Bros|Dept|Univ|etc|Ph\.D|M\.D)|\b(?:[A-Z]\.)+[A-Z])\.$/
+const HOUR = /\d\s?[ap]\.m\.$/i
+const STARTER =
+  /^\s*["'“‘(]*(?:I|I'm|It|It's|He|He's|She|She's|We|We're|They|They're|You|You're|The|A|An|This|That|That's|These|Those|There|Here|What|When|Where|Who|Why|How|If|In|On|At|But|And|Or|So|Then|Now|For|From|As|My|Your|His|Her|Our|Their|Its|Is|Are|Was|Do|Does|Did|Can|Will|Let|Please|Yes|No|Not|After|Before|Because|Since|While|Although|However|Still|Also|Once|With|To|Some|Many|Most|All|Both|One|Two)(?=[\s,'’])/
+const OF_TIME = /^\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|[A-Z]{2,4}\b|(?:Eastern|Central|Mountain|Pacific|Greenwich)\b)/
+
+/** Whether what ends with a full stop goes on in what follows it. */
+function goesOn(piece: string, next: string): boolean {
+  const text = piece.trimEnd()
+  // "Stop!" she said.
+  if (/[!?]["”’)]+$/.test(text)) return /^\s+\p{Ll}/u.test(next)
+  if (!text.endsWith('.') || /[\r\n]/.test(piece.slice(text.length))) return false
+  if (NEVER.test(text)) return true
+  if (BEFORE_NUMBERS.test(text)) return /^\s*(?:\d|[IVXLC]+\b)/.test(next)
+  if (HOUR.test(text)) return !/^\s*["'“‘(]*[A-Z]/.test(next) || OF_TIME.test(next)
+  return MAYBE.test(text) && !STARTER.test(next)
+}
 
 /** A text as its sentences, each with the space around it: joined they are the text. */
 export function sentencePieces(text: string): string[] {
   const pieces: string[] = []
   for (const part of text.split(SENTENCE_END)) {
     const last = pieces.at(-1)
-    if (last !== undefined && (NO_SENTENCE.test(last) || !part.trim())) pieces[pieces.length - 1] = last + part
+    if (last !== undefined && (!part.trim() || goesOn(last, part))) pieces[pieces.length - 1] = last + part
     else pieces.push(part)
   }
   return pieces

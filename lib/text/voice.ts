@@ -1,6 +1,6 @@
 import { InvalidArgumentError, UnsupportedError } from '../errors.js'
 import { charactersOf, codePointsOf } from './characters.js'
-import { englishToUnits } from './english.js'
+import { englishToUnits } from './english/units.js'
 import { espeakMissing, espeakPhonemes } from './espeak.js'
 import { splitSentences } from './sentences.js'
 import { pinyinToEspeak, splitPinyin, unitsToAmerican, unitsToBritish } from './ipa.js'
@@ -141,7 +141,7 @@ const PINYIN = new RegExp(`^(?:${SYLLABLE}[\\s,.?!，。？！]*)+$`, 'iu')
 
 /** Words of syllables, of Chinese characters or of pinyin with tone digits. */
 async function syllablesOf(sentence: string): Promise<string[][]> {
-  if (!PINYIN.test(sentence.trim())) return (await import('./mandarin.js')).mandarinWords(sentence)
+  if (!PINYIN.test(sentence.trim())) return (await import('./mandarin/words.js')).mandarinWords(sentence)
   const tokens =
     sentence
       .toLowerCase()

@@ -71,7 +71,7 @@ def _build() -> dict[str, str]:
 
 
 SYLLABLES: dict[str, str] = _build()  # toneless pinyin → units with the tone's slot
-TABLE_PATH = Path(__file__).resolve().parents[2] / "lib" / "text" / "pinyin-units.json"
+TABLE_PATH = Path(__file__).resolve().parents[2] / "lib" / "text" / "mandarin" / "pinyin-units.json"
 
 
 def _normal(pinyin: str) -> tuple[str, int]:

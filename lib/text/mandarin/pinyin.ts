@@ -1,5 +1,5 @@
 import table from './pinyin-units.json'
-import { TONES } from './units.js'
+import { TONES } from '../units.js'
 
 /*
  * Mandarin syllables, written as pinyin with tone digits (ü is `v`, neutral is 5), and their units. The table is that of

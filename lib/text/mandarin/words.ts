@@ -1,6 +1,6 @@
-import nzh from 'nzh'
-import { customPinyin, pinyin } from 'pinyin-pro'
+import { mandarinNumbers } from './numbers.js'
 import { spokenTones, syllableToUnits } from './pinyin.js'
+import { readingsOf } from './readings.js'
 
 /*
  * Mandarin text → units: words by the platform's dictionary segmenter, readings by pinyin-pro, spelling by the table of pinyin.ts.
@@ -12,33 +12,6 @@ const PAUSES: Record<string, string> = {
 } // prettier-ignore
 
 const segmenter = new Intl.Segmenter('zh-Hans', { granularity: 'word' })
-
-/** Numbers as they are read: 25 二十五, 3.5 三点五, 50% 百分之五十, 7:30 七点三十分, 2024年 digit by digit. */
-export function mandarinNumbers(text: string): string {
-  const digits = (s: string): string => [...s].map(d => '零一二三四五六七八九'[Number(d)] ?? d).join('')
-  const number = (s: string): string => (s.length > 16 ? digits(s) : nzh.cn.encodeS(s, { tenMin: true }))
-  return text
-    .replace(/(\d)[,，](?=\d{3}(?!\d))/g, '$1')
-    .replace(/\d{4}(?=年)/g, digits)
-    .replace(
-      /(\d{1,2})[:：](\d{2})(?!\d)/g,
-      (_, h: string, m: string) =>
-        `${number(h)}点${m === '00' ? '' : `${m.startsWith('0') ? '零' : ''}${number(String(Number(m)))}分`}`,
-    )
-    .replace(/(\d+(?:\.\d+)?)\s*[%％]/g, (_, n: string) => `百分之${number(n)}`)
-    .replace(/(\d+(?:\.\d+)?)\s*(?:°C|℃)/g, (_, n: string) => `${number(n)}度`)
-    .replace(/(?<![\d\p{Script=Han}])-(?=\d)/gu, '负')
-    .replace(/\d+\.\d+/g, s => number(s))
-    .replace(/\d+/g, s => (s.length > 1 && (s.startsWith('0') || s.length >= 7) ? digits(s) : number(s)))
-}
-
-// Readings on which the dictionary is out of step with how people speak.
-customPinyin({ 嗯: 'ńg', 哦: 'ó', 呗: 'bei', 哪儿: 'nǎ ér' })
-
-/** The syllables of a run of Chinese characters, `ni3`, one a character: readings depend on the neighbours. */
-function readingsOf(run: string): string[] {
-  return pinyin(run, { type: 'array', toneType: 'num', toneSandhi: true, v: true })
-}
 
 /** The segmenter takes 我的 and 你是 for words. */
 const GLUED = /(?<=^[我你他她它您])(?!们)|(?<=.)(?=[的是都]$)/u

@@ -1,5 +1,5 @@
 import { arpabetToUnits } from './arpabet.js'
-import exceptions from './english-exceptions.json'
+import exceptions from './exceptions.json'
 import letterToSound from './letter-to-sound.json'
 
 /*
@@ -120,7 +120,11 @@ export async function spell(word: string): Promise<string> {
   const possessive = lower.endsWith("'s") ? derived(lower, w => own.get(w)) : undefined // that's as weak as that
   const known = possessive ?? find(lower) ?? find(lower.replace(/^'|'$/g, ''))
   if (known !== undefined) return known
-  const isInitialism = word.length > 1 && /^[A-Z]+s?$/.test(word) && word.length <= 5
+  // iPhone, YouTube
+  const parts = word.split(/(?<=[a-z])(?=[A-Z])/)
+  if (parts.length > 1) return (await Promise.all(parts.map(spell))).join('')
+  if (/^[A-Z]{2,5}s$/.test(word)) return `${spellLetters(word.slice(0, -1))}z`
+  const isInitialism = word.length > 1 && /^[A-Z]+$/.test(word) && word.length <= 5
   if (isInitialism || !/[aeiouy]/.test(lower)) return spellLetters(word)
   return (
     derived(lower, find) ??

@@ -1,0 +1,115 @@
+import { isHomograph, readingOf, readingOfCapitals } from './homographs.js'
+import { spell, spellLetters } from './lexicon.js'
+import { englishWords } from './normalize.js'
+import { SPELL } from './spelled.js'
+
+/*
+ * English text → units, in the conventions of training/data/g2p.py: words separated by spaces, stress before the vowel, weak forms of
+ * function words, punctuation as pauses.
+ */
+
+const PAUSES: Record<string, string> = { ';': ',', ':': ',', ',': ',', '.': '.', '?': '?', '!': '!' }
+const TOKEN = new RegExp(`${SPELL}[a-z]+|(?<![A-Za-z])'em\\b|[A-Za-z]+(?:'[A-Za-z]+)*'?|[,.?!;:]`, 'g')
+
+/** A word with its units, or a pause with its sign. */
+export interface EnglishToken {
+  /** As it is said: `seven`; letters that are read one by one are separated by spaces: `u s b`; a pause: ''. */
+  word: string
+  units: string
+}
+
+/** Words whose form depends on what follows. */
+function inContext(word: string, beforePause: boolean): string | undefined {
+  switch (word) {
+    case 'a':
+      return beforePause ? 'ˈA' : 'ə'
+    case 'an':
+      return 'ən'
+    case 'i':
+      return 'ˌI'
+    case "'em":
+      return 'əm'
+    case 'to':
+      return beforePause ? 'tˈu' : 'tə'
+    case 'in':
+      return beforePause ? 'ˈɪn' : 'ɪn'
+    case 'the':
+      return 'ðə'
+    default:
+      return undefined
+  }
+}
+
+/** The readings of words that have several, by their places. */
+async function homographs(tokens: readonly string[]): Promise<Map<number, string>> {
+  const found = new Map<number, string>()
+  if (!tokens.some(token => isHomograph(token.toLowerCase()))) return found
+  const { partsOfSpeech } = await import('./part-of-speech.js')
+  const places: number[] = []
+  const words: string[] = []
+  for (const [i, token] of tokens.entries()) {
+    if (token in PAUSES) words.push((words.pop() ?? '') + token)
+    else words.push(token.replace(SPELL, '')), places.push(i)
+  }
+  const parts = partsOfSpeech(words)
+  const lowered = words.map(word => word.toLowerCase().replace(/[^a-z']/g, ''))
+  for (const [i, word] of lowered.entries()) {
+    const reading = isHomograph(word) ? readingOf(lowered, parts, i) : undefined
+    if (reading !== undefined) found.set(places[i] ?? 0, reading)
+  }
+  return found
+}
+
+const spaced = (letters: string): string => [...letters.toLowerCase()].join(' ')
+
+/** As it is said. */
+function wordOf(token: string, units: string): string {
+  if (token.length > 1 && units === spellLetters(token)) return spaced(token)
+  if (/s$/.test(token) && token.length > 2 && units === `${spellLetters(token.slice(0, -1))}z`) return `${spaced(token.slice(0, -1))}s`
+  return token.toLowerCase()
+}
+
+const letters = (token: string): EnglishToken => {
+  const plain = token.replace(/[^A-Za-z]/g, '').toLowerCase()
+  return { word: spaced(plain), units: spellLetters(plain) }
+}
+
+/** A sentence as words and pauses. Loads the lexicon at the first call. */
+export async function englishTokens(text: string): Promise<EnglishToken[]> {
+  // Letters with marks lose them: café is looked up as cafe.
+  const plain = englishWords(text).normalize('NFD').replace(/\p{M}/gu, '')
+  const tokens = plain.match(TOKEN) ?? []
+  const readings = await homographs(tokens)
+  const isShouted = !/[a-z]/.test(plain)
+  const out: EnglishToken[] = []
+  for (const [i, token] of tokens.entries()) {
+    const pause = PAUSES[token]
+    if (pause !== undefined) {
+      if (out.length > 0 && out.at(-1)?.word !== '') out.push({ word: '', units: pause })
+      continue
+    }
+    if (token.startsWith(SPELL)) {
+      out.push(letters(token))
+      continue
+    }
+    const next = tokens[i + 1]
+    const beforePause = next === undefined || next in PAUSES
+    const capitals = isShouted ? undefined : readingOfCapitals(token)
+    const word = token.toLowerCase()
+    // Vitamin A: the article is no capital within a sentence, but in titles.
+    const isLetter = token === 'A' && i > 0 && !isShouted && !((tokens[i - 1] ?? '') in PAUSES) && !/^[A-Z]/.test(next ?? '')
+    if (isLetter || capitals === '') out.push(letters(token))
+    else {
+      const units = capitals ?? inContext(word, beforePause) ?? readings.get(i) ?? (await spell(token))
+      out.push({ word: wordOf(token, units), units })
+    }
+  }
+  return out
+}
+
+/** English text as units. Loads the lexicon at the first call. */
+export async function englishToUnits(text: string): Promise<string> {
+  let out = ''
+  for (const { word, units } of await englishTokens(text)) out += (word === '' || out === '' ? '' : ' ') + units
+  return out
+}
