@@ -41,11 +41,13 @@ for (const [word, reading] of Object.entries(gold)) {
   }
 }
 // A word in small letters that the lexicon lacks is no other reading of one in capitals.
-for (const [word, units] of Object.entries(byCapitals))
+for (const word of Object.keys(byCapitals))
   if (!/^[A-Z]+$/.test(word) && lowerReading(word) === undefined) delete byCapitals[word]
 const text = JSON.stringify({ bySpeech, byCapitals })
   .replace(/":\{"default/g, '":\n{"default')
   .replaceAll('","', '",\n"')
   .replaceAll('},"', '},\n"')
 writeFileSync(new URL('../lib/text/english/homographs.json', import.meta.url), `${text}\n`)
-console.log(`${Object.keys(bySpeech).length} by part of speech, ${Object.keys(byCapitals).length} by capitals, ${text.length} characters`)
+console.log(
+  `${Object.keys(bySpeech).length} by part of speech, ${Object.keys(byCapitals).length} by capitals, ${text.length} characters`,
+)

@@ -21,7 +21,9 @@ function differs(word, a, b) {
   const [ours, theirs] = [a.split(' '), b.split(' ')]
   const characters = [...word]
   if (ours.length !== characters.length || theirs.length !== characters.length) return false
-  return characters.some((c, i) => !'一不'.includes(c) && ours[i] !== theirs[i] && MARKED.test(ours[i]) && MARKED.test(theirs[i]))
+  return characters.some(
+    (c, i) => !'一不'.includes(c) && ours[i] !== theirs[i] && MARKED.test(ours[i]) && MARKED.test(theirs[i]),
+  )
 }
 
 const readings = {}

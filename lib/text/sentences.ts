@@ -20,7 +20,8 @@ const MAYBE = /(?:\b(?:St|Ave|Blvd|Rd|Jr|Sr|Inc|Ltd|Corp|Co|Bros|Dept|Univ|etc|P
 const HOUR = /\d\s?[ap]\.m\.$/i
 const STARTER =
   /^\s*["'“‘(]*(?:I|I'm|It|It's|He|He's|She|She's|We|We're|They|They're|You|You're|The|A|An|This|That|That's|These|Those|There|Here|What|When|Where|Who|Why|How|If|In|On|At|But|And|Or|So|Then|Now|For|From|As|My|Your|His|Her|Our|Their|Its|Is|Are|Was|Do|Does|Did|Can|Will|Let|Please|Yes|No|Not|After|Before|Because|Since|While|Although|However|Still|Also|Once|With|To|Some|Many|Most|All|Both|One|Two)(?=[\s,'’])/
-const OF_TIME = /^\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|[A-Z]{2,4}\b|(?:Eastern|Central|Mountain|Pacific|Greenwich)\b)/
+const OF_TIME =
+  /^\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|[A-Z]{2,4}\b|(?:Eastern|Central|Mountain|Pacific|Greenwich)\b)/
 
 /** Whether what ends with a full stop goes on in what follows it. */
 function goesOn(piece: string, next: string): boolean {
@@ -34,6 +35,9 @@ function goesOn(piece: string, next: string): boolean {
   return MAYBE.test(text) && !STARTER.test(next)
 }
 
+/** Letters, digits, and what stands for words in Unicode's private use area (marks.ts). */
+const HAS_WORDS = /[\p{L}\p{N}\p{Co}]/u
+
 /** A text as its sentences, each with the space around it: joined they are the text. */
 export function sentencePieces(text: string): string[] {
   const pieces: string[] = []
@@ -45,9 +49,9 @@ export function sentencePieces(text: string): string[] {
   return pieces
 }
 
-/** Sentences end at 。！？ and line breaks, and at .!? before a space. */
+/** Sentences end at 。！？ and line breaks, and at .!? before a space. What holds no words is left out. */
 export function splitSentences(text: string): string[] {
   return sentencePieces(text)
     .map(piece => piece.trim())
-    .filter(piece => piece !== '')
+    .filter(piece => HAS_WORDS.test(piece))
 }

@@ -54,5 +54,11 @@ export async function readCase({ language, kind, written, word }: TextCase): Pro
   }
   const sentences = splitSentences(written)
   if (language === 'en') return (await Promise.all(sentences.map(wordsOf))).join(' / ')
-  return sentences.map(sentence => mandarinNumbers(sentence).toLowerCase().replace(/[\p{P}\s]/gu, '')).join(' / ')
+  return sentences
+    .map(sentence =>
+      mandarinNumbers(sentence)
+        .toLowerCase()
+        .replace(/[\p{P}\s]/gu, ''),
+    )
+    .join(' / ')
 }

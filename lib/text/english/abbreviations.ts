@@ -14,7 +14,27 @@ const BEFORE: Record<string, string> = {
   ext: 'extension', tel: 'telephone', incl: 'including', excl: 'excluding', max: 'maximum', min: 'minimum', avg: 'average', op: 'opus',
 } // prettier-ignore
 /** These are abbreviations only before a number: "No. It is not." */
-const BEFORE_NUMBERS = new Set(['no', 'nos', 'fig', 'figs', 'p', 'pp', 'ch', 'sec', 'eq', 'art', 'max', 'min', 'op', 'vol', 'ext', 'est', 'ca', 'tel', 'avg'])
+const BEFORE_NUMBERS = new Set([
+  'no',
+  'nos',
+  'fig',
+  'figs',
+  'p',
+  'pp',
+  'ch',
+  'sec',
+  'eq',
+  'art',
+  'max',
+  'min',
+  'op',
+  'vol',
+  'ext',
+  'est',
+  'ca',
+  'tel',
+  'avg',
+])
 /** Before names only. */
 const BEFORE_NAMES = new Set(['gen', 'col', 'rep', 'gov', 'pres', 'rev', 'hon', 'mt', 'ft', 'sen', 'maj', 'adm'])
 /** After a name or a word: the full stop may end a sentence, too. */
@@ -33,7 +53,8 @@ function streets(text: string): string {
   return text.replace(/(?<![\w.])(St|Dr)\.(?!\w)/g, (found, name: string, at: number) => {
     const before = text.slice(0, at)
     const after = text.slice(at + found.length)
-    const isStreet = endsStreet.test(before) && !/^\s+[A-Z][a-z]+/.test(after) && !/\b(?:The|In|At|On|Of)\s+$/.test(before)
+    const isStreet =
+      endsStreet.test(before) && !/^\s+[A-Z][a-z]+/.test(after) && !/\b(?:The|In|At|On|Of)\s+$/.test(before)
     const word = name === 'St' ? (isStreet ? 'Street' : 'Saint') : isStreet ? 'Drive' : 'doctor'
     return word + (isStreet ? stopOf(after) : '')
   })
@@ -44,8 +65,10 @@ const stopOf = (after: string): string => (/^[\s"')\]”]*$/.test(after) ? '.' :
 
 function abbreviations(text: string): string {
   return streets(text)
-    .replace(/\b(Ph\.?D|M\.?D|B\.?Sc|M\.?Sc|B\.?A|M\.?B\.?A|D\.?C)\b\.?(?!\w)/g, (found, name: string, at: number, all: string) =>
-      spelled(name) + (found.endsWith('.') ? stopOf(all.slice(at + found.length)) : ''),
+    .replace(
+      /\b(Ph\.?D|M\.?D|B\.?Sc|M\.?Sc|B\.?A|M\.?B\.?A|D\.?C)\b\.?(?!\w)/g,
+      (found, name: string, at: number, all: string) =>
+        spelled(name) + (found.endsWith('.') ? stopOf(all.slice(at + found.length)) : ''),
     )
     .replace(ANY, (found, name: string, at: number, all: string) => {
       const key = name.toLowerCase()
@@ -63,10 +86,14 @@ function abbreviations(text: string): string {
 /** `U.S.` and `J.R.R.` by their letters; the full stop of a single initial is no pause. */
 function initials(text: string): string {
   return text
-    .replace(/(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![a-z])(?:[A-Z](?![a-z]))?/g, (found, at: number, all: string) =>
-      ` ${spelled(found)}${found.endsWith('.') ? stopOf(all.slice(at + found.length)) : ''}`,
+    .replace(
+      /(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![a-z])(?:[A-Z](?![a-z]))?/g,
+      (found, at: number, all: string) =>
+        ` ${spelled(found)}${found.endsWith('.') ? stopOf(all.slice(at + found.length)) : ''}`,
     )
-    .replace(/(?<![A-Za-z.'\d]|\bI|\d\s)\b([A-HJ-Z])\.(?=\s+[A-Z][a-z]|\s+[A-Z]\.)/g, (_, letter: string) => spelled(letter))
+    .replace(/(?<![A-Za-z.'\d]|\bI|\d\s)\b([A-HJ-Z])\.(?=\s+[A-Z][a-z]|\s+[A-Z]\.)/g, (_, letter: string) =>
+      spelled(letter),
+    )
 }
 
 const REGNAL =
@@ -79,14 +106,23 @@ const COUNTED =
 
 function romanNumerals(text: string): string {
   return text
-    .replace(new RegExp(`\\b(${COUNTED})(s?\\.?\\s+)([IVXLC]+)\\b(?!['’.-]\\w)`, 'gi'), (found, name: string, space: string, s: string) => {
-      const value = romanNumeral(s)
-      return value === undefined || !/^[A-Z]/.test(name) ? found : `${name}${space}${cardinal(String(value))}`
-    })
-    .replace(new RegExp(`\\b(${REGNAL})\\s+([IVXLC]+)\\b(?!['’.-][A-Za-z])(\\s+(?:am|was|have|had|will|would|can|do|did|think|know)\\b)?`, 'g'), (found, name: string, s: string, verb = '') => {
-      const value = s === 'I' && verb !== '' ? undefined : romanNumeral(s)
-      return value === undefined ? found : `${name} the ${ordinal(String(value))}${verb as string}`
-    })
+    .replace(
+      new RegExp(`\\b(${COUNTED})(s?\\.?\\s+)([IVXLC]+)\\b(?!['’.-]\\w)`, 'gi'),
+      (found, name: string, space: string, s: string) => {
+        const value = romanNumeral(s)
+        return value === undefined || !/^[A-Z]/.test(name) ? found : `${name}${space}${cardinal(String(value))}`
+      },
+    )
+    .replace(
+      new RegExp(
+        `\\b(${REGNAL})\\s+([IVXLC]+)\\b(?!['’.-][A-Za-z])(\\s+(?:am|was|have|had|will|would|can|do|did|think|know)\\b)?`,
+        'g',
+      ),
+      (found, name: string, s: string, verb = '') => {
+        const value = s === 'I' && verb !== '' ? undefined : romanNumeral(s)
+        return value === undefined ? found : `${name} the ${ordinal(String(value))}${verb as string}`
+      },
+    )
     .replace(/(?<=\b[A-Z][\w']*\s)([IVX]{2,}|[IVX]*[LC][IVX]+)\b(?!['’.-][A-Za-z])/g, s => {
       const value = romanNumeral(s)
       return value === undefined ? s : cardinal(String(value))
@@ -107,8 +143,14 @@ function namesOfDigits(text: string): string {
     .replace(/(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?!\w|-\d)/g, s => ` ${byGroups(s)} `)
     .replace(/(?<![\w.])(?:1[ .-])?(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\w|-\d)/g, s => ` ${byGroups(s)} `)
     .replace(/(?<![\w.-])\d{3}-\d{4}(?!\w|-\d)/g, byGroups)
-    .replace(/(?<=\b(?:call|dial|phone|telephone|fax|text|ring)(?:\s+(?:number|me at|us at|at|on))?:?\s+)\d{3,}(?![\w,.:/-]\d|\w)/gi, digits)
-    .replace(/(?<=\b(?:zip|zip code|postcode|postal code|pin|pin code|passcode|area code|access code|code|extension|serial number|room|flight|route|bus)(?:\s+(?:is|number))?:?\s+)\d{3,}(?![\w,.:/-]\d|\w)/gi, s => digits(s))
+    .replace(
+      /(?<=\b(?:call|dial|phone|telephone|fax|text|ring)(?:\s+(?:number|me at|us at|at|on))?:?\s+)\d{3,}(?![\w,.:/-]\d|\w)/gi,
+      digits,
+    )
+    .replace(
+      /(?<=\b(?:zip|zip code|postcode|postal code|pin|pin code|passcode|area code|access code|code|extension|serial number|room|flight|route|bus)(?:\s+(?:is|number))?:?\s+)\d{3,}(?![\w,.:/-]\d|\w)/gi,
+      s => digits(s),
+    )
 }
 
 const PRODUCTS =
@@ -116,14 +158,31 @@ const PRODUCTS =
   'Firefox|Chrome|Chromium|Safari|Edge|Electron|version|release|npm|yarn|pip|TypeScript|JavaScript|ECMAScript|Docker|Kubernetes|Git|GCC|Clang|LLVM|CMake|CUDA|OpenSSL|PostgreSQL|Postgres|MySQL|' +
   'SQLite|Redis|MongoDB|nginx|Apache|TensorFlow|PyTorch|GPT|Llama|Qwen|Gemini|Claude|Mistral|Whisper|Bluetooth|HTTP|TLS|USB|HDMI|PCIe|Wi-?Fi|OpenGL|Vulkan|Unity|Unreal|Blender|Photoshop|Office'
 const points = (s: string): string => s.split('.').map(cardinal).join(' point ')
-const suffix = (s: string | undefined): string => (s === undefined ? '' : ` ${s.slice(1).replace(/[.-]/g, ' ').replace(/([a-z])(?=\d)/gi, '$1 ')}`)
+const suffix = (s: string | undefined): string =>
+  s === undefined
+    ? ''
+    : ` ${s
+        .slice(1)
+        .replace(/[.-]/g, ' ')
+        .replace(/([a-z])(?=\d)/gi, '$1 ')}`
 
 function versions(text: string): string {
   return text
-    .replace(/(?<![\w.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\w|\.\d)/g, s => s.split('.').map(digits).join(' dot '))
-    .replace(/\bv(?:er)?\.?\s?(\d+(?:\.\d+)*)(-[A-Za-z][\w.-]*\w|-[a-z])?(?![\w.]\d|\w)/gi, (_, s: string, rest?: string) => `version ${points(s)}${suffix(rest)}`)
-    .replace(/(?<![\w.,])(\d+(?:\.\d+){2,})(-[A-Za-z][\w.-]*\w)?(?!\w)/g, (_, s: string, rest?: string) => points(s) + suffix(rest))
-    .replace(new RegExp(`\\b(${PRODUCTS})[ -](\\d+\\.\\d+)(?![\\w,%]|\\.\\d)`, 'g'), (_, name: string, s: string) => `${name} ${points(s)}`)
+    .replace(/(?<![\w.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\w|\.\d)/g, s =>
+      s.split('.').map(digits).join(' dot '),
+    )
+    .replace(
+      /\bv(?:er)?\.?\s?(\d+(?:\.\d+)*)(-[A-Za-z][\w.-]*\w|-[a-z])?(?![\w.]\d|\w)/gi,
+      (_, s: string, rest?: string) => `version ${points(s)}${suffix(rest)}`,
+    )
+    .replace(
+      /(?<![\w.,])(\d+(?:\.\d+){2,})(-[A-Za-z][\w.-]*\w)?(?!\w)/g,
+      (_, s: string, rest?: string) => points(s) + suffix(rest),
+    )
+    .replace(
+      new RegExp(`\\b(${PRODUCTS})[ -](\\d+\\.\\d+)(?![\\w,%]|\\.\\d)`, 'g'),
+      (_, name: string, s: string) => `${name} ${points(s)}`,
+    )
 }
 
 /** All of it in a text. Versions and telephone numbers come first: what is left of digits are numbers. */

@@ -14,7 +14,24 @@ const SIGNS: Record<string, string> = {
 } // prettier-ignore
 
 /** What is read by its letters though it could be said. */
-const BY_LETTERS = new Set(['www', 'exe', 'py', 'iso', 'avi', 'uk', 'eu', 'io', 'ai', 'api', 'url', 'id', 'ui', 'cpp', 'asp', 'aac'])
+const BY_LETTERS = new Set([
+  'www',
+  'exe',
+  'py',
+  'iso',
+  'avi',
+  'uk',
+  'eu',
+  'io',
+  'ai',
+  'api',
+  'url',
+  'id',
+  'ui',
+  'cpp',
+  'asp',
+  'aac',
+])
 const BY_SOUND = new Set(['co', 'me'])
 const EXTENSION =
   'html?|xhtml|css|s[ac]ss|[cm]?js|jsx|[cm]?ts|tsx|json|xml|ya?ml|toml|ini|cfg|conf|md|txt|rtf|pdf|docx?|xlsx?|pptx?|csv|tsv|py|rb|rs|go|java|kt|' +
@@ -40,13 +57,16 @@ function part(s: string, isEnd: boolean): string {
 function spoken(address: string): string {
   const pieces = address.split(/([^A-Za-z\d])/)
   const end = pieces.findLastIndex(piece => /^[A-Za-z]+$/.test(piece))
-  return pieces.map((piece, i) => (SIGNS[piece] === undefined ? part(piece, i === end && i > 0) : ` ${SIGNS[piece]} `)).join('')
+  return pieces
+    .map((piece, i) => (SIGNS[piece] === undefined ? part(piece, i === end && i > 0) : ` ${SIGNS[piece]} `))
+    .join('')
 }
 
 const withoutScheme = (url: string): string => url.replace(/^(?:https?|mailto|ftp):(?:\/\/)?/i, '').replace(/\/$/, '')
 
 /** A full stop between two sentences that lacks its space is no address: `done.It`. */
-const isTypo = (text: string): boolean => /^[A-Za-z]+\.(?:[A-Z][a-z]*|[A-Za-z]{2}(?<=\.(?:it|is|in|at|so|no|to|me|my|us|do|am|be|as|by)))$/.test(text)
+const isTypo = (text: string): boolean =>
+  /^[A-Za-z]+\.(?:[A-Z][a-z]*|[A-Za-z]{2}(?<=\.(?:it|is|in|at|so|no|to|me|my|us|do|am|be|as|by)))$/.test(text)
 
 /** Addresses of pages and of people. */
 function links(text: string): string {

@@ -25,15 +25,29 @@ const BY_MEANING: Readonly<Record<string, { usual?: string; other: string; near:
 } // prettier-ignore
 
 const SUBJECT = /^(?:he|she|it)$/
-const PERFECT = /^(?:have|has|had|having|i've|you've|we've|they've|he's|she's|it's|who's|i'd|haven't|hasn't|hadn't|is|are|was|were|be|been|being|isn't|aren't|wasn't|weren't|get|got|gets)$/
-const BASE = /^(?:to|do|does|did|don't|doesn't|didn't|can|can't|cannot|could|couldn't|will|won't|would|wouldn't|shall|should|shouldn't|may|might|must|let|let's|please|i'll|you'll|we'll|they'll|he'll|she'll|help|make|makes|made|and|or)$/
-const BETWEEN = /^(?:not|never|already|always|also|ever|just|often|only|still|now|then|even|re|\w+ly|i|you|we|they|he|she|it|been|being)$/
-const YESTERDAY = /\b(?:yesterday|ago|last (?:night|week|month|year|summer|winter|spring|autumn|fall|monday|tuesday|wednesday|thursday|friday|saturday|sunday|time)|earlier|previously|when (?:i|he|she|we|they) (?:was|were))\b/
+const PERFECT =
+  /^(?:have|has|had|having|i've|you've|we've|they've|he's|she's|it's|who's|i'd|haven't|hasn't|hadn't|is|are|was|were|be|been|being|isn't|aren't|wasn't|weren't|get|got|gets)$/
+const BASE =
+  /^(?:to|do|does|did|don't|doesn't|didn't|can|can't|cannot|could|couldn't|will|won't|would|wouldn't|shall|should|shouldn't|may|might|must|let|let's|please|i'll|you'll|we'll|they'll|he'll|she'll|help|make|makes|made|and|or)$/
+const BETWEEN =
+  /^(?:not|never|already|always|also|ever|just|often|only|still|now|then|even|re|\w+ly|i|you|we|they|he|she|it|been|being)$/
+const YESTERDAY =
+  /\b(?:yesterday|ago|last (?:night|week|month|year|summer|winter|spring|autumn|fall|monday|tuesday|wednesday|thursday|friday|saturday|sunday|time)|earlier|previously|when (?:i|he|she|we|they) (?:was|were))\b/
 
 /** The word before that decides, past adverbs and inverted subjects. */
 function governor(words: readonly string[], at: number): string | undefined {
   let i = at - 1
-  while (i >= 0 && BETWEEN.test(words[i] ?? '') && !(i === at - 1 && SUBJECT.test(words[i] ?? '') && !BASE.test(words[i - 1] ?? '') && !PERFECT.test(words[i - 1] ?? ''))) i--
+  while (
+    i >= 0 &&
+    BETWEEN.test(words[i] ?? '') &&
+    !(
+      i === at - 1 &&
+      SUBJECT.test(words[i] ?? '') &&
+      !BASE.test(words[i - 1] ?? '') &&
+      !PERFECT.test(words[i - 1] ?? '')
+    )
+  )
+    i--
   return words[i]
 }
 
@@ -46,16 +60,21 @@ function isPast(words: readonly string[], parts: readonly PartOfSpeech[], at: nu
   if (SUBJECT.test(words[at - 1] ?? '')) return true // now, he reads
   // In company of verbs of the past: "he took it and read it"; or its subject is a single thing: "the teacher read".
   if (parts.some((part, i) => part === 'past' && i !== at && !PERFECT.test(words[i - 1] ?? ''))) return true
-  return parts[at - 1] === 'noun' && !/s$/.test(words[at - 1] ?? '') && at > 1
+  return parts[at - 1] === 'noun' && !(words[at - 1] ?? '').endsWith('s') && at > 1
 }
 
-const DETERMINER = /^(?:the|a|an|this|that|these|those|my|your|his|her|its|our|their|no|some|any|every|each|another|of|much|good|little|more)$/
-const MODAL = /^(?:to|can|can't|cannot|could|couldn't|will|won't|would|wouldn't|shall|should|shouldn't|may|might|must|don't|doesn't|didn't|do|does|did|let's|please|i'll|you'll|we'll|they'll|he'll|she'll|it'll|i'd|you'd|we'd|they'd|he'd|she'd|never)$/
+const DETERMINER =
+  /^(?:the|a|an|this|that|these|those|my|your|his|her|its|our|their|no|some|any|every|each|another|of|much|good|little|more)$/
+const MODAL =
+  /^(?:to|can|can't|cannot|could|couldn't|will|won't|would|wouldn't|shall|should|shouldn't|may|might|must|don't|doesn't|didn't|do|does|did|let's|please|i'll|you'll|we'll|they'll|he'll|she'll|it'll|i'd|you'd|we'd|they'd|he'd|she'd|never)$/
 const PRONOUN = /^(?:i|you|we|they)$/
 const SUBJECT_OF_USED = /^(?:i|you|he|she|it|we|they|there|who|people|everyone|never|always|also)$/
+const AFTER_VERBS = /^(?:to|from|the|a|an|it|them|him|his|their|its|against|every|with)$/
 const INDEFINITE = /^(?:anyone|anybody|someone|somebody|everyone|nobody|people|he|she|it)$/
-const COPULA = /^(?:am|is|are|was|were|be|been|i'm|you're|he's|she's|it's|we're|they're|seems?|seemed|feels?|felt|looks?|looked|very|quite|so|too|rather|perfectly|not)$/
-const SMALL = /^(?:amounts?|quantit\w+|details?|particles?|traces?|fractions?|differences?|changes?|doses?|cracks?|organisms?|fragments?|portions?|proportions?|size|holes|variations?)$/
+const COPULA =
+  /^(?:am|is|are|was|were|be|been|i'm|you're|he's|she's|it's|we're|they're|seems?|seemed|feels?|felt|looks?|looked|very|quite|so|too|rather|perfectly|not)$/
+const SMALL =
+  /^(?:amounts?|quantit\w+|details?|particles?|traces?|fractions?|differences?|changes?|doses?|cracks?|organisms?|fragments?|portions?|proportions?|size|holes|variations?)$/
 
 /** What compromise takes for something else than its neighbours show. */
 function partAt(words: readonly string[], parts: readonly PartOfSpeech[], at: number): PartOfSpeech {
@@ -63,7 +82,10 @@ function partAt(words: readonly string[], parts: readonly PartOfSpeech[], at: nu
   const part = parts[at] ?? 'other'
   if (word === 'minute') {
     const measured = /^(?:a|an|the|one|this|that|last|every|per|each|any)$/.test(before) || parts[at - 1] === 'other'
-    return SMALL.test(after) || (/^(?:are|were|is|was|so|very|too|extremely|rather|quite|be)$/.test(before) && !measured) ? 'adjective' : 'noun'
+    return SMALL.test(after) ||
+      (/^(?:are|were|is|was|so|very|too|extremely|rather|quite|be)$/.test(before) && !measured)
+      ? 'adjective'
+      : 'noun'
   }
   if (word === 'used') {
     // They used to smoke; what is used to make, the tool used to make.
@@ -74,8 +96,14 @@ function partAt(words: readonly string[], parts: readonly PartOfSpeech[], at: nu
   if (word === 'close' && after === 'by') return 'adjective'
   if (word === 'close' && after === 'at') return 'verb'
   if (/^(?:does|do|did|can|could|will|would)$/.test(words[at - 2] ?? '') && INDEFINITE.test(before)) return 'verb' // does anyone object
+  if (/[^s]s$/.test(before) && parts[at - 1] === 'noun' && AFTER_VERBS.test(after)) return 'verb' // the actors bow to
   if (MODAL.test(before) || PRONOUN.test(before)) return part === 'past' ? 'past' : 'verb'
-  if (DETERMINER.test(before) && (part === 'verb' || part === 'past') && !/^(?:of|much|more|little|that|her|this)$/.test(before)) return 'noun'
+  if (
+    DETERMINER.test(before) &&
+    (part === 'verb' || part === 'past') &&
+    !/^(?:of|much|more|little|that|her|this)$/.test(before)
+  )
+    return 'noun'
   if (part === 'noun' && COPULA.test(before) && word !== 'use') return 'adjective' // I am content
   if (/^(?:no|much|good|little|some|of)$/.test(before) && part === 'verb') return 'noun'
   return part

@@ -22,7 +22,10 @@ const SIGN = new RegExp(`[${Object.keys(SIGNS).join('')}]`, 'g')
 /** Signs that typographers have and what is the same. */
 function plainSigns(text: string): string {
   return text
-    .replace(/(\d?)\s?([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])/g, (_, whole: string, sign: string) => `${whole && `${whole} `}${VULGAR[sign] ?? ''}`)
+    .replace(
+      /(\d?)\s?([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])/g,
+      (_, whole: string, sign: string) => `${whole && `${whole} `}${VULGAR[sign] ?? ''}`,
+    )
     .replace(/(?<=\d|\d\s)(sq|square|cubic)\.?\s(?=ft|mi|m\b)/g, '$1 ')
     .replace(/℃/g, '°C')
     .replace(/℉/g, '°F')
@@ -54,7 +57,7 @@ function arithmetic(text: string): string {
     .replace(/(?<=\d)\s\/\s(?=\d)/g, ' divided by ')
     .replace(/(?<=[\w)])\s+<\s+(?=[\w(-])/g, ' is less than ')
     .replace(/(?<=[\w)])\s+>\s+(?=[\w(-])/g, ' is greater than ')
-    .replace(/(?<=[\d)])\s?-\s?(?=\d)/g, s => (isSum || /^\s-\s$/.test(s) && isSum ? ' minus ' : s))
+    .replace(/(?<=[\d)])\s?-\s?(?=\d)/g, s => (isSum ? ' minus ' : s))
 }
 
 function fractions(text: string): string {
@@ -65,14 +68,19 @@ function fractions(text: string): string {
       Number(n) < Number(d) && !d.startsWith('0') ? mixedFraction(whole, n, d) : s,
     )
     .replace(/(?<![\w./])(\d{1,3})\/(\d{1,3})(?![\w/]|\.\d)/g, (_, n: string, d: string) =>
-      Number(d) % 10 === 0 && Number(d) > 0 ? `${number(n)} out of ${number(d)}` : Number(d) > 1 && Number(d) < 100 && Number(n) < Number(d) && !/^0/.test(n + d) ? fraction(n, d) : `${number(n)} over ${number(d)}`,
+      Number(d) % 10 === 0 && Number(d) > 0
+        ? `${number(n)} out of ${number(d)}`
+        : Number(d) > 1 && Number(d) < 100 && Number(n) < Number(d) && !(n + d).startsWith('0')
+          ? fraction(n, d)
+          : `${number(n)} over ${number(d)}`,
     )
 }
 
 const RANGE = /(?<=\d%?)\s?[-–]\s?(?=\d)/g
 const YEAR = '(1[1-9]\\d\\d|20\\d\\d)'
 /** What comes before years. */
-const YEARLY = /(?<=\b(?:in|of|since|from|by|until|till|before|after|during|around|circa|year|early|late|between|to)\s)10\d\d(?![\d,.]\d|\d|\s?%)/gi
+const YEARLY =
+  /(?<=\b(?:in|of|since|from|by|until|till|before|after|during|around|circa|year|early|late|between|to)\s)10\d\d(?![\d,.]\d|\d|\s?%)/gi
 
 function numbers(text: string): string {
   return text
@@ -100,9 +108,27 @@ function signs(text: string): string {
     .replace(SIGN, sign => ` ${SIGNS[sign] ?? ''} `)
 }
 
-const STEPS: readonly ((text: string) => string)[] = [
-  plainSigns, addressesAsWords, abbreviationsAsWords, datesAsWords, quantitiesAsWords, namesOfDigitsAsWords, withoutQuotes, arithmetic, fractions, numbers, signs,
-] // prettier-ignore
+type Step = (text: string) => string
+
+/** Most texts hold no numbers: what costs most is not done then. */
+const where =
+  (sign: RegExp, step: Step): Step =>
+  text =>
+    sign.test(text) ? step(text) : text
+
+const STEPS: readonly Step[] = [
+  plainSigns,
+  where(/[@#/\\:]|\.\w/, addressesAsWords),
+  abbreviationsAsWords,
+  where(/\d/, datesAsWords),
+  where(/\d/, quantitiesAsWords),
+  where(/\d/, namesOfDigitsAsWords),
+  withoutQuotes,
+  arithmetic,
+  where(/\d/, fractions),
+  where(/\d/, numbers),
+  signs,
+]
 
 /**
  * Spells out what is no words: `It is 7:30, 21st May, $5.20.` → `It is seven thirty, the twenty-first of May, five dollars and twenty cents.`

@@ -31,7 +31,8 @@ function money(names: readonly [...Names, string, string], amount: string, magni
   if (magnitude) return `${number(plain)} ${MAGNITUDES[magnitude.toLowerCase()] ?? ''} ${many}`
   const [whole = '', fraction = ''] = plain.split('.')
   const small = Number(fraction.padEnd(2, '0'))
-  if (fraction === '' || (small === 0 && fraction.length <= 2)) return `${cardinal(whole)} ${whole === '1' ? one : many}`
+  if (fraction === '' || (small === 0 && fraction.length <= 2))
+    return `${cardinal(whole)} ${whole === '1' ? one : many}`
   if (fraction.length > 2 || part === '') return `${number(plain)} ${many}`
   const rest = `${cardinal(String(small))} ${small === 1 ? part : parts}`
   return Number(whole) === 0 ? rest : `${cardinal(whole)} ${whole === '1' ? one : many} and ${rest}`
@@ -46,7 +47,10 @@ function nameOf(code: string, count: number): string {
 
 function moneyAsWords(text: string): string {
   const country = `(?:\\b(${Object.keys(COUNTRIES).join('|')}))?`
-  const withSign = new RegExp(`(-)?${country}(${SIGN})\\s?(-)?${AMOUNT}(?:\\s?[-–]\\s?\\3?${AMOUNT})?${MAGNITUDE}`, 'gi')
+  const withSign = new RegExp(
+    `(-)?${country}(${SIGN})\\s?(-)?${AMOUNT}(?:\\s?[-–]\\s?\\3?${AMOUNT})?${MAGNITUDE}`,
+    'gi',
+  )
   const withCode = new RegExp(`\\b(${CODES})\\s?${AMOUNT}${MAGNITUDE}`, 'g')
   const beforeCode = new RegExp(`(?<![\\w.])${AMOUNT}${MAGNITUDE}\\s?(${CODES})\\b`, 'g')
   const beforeSign = new RegExp(`(?<![\\w.])${AMOUNT}${MAGNITUDE}\\s?([€£₽])`, 'gi')
@@ -55,16 +59,33 @@ function moneyAsWords(text: string): string {
     return money([nameOf(name, 1), nameOf(name, 2), '', ''], count === 1 ? '1' : amount, magnitude)
   }
   return text
-    .replace(withSign, (_, minus: string | undefined, land: string | undefined, sign: string, minus2: string | undefined, amount: string, to: string | undefined, long: string | undefined, short: string | undefined) => {
-      const [one, many, part, parts] = SIGNS[sign] ?? ['', '', '', '']
-      const where = land === undefined ? '' : (COUNTRIES[land.toLowerCase()] ?? '')
-      const names = [`${where} ${one}`.trim(), `${where} ${many}`.trim(), part, parts] as const
-      const start = (minus ?? minus2) === undefined ? '' : 'minus '
-      const range = to === undefined ? '' : `${number(amount)} to `
-      return ` ${start}${range}${money(names, to ?? amount, long ?? short)}`
-    })
-    .replace(withCode, (_, name: string, amount: string, long?: string, short?: string) => code(name, amount, long ?? short))
-    .replace(beforeCode, (_, amount: string, long: string | undefined, short: string | undefined, name: string) => code(name, amount, long ?? short))
+    .replace(
+      withSign,
+      (
+        _,
+        minus: string | undefined,
+        land: string | undefined,
+        sign: string,
+        minus2: string | undefined,
+        amount: string,
+        to: string | undefined,
+        long: string | undefined,
+        short: string | undefined,
+      ) => {
+        const [one, many, part, parts] = SIGNS[sign] ?? ['', '', '', '']
+        const where = land === undefined ? '' : (COUNTRIES[land.toLowerCase()] ?? '')
+        const names = [`${where} ${one}`.trim(), `${where} ${many}`.trim(), part, parts] as const
+        const start = (minus ?? minus2) === undefined ? '' : 'minus '
+        const range = to === undefined ? '' : `${number(amount)} to `
+        return ` ${start}${range}${money(names, to ?? amount, long ?? short)}`
+      },
+    )
+    .replace(withCode, (_, name: string, amount: string, long?: string, short?: string) =>
+      code(name, amount, long ?? short),
+    )
+    .replace(beforeCode, (_, amount: string, long: string | undefined, short: string | undefined, name: string) =>
+      code(name, amount, long ?? short),
+    )
     .replace(beforeSign, (_, amount: string, long: string | undefined, short: string | undefined, sign: string) =>
       money(SIGNS[sign] ?? ['', '', '', ''], amount, long ?? short),
     )
@@ -95,7 +116,9 @@ const MEASURES: Record<string, Names> = {
 } // prettier-ignore
 const LOWER = new Map(Object.entries(MEASURES).map(([name, names]) => [name.toLowerCase(), names]))
 /** With other capitals these are something else: 5 G, 4 M, 2 T. After a space, `in` is mostly a word. */
-const EXACT = new Set(['g', 'm', 't', 's', 'h', 'l', 'v', 'w', 'in', 'mp', 'pa'].flatMap(name => [name, name.toUpperCase()]))
+const EXACT = new Set(
+  ['g', 'm', 't', 's', 'h', 'l', 'v', 'w', 'in', 'mp', 'pa'].flatMap(name => [name, name.toUpperCase()]),
+)
 const GLUED_ONLY = new Set(['in', 's', 't'])
 const MEASURE = new RegExp(
   `(\\d|½)(\\s|-)?(${Object.keys(MEASURES).sort((a, b) => b.length - a.length).join('|')})(?:/([a-z]+))?(\\.(?=\\s+[a-z\\d]))?(?![\\w/°²³]|'[a-z])`, 'gi',
@@ -103,16 +126,31 @@ const MEASURE = new RegExp(
 
 function measuresAsWords(text: string): string {
   return text
-    .replace(/(?<![\w.])(\d+)'\s?(\d{1,2})(?:"|″|'')/g, (_, feet: string, inches: string) => `${cardinal(feet)} foot ${cardinal(inches)}`)
-    .replace(MEASURE, (found, digit: string, space: string | undefined, name: string, of: string | undefined, _dot: unknown, at: number, all: string) => {
-      const names = MEASURES[name] ?? (EXACT.has(name) ? undefined : LOWER.get(name.toLowerCase()))
-      const isName = /[A-Za-z][\d-]*$/.test(all.slice(0, at)) && !/\d\s/.test(found) // MP3s
-      if (!names || isName || (space !== undefined && GLUED_ONLY.has(name))) return found
-      const alone = digit === '1' && !/[\d.,/]/.test(all.charAt(at - 1))
-      // "a 5-km run": one kilometer
-      const per = of === undefined ? '' : ` per ${(MEASURES[of] ?? LOWER.get(of.toLowerCase()))?.[0] ?? of}`
-      return `${digit} ${alone || space === '-' ? names[0] : names[1]}${per}`
-    })
+    .replace(
+      /(?<![\w.])(\d+)'\s?(\d{1,2})(?:"|″|'')/g,
+      (_, feet: string, inches: string) => `${cardinal(feet)} foot ${cardinal(inches)}`,
+    )
+    .replace(
+      MEASURE,
+      (
+        found,
+        digit: string,
+        space: string | undefined,
+        name: string,
+        of: string | undefined,
+        _dot: unknown,
+        at: number,
+        all: string,
+      ) => {
+        const names = MEASURES[name] ?? (EXACT.has(name) ? undefined : LOWER.get(name.toLowerCase()))
+        const isName = /[A-Za-z][\d-]*$/.test(all.slice(0, at)) && !/\d\s/.test(found) // MP3s
+        if (!names || isName || (space !== undefined && GLUED_ONLY.has(name))) return found
+        const alone = digit === '1' && !/[\d.,/]/.test(all.charAt(at - 1))
+        // "a 5-km run": one kilometer
+        const per = of === undefined ? '' : ` per ${(MEASURES[of] ?? LOWER.get(of.toLowerCase()))?.[0] ?? of}`
+        return `${digit} ${alone || space === '-' ? names[0] : names[1]}${per}`
+      },
+    )
 }
 
 /** Money and measures in a text. The numbers of measures stay digits. */

@@ -48,8 +48,8 @@ async function homographs(tokens: readonly string[]): Promise<Map<number, string
   const places: number[] = []
   const words: string[] = []
   for (const [i, token] of tokens.entries()) {
-    if (token in PAUSES) words.push((words.pop() ?? '') + token)
-    else words.push(token.replace(SPELL, '')), places.push(i)
+    if (token in PAUSES) words.push(`${words.pop() ?? ''}${token}`)
+    else places[words.push(token.replace(SPELL, '')) - 1] = i
   }
   const parts = partsOfSpeech(words)
   const lowered = words.map(word => word.toLowerCase().replace(/[^a-z']/g, ''))
@@ -62,10 +62,13 @@ async function homographs(tokens: readonly string[]): Promise<Map<number, string
 
 const spaced = (letters: string): string => [...letters.toLowerCase()].join(' ')
 
+const unstressed = (units: string): string => units.replace(/[ˈˌ]/g, '')
+
 /** As it is said. */
 function wordOf(token: string, units: string): string {
   if (token.length > 1 && units === spellLetters(token)) return spaced(token)
-  if (/s$/.test(token) && token.length > 2 && units === `${spellLetters(token.slice(0, -1))}z`) return `${spaced(token.slice(0, -1))}s`
+  if (token.endsWith('s') && token.length > 2 && units === `${spellLetters(token.slice(0, -1))}z`)
+    return `${spaced(token.slice(0, -1))}s`
   return token.toLowerCase()
 }
 
@@ -97,11 +100,15 @@ export async function englishTokens(text: string): Promise<EnglishToken[]> {
     const capitals = isShouted ? undefined : readingOfCapitals(token)
     const word = token.toLowerCase()
     // Vitamin A: the article is no capital within a sentence, but in titles.
-    const isLetter = token === 'A' && i > 0 && !isShouted && !((tokens[i - 1] ?? '') in PAUSES) && !/^[A-Z]/.test(next ?? '')
-    if (isLetter || capitals === '') out.push(letters(token))
+    const isLetter =
+      token === 'A' && i > 0 && !isShouted && !((tokens[i - 1] ?? '') in PAUSES) && !/^[A-Z]/.test(next ?? '')
+    const isSpelled = !isShouted && /^[B-DF-HJ-NP-TV-XZ]{2,}$/.test(token) && capitals === undefined // GDP
+    if (isLetter || isSpelled || capitals === '') out.push(letters(token))
     else {
       const units = capitals ?? inContext(word, beforePause) ?? readings.get(i) ?? (await spell(token))
-      out.push({ word: wordOf(token, units), units })
+      // The dictionary's TV and FBI have a main stress on each letter.
+      if (/^[A-Z]{2,5}$/.test(token) && unstressed(units) === unstressed(spellLetters(token))) out.push(letters(token))
+      else out.push({ word: wordOf(token, units), units })
     }
   }
   return out
