@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .data.corpora import TRAINED
 from .data.prepare import AudioStore
 from .data.units import SPACE, UNIT_ID
-from .data.voices import holds_test_voice, voice_vector
+from .data.voices import voice_vector
 from .networks.config import DecoderConfig
 
 HOP = 200  # samples of a decoder frame at 16 kHz: 12.5 ms
@@ -43,11 +44,11 @@ class Utterance:
 
 
 def load_corpus(store: AudioStore, name: str, config: DecoderConfig, minimum: int) -> list[Utterance]:
-    """Utterances of a corpus that carries durations, pitch and energy; test voices and clips under `minimum` frames are left out."""
+    """Utterances of a corpus that carries durations, pitch and energy; what may not be trained and clips under `minimum` frames are left out."""
     edge = UNIT_ID[SPACE]
     utterances = []
     for i, row in enumerate(store.records):
-        if row["corpus"] != name or row["split"] == "test" or "prosody" not in row or holds_test_voice(row["speaker"]):
+        if row["corpus"] != name or row["split"] not in TRAINED or "prosody" not in row:
             continue
         lead, tail = (TEACHER_STRIDE * row.get(side, 0) for side in ("lead", "tail"))
         skip, kept_tail = max(0, lead - EDGE_CAP), min(tail, EDGE_CAP)

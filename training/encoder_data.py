@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .augment import SAMPLE_RATE, Augment, resample
+from .data.corpora import TRAINED
 from .data.prepare import AudioStore
 from .data.units import TONES, UNIT_ID, UNITS
 from .data.voices import WATCHED_ACCENTS
@@ -44,7 +45,7 @@ class Clip:
     samples: int
     ids: list[int]
     text: str
-    test: bool
+    split: str  # corpora.Record's, or `watch`: a voice that is kept to watch the training with
     repeat: float  # times an epoch
     bounds: np.ndarray | None = None  # [units + 1] seconds; unit i lies between bounds i and i + 1
     f0: np.ndarray | None = None  # Hz, one value per 12.5 ms; 0 is unvoiced
@@ -85,7 +86,7 @@ class Corpora:
         found = [self._clip(i, r) for i, r in enumerate(self.store.records) if r["id"] not in self.known]
         self.clips += found
         self.known |= {c.key for c in found}
-        self.babble_indices = [i for i, r in enumerate(self.store.records) if r["corpus"] in BABBLE and r["split"] == "train"]
+        self.babble_indices = [i for i, r in enumerate(self.store.records) if r["corpus"] in BABBLE and r["split"] in TRAINED]
         return found
 
     def _clip(self, i: int, r: dict) -> Clip:
@@ -95,9 +96,9 @@ class Corpora:
             ids.pop()
             durations = durations and durations[:-1]
         bounds = np.cumsum([r.get("lead", 0), *durations]) * TEACHER_FRAME if durations else None
-        test = r["split"] == "test" or r["speaker"] in WATCHED_VOICES
+        split = "watch" if r["speaker"] in WATCHED_VOICES else r["split"]
         text = r.get("text") or r.get("pinyin", "")
-        return Clip(r["id"], r["corpus"], r["lang"], r["speaker"], i, r["samples"], ids, text, test, self._repeat(r), bounds, self.store.f0(i))
+        return Clip(r["id"], r["corpus"], r["lang"], r["speaker"], i, r["samples"], ids, text, split, self._repeat(r), bounds, self.store.f0(i))
 
     @staticmethod
     def _repeat(r: dict) -> float:

@@ -1,10 +1,11 @@
 """What nano can do, measured on the shipped GGUF through the library, on speakers and sentences held out of training.
 
     python -m training.eval_nano                                   # 200 clips a set
-    python -m training.eval_nano --limit 0 --json eval.json --card # everything; also into models/README.md
+    python -m training.eval_nano --limit 0 --json eval.json --card # everything; also into models/README.md, where rows that were not measured stay
     python -m training.eval_nano --sets digits,home --limit 20
+    python -m training.eval_nano --questions v1 --limit 0          # the new questions: once, when a candidate is chosen; LOOKS keeps count
 
-A right answer is judged on the units that are spoken: phonemes and tones, without stress, pauses and word borders, must be those of the
+Of the questions, those that training had too (v0: some) are not counted in a set's own row, and counted in a row beside it. A right answer is judged on the units that are spoken: phonemes and tones, without stress, pauses and word borders, must be those of the
 canonical reply. Proportions have Wilson intervals, error rates bootstrap intervals over clips. The tone rows are measured with models
 of the two folds, each of which never heard the speaker it is judged on (`train_encoder --fold a` and `b`); the shipped model may have
 heard both. Bars are reported, not enforced: the exit status is 0 whenever there was something to measure.
@@ -13,28 +14,33 @@ heard both. Bars are reported, not enforced: the exit status is 0 whenever there
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .data.edit_distance import distance
 from .data.prepare import decode
+from .data.question_sets import FOLDER, VERSIONS
 from .encoder_data import spoken
 from .evaluation import judging, questions
 from .evaluation.questions import Question
-from .evaluation.report import Row, components_markdown, error_rate, markdown, plain, share, write_card
-from .evaluation.tones import LANGUAGE_MODEL, score
+from .evaluation.report import Row, components_markdown, error_rate, merged, plain, share, write_card
+from .evaluation.tones import fold_encoder, score
 from .evaluation.turns import ROOT, Library, Turn
 from .folders import data_folder, runs_folder
 
 SETS = ("digits", "home", "words", "other", "repeat", "typed", "written", "transcripts", "tones", "readback", "speed")
 FOLDS = {"chenwang": ("a", "trained on yuetan"), "yuetan": ("b", "trained on chenwang")}
+LOOKS = FOLDER / "looks.jsonl"  # each evaluation on questions that are to be looked at once
 SPEED_TURNS = 12
+STRATA_NAMES = {"verb": "verbs", "order": "word orders", "lead": "polite leads", "tail": "tails", "question": "words, by hand", "string": "combinations of trained parts"}
 
 
 class Evaluation:
@@ -59,10 +65,16 @@ class Evaluation:
             self.log.append({"set": name, "output": output, "want": q.item.reply, "want_units": q.right_units, "right": spoken(t.units) == q.right_units, **vars(t)})
         return pairs
 
+    @staticmethod
+    def right(title: str, pairs: list[tuple[Question, Turn]], bar: float | None = None, all_: bool = False) -> Row:
+        """How many answers are spoken exactly right, of the questions that training did not have, or of all."""
+        counted = [(q, t) for q, t in pairs if all_ or not (q.trained and q.new)]
+        return share(title, sum(spoken(t.units) == q.right_units for q, t in counted), len(counted), bar)
+
     def answers(self, library: Library) -> None:
         """Speech → speech, of every spoken set."""
         heard: dict[str, list[tuple[int, int]]] = {}
-        spoken_sets = questions.spoken_sets(self.args.limit)
+        spoken_sets = questions.spoken_sets(self.args.questions, self.args.limit)
         titles = {
             "digits": ("human English digits (theo, nicolas): right answer", 0.90),
             "home.en": ("home commands, English: exactly right answer", 0.85),
@@ -70,11 +82,13 @@ class Evaluation:
             "words.en": ("human English words (yes, left, bed …): right answer", None),
             "other.en": ("other questions of the domain, English: right answer", None),
             "other.zh": ("other questions of the domain, Mandarin: right answer", None),
+            "bare.en": ("numbers said in trained ways, English, in new voices: right answer", None),
+            "bare.zh": ("numbers said in trained ways, Mandarin, in new voices: right answer", None),
             "repeat.en": ("what is to be said again, spoken, English: exactly right", None),
             "repeat.zh": ("what is to be said again, spoken, Mandarin: exactly right", None),
         }
         for name, (title, bar) in titles.items():
-            if name.split(".")[0] not in self.sets:
+            if name.split(".")[0].replace("bare", "other") not in self.sets:
                 continue
             asked = spoken_sets[name]
             rows = self.bars if bar else self.more
@@ -83,7 +97,11 @@ class Evaluation:
                 rows.append(Row(title, None, bar=bar, note="no data"))
                 continue
             pairs = self.ask(library, name, asked, "both")
-            rows.append(share(title, sum(spoken(t.units) == q.right_units for q, t in pairs), len(pairs), bar))
+            rows.append(self.right(title, pairs, bar))
+            if had := [q for q in asked if q.trained and q.new]:
+                self.more.append(self.right(f"{name}: with the {len(had)} that training had too", pairs, all_=True))
+            for stratum in questions.STRATA if self.args.questions != "v0" and name.startswith("home") else ():
+                self.more.append(self.right(f"{name}: new {STRATA_NAMES[stratum]}", [(q, t) for q, t in pairs if q.stratum == stratum]))
             agree = sum(judging.same_text(t.text, q.item.reply) for q, t in pairs)
             self.more.append(share(f"{name}: the text written beside the speech is right", agree, len(pairs)))
             wrong = heard.setdefault(name, [])
@@ -106,25 +124,28 @@ class Evaluation:
     def modes(self, library: Library) -> None:
         """The other three modes, and transcripts."""
         if "written" in self.sets:
-            found = questions.spoken_sets(self.args.limit // 2)
+            found = questions.spoken_sets(self.args.questions, self.args.limit // 2)
             for name in ("digits", "home.en", "home.zh"):
-                pairs = self.ask(library, name, found[name], "text") if found[name] else []
+                asked = [q for q in found[name] if not q.trained]
+                pairs = self.ask(library, name, asked, "text") if asked else []
                 self.more.append(share(f"speech → text, {name}: right answer", sum(judging.same_text(t.text, q.item.reply) for q, t in pairs), len(pairs)))
         if "typed" in self.sets:
-            for name, asked in questions.typed_sets(self.args.limit).items():
+            for name, asked in questions.typed_sets(self.args.questions, self.args.limit).items():
+                asked = [q for q in asked if not q.trained]
                 pairs = self.ask(library, name, asked, "text")
                 self.more.append(share(f"text → text, {name[-2:]}: right answer", sum(judging.same_text(t.text, q.item.reply) for q, t in pairs), len(pairs)))
                 pairs = self.ask(library, name, asked[: len(asked) // 2 or 1], "speech")
                 self.more.append(share(f"text → speech, {name[-2:]}: right answer", sum(spoken(t.units) == q.right_units for q, t in pairs), len(pairs)))
         if "repeat" in self.sets:
-            for name, asked in questions.typed_repeats(self.args.limit // 5).items():
+            for name, asked in questions.typed_repeats(self.args.questions, self.args.limit).items():
                 pairs = self.ask(library, f"repeat.{name}", asked, "both")
-                written = sum(judging.same_text(t.text, q.item.reply) for q, t in pairs)
-                self.more.append(share(f"what is to be said again, typed, {name}: exactly right", sum(spoken(t.units) == q.right_units for q, t in pairs), len(pairs), note=f"as text {written}"))
+                for title, some in self.apart(f"what is to be said again, typed, {name}", pairs):
+                    written = sum(judging.same_text(t.text, q.item.reply) for q, t in some)
+                    self.more.append(share(f"{title}: exactly right", sum(spoken(t.units) == q.right_units for q, t in some), len(some), note=f"as text {written}"))
         if "transcripts" in self.sets:
-            found = questions.spoken_sets(self.args.limit // 2)
+            found = questions.spoken_sets(self.args.questions, self.args.limit // 2)
             for lang in ("en", "zh"):
-                asked = found[f"home.{lang}"] + found[f"other.{lang}"]
+                asked = [q for q in found[f"home.{lang}"] + found[f"other.{lang}"] if not q.trained]
                 done = library.run([{**q.job(), "job": "transcribe"} for q in asked], f"transcripts {lang}")
                 pairs = []
                 for q in asked:
@@ -136,18 +157,22 @@ class Evaluation:
         for speaker, (fold, trained) in FOLDS.items():
             title = f"Mandarin tone, {speaker}'s {'syllables' if speaker == 'chenwang' else 'words'}, never trained on"
             given = getattr(self.args, f"fold_{speaker}")
-            path = given or runs_folder() / f"encoder-{fold}" / "model.pt"
+            path = given or fold_encoder(fold)
             found = questions.human_mandarin(speaker, self.args.limit)
-            needed = [path] if path.suffix == ".gguf" else [path, LANGUAGE_MODEL]  # a bare encoder is heard through a bundle
-            absent = [str(p) for p in needed if not p.exists()]
-            if absent or not found:
-                missing = f"no {', '.join(absent)}" if absent else "no recordings"
+            if path is None or not path.exists() or not found:
+                missing = "no recordings" if not found else f"no encoder of fold {fold} in the runs or among the published checkpoints" if path is None else f"no {path}"
                 self.skipped.append(f"tones of {speaker}: {missing}")
                 self.bars.append(Row(title, None, bar=0.88, note="not measured for this fold"))
                 continue
             right, n, heard = score(path, speaker, found)
             self.bars.append(share(title, right, n, 0.88, f"fold {fold}, {trained}" if given is None else f"--fold-{speaker}"))
             self.log += [{"set": f"tones.{speaker}", "id": r.id, "want": r.pinyin, "heard": heard[r.id], "text": r.text} for r in found]
+
+    @staticmethod
+    def apart(title: str, pairs: list[tuple[Question, Turn]]) -> list[tuple[str, list[tuple[Question, Turn]]]]:
+        """The questions whose new sentence training had too in a row of their own."""
+        had = [(q, t) for q, t in pairs if q.trained == "sentence"]
+        return [(title, [(q, t) for q, t in pairs if q.trained != "sentence"]), *([(f"{title}, said by training recordings", had)] if had else [])]
 
     def read_back(self) -> None:
         from .asr_judge import Judge
@@ -226,15 +251,25 @@ class Evaluation:
             self.speed()
 
 
+def write_down_look(args: argparse.Namespace) -> None:
+    """What has been looked at is no longer new: the card says how often."""
+    look = {"questions": args.questions, "date": time.strftime("%Y-%m-%d"), "model": hashlib.sha256(args.model.read_bytes()).hexdigest(), "sets": args.sets, "limit": args.limit}
+    with open(LOOKS, "a", encoding="utf-8") as log:
+        log.write(json.dumps(look) + "\n")
+    with open(LOOKS, encoding="utf-8") as log:
+        print(f"look {sum(1 for line in log if json.loads(line)['questions'] == args.questions)} at the questions {args.questions}, written down in {LOOKS}: commit it", file=sys.stderr)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="eval_nano", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "nano.gguf")
+    parser.add_argument("--questions", choices=VERSIONS, default="v0", help="v0: those that nano was made with; v1: to be looked at once, which is written down in looks.jsonl")
     parser.add_argument("--limit", type=int, default=200, help="clips a set, always the same ones; 0: all")
     parser.add_argument("--sets", default=",".join(SETS), help=f"of {', '.join(SETS)} (default: all)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--read-back", type=int, default=60, help="replies a language that whisper reads; 0: all")
-    parser.add_argument("--fold-chenwang", type=Path, metavar="MODEL", help="an encoder checkpoint or bundle that never heard chenwang (default: $MOSS_RUNS/encoder-a/model.pt)")
-    parser.add_argument("--fold-yuetan", type=Path, metavar="MODEL", help="the same for yuetan (default: $MOSS_RUNS/encoder-b/model.pt)")
+    parser.add_argument("--fold-chenwang", type=Path, metavar="MODEL", help="an encoder checkpoint or bundle that never heard chenwang (default: fold a's, of the runs or published)")
+    parser.add_argument("--fold-yuetan", type=Path, metavar="MODEL", help="the same for yuetan (default: fold b's)")
     parser.add_argument("--replies", type=Path, help="a folder to keep the spoken replies in")
     parser.add_argument("--json", type=Path, help="all rows and every turn")
     parser.add_argument("--card", type=Path, nargs="?", const=ROOT / "models" / "README.md", help="writes the tables into the model card (default: models/README.md)")
@@ -244,6 +279,8 @@ def main() -> None:
 
     began = time.time()
     evaluation = Evaluation(args)
+    if args.questions != "v0":
+        write_down_look(args)
     try:
         evaluation.run()
     except RuntimeError as error:
@@ -257,8 +294,8 @@ def main() -> None:
         result = {"model": evaluation.info, "limit": args.limit, "bars": [r.to_json() for r in evaluation.bars], "more": [r.to_json() for r in evaluation.more]}
         args.json.write_text(json.dumps(result | {"skipped": evaluation.skipped, "turns": evaluation.log}, ensure_ascii=False, indent=1), encoding="utf-8")
     if args.card:
-        results = f"{markdown(evaluation.bars)}\n\nAlso measured:\n\n{markdown(evaluation.more)}"
-        write_card(args.card, {"results": results, "components": components_markdown(evaluation.info)})
+        tables = {"bars": evaluation.bars, "measured": evaluation.more}
+        write_card(args.card, {name: partial(merged, rows=rows) for name, rows in tables.items()} | {"components": lambda _: components_markdown(evaluation.info)})
 
 
 if __name__ == "__main__":

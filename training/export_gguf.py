@@ -63,9 +63,12 @@ class Bundle:
         self.configs[component], self.states[component] = config, state
 
     def add_checkpoint(self, path: Path) -> None:
-        saved = checkpoint.load(path)
+        self.add_saved(checkpoint.load(path), str(path))
+
+    def add_saved(self, saved: dict, name: str) -> None:
+        """What a trainer keeps, see above; `name` is for errors."""
         if "units" in saved and saved["units"] != self.units:
-            raise ValueError(f"{path}: trained on another unit inventory")
+            raise ValueError(f"{name}: trained on another unit inventory")
         if "decoder" in saved:
             self.add("decoder", COMPONENTS["decoder"](**saved["config"]), saved["decoder"])
             return

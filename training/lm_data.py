@@ -1,8 +1,8 @@
 """Training sequences of the aligner and the language model: turns of the dialogue domain, typed, spoken and spliced.
 
 Speech enters as the frozen encoder's states: of recordings (cached once, the augmented copy beside the clean one) and of
-sentences spliced from them (`data/splice.py`). No test speaker's clip and no test phrasing is drawn; single words and the sentences
-that are repeated or not understood may be ones that a typed test holds, since the recordings say them.
+sentences spliced from them (`data/splice.py`). No clip of an unlisted or a test speaker is drawn, and no question that is held out
+(`data/held_out.py`), however it came about.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .augment import Augment, resample
 from .data import domain, g2p
+from .data.corpora import TRAINED, split_of
 from .data.domain import Domain, Item
 from .data.prepare import AudioStore
 from .data.splice import SpliceBank
@@ -49,11 +50,11 @@ def item_of(record: dict[str, Any]) -> Item | None:
     """The domain's question and answer that a clip is, or None."""
     lang, text, meta = record["lang"], record.get("text", ""), record.get("meta", {})
     if "reply" in meta and meta.get("kind") != "reply":
-        return Item(lang, text, meta["reply"], meta["kind"], record["split"], meta.get("slots", {}))
+        return Item(lang, text, meta["reply"], meta["kind"], meta.get("slots", {}))
     if record["corpus"] in ANSWERED:
         pinyin = record.get("pinyin", "")
         kind = "number" if record["corpus"] == "en-digits" else "word"
-        return Item(lang, text or pinyin, domain.reply_to(lang, text, pinyin), kind, record["split"])
+        return Item(lang, text or pinyin, domain.reply_to(lang, text, pinyin), kind)
     return None
 
 
@@ -62,7 +63,7 @@ class Copies(Dataset):
 
     def __init__(self, store: AudioStore, wanted: list[tuple[int, int]]):
         self.store, self.wanted = store, wanted
-        noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen")]
+        noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen") and r["split"] in TRAINED]
         self.augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
 
     def __len__(self) -> int:
@@ -109,7 +110,7 @@ class Turns:
         self.bank = SpliceBank()
         self.said: dict[str, list[Spoken]] = {}  # clips that are a user's turn, by language and kind
         self.others: dict[str, list[Spoken]] = {"en": [], "zh": []}
-        for s in spoken:
+        for s in (s for s in spoken if split_of(s.record) in TRAINED):  # once more: states may be older than the lists
             record = s.record
             if record.get("durations"):
                 for hidden in s.states:
@@ -137,8 +138,8 @@ class Turns:
         command = self.bank.splice(text_to_ids(g2p.to_symbols(frame.removesuffix("{x}"), record["lang"])), self.rng)
         if command is None:
             return None
-        item = Item(record["lang"], frame.format(x=record["text"]), domain.repeat_reply(record["text"], record["lang"]), "repeat", "train")
-        return np.concatenate([command, self.rng.choice(s.states)]), item
+        item = domain.repeat_item(frame, record["text"], record["lang"])
+        return (np.concatenate([command, self.rng.choice(s.states)]), item) if item.split == "train" else None
 
     def _spliced(self) -> tuple[np.ndarray, Item] | None:
         item = self.domain.sample(self.rng)

@@ -1,4 +1,4 @@
-"""How often the language model's greedy answer is exactly right, on phrasings and speakers that training never saw.
+"""How often the language model's greedy answer is exactly right, on the phrasings that are held out to watch it (`data/held_out.py`).
 
 With the right answer fed in, every step's best unit is right if and only if greedy decoding gives that answer: one pass is enough.
 """
@@ -22,19 +22,17 @@ def answered(template: Template, item: Item, **question) -> Rows:
     return Rows(template).user(**question).reply(template.encode(item.reply), text_to_ids(item.reply_units))
 
 
-def test_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dict[str, list[Rows]]:
-    """Test sequences by kind: `typed.en.number`, `spoken.zh.home`, `human.en.number` …"""
+def watched_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dict[str, list[Rows]]:
+    """Sequences by kind: `typed.en.number`, `spoken.zh.home` …"""
     groups: dict[str, list[Rows]] = {}
-    domain, rng = Domain("test"), random.Random(5)
+    domain, rng = Domain("watch"), random.Random(5)
     for lang in LANGUAGES:
         for kind in KINDS:
             items = [domain.sample(rng, lang, kind) for _ in range(typed)]
             groups[f"typed.{lang}.{kind}"] = [answered(template, item, text=template.encode(item.user)) for item in items]
     for s in spoken:
-        item = s.item
-        if item is not None:
-            source = "spoken" if s.record["corpus"].startswith("domain") else "human"
-            groups.setdefault(f"{source}.{item.lang}.{item.kind}", []).append(answered(template, item, hidden=whole_rows(s.states[0])))
+        if s.item is not None:
+            groups.setdefault(f"spoken.{s.item.lang}.{s.item.kind}", []).append(answered(template, s.item, hidden=whole_rows(s.states[0])))
     return groups
 
 

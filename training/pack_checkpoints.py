@@ -2,9 +2,10 @@
 
     python -m training.pack_checkpoints
 
-reads $MOSS_RUNS/{encoder-base/state.pt, encoder-shipped/model.pt, lm/state.pt}, what of them is there, and writes training/checkpoints/{encoder-base,encoder-shipped,lm}.pt:
+reads $MOSS_RUNS/{encoder-base/state.pt, encoder-{shipped,a,b}/model.pt, lm/state.pt}, what of them is there, and writes training/checkpoints/{encoder-base,encoder-shipped,encoder-a,encoder-b,lm}.pt:
 
     train_encoder --fold a --init training/checkpoints/encoder-base.pt        # never heard human Mandarin
+    eval_nano --sets tones                                                    # encoder-a.pt and encoder-b.pt: who claims tones publishes what they were measured with
     train_encoder --fold shipped --init training/checkpoints/encoder-shipped.pt
     train_lm --encoder training/checkpoints/encoder-shipped.pt --init training/checkpoints/lm.pt     # lm.pt hears with this encoder only
 
@@ -22,6 +23,8 @@ FOLDER = Path(__file__).with_name("checkpoints")
 FILES = {  # checkpoint: the run's file, the key of its weights, what else is kept
     "encoder-base": ("encoder-base/state.pt", "trainee", ["step"]),
     "encoder-shipped": ("encoder-shipped/model.pt", "trainee", ["step", "config", "units", "fold"]),
+    "encoder-a": ("encoder-a/model.pt", "trainee", ["step", "config", "units", "fold"]),
+    "encoder-b": ("encoder-b/model.pt", "trainee", ["step", "config", "units", "fold"]),
     "lm": ("lm/state.pt", "model", ["step"]),
 }
 

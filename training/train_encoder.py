@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from . import checkpoint, fast_gelu
+from .data.corpora import TRAINED
 from .data.units import N_UNITS
 from .encoder_data import HUMAN_MANDARIN, UNIT_DELAY, Clip, Corpora, Examples, collate
 from .encoder_eval import evaluate, held_out, outputs
@@ -94,7 +95,7 @@ def admitted(clips: list[Clip], fold: str, replay: float) -> list[Clip]:
     chosen = []
     for clip in clips:
         human = clip.speaker in HUMAN_MANDARIN
-        if not clip.test and clip.ids and (clip.speaker in FOLDS[fold] or not human):
+        if clip.split in TRAINED and clip.ids and (clip.speaker in FOLDS[fold] or not human):
             clip.repeat *= 1.0 if human else replay
             chosen.append(clip)
     return chosen

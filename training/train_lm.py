@@ -28,7 +28,7 @@ from .data.template import IGNORE, Template
 from .data.units import N_AUDIO, UNITS
 from .folders import runs_folder
 from .lm_data import COPIES, TALKING, Spoken, Turns, collate, encode_clips
-from .lm_eval import evaluate, test_turns
+from .lm_eval import evaluate, watched_turns
 from .muon import Muon
 from .networks.aligner import Aligner
 from .networks.config import AlignerConfig, EncoderConfig, LMConfig
@@ -111,17 +111,14 @@ def make_optimizers(model: Speaker, lr: float) -> list[torch.optim.Optimizer]:
 
 
 def heard(args: argparse.Namespace, rng: random.Random) -> tuple[list[Spoken], list[Spoken]]:
-    """Clips to train on and to test with, as the encoder hears them."""
+    """Clips to train on, and the old questions to watch, as the encoder hears them."""
     store = AudioStore(where=lambda r: r["corpus"] != "bursts" and r["samples"] < 12 * 16000)
     encoder = load_encoder(args.encoder).to(args.device)
-    chosen = {"train": [], "test": [], "valid": []}
-    for i, record in enumerate(store.records):
-        if record["corpus"] != "domain-reply" and record["speaker"] not in args.hold_out:
-            chosen[record["split"]].append(i)
-    talking = [i for i in chosen["train"] if store.records[i]["corpus"] in TALKING]
+    may = [i for i, r in enumerate(store.records) if r["split"] == "train" and r["corpus"] != "domain-reply" and r["speaker"] not in args.hold_out]
+    talking = [i for i in may if store.records[i]["corpus"] in TALKING]
     left_out = set(rng.sample(talking, max(0, len(talking) - args.sentences)))
-    train = encode_clips(encoder, store, [i for i in chosen["train"] if i not in left_out], COPIES, args.workers)
-    return train, encode_clips(encoder, store, chosen["test"], {}, args.workers)
+    train = encode_clips(encoder, store, [i for i in may if i not in left_out], COPIES, args.workers)
+    return train, encode_clips(encoder, store, [i for i, r in enumerate(store.records) if r["corpus"] == "domain-test"], {}, args.workers)
 
 
 def main() -> None:
@@ -163,11 +160,11 @@ def main() -> None:
         model.load_grown(checkpoint.load(source)["model"])
     average = checkpoint.Average(model, 0.998)
 
-    spoken, tests = [], []
+    spoken, watched = [], []
     if args.encoder:
-        spoken, tests = checkpoint.cached(args.states, lambda: heard(args, rng))
+        spoken, watched = checkpoint.cached(args.states, lambda: heard(args, rng))
     turns = Turns(template, spoken, rng, transcribed=args.transcribed, kinds={"repeat": args.repeats, "home": args.orders}, typed=args.typed, copied=args.copied)
-    test_batches = test_turns(template, tests)
+    watched_batches = watched_turns(template, watched)
 
     def made(worker: int) -> Iterator[dict]:
         turns.rng = random.Random(args.seed + worker) if worker else rng
@@ -200,7 +197,7 @@ def main() -> None:
         finished = done() >= 1
         if finished or time.time() - last_eval > 60 * args.eval_minutes:
             average.swap()
-            scores = evaluate(model.eval(), template, test_batches)
+            scores = evaluate(model.eval(), template, watched_batches)
             checkpoint.save(args.run / "latest.pt", model.export())
             average.swap()
             checkpoint.save(state_path, {"model": model.state_dict(), "step": step})

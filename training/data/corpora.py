@@ -1,6 +1,7 @@
 """One iterator over all corpora: every clip with its units, its speaker and its split.
 
-Splits hold out speakers, never only clips (one exception, marked: sentences of the single-speaker Kathleen set, for the decoder).
+Splits hold out speakers, never only clips (one exception, marked: sentences of the single-speaker Kathleen set, for the decoder). Only listed
+speakers are trained on (speakers.py), and no clip that says a held-out question (held_out.py); `split_of` decides, for every record.
 The coffee orders carry no transcript: coffee.py has them written down.
 """
 
@@ -14,14 +15,14 @@ from typing import Any, Callable, Iterator
 from zlib import crc32
 
 from ..folders import data_folder, runs_folder
-from . import g2p, mandarin
+from . import g2p, held_out, mandarin, speakers
 from .units import BREATH, LAUGH, UNIT_ID, teacher_to_units, text_to_ids
-from .voices import holds_test_voice
 
-TEST_DIGIT_SPEAKERS = ("theo", "nicolas")
 KATHLEEN_VALIDATION_SENTENCES = 40
 # In $MOSS_RUNS: made by teacher.py (the first four), synthesizers.py, digits.py and joined.py.
 DOMAIN_SETS = ("domain-user", "domain-test", "domain-reply", "domain-words", "domain-synth", "domain-digits", "zh-joined")
+SPOKEN_QUESTIONS = {"v0": "domain-test", "v1": "questions-v1"}  # the stored questions (question_sets.py) as teacher.py speaks them
+TRAINED = ("train", "valid")  # splits that may be trained on; `valid` are sentences that the decoder leaves out
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Record:
     lang: str  # en, zh, none
     speaker: str
     text: str
-    split: str  # train, valid (sentences held out), test (speakers held out)
+    split: str  # train, valid (sentences left out by the decoder), test (speakers held out), unknown (not listed), held out (says a held-out question)
     ids: list[int]
     pinyin: str = ""  # citation tones, as the corpus gives it
     durations: list[int] | None = None  # one a unit, frames of 25 ms (400 samples at 16 kHz)
@@ -46,9 +47,16 @@ class Record:
         return {k: v for k, v in asdict(self).items() if v not in (None, "", {})}
 
 
-def voice_split(voice: str) -> str:
-    """`test` for a test voice and for every blend with one."""
-    return "test" if holds_test_voice(voice) else "train"
+def split_of(record: dict[str, Any]) -> str:
+    """The split of a record (as a dictionary), by who speaks and by what is said; `valid` stays where both may be trained."""
+    who = speakers.split(record["corpus"], record.get("speaker", ""))
+    if who != "train":
+        return who
+    meta = record.get("meta", {})
+    kind = "" if meta.get("kind") == "reply" else meta.get("kind", "")
+    if held_out.split_of(record["lang"], kind, record.get("text", ""), meta.get("slots", {}).get("text", "")) != "train":
+        return "held out"
+    return "valid" if record.get("split") == "valid" else "train"
 
 
 def manifest_rows(folder: Path) -> Iterator[dict[str, Any]]:
@@ -61,29 +69,24 @@ def manifest_rows(folder: Path) -> Iterator[dict[str, Any]]:
                     yield json.loads(line)
 
 
-def _record(folder: Path, row: dict[str, Any], split: str, ids: list[int], **more: Any) -> Record:
-    return Record(
-        id=f"{folder.name}/{row['id']}", path=str(folder / row["file"]), corpus=folder.name, lang=row["lang"], split=split, ids=ids,
+def _record(folder: Path, row: dict[str, Any], ids: list[int], valid: bool = False, **more: Any) -> Record:
+    record = Record(
+        id=f"{folder.name}/{row['id']}", path=str(folder / row["file"]), corpus=folder.name, lang=row["lang"], split="valid" if valid else "", ids=ids,
         **{"speaker": row.get("speaker", ""), "text": row.get("text", ""), "pinyin": row.get("pinyin", ""), **more},
     )  # fmt: skip
+    record.split = split_of(vars(record))
+    return record
 
 
-def _digits(folder: Path) -> Iterator[Record]:
+def _read(folder: Path) -> Iterator[Record]:
+    """Recordings and synthesized clips that the row tells all about."""
     for row in manifest_rows(folder):
-        split = "test" if row["speaker"] in TEST_DIGIT_SPEAKERS else "train"
-        yield _record(folder, row, split, g2p.text_to_unit_ids(row["text"], "en"))
-
-
-def _words(folder: Path) -> Iterator[Record]:
-    rows = list(manifest_rows(folder))
-    held_out = set(sorted({row["speaker"] for row in rows})[::3])
-    for row in rows:
-        yield _record(folder, row, "test" if row["speaker"] in held_out else "train", g2p.text_to_unit_ids(row["text"], "en"))
+        yield _record(folder, row, g2p.text_to_unit_ids(row["text"], row["lang"]), meta=row.get("meta", {}))
 
 
 def _wake(folder: Path) -> Iterator[Record]:
     for row in manifest_rows(folder):  # no speaker ids, so no fair test: all train
-        yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], "en"), speaker=f"wake-{row['id']}")
+        yield _record(folder, row, g2p.text_to_unit_ids(row["text"], "en"), speaker=row.get("speaker", f"wake-{row['id']}"))
 
 
 COFFEE_TEXTS = "en-coffee.jsonl"  # in $MOSS_RUNS, by coffee.py
@@ -100,44 +103,37 @@ def _coffee(folder: Path) -> Iterator[Record]:
     for row in manifest_rows(folder):  # no speaker ids, so no fair test: all train
         if text := texts.get(row["id"]):
             text = re.sub(r"\bi\b", "I", text)
-            yield _record(folder, row, "train", g2p.text_to_unit_ids(text, "en"), text=f"{text[0].upper()}{text[1:]}.", speaker=f"coffee-{row['id']}")
+            speaker = row.get("speaker", f"coffee-{row['id']}")
+            yield _record(folder, row, g2p.text_to_unit_ids(text, "en"), text=f"{text[0].upper()}{text[1:]}.", speaker=speaker)
 
 
 def _kathleen(folder: Path) -> Iterator[Record]:
     rows = list(manifest_rows(folder))
     texts = sorted({row["text"] for row in rows}, key=lambda text: crc32(text.encode()))
-    held_out = set(texts[:KATHLEEN_VALIDATION_SENTENCES])
+    left_out = set(texts[:KATHLEEN_VALIDATION_SENTENCES])
     for row in rows:
-        yield _record(folder, row, "valid" if row["text"] in held_out else "train", g2p.text_to_unit_ids(row["text"], "en"))
+        yield _record(folder, row, g2p.text_to_unit_ids(row["text"], "en"), row["text"] in left_out)
 
 
 def _mandarin_recordings(folder: Path) -> Iterator[Record]:
     for row in manifest_rows(folder):  # two speakers in all: folds are made by the tone evaluation
         spoken = mandarin.surface_tones(row["pinyin"], row.get("text", ""))
-        yield _record(folder, row, "train", text_to_ids(mandarin.pinyin_to_units(spoken)))
+        yield _record(folder, row, text_to_ids(mandarin.pinyin_to_units(spoken)))
 
 
 def _bursts(folder: Path) -> Iterator[Record]:
-    rows = list(manifest_rows(folder))
-    held_out = set(sorted({row["speaker"] for row in rows})[::8])
-    for row in rows:
+    for row in manifest_rows(folder):
         unit = LAUGH if row["emotion"] == "Amusement" else BREATH
-        split = "test" if row["speaker"] in held_out else "train"
-        yield _record(folder, row, split, [UNIT_ID[unit]], speaker=f"burst-{row['speaker']}", emotion=row["emotion"])
+        yield _record(folder, row, [UNIT_ID[unit]], speaker=f"burst-{row['speaker']}", emotion=row["emotion"])
 
 
 def _teacher(folder: Path) -> Iterator[Record]:
     for row in manifest_rows(folder):
         aligned = teacher_to_units(row["phonemes"], row["durations"], row["lang"])
         yield _record(
-            folder, row, voice_split(row["voice"]), aligned.ids, speaker=row["voice"], durations=aligned.durations, lead=aligned.lead,
-            tail=aligned.tail, speed=row["speed"], meta=row.get("meta", {}),
+            folder, row, aligned.ids, speaker=row["voice"], durations=aligned.durations, lead=aligned.lead, tail=aligned.tail, speed=row["speed"],
+            meta=row.get("meta", {}),
         )  # fmt: skip
-
-
-def _synthesizers(folder: Path) -> Iterator[Record]:
-    for row in manifest_rows(folder):
-        yield _record(folder, row, "train", g2p.text_to_unit_ids(row["text"], row["lang"]), meta=row.get("meta", {}))
 
 
 def _digit_clips(folder: Path) -> Iterator[Record]:
@@ -147,12 +143,12 @@ def _digit_clips(folder: Path) -> Iterator[Record]:
             ids, labels = aligned.ids, {"durations": aligned.durations, "lead": aligned.lead, "tail": aligned.tail}
         else:
             ids, labels = g2p.text_to_unit_ids(row["text"], "en"), {}
-        yield _record(folder, row, "train", ids, meta=row["meta"], **labels)
+        yield _record(folder, row, ids, meta=row["meta"], **labels)
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
-    "en-digits": _digits,
-    "en-words": _words,
+    "en-digits": _read,
+    "en-words": _read,
     "en-wake": _wake,
     "en-coffee": _coffee,
     "en-kathleen": _kathleen,
@@ -165,7 +161,7 @@ _READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
     "domain-user": _teacher,
     "domain-reply": _teacher,
     "domain-words": _teacher,
-    "domain-synth": _synthesizers,
+    "domain-synth": _read,
     "domain-digits": _digit_clips,
 }
 
@@ -175,6 +171,11 @@ def records(corpora: tuple[str, ...] | None = None) -> Iterator[Record]:
     for name, read in _READERS.items():
         if corpora is None or name in corpora:
             yield from read((runs_folder() if name in DOMAIN_SETS else data_folder()) / name)
+
+
+def question_records(version: str) -> Iterator[Record]:
+    """The spoken questions of a version. Those that nobody may look at yet are read in no other way, and never prepared for training."""
+    yield from _teacher(runs_folder() / SPOKEN_QUESTIONS[version])
 
 
 def prosody(corpus: str) -> Callable[[str], tuple[Any, Any] | None]:

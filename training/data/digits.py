@@ -19,13 +19,14 @@ import numpy as np
 import soundfile
 import soxr
 
-from ..folders import data_folder, runs_folder
+from ..folders import runs_folder
+from . import speakers
 from .corpora import manifest_rows
 from .domain import number_reply
 from .g2p import number_to_english, to_phonemes
 from .synthesizers import FLITE_VOICES, espeak, flite
 from .teacher import ENGLISH_VOICES, SAMPLE_RATE, Teacher
-from .voices import TEST_VOICES, WATCHED_ACCENTS
+from .voices import WATCHED_ACCENTS
 
 FOREIGN = tuple("efhijpz")  # first letter of a voice's name: Spanish, French, Hindi, Italian, Japanese, Portuguese, Mandarin
 ENGLISH = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029", "en-us-nyc")
@@ -53,7 +54,7 @@ class Clips:
         if narrow:
             audio, rate = soxr.resample(audio, rate, 8000), 8000
         soundfile.write(self.folder / f"{clip}.flac", np.clip(audio, -1, 1), rate, subtype="PCM_16")
-        meta = {"kind": "number", "reply": number_reply(digit, "en"), "slots": {}, "phrasing": "train"}
+        meta = {"kind": "number", "reply": number_reply(digit, "en"), "slots": {}}
         row = {"id": clip, "lang": "en", "speaker": speaker, "text": DIGITS[digit], "file": f"{clip}.flac", "meta": meta, **labels}
         with open(self.manifest, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -61,8 +62,7 @@ class Clips:
 
 def by_teacher(clips: Clips, rounds: int) -> None:
     rng, teacher = random.Random(20255), Teacher()
-    names = [path.stem for path in sorted((data_folder() / "voices").glob("*.bin")) if path.stem not in TEST_VOICES]
-    foreign = [name for name in names if name.startswith(FOREIGN) and name not in WATCHED_ACCENTS]
+    foreign = [name for name in speakers.voices("train") if name.startswith(FOREIGN) and name not in WATCHED_ACCENTS]
     for number in range(-len(WATCHED_ACCENTS), rounds):
         voice = WATCHED_ACCENTS[number] if number < 0 else _blend(rng, foreign)
         speed, order = rng.choice((0.75, 0.9, 1.0, 1.1, 1.25, 1.4)), rng.sample(range(10), 10)

@@ -1,7 +1,7 @@
 """The first dialogue domain: questions with their one right answer, in English and Mandarin.
 
-Every meaning has one canonical reply, so that an answer can be checked exactly. About one phrasing in eight is held out: a test item
-has a sentence frame, a polite lead or a tail that no training item has. Speech of the items is made by teacher.py.
+Every meaning has one canonical reply, so that an answer can be checked exactly. `held_out` decides, by what a question says in the end,
+whether it is trained. Speech of the items is made by teacher.py.
 
     domain = Domain("train")
     item = domain.sample(random.Random(0))          # item.user, item.reply, item.user_units, item.reply_units
@@ -15,16 +15,15 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Callable
-from zlib import crc32
 
 from ..folders import data_folder
-from . import domain_en, domain_zh, g2p, mandarin
+from . import domain_en, domain_zh, g2p, held_out, mandarin, orders
+from .orders import Wish
 
 LANGUAGES = ("en", "zh")
 KINDS = {"number": 0.22, "digits": 0.03, "home": 0.33, "talk": 0.16, "word": 0.12, "repeat": 0.10, "unknown": 0.04}  # shares of a sample
 _TABLE = {"en": domain_en, "zh": domain_zh}
-PLURALS = {"is": "are", "has": "have", "needs": "need", "goes": "go"}
-_HELD_OUT = 8  # one phrasing in eight
+TRIES = 10_000  # draws of a split before it is said to have none
 
 
 @lru_cache(maxsize=1 << 16)
@@ -38,8 +37,12 @@ class Item:
     user: str
     reply: str
     kind: str
-    split: str  # of the phrasing
     slots: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def split(self) -> str:
+        """Whether it may be trained: see `held_out`."""
+        return held_out.split_of(self.lang, self.kind, self.user, self.slots.get("text", ""))
 
     @property
     def user_units(self) -> str:
@@ -48,25 +51,6 @@ class Item:
     @property
     def reply_units(self) -> str:
         return _symbols(self.reply, self.lang)
-
-
-def is_test(phrasing: str) -> bool:
-    return bool(phrasing) and crc32(phrasing.encode()) % _HELD_OUT == 0
-
-
-def _phrasings(options: list[str], split: str, always: int = 1) -> list[str]:
-    """The options of a split; the first ones are always trained (and serve a test whose other parts are new)."""
-    if split == "train":
-        return [o for i, o in enumerate(options) if i < always or not is_test(o)]
-    return [o for i, o in enumerate(options) if i >= always and o not in options[:always] and is_test(o)]
-
-
-@lru_cache(maxsize=None)
-def _more(lang: str, what: str) -> tuple[str, ...]:
-    """Phrasings of an action, a repetition, leads or tails that are trained only; one that is held out elsewhere stays so."""
-    table = _TABLE[lang]
-    options = {**getattr(table, "HOME_MORE", {}), "repeat": table.REPEAT_MORE, "lead": getattr(table, "LEADS_MORE", []), "tail": getattr(table, "TAILS_MORE", [])}
-    return tuple(o for o in dict.fromkeys(options.get(what, [])) if not is_test(o))
 
 
 def _sentence(text: str, lang: str, question: bool = False) -> str:
@@ -114,13 +98,13 @@ def repeat_reply(text: str, lang: str) -> str:
 
 
 def repeat_item(frame: str, text: str, lang: str) -> Item:
-    """A sentence of anybody's to be said again, in a test."""
-    return Item(lang, _sentence(frame.format(x=text), lang), repeat_reply(text, lang), "repeat", "test", {"text": text})
+    """A sentence of anybody's to be said again."""
+    return Item(lang, _sentence(frame.format(x=text), lang), repeat_reply(text, lang), "repeat", {"text": text})
 
 
 def repeat_frames(lang: str) -> list[str]:
     """The trained ways to ask for a repetition; {x} is what to repeat."""
-    return [*_phrasings(_TABLE[lang].REPEAT, "train"), *_more(lang, "repeat")]
+    return [f for f in _TABLE[lang].REPEAT + _TABLE[lang].REPEAT_MORE if not held_out.parts(lang, "repeat", f.format(x="x"))]
 
 
 def home_reply_of(rng: random.Random, lang: str) -> str:
@@ -193,6 +177,13 @@ def mandarin_words() -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=None)
+def _unrecorded() -> tuple[str, ...]:
+    """The dictionary's Mandarin words that no training recording says."""
+    recorded = {word for word, _ in mandarin_words()}
+    return tuple(word for word in _dictionary("zh") if word not in recorded)
+
+
+@lru_cache(maxsize=None)
 def _strange(lang: str) -> tuple[str, ...]:
     """Sentences that the domain does not cover."""
     table = _TABLE[lang]
@@ -213,6 +204,11 @@ def repeatable(lang: str) -> tuple[str, ...]:
     return tuple(table.SENTENCES * 4 + [s for s in short if g2p_reads(s, lang)])
 
 
+def new_sentence(text: str, lang: str) -> str:
+    """The split of a sentence to be repeated, however it is asked for."""
+    return held_out.split_of(lang, "repeat", text, text)
+
+
 @lru_cache(maxsize=None)
 def _small_talk(lang: str) -> tuple[str, ...]:
     """What the chatterbot corpus says: everyday words."""
@@ -224,8 +220,8 @@ def _small_talk(lang: str) -> tuple[str, ...]:
 @lru_cache(maxsize=None)
 def _word_runs(lang: str) -> tuple[tuple[str, ...], ...]:
     """The words of each line that may be repeated, held-out lines left out, and of what the chatterbot corpus says."""
-    lines = (*repeatable(lang), *(s for s in _small_talk(lang) if g2p_reads(s, lang)))
-    runs = (mandarin.words(re.sub("[，。？！,]", "", s)) if lang == "zh" else re.sub("[,.?!]", "", s).split() for s in lines if not is_test(s))
+    lines = (s for s in (*repeatable(lang), *(s for s in _small_talk(lang) if g2p_reads(s, lang))) if new_sentence(s, lang) == "train")
+    runs = (mandarin.words(re.sub("[，。？！,]", "", s)) if lang == "zh" else re.sub("[,.?!]", "", s).split() for s in lines)
     return tuple(tuple(run) for run in runs if run)
 
 
@@ -252,11 +248,11 @@ def g2p_reads(text: str, lang: str) -> bool:
 
 
 class Domain:
-    """Random items of one split: `train`, or `test` (every item has a held-out part)."""
+    """Random items of one split: `train`, `watch` or `test` (see `held_out`)."""
 
     def __init__(self, split: str = "train", kinds: dict[str, float] | None = None):
-        if split not in ("train", "test"):
-            raise ValueError(f"split is train or test, not {split!r}")
+        if split not in held_out.SPLITS:
+            raise ValueError(f"split is one of {', '.join(held_out.SPLITS)}, not {split!r}")
         self.split = split
         self.kinds = kinds or KINDS
         self._make: dict[str, Callable[[random.Random, str], Item | None]] = {
@@ -268,132 +264,87 @@ class Domain:
         """One item; language and kind are drawn unless given."""
         lang = lang or rng.choice(LANGUAGES)
         kind = kind or rng.choices(list(self.kinds), list(self.kinds.values()))[0]
-        for _ in range(1000):
+        for _ in range(TRIES):
             item = self._make[kind](rng, lang)
-            if item is not None:
+            if item is not None and item.split == self.split:
                 return item
         raise ValueError(f"the domain has no {self.split} items of kind {kind} in {lang}")
 
-    def _pick(self, rng: random.Random, options: list[str], more: tuple[str, ...] = ()) -> str:
-        """A phrasing allowed in this split: training draws trained ones, one of `more` half the time; testing draws any (the caller wants one part held out)."""
-        if self.split == "test":
-            return rng.choice(options)
-        return rng.choice(more) if more and rng.random() < 0.5 else rng.choice(_phrasings(options, "train"))
-
-    def _item(self, lang: str, user: str, reply: str, kind: str, parts: list[tuple[str, list[str]]], **slots: Any) -> Item | None:
-        new = any(part != options[0] and is_test(part) for part, options in parts)
-        if new != (self.split == "test"):
-            return None
-        return Item(lang, user, reply, kind, self.split, slots)
-
-    def _number(self, rng: random.Random, lang: str) -> Item | None:
-        table = _TABLE[lang]
+    def _number(self, rng: random.Random, lang: str) -> Item:
         n = rng.randrange(11) if rng.random() < 0.5 else rng.randrange(101)
-        frame = self._pick(rng, table.NUMBERS)
-        user = _sentence(frame.format(n=number_words(n, lang)), lang)
-        return self._item(lang, user, number_reply(n, lang, frame == "{n}"), "number", [(frame, table.NUMBERS)], n=n)
+        frame = rng.choice(_TABLE[lang].NUMBERS)
+        return Item(lang, _sentence(frame.format(n=number_words(n, lang)), lang), number_reply(n, lang, frame == "{n}"), "number", {"n": n})
 
-    def _digits(self, rng: random.Random, lang: str) -> Item | None:
+    def _digits(self, rng: random.Random, lang: str) -> Item:
         digits = [rng.randrange(10) for _ in range(rng.randint(2, 4))]
         words = ("" if lang == "zh" else " ").join(number_words(d, lang) for d in digits)
-        frames = _TABLE[lang].NUMBERS
-        frame = self._pick(rng, frames)
-        user = _sentence(frame.format(n=words), lang)
-        return self._item(lang, user, f"你说的是{words}。" if lang == "zh" else f"You said {words}.", "digits", [(frame, frames)], digits=digits)
+        user = _sentence(rng.choice(_TABLE[lang].NUMBERS).format(n=words), lang)
+        return Item(lang, user, f"你说的是{words}。" if lang == "zh" else f"You said {words}.", "digits", {"digits": digits})
 
     def _home(self, rng: random.Random, lang: str) -> Item | None:
         table = _TABLE[lang]
         device = rng.choice(table.DEVICES)
-        action = rng.choice(table.ACTIONS[device])
-        room = rng.choice(table.ROOMS) if rng.random() < 0.85 else None
-        special = table.HOME_SPECIAL.get((device, action), [])
-        common = {"open": table.HOME_OPEN, "close": table.HOME_CLOSE}.get(action) or table.HOME[action]
-        options = special if special and room and rng.random() < 0.2 else common
-        frame = self._pick(rng, options, () if options is special else _more(lang, action))
-        lead, tail = ("", "") if rng.random() < 0.4 else (self._pick(rng, table.LEADS, _more(lang, "lead")), self._pick(rng, table.TAILS, _more(lang, "tail")))
-        lead = lead if frame.startswith("*") else ""
-        text = frame.lstrip("*")
-        if lang == "en" and text.endswith(", please"):
-            tail = ""
-        if room is None:
-            if "{d}" not in text:
-                return None
-            for gone in ("in the {r}, ", " in the {r}", " in {r}", "{r} ", "，{r}的") if lang == "en" else ("，{r}的", "在{r}", "{r}里的", "{r}的", "{r}"):  # fmt: skip
-                text = text.replace(gone, "")
-            if "{r}" in text:
-                return None
-        text = text.format(r=room, d=rng.choice(table.DEVICE_WORDS.get(device, [device])), v=rng.choice(getattr(table, "CHANGE_WORDS", {}).get((device, action), [""])))  # fmt: skip
-        if lang == "en":  # "the light are" and the like
-            text = re.sub(r"\bthe the\b", "the", text)
-            plural = r"\b(lights|curtains)( in the [a-z ]+?)? "
-            text = re.sub(plural + "(is|has|needs|goes) ", lambda m: f"{m[1]}{m[2] or ''} {PLURALS[m[3]]} ", text)
-        asks = bool(re.match(r"((hi|hey|hello), )?(could|can|would|will|why)\b", lead)) if lang == "en" else bool(re.search("吗|好不好", tail)) or lead[:1] == "能"
-        user = _sentence(lead + text + tail, lang, asks)
-        parts = [(frame, options), (lead, table.LEADS), (tail, table.TAILS)]
-        return self._item(lang, user, table.home_reply(device, room, action), "home", parts, device=device, room=room, action=action)
-
-    def _talk(self, rng: random.Random, lang: str) -> Item | None:
-        topic, (reply, phrasings) = rng.choice(list(_TABLE[lang].TALK.items()))
-        phrase = rng.choice(_phrasings(phrasings, self.split, 2) or [""])
-        if not phrase:
+        wish = Wish(device, rng.choice(table.ACTIONS[device]), rng.choice(table.ROOMS) if rng.random() < 0.85 else None)
+        common, special, more = orders.frames(lang, wish)
+        frame = rng.choice(special) if special and rng.random() < 0.2 else orders.pick(rng, common, more)
+        lead, tail = ("", "") if rng.random() < 0.4 else (orders.pick(rng, *orders.leads(lang)), orders.pick(rng, *orders.tails(lang)))
+        lead, tail = lead if orders.may_lead(frame) else "", tail if orders.may_tail(frame, lang) else ""
+        body = orders.body(frame, wish, rng.choice(orders.names(lang, wish)), rng.choice(orders.changes(lang, wish)), lang)
+        if body is None:
             return None
-        return Item(lang, _sentence(phrase, lang, _as_question(phrase, lang)), reply, "talk", self.split, {"topic": topic})
+        asks = bool(re.match(r"((hi|hey|hello), )?(could|can|would|will|why)\b", lead)) if lang == "en" else bool(re.search("吗|好不好", tail)) or lead[:1] == "能"
+        user = _sentence(lead + body + tail, lang, asks)
+        return Item(lang, user, table.home_reply(wish.device, wish.room, wish.action), "home", wish._asdict())
+
+    def _talk(self, rng: random.Random, lang: str) -> Item:
+        topic, (reply, phrasings) = rng.choice(list(_TABLE[lang].TALK.items()))
+        phrase = rng.choice(phrasings)
+        return Item(lang, _sentence(phrase, lang, _as_question(phrase, lang)), reply, "talk", {"topic": topic})
 
     def _word(self, rng: random.Random, lang: str) -> Item | None:
         if lang == "zh":
             if rng.random() < 0.35:
                 pinyin = f"{rng.choice(list(mandarin.SYLLABLES))}{rng.randint(1, 4)}"
                 return self._heard(pinyin, pinyin)
-            return self._heard(*rng.choice(mandarin_words()))
+            if self.split == "train":
+                return self._heard(*rng.choice(mandarin_words()))
+            word = rng.choice(_unrecorded())
+            return self._heard(word, mandarin.surface_tones(mandarin.text_to_pinyin(word), word))
         word = rng.choice(domain_en.WORD_LIST + domain_en.WORD_PAIRS)
         if _key(word) in _known():
             return None
-        frame = self._pick(rng, domain_en.WORDS)
-        return self._item(lang, _sentence(frame.format(w=word), lang), word_reply(word), "word", [(frame, domain_en.WORDS)], word=word)
+        return Item(lang, _sentence(rng.choice(domain_en.WORDS).format(w=word), lang), word_reply(word), "word", {"word": word})
 
     def _heard(self, user: str, pinyin: str) -> Item | None:
-        if user in _known() or (self.split == "test") != is_test(pinyin):  # test: words never trained
+        if user in _known():
             return None
-        return Item("zh", user, reply_to("zh", "" if user == pinyin else user, pinyin), "word", self.split, {"pinyin": pinyin})
+        return Item("zh", user, reply_to("zh", "" if user == pinyin else user, pinyin), "word", {"pinyin": pinyin})
 
-    def _repeat(self, rng: random.Random, lang: str) -> Item | None:
-        table, draw = _TABLE[lang], rng.random()
+    def _repeat(self, rng: random.Random, lang: str) -> Item:
+        draw = rng.random()
         if self.split == "train" and rng.random() < 0.6:
-            text, new = scrambled(rng, lang), False
+            text = scrambled(rng, lang)
         elif draw < 0.3:
-            text, new = number_words(rng.randrange(101), lang), False
+            text = number_words(rng.randrange(101), lang)
         elif draw < 0.55:
-            text, new = (rng.choice(domain_en.WORD_LIST) if lang == "en" else rng.choice(mandarin_words())[0]), False
+            text = rng.choice(domain_en.WORD_LIST) if lang == "en" else rng.choice(mandarin_words())[0]
         else:
             text = rng.choice(repeatable(lang))
-            new = is_test(text)  # a test repeats a sentence never trained, or asks in a new way
-        frame = self._pick(rng, table.REPEAT, _more(lang, "repeat"))
-        parts = [(frame, table.REPEAT), *([(text, ["", text])] if new else [])]
-        return self._item(lang, _sentence(frame.format(x=text), lang), repeat_reply(text, lang), "repeat", parts, text=text)
+        return repeat_item(orders.pick(rng, _TABLE[lang].REPEAT, _TABLE[lang].REPEAT_MORE), text, lang)
 
-    def _unknown(self, rng: random.Random, lang: str) -> Item | None:
-        text = rng.choice(_strange(lang))
-        if (self.split == "test") != is_test(text):
-            return None
-        return Item(lang, _sentence(text, lang), _TABLE[lang].UNKNOWN_REPLY, "unknown", self.split, {})
-
-
-def phrasing_counts() -> dict[str, tuple[int, int]]:
-    """Per language: phrasings trained, phrasings held out."""
-    out = {}
-    for lang, t in _TABLE.items():
-        lists = [t.NUMBERS, t.REPEAT, t.WORDS, t.LEADS, t.TAILS, t.HOME_OPEN, t.HOME_CLOSE, *t.HOME.values(), *t.HOME_SPECIAL.values()]
-        lists += [p for _, p in t.TALK.values()]
-        out[lang] = tuple(sum(len(set(_phrasings(options, split))) for options in lists) for split in ("train", "test"))
-    return out
+    def _unknown(self, rng: random.Random, lang: str) -> Item:
+        return Item(lang, _sentence(rng.choice(_strange(lang)), lang), _TABLE[lang].UNKNOWN_REPLY, "unknown")
 
 
 if __name__ == "__main__":
     generator = random.Random(1)
-    for split in ("train", "test"):
+    for split in held_out.SPLITS:
         for kind in KINDS:
             for lang in LANGUAGES:
                 for _ in range(4):
-                    item = Domain(split).sample(generator, lang, kind)
+                    try:
+                        item = Domain(split).sample(generator, lang, kind)
+                    except ValueError as error:
+                        print(error)
+                        break
                     print(f"{split:5} {kind:7} {item.user}  →  {item.reply}  [{item.user_units}]")
-    print(phrasing_counts())

@@ -106,7 +106,6 @@ def _degrees(phrasings: list[str]) -> list[str]:
     return phrasings + [f"{p} {degree}" for p in phrasings if p[0] == "*" for degree in ("a bit", "a little", "a little bit", "slightly", "some more", "a lot")]
 
 
-# Trained only, so that what is held out above stays what it was: see domain.Domain.
 HOME_MORE = {
     "on": _orders("on", "turn switch put power flip click", "start, activate, enable, start up, fire up, launch"),
     "off": _orders("off", "turn switch shut power flip click put", "stop, deactivate, disable, kill, cut, shut down, end"),
@@ -168,7 +167,7 @@ SENTENCES = [
     "my favorite color is green", "the lake is deep", "he drinks milk", "the song is beautiful", "they are at work", "I love music",
 ]  # fmt: skip
 
-TALK: dict[str, tuple[str, list[str]]] = {  # topic: (answer, phrasings); the first two are always trained
+TALK: dict[str, tuple[str, list[str]]] = {  # topic: (answer, phrasings); see held_out
     "hello": ("Hello! How can I help you?", ["hello", "hi", "hey", "hello there", "hi there", "hey there", "hello Nano", "hi Nano", "hey Nano", "hello, computer", "greetings", "hello hello", "hi, hello", "good day", "howdy"]),
     "morning": ("Good morning!", ["good morning", "good morning, Nano", "morning", "hi, good morning", "good morning to you", "a very good morning", "hello, good morning"]),
     "afternoon": ("Good afternoon!", ["good afternoon", "good afternoon, Nano", "hello, good afternoon", "good afternoon to you", "hi, good afternoon"]),

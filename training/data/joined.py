@@ -78,7 +78,7 @@ def main(count: int) -> None:
     folder = runs_folder() / "zh-joined"
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(20257)
-    known = [r for r in records(("zh-syllables",)) if r.pinyin[-1] in "1234"]
+    known = [r for r in records(("zh-syllables",)) if r.split == "train" and r.pinyin[-1] in "1234"]
     cut = [close_cut(decode(r.path), rng, 0.02, 0) for r in known]
     tapes = [quickened(cut, tempo) for tempo in TEMPOS]
     tones = [int(r.pinyin[-1]) for r in known]

@@ -21,7 +21,7 @@ import soundfile
 import soxr
 
 from ..folders import runs_folder
-from .corpora import prosody, records
+from .corpora import prosody, records, split_of
 from .units import UNITS
 
 SAMPLE_RATE = 16000
@@ -35,6 +35,8 @@ class AudioStore:
         index = json.loads((folder / "audio16k.json").read_text(encoding="utf-8"))
         if index["units"] != UNITS:
             raise ValueError("audio16k.json was made with another unit inventory: delete audio16k.* and prepare again")
+        for record in index["records"]:  # by the lists of today: the file may be older than they are
+            record["split"] = split_of(record)
         self.records: list[dict[str, Any]] = [r for r in index["records"] if where is None or where(r)]
         self.samples = np.memmap(folder / "audio16k.i16", dtype=np.int16, mode="r")
         self._f0 = np.memmap(folder / "audio16k.f0.f32", dtype=np.float32, mode="r")

@@ -68,7 +68,7 @@ def main(count: int) -> None:
         soundfile.write(folder / f"{clip}.flac", np.clip(audio, -1, 1), 16000, subtype="PCM_16")
         row = {
             "id": clip, "lang": lang, "speaker": f"{'flite' if fliting else 'espeak'}-{voice}", "text": item.user, "file": f"{clip}.flac",
-            "seconds": round(len(audio) / 16000, 3), "meta": {"kind": item.kind, "reply": item.reply, "slots": item.slots, "phrasing": "train"},
+            "seconds": round(len(audio) / 16000, 3), "meta": {"kind": item.kind, "reply": item.reply, "slots": item.slots},
         }  # fmt: skip
         with open(manifest, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")

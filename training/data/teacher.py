@@ -1,10 +1,11 @@
 """Speech of the domain's sentences by the teacher (Kokoro-82M, int8 ONNX, Apache-2.0), with durations, F0 and energy.
 
     python -m training.data.teacher [--limit CLIPS] [--prepare-every CLIPS]
+    python -m training.data.teacher --sets questions-v1     # the questions that nobody may have looked at, when a candidate is chosen
 
 Writes $MOSS_RUNS/domain-{test,user,reply,words}: FLAC at 24 kHz, manifest.jsonl (like the teacher corpus, with `meta`: kind, reply, slots)
 and prosody.f32 (per clip: F0 frames, then energy frames, one value per 12.5 ms). Appends and resumes: the job list is deterministic.
-Test sets are spoken by the test voices only and never trained on.
+The stored questions are spoken by the test voices only and never trained on.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ import numpy as np
 import soundfile
 
 from ..folders import data_folder, runs_folder
-from . import domain_en, domain_zh
-from .corpora import DOMAIN_SETS, manifest_rows
-from .domain import Domain, Item, heard_reply, home_reply_of, is_test, number_reply, word_reply
+from . import domain_en, domain_zh, held_out
+from .corpora import DOMAIN_SETS, SPOKEN_QUESTIONS, manifest_rows
+from .domain import Domain, Item, heard_reply, home_reply_of, number_reply, word_reply
 from .g2p import to_phonemes
 from .mandarin import SYLLABLES, dictionary_words, surface_tones, text_to_pinyin
 from .prepare import append
-from .voices import TEST_VOICES, fetch, voice_rows
+from .question_sets import questions
+from .voices import fetch, voice_rows
 
 SAMPLE_RATE = 24000
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -126,7 +128,7 @@ def _train_voice(rng: random.Random, lang: str) -> str:
 
 
 def _meta(item: Item) -> dict[str, Any]:
-    return {"kind": item.kind, "reply": item.reply, "slots": item.slots, "phrasing": item.split}
+    return {"kind": item.kind, "reply": item.reply, "slots": item.slots}
 
 
 def _user_jobs(count: int) -> list[Job]:
@@ -139,23 +141,11 @@ def _user_jobs(count: int) -> list[Job]:
     return jobs
 
 
-def _test_jobs(count: int, repeats: int = 60) -> list[Job]:
-    rng = random.Random(20252)
-    voices = {"en": [v for v in TEST_VOICES if v[0] != "z"], "zh": [v for v in TEST_VOICES if v[0] == "z"]}
-    plan = ("home", "number", "home", "talk", "home", "number")
-    jobs = []
-    for i in range(count):
-        lang, kind = ("en", "zh")[i % 2], plan[i // 2 % len(plan)]
-        bare = kind == "number" and i // 12 % 2 == 0  # a bare number has one phrasing: what is new is the voice
-        item = Domain("test").sample(rng, lang, kind)
-        if bare:
-            item = next(x for x in iter(lambda: Domain("train").sample(rng, lang, "number"), None) if len(x.user.split()) == 1 and "是" not in x.user)
-        jobs.append(Job("domain-test", f"t{i:05d}", lang, item.user, rng.choice(voices[lang]), rng.choice((0.9, 1.0, 1.0, 1.1)), _meta(item)))  # fmt: skip
-    for i in range(repeats):
-        lang = ("en", "zh")[i % 2]
-        item = Domain("test").sample(rng, lang, "repeat")
-        jobs.append(Job("domain-test", f"t{count + i:05d}", lang, item.user, rng.choice(voices[lang]), rng.choice((0.9, 1.0, 1.0, 1.1)), _meta(item)))
-    return jobs
+def _question_jobs(version: str) -> list[Job]:
+    return [
+        Job(SPOKEN_QUESTIONS[version], q["id"], q["lang"], q["text"], q["voice"], q["speed"], {name: q[name] for name in ("kind", "reply", "slots")})
+        for q in questions(version) if "voice" in q
+    ]  # fmt: skip
 
 
 def _reply_texts(rng: random.Random) -> list[tuple[str, str]]:
@@ -188,15 +178,15 @@ def _word_jobs(count: int) -> list[Job]:
     while len(jobs) < count:
         word = rng.choice(words[rng.choices((2, 3, 4), (8, 1, 1))[0]])
         pinyin = surface_tones(text_to_pinyin(word), word)
-        if not is_test(pinyin):
-            meta = {"kind": "word", "reply": heard_reply(pinyin), "slots": {"pinyin": pinyin}, "phrasing": "train"}
+        if held_out.split_of("zh", "word", word) == "train":
+            meta = {"kind": "word", "reply": heard_reply(pinyin), "slots": {"pinyin": pinyin}}
             jobs.append(Job("domain-words", f"w{len(jobs):05d}", "zh", word, _train_voice(rng, "zh"), rng.choice((0.8, 0.9, 1.0, 1.1, 1.25)), meta))
     return jobs
 
 
-def jobs(user: int = 3000, test: int = 252, words: int = 3000) -> list[Job]:
-    """In an order such that stopping early is useful."""
-    users, tests, replies = _user_jobs(user), _test_jobs(test), _reply_jobs()
+def jobs(user: int = 3000, words: int = 3000) -> list[Job]:
+    """In an order such that stopping early is useful; the unseen questions last."""
+    users, tests, replies = _user_jobs(user), _question_jobs("v0"), _reply_jobs()
     plan = (("t", 60), ("u", 240), ("r", 80), ("t", 120), ("u", 600), ("r", 160), ("u", 1000), ("r", None), ("t", None), ("u", None), ("w", None))
     queue = {"t": tests, "u": users, "r": replies, "w": _word_jobs(words)}
     at = dict.fromkeys(queue, 0)
@@ -204,7 +194,7 @@ def jobs(user: int = 3000, test: int = 252, words: int = 3000) -> list[Job]:
     for kind, until in plan:
         order += queue[kind][at[kind] : until]
         at[kind] = until or len(queue[kind])
-    return order
+    return order + _question_jobs("v1")
 
 
 def _done(folder: Path) -> tuple[set[str], int]:

@@ -10,7 +10,6 @@ says is written in few tokens, and a character's sound is learned for it, not fo
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from collections.abc import Iterator
 from itertools import islice
@@ -18,6 +17,8 @@ from itertools import islice
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from ..folders import data_folder
+from . import held_out
+from .corpora import manifest_rows
 from .domain import LANGUAGES, Domain, number_reply
 from .mandarin import characters
 from .template import TOKENIZER
@@ -38,10 +39,9 @@ def texts(items: int = 30000) -> Iterator[str]:
             yield from [number_reply(n, lang)] * 20
     yield from ["user\n", "assistant\n", "transcribe\n"] * 2000
     for corpus in ("teacher", "en-kathleen", "zh-words"):
-        path = data_folder() / corpus / "manifest.jsonl"
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                yield json.loads(line)["text"]
+        for row in manifest_rows(data_folder() / corpus):
+            if held_out.split_of(row["lang"], "", row["text"]) == "train":
+                yield row["text"]
 
 
 def add_characters(tokenizer: Tokenizer) -> None:

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from ..folders import data_folder
+from . import speakers
 
 PACKAGE = "kokoro-js@1.2.1"
 STYLE_SIZE = 128
-TEST_VOICES = ("af_nova", "am_echo", "bf_isabella", "bm_lewis", "zf_xiaoyi", "zm_yunxia")  # never trained on, nor any blend with them
+TEST_VOICES = tuple(speakers.voices("test"))  # never trained on, nor any blend with them
 WATCHED_ACCENTS = ("ff_siwis", "hm_omega", "if_sara", "jm_kumo", "pm_alex")  # not trained on alone: digits of theirs watch the encoder
 NAMED_VOICES = ["af_heart", "af_bella", "am_michael", "bf_emma", "zf_xiaoxiao", "zf_xiaobei", "zm_yunjian", "zm_yunxi"]
 DEFAULT_VOICE = {"en": "af_heart", "zh": "zf_xiaoxiao"}
@@ -47,10 +48,6 @@ def parse_blend(voice: str) -> list[tuple[str, float]]:
     return [(name, w / total) for name, w in weights]
 
 
-def holds_test_voice(voice: str) -> bool:
-    return any(name in TEST_VOICES for name, _ in parse_blend(voice))
-
-
 @lru_cache(maxsize=None)
 def _rows(name: str, folder: Path) -> np.ndarray:
     return np.fromfile(folder / f"{name}.bin", "<f4").reshape(510, 2 * STYLE_SIZE)
@@ -64,19 +61,17 @@ def voice_rows(voice: str, folder: Path | None = None) -> np.ndarray:
 
 @lru_cache(maxsize=None)
 def voice_vector(voice: str, tokens: int | None = None, folder: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Speaker and style, [128] each: of a count of tokens, or typical of the voice. Test voices and blends with one are refused."""
-    if holds_test_voice(voice):
-        raise ValueError(f"{voice} is for testing only")
+    """Speaker and style, [128] each: of a count of tokens, or typical of the voice. Voices that may not be trained, and blends with one, are refused."""
+    if speakers.blend_split(voice) != "train":
+        raise ValueError(f"{voice} is for testing only, or in no list of speakers.json")
     rows = voice_rows(voice, folder)
     vector = rows[TYPICAL_ROWS].mean(0) if tokens is None else rows[min(tokens, len(rows) - 1)]
     return vector[:STYLE_SIZE].astype(np.float32), vector[STYLE_SIZE:].astype(np.float32)
 
 
 def statistics(folder: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of all voices but the test ones, [2, 128] each: speaker, style."""
-    folder = folder or data_folder() / "voices"
-    names = sorted(path.stem for path in folder.glob("*.bin") if path.stem not in TEST_VOICES)
-    vectors = np.array([voice_vector(name, folder=folder) for name in names])  # [n, 2, 128]
+    """Mean and deviation of all voices that may be trained, [2, 128] each: speaker, style."""
+    vectors = np.array([voice_vector(name, folder=folder) for name in speakers.voices("train")])  # [n, 2, 128]
     return vectors.mean(0), vectors.std(0)
 
 

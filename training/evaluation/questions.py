@@ -1,24 +1,21 @@
-"""The held-out questions: recordings of people, the teacher's test voices with held-out phrasings, and typed ones."""
+"""What nano is asked: recordings of people whom it never heard, and the stored questions (data/question_sets.py), spoken and typed."""
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
-from ..data import domain_en, domain_zh
-from ..data.corpora import Record, records
-from ..data.domain import Domain, Item, is_test, mandarin_words, number_words, repeat_item, repeatable
+from ..data.corpora import Record, question_records, records
+from ..data.domain import LANGUAGES, Item
+from ..data.question_sets import questions
 from ..data.units import ids_to_text
 from ..encoder_data import spoken
 from ..lm_data import item_of
 
-TYPED_KINDS = ("number", "home", "talk", "word", "repeat")
-NEW_REQUESTS = {  # to say {x} again, in ways that are not trained
-    "en": ["say this: {x}", "repeat this after me: {x}", "say these words: {x}", "now repeat: {x}", "I want you to say: {x}"],
-    "zh": ["说这个：{x}", "跟我重复：{x}", "现在跟我说：{x}", "你说：{x}", "把这句话说一遍：{x}"],
-}
+KINDS = {"number": "other", "talk": "other"}  # sets are named by kind but for these
+STRATA = ("verb", "order", "lead", "tail", "question", "string")  # what is new in a question: the first of these that is
 
 
 @dataclass(frozen=True)
@@ -27,11 +24,17 @@ class Question:
     item: Item  # question and right answer
     path: str = ""  # of the recording; '' for a typed question
     said: str = ""  # the recording's units
+    new: tuple[str, ...] = ()  # see question_sets; empty for recordings of people: the speaker is
+    trained: str = ""  # of v0: why training had it
 
     @property
     def right_units(self) -> str:
         """What must be heard in the reply: phonemes and tones, without stress, pauses and word borders."""
         return spoken(self.item.reply_units)
+
+    @property
+    def stratum(self) -> str:
+        return next((what for what in STRATA if what in self.new), "")
 
     def job(self, output: str = "both") -> dict[str, str]:
         return {"id": self.id, "output": output, **({"speech": str(Path(self.path).resolve())} if self.path else {"text": self.item.user})}
@@ -43,62 +46,45 @@ def spread(items: list, limit: int, key) -> list:
     return chosen[:limit] if limit else chosen
 
 
-def _questions(found: list[Record], limit: int) -> list[Question]:
-    out = []
-    for record in spread(found, limit, lambda r: r.id):
-        row = record.to_json()
-        item = item_of({"text": "", "meta": {}, **row})
-        if item is not None:
-            out.append(Question(record.id, item, record.path, spoken(ids_to_text(record.ids))))
-    return out
+def _stored(row: dict[str, Any], record: Record | None = None) -> Question:
+    item = Item(row["lang"], row["text"], row["reply"], row["kind"], row["slots"])
+    heard = (record.path, spoken(ids_to_text(record.ids))) if record else ("", "")
+    return Question(record.id if record else row["id"], item, *heard, tuple(row["new"]), row.get("trained", ""))
 
 
-def spoken_sets(limit: int) -> dict[str, list[Question]]:
-    """By name: `digits` (human), `home.en`, `home.zh` (teacher), `words.en` (human), `other.en`, `other.zh`, `repeat.en`, `repeat.zh` (teacher)."""
-    test = [r for r in records(("en-digits", "en-words", "domain-test")) if r.split == "test"]
-    domain = [r for r in test if r.corpus == "domain-test"]
-    sets = {"digits": [r for r in test if r.corpus == "en-digits"]}
-    for lang in ("en", "zh"):
-        sets[f"home.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] == "home" and r.meta.get("phrasing") == "test"]
-    sets["words.en"] = [r for r in test if r.corpus == "en-words"]
-    for lang in ("en", "zh"):
-        sets[f"other.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] not in ("home", "repeat")]
-        sets[f"repeat.{lang}"] = [r for r in domain if r.lang == lang and r.meta["kind"] == "repeat"]
-    return {name: _questions(found, limit) for name, found in sets.items()}
+def _of_people(corpus: str) -> list[Question]:
+    found = ((r, item_of({"text": "", "meta": {}, **r.to_json()})) for r in records((corpus,)) if r.split == "test")
+    return [Question(r.id, item, r.path, spoken(ids_to_text(r.ids))) for r, item in found if item is not None]
 
 
-def typed_sets(limit: int) -> dict[str, list[Question]]:
-    """`typed.en`, `typed.zh`: held-out phrasings of every kind, `limit` (0: 200) a language."""
-    domain, sets = Domain("test"), {}
-    for lang in ("en", "zh"):
-        rng, unique = random.Random(11), {}
-        for _ in range(50 * (limit or 200)):
-            item = domain.sample(rng, lang, TYPED_KINDS[len(unique) % len(TYPED_KINDS)])
-            unique.setdefault(item.user, item)
-            if len(unique) == (limit or 200):
-                break
-        sets[f"typed.{lang}"] = [Question(f"typed.{lang}/{i}", item) for i, item in enumerate(unique.values())]
-    return sets
+def spoken_sets(version: str, limit: int) -> dict[str, list[Question]]:
+    """By name: `digits` and `words.en` of people, and by the teacher's test voices `home.en`, `home.zh`, `other.…`, `repeat.…`; `bare.…`: numbers in no words."""
+    by_id = {row["id"]: row for row in questions(version)}
+    asked = [_stored(by_id[r.id.split("/")[1]], r) for r in question_records(version)]
+    sets = {"digits": _of_people("en-digits"), "words.en": _of_people("en-words")}
+    for lang in LANGUAGES:
+        for name in ("home", "other", "repeat", "bare"):
+            sets[f"{name}.{lang}"] = [q for q in asked if q.item.lang == lang and set_of(q) == name]
+    return {name: spread(found, limit, lambda q: q.id) for name, found in sets.items()}
 
 
-def typed_repeats(limit: int) -> dict[str, list[Question]]:
-    """What is to be said again, `limit` (0: 200) of each: `en.numbers`, `en.words`, `en.trained sentences`, `en.new sentences`, `zh.numbers` …
+def set_of(question: Question) -> str:
+    return KINDS.get(question.item.kind, question.item.kind) if question.new else "bare"
 
-    It is asked for in ways that training never saw; the new sentences are held out too.
-    """
-    sets = {}
-    for lang, table in (("en", domain_en), ("zh", domain_zh)):
-        rng = random.Random(12)
-        texts = {
-            "numbers": [number_words(n, lang) for n in range(101)],
-            "words": domain_en.WORD_LIST if lang == "en" else [word for word, _ in mandarin_words()],
-            "trained sentences": [s for s in table.SENTENCES if not is_test(s)],
-            "new sentences": list(dict.fromkeys(s for s in repeatable(lang) if is_test(s))),
-        }
-        for name, options in texts.items():
-            items = [repeat_item(rng.choice(NEW_REQUESTS[lang]), text, lang) for text in spread(options, limit or 200, str)]
-            sets[f"{lang}.{name}"] = [Question(f"repeat.{lang}.{name}/{i}", item) for i, item in enumerate(items)]
-    return sets
+
+def typed_sets(version: str, limit: int) -> dict[str, list[Question]]:
+    """`typed.en`, `typed.zh`: phrasings of every kind, `limit` (0: all) a language."""
+    found = {f"typed.{lang}": [_stored(row) for row in questions(version) if row["set"] == f"typed.{lang}"] for lang in LANGUAGES}
+    return {name: asked[:limit] if limit else asked for name, asked in found.items()}
+
+
+def typed_repeats(version: str, limit: int) -> dict[str, list[Question]]:
+    """What is to be said again, `limit` (0: all) of each: `en.numbers`, `en.words`, `en.trained sentences`, `en.new sentences`, `zh.numbers` …"""
+    found: dict[str, list[Question]] = {}
+    for row in questions(version):
+        if row["set"].startswith("repeat."):
+            found.setdefault(row["set"].removeprefix("repeat."), []).append(_stored(row))
+    return {name: asked[:limit] if limit else asked for name, asked in found.items()}
 
 
 def human_mandarin(speaker: str, limit: int) -> list[Record]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -86,12 +86,21 @@ def components_markdown(info: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_card(path: Path, sections: dict[str, str]) -> None:
-    """Replaces what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. Raises ValueError where a marker is missing."""
+def merged(old: str, rows: Sequence[Row]) -> str:
+    """A Markdown table with the rows that were measured, and the old rows of what was not, each in its old place."""
+    measured = {row.what: markdown([row]).splitlines()[2] for row in rows if row.value is not None}
+    lines = []
+    for line in old.strip().splitlines()[2:]:
+        lines.append(measured.pop(line.split(" | ")[0].removeprefix("| "), line))
+    return "\n".join([*markdown([]).splitlines(), *lines, *measured.values()])
+
+
+def write_card(path: Path, sections: dict[str, Callable[[str], str]]) -> None:
+    """Replaces what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->` by what is made of it. Raises ValueError where a marker is missing."""
     text = path.read_text(encoding="utf-8")
-    for name, content in sections.items():
-        pattern = re.compile(rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)", re.S)
+    for name, made in sections.items():
+        pattern = re.compile(rf"(<!-- {name}:begin -->\n)(.*?)(<!-- {name}:end -->)", re.S)
         if not pattern.search(text):
             raise ValueError(f"{path} has no section {name}")
-        text = pattern.sub(lambda m: f"{m[1]}\n{content}\n\n{m[2]}", text)
+        text = pattern.sub(lambda m: f"{m[1]}\n{made(m[2])}\n\n{m[3]}", text)
     path.write_text(text, encoding="utf-8")

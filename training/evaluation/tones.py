@@ -7,21 +7,28 @@ from pathlib import Path
 
 from .. import checkpoint, export_gguf
 from ..data.corpora import Record
-from ..data.template import TOKENIZER
+from ..data.template import TOKENIZER, Template
 from ..folders import runs_folder
+from ..pack_checkpoints import FOLDER as PUBLISHED
+from ..speech_encoder import load_encoder
 from ..train_encoder import FOLDS
+from ..train_lm import Speaker
 from .judging import tones_right
 from .turns import Library
 
 
-LANGUAGE_MODEL = runs_folder() / "lm" / "latest.pt"
+def fold_encoder(fold: str) -> Path | None:
+    """The newest of a fold: the run's, or the published one."""
+    return next((path for path in (runs_folder() / f"encoder-{fold}" / "model.pt", PUBLISHED / f"encoder-{fold}.pt") if path.exists()), None)
 
 
 def bundle_of(encoder: Path, to: Path) -> None:
-    """An encoder's checkpoint and the trained language model (which the tones do not depend on, only whether what was written down is Mandarin), so that the library can hear with it."""
+    """An encoder's checkpoint and the published language model (which the tones do not depend on, only whether what was written down is Mandarin), so that the library can hear with it."""
     bundle = export_gguf.Bundle(tokenizer=TOKENIZER)
-    for path in (encoder, LANGUAGE_MODEL):
-        bundle.add_checkpoint(path)
+    speaker = Speaker(Template())
+    speaker.load_grown(checkpoint.load(PUBLISHED / "lm.pt")["model"])
+    for part, name in ((load_encoder(encoder), encoder.name), (speaker, "lm.pt")):
+        bundle.add_saved(part.export(), name)
     export_gguf.write(bundle, to, "q8_0")
 
 
