@@ -63,7 +63,8 @@ class Copies(Dataset):
 
     def __init__(self, store: AudioStore, wanted: list[tuple[int, int]]):
         self.store, self.wanted = store, wanted
-        noises = [i for i, r in enumerate(store.records) if r["corpus"] in ("en-wake", "en-kathleen") and r["split"] in TRAINED]
+        trained = [i for i, r in enumerate(store.records) if r["split"] in TRAINED]
+        noises = [i for i in trained if store.records[i]["corpus"] in ("en-wake", "en-kathleen")] or trained
         self.augment = Augment(lambda rng: store.audio(noises[rng.integers(len(noises))]))
 
     def __len__(self) -> int:
