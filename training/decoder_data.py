@@ -86,33 +86,44 @@ def cut(samples: np.ndarray, u: Utterance, start: int, frames: int) -> np.ndarra
     return audio
 
 
-def windowed(samples: np.ndarray, u: Utterance, window: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """A random window of an utterance, and the units around it."""
+def unit_window(ids: np.ndarray, durations: np.ndarray, window: int, rng: np.random.Generator) -> tuple[int, dict[str, np.ndarray]]:
+    """A random window's first frame; and which units its frames are of, where in them, and those units with some context."""
+    total = int(durations.sum())
     # Uniform over windows that may stick out by half, then moved inside: else the first and last syllables were hardly ever seen.
-    start = int(np.clip(rng.integers(-window // 2, max(1, u.frames - window // 2)), 0, max(0, u.frames - window)))
-    count = min(window, u.frames - start)
-    ends = u.durations.cumsum()
+    start = int(np.clip(rng.integers(-window // 2, max(1, total - window // 2)), 0, max(0, total - window)))
+    count = min(window, total - start)
+    ends = durations.cumsum()
     unit = np.searchsorted(ends, np.arange(start, start + count), side="right")  # [count]
-    low, high = 0, len(u.ids)
+    low, high = 0, len(ids)
     if high > UNIT_SPAN:
-        low, high = max(0, unit[0] - LEFT_UNITS), min(len(u.ids), max(unit[-1] + 1 + RIGHT_UNITS, unit[0] - LEFT_UNITS + UNIT_SPAN))
-    length = u.durations[unit]
+        low, high = max(0, unit[0] - LEFT_UNITS), min(len(ids), max(unit[-1] + 1 + RIGHT_UNITS, unit[0] - LEFT_UNITS + UNIT_SPAN))
+    length = durations[unit]
     place = (np.arange(start, start + count) - (ends[unit] - length) + 0.5) / length
     judged = np.ones(high - low, np.float32)  # units whose duration is trained: not where the context was cut
-    if high < len(u.ids):
+    if high < len(ids):
         judged[-RIGHT_UNITS:] = 0
     if low > 0:
         judged[:8] = 0
-    judged[u.durations[low:high] == 0] = 0
-    speaker, style = voice_vector(u.voice, None if rng.random() < 0.5 else u.tokens)
+    judged[durations[low:high] == 0] = 0
     pad = lambda x: np.pad(x, (0, window - count))  # noqa: E731
-    frames = slice(start, start + count)
-    return {
-        "audio": cut(samples, u, start, window), "valid": pad(np.ones(count, np.float32)), "index": pad(unit - low),
-        "place": pad(place.astype(np.float32)), "length": pad(0.1 * length.astype(np.float32)), "pitch": pad(u.pitch[frames]),
-        "voiced": pad(u.voiced[frames]), "energy": pad(u.energy[frames]), "ids": u.ids[low:high],
-        "durations": u.durations[low:high], "judged": judged, "speaker": speaker, "style": style,
+    return start, {
+        "valid": pad(np.ones(count, np.float32)), "index": pad(unit - low), "place": pad(place.astype(np.float32)),
+        "length": pad(0.1 * length.astype(np.float32)), "ids": ids[low:high], "durations": durations[low:high], "judged": judged,
     }  # fmt: skip
+
+
+def padded(x: np.ndarray, start: int, window: int) -> np.ndarray:
+    """Rows start .. start + window of x, zeros after its end."""
+    x = x[start : start + window]
+    return np.pad(x, [(0, window - len(x)), *[(0, 0)] * (x.ndim - 1)])
+
+
+def windowed(samples: np.ndarray, u: Utterance, window: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """A random window of an utterance, and the units around it."""
+    start, item = unit_window(u.ids, u.durations, window, rng)
+    speaker, style = voice_vector(u.voice, None if rng.random() < 0.5 else u.tokens)
+    prosody = {name: padded(getattr(u, name), start, window) for name in ("pitch", "voiced", "energy")}
+    return {**item, **prosody, "audio": cut(samples, u, start, window), "speaker": speaker, "style": style}
 
 
 def collate(items: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:

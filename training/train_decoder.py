@@ -60,7 +60,7 @@ class Model(nn.Module):
         log_durations = d.duration(x, batch["units_valid"])
         x = x.gather(1, batch["index"][..., None].expand(-1, -1, x.shape[2]))
         x = torch.cat([x, batch["place"][..., None].to(x.dtype), batch["length"][..., None].to(x.dtype)], -1)  # [B, W, C + 2]
-        trunk, prosody = d.prosody.trunk(x, frame_valid)
+        trunk, prosody = d.prosody(x, frame_valid)
         split = len(frame_valid) - round(len(frame_valid) * prior_share)  # from here on, waveforms of the prior's sample
         # Most of those are given the predicted voicing and energy, as inference is: taught the true ones only, the prior reads more
         # from them than the predictor knows. The pitch stays true, for the pulses have to meet the recording's harmonics.

@@ -110,6 +110,32 @@ class DecoderConfig:
     log_f0_std: float = 0.4
 
 
+@dataclass
+class VoiceConfig:
+    """nano's voice in front of its generator (`istft_generator`), at 80 frames a second."""
+
+    unit_count: int = 0  # set from the unit inventory
+    hidden_size: int = 224
+    block_count: int = 4
+    head_count: int = 2
+    ffn_size: int = 640
+    ffn_kernel: int = 3
+    window_size: int = 4
+    mask_left: int = 48
+    mask_right: int = 2
+    style_size: int = 128  # half of a raw voice vector: timbre, and prosody
+    gin_channels: int = 96
+    duration_channels: int = 224
+    prosody_layers: int = 5
+    prosody_kernel: int = 5
+    feature_hidden: int = 320
+    feature_kernel: int = 5
+    feature_dilations: list[int] = field(default_factory=lambda: [1, 2, 4, 1, 2, 4, 1, 1])
+    feature_size: int = 512
+    log_f0_mean: float = 5.2
+    log_f0_std: float = 0.4
+
+
 def log_spaced_lags(low: int, high: int, count: int) -> list[int]:
     ratio = (high / low) ** (1 / (count - 1))
     return [round(low * ratio**i) for i in range(count)]

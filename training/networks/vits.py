@@ -51,7 +51,7 @@ class Decoder(nn.Module):
             durations = (log_durations.exp() / speed).round().clamp(min=1).long()  # [1, U]
         frames = int(durations.sum())
         valid = torch.ones(1, frames, 1)
-        trunk, prosody = self.prosody.trunk(expand(x, durations, frames), valid)
+        trunk, prosody = self.prosody(expand(x, durations, frames), valid)
         pitch = prosody[..., 0] * pitch_range + pitch_shift / config.log_f0_std
         voicing, energy = prosody[..., 1].sigmoid(), prosody[..., 2] + energy_shift
         mean, log_scale = self.prosody.prior(trunk, pitch, voicing, energy, valid)

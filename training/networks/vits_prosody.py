@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import DecoderConfig
+from .config import DecoderConfig, VoiceConfig
 
 
 def same_pad(x: torch.Tensor, kernel: int) -> torch.Tensor:
@@ -31,7 +31,7 @@ class ConvNorm(nn.Module):
 class Duration(nn.Module):
     """ln(frames) of each unit (VitsDurationPredictor's shape). Frames are 1 / 80 s."""
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, config: DecoderConfig | VoiceConfig):
         super().__init__()
         self.conv = nn.ModuleList([ConvNorm(config.hidden_size, config.duration_channels, 3), ConvNorm(config.duration_channels, config.duration_channels, 3)])
         self.proj = nn.Linear(config.duration_channels, 1)
@@ -57,21 +57,18 @@ def expand(x: torch.Tensor, durations: torch.Tensor, frames: int) -> torch.Tenso
     return torch.cat([x, place[..., None].to(x.dtype), (0.1 * length)[..., None].to(x.dtype)], -1)
 
 
-class Prosody(nn.Module):
-    """Frame-level trunk with heads for pitch, voicing and energy, and the prior's mean and log deviation."""
+class Trunk(nn.Module):
+    """Frame-level trunk with heads for pitch, voicing and energy."""
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, config: DecoderConfig | VoiceConfig):
         super().__init__()
         self.config = config
         size = config.hidden_size
         self.pre = nn.Linear(size + 2, size)
         self.conv = nn.ModuleList(ConvNorm(size, size, config.prosody_kernel) for _ in range(config.prosody_layers))
         self.out = nn.Linear(size, 3)
-        self.embd = nn.Conv1d(3, size, 3)
-        self.stats_conv = ConvNorm(size, size, config.prosody_kernel)
-        self.stats = nn.Linear(size, 2 * config.flow_size)
 
-    def trunk(self, x: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, x: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """x [B, T, C + 2] of `expand` -> trunk [B, T, C], prosody [B, T, 3].
 
         Prosody channels: (ln F0 - log_f0_mean) / log_f0_std, voicing logit, ln energy (standardised by the data).
@@ -80,6 +77,17 @@ class Prosody(nn.Module):
         for conv in self.conv:
             x = x + conv(x, valid)
         return x, self.out(x)
+
+
+class Prosody(Trunk):
+    """The trunk, and the prior's mean and log deviation."""
+
+    def __init__(self, config: DecoderConfig):
+        super().__init__(config)
+        size = config.hidden_size
+        self.embd = nn.Conv1d(3, size, 3)
+        self.stats_conv = ConvNorm(size, size, config.prosody_kernel)
+        self.stats = nn.Linear(size, 2 * config.flow_size)
 
     def prior(self, trunk: torch.Tensor, pitch: torch.Tensor, voicing: torch.Tensor, energy: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """trunk [B, T, C]; pitch (standardised), voicing in 0..1, energy [B, T] -> mean, log deviation [B, T, Z]."""
