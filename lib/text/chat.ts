@@ -2,7 +2,7 @@ import { Template } from '@huggingface/jinja'
 import { readGgufKeys } from '../convert/gguf.js'
 import { ModelFormatError, UnsupportedError } from '../errors.js'
 import { ggufTokenizer, Keys } from './gguf-tokenizer.js'
-import { addTokenizer, tokenizerOf, type Tokenizer } from './tokenizer.js'
+import { addTokenizer, tokenize, tokenizerOf, type Tokenizer } from './tokenizer.js'
 
 /*
  * How an imported language model wants a conversation to be written, for the worker thread.
@@ -74,16 +74,17 @@ function readChat(path: string) {
     unknown: id('unknown'),
     padding: id('padding'),
   }
+  const template = keys.string('tokenizer.chat_template')
   return {
     json,
     ids,
     bos: (keys.boolean('tokenizer.ggml.add_bos_token') ?? addBos) ? ids.bos : undefined,
-    template: templateOf(keys.string('tokenizer.chat_template')),
+    template: template === undefined ? undefined : parseTemplate(template),
   }
 }
 
-function templateOf(source: string | undefined): Template | undefined {
-  if (source === undefined) return undefined
+/** A chat template, parsed. Throws {@link ModelFormatError}. */
+export function parseTemplate(source: string): Template {
   try {
     return new Template(source)
   } catch (cause) {
@@ -113,15 +114,19 @@ export function chatPrompt(key: number, messages: ChatMessage[], thinking: boole
       { key: 'tokenizer.chat_template' },
     )
   }
-  const plain = messages.map(({ role, content }) => ({ role, content: without(chat.controls, content) }))
-  let text: string
+  const text = renderTemplate(chat.template, {
+    messages: messages.map(({ role, content }) => ({ role, content: without(chat.controls, content) })),
+    add_generation_prompt: true,
+    enable_thinking: thinking,
+    ...chat.tokens,
+  })
+  return withBos(chat, tokenize(tokenizer, text))
+}
+
+/** What a chat template makes of a conversation. Throws {@link UnsupportedError} where it refuses it. */
+export function renderTemplate(template: Template, variables: Record<string, unknown>): string {
   try {
-    text = chat.template.render({
-      messages: plain,
-      add_generation_prompt: true,
-      enable_thinking: thinking,
-      ...chat.tokens,
-    })
+    return template.render(variables)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new UnsupportedError(
@@ -130,7 +135,6 @@ export function chatPrompt(key: number, messages: ChatMessage[], thinking: boole
       { cause },
     )
   }
-  return withBos(chat, tokenizer.encode(text, { add_special_tokens: false }).ids)
 }
 
 /** A text that is no conversation as ids, with what a text begins with. Control tokens in it are left out. */
@@ -138,14 +142,15 @@ export function plainText(key: number, text: string): Int32Array<ArrayBuffer> {
   const { tokenizer } = tokenizerOf(key)
   const chat = chats.get(tokenizer)
   if (!chat) throw new Error(`no chat ${key}`)
-  return withBos(chat, tokenizer.encode(without(chat.controls, text), { add_special_tokens: false }).ids)
+  return withBos(chat, tokenize(tokenizer, without(chat.controls, text)))
 }
 
 function withBos({ bos }: Chat, ids: readonly number[]): Int32Array<ArrayBuffer> {
   return Int32Array.from(bos === undefined || ids[0] === bos ? ids : [bos, ...ids])
 }
 
+/** A text without certain words, also without those that appear when others are taken out. */
 function without(words: readonly string[], text: string): string {
-  const found = words.find(word => text.includes(word))
-  return found === undefined ? text : without(words, text.replaceAll(found, ''))
+  for (let found; (found = words.find(word => text.includes(word))) !== undefined; ) text = text.replaceAll(found, '')
+  return text
 }

@@ -43,9 +43,13 @@ export function addTokenizer(key: number, json: string | object, config: object)
     const added = [...tokenizer.get_added_tokens_decoder()].filter(([, token]) => token.special)
     tokenizers.set(key, { tokenizer, special: new Set(added.map(([id]) => id)) })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ModelFormatError(`the bundle's tokenizer cannot be read: ${reason}`, { key: 'tokenizer' }, { cause })
+    throw unusable('cannot be read', cause)
   }
+}
+
+function unusable(what: string, cause: unknown): ModelFormatError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new ModelFormatError(`the bundle's tokenizer ${what}: ${reason}`, { key: 'tokenizer' }, { cause })
 }
 
 /**
@@ -70,14 +74,27 @@ export function tokenizerOf(key: number): { tokenizer: Tokenizer; special: Reado
   return found
 }
 
+/** Text as ids. The library reads parts of a tokenizer.json only here: throws {@link ModelFormatError} where they do not fit. */
+export function tokenize(tokenizer: Tokenizer, text: string): number[] {
+  try {
+    return tokenizer.encode(text, { add_special_tokens: false }).ids
+  } catch (cause) {
+    throw unusable('cannot read a text', cause)
+  }
+}
+
 /** Text as ids. Control tokens that are spelled out in the text are left out: a user's words cannot end the user's turn. */
 export function encodeText(key: number, text: string): Int32Array<ArrayBuffer> {
   const { tokenizer, special } = tokenizerOf(key)
-  const { ids } = tokenizer.encode(text, { add_special_tokens: false })
-  return Int32Array.from(ids.filter(id => !special.has(id)))
+  return Int32Array.from(tokenize(tokenizer, text).filter(id => !special.has(id)))
 }
 
 /** Ids as text, without control tokens. */
 export function decodeText(key: number, ids: Int32Array): string {
-  return ids.length === 0 ? '' : tokenizerOf(key).tokenizer.decode([...ids], { skip_special_tokens: true })
+  if (ids.length === 0) return ''
+  try {
+    return tokenizerOf(key).tokenizer.decode([...ids], { skip_special_tokens: true })
+  } catch (cause) {
+    throw unusable('cannot write a text', cause)
+  }
 }

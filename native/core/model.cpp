@@ -244,17 +244,30 @@ const ModelInfo & Model::info() const {
     return parts_->info;
 }
 
-std::shared_ptr<const Model> Model::load(const std::string & path, const LoadOptions & options) {
+namespace {
+
+/// With the default number of threads filled in.
+LoadOptions checked(LoadOptions options) {
     if (options.threads < 0 || options.threads > 256) {
         throw MossError(code::invalid_argument, "threads: expected 1 to 256",
                         {{"option", "threads"}, {"found", static_cast<double>(options.threads)}});
     }
-    LoadOptions checked = options;
-    checked.threads = options.threads > 0 ? options.threads : default_threads();
-    const GgufFile file = GgufFile::open(path);
+    options.threads = options.threads > 0 ? options.threads : default_threads();
+    return options;
+}
+
+} // namespace
+
+std::shared_ptr<const Model> Model::load(const std::string & path, const LoadOptions & options) {
     const std::string name = path.substr(path.find_last_of("/\\") + 1);
-    auto parts = std::make_unique<Parts>(file, name, checked);
-    return std::shared_ptr<const Model>(new Model(std::move(parts)));
+    const LoadOptions with_defaults = checked(options);
+    return std::shared_ptr<const Model>(
+        new Model(std::make_unique<Parts>(GgufFile::open(path), name, with_defaults)));
+}
+
+std::shared_ptr<const Model> Model::from_memory(const void * data, size_t size, const LoadOptions & options) {
+    return std::shared_ptr<const Model>(
+        new Model(std::make_unique<Parts>(GgufFile::from_memory(data, size), "", checked(options))));
 }
 
 } // namespace moss

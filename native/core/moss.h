@@ -97,6 +97,9 @@ class Model {
     /// MOSS_OUT_OF_MEMORY.
     static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options = {});
 
+    /// The same for a file's bytes, which are needed during the call only.
+    static std::shared_ptr<const Model> from_memory(const void * data, size_t size, const LoadOptions & options = {});
+
     ~Model();
     Model(const Model &) = delete;
     Model & operator=(const Model &) = delete;

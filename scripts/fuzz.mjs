@@ -1,0 +1,88 @@
+// Feeds hostile input to what reads files: `npm run fuzz -- [--seconds 120] [name…]`.
+//
+// model      C++, libFuzzer under the address and undefined-behaviour sanitizers (Clang): a GGUF file's metadata, loaded and run
+// wav        JavaScript, changed by fast-check: a wav file's bytes
+// tokenizer  a tokenizer.json
+// template   a chat template
+//
+// The committed corpora (test/fuzz/corpus/NAME) are where each run starts; what libFuzzer finds beside them is kept in
+// build-fuzz/corpus/NAME for the next one. An input that crashes, hangs or gives an error that is none of ours is written to build-fuzz/findings and fails
+// the run. The last line is `4 passed, 0 failed`.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root, run } from './lib.mjs'
+import { vendorGgml } from './vendor-ggml.mjs'
+
+const NATIVE = ['model']
+const SCRIPTS = ['wav', 'tokenizer', 'template']
+const SLOWEST = 60 // seconds that one input may take: a hang is a finding
+const MEGABYTES = 2048
+
+const tree = join(root, 'build-fuzz')
+const corpora = join(root, 'test', 'fuzz', 'corpus')
+const findings = join(tree, 'findings')
+
+/** The newest Clang on the PATH that is not older than its sanitizers should be. */
+function clang() {
+  const names = ['clang', ...[22, 21, 20, 19, 18, 17, 16, 15, 14].map(version => `clang-${version}`)]
+  const found = names.find(name => spawnSync(name, ['--version']).status === 0)
+  if (!found) throw new Error('the target "model" needs Clang with its run-time library (Debian: clang libclang-rt-dev)')
+  return { CC: found, CXX: found.replace('clang', 'clang++') }
+}
+
+function buildNative(name) {
+  vendorGgml()
+  const env = { ...process.env, ...clang() }
+  const options = ['-DMOSS_SANITIZE=ON', '-DMOSS_FUZZ=ON', '-DMOSS_WERROR=OFF', '-DCMAKE_BUILD_TYPE=RelWithDebInfo']
+  const ninja = spawnSync('ninja', ['--version']).status === 0 && !existsSync(join(tree, 'CMakeCache.txt'))
+  run('cmake', ['-S', root, '-B', tree, ...options, ...(ninja ? ['-G', 'Ninja'] : [])], { env, stdio: 'ignore' })
+  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism())
+  run('cmake', ['--build', tree, '--target', `moss_fuzz_${name}`, '--parallel', jobs], { env })
+  return join(tree, 'Release', `moss_fuzz_${name}`)
+}
+
+/** Runs one target; whether it found nothing. */
+function fuzz(name, seconds) {
+  const seeds = join(corpora, name)
+  console.log(`\n--- ${name}: ${seconds} s, ${readdirSync(seeds).length} seeds`)
+  if (!NATIVE.includes(name)) {
+    const args = [join(root, 'scripts', 'fuzz-script.mjs'), name, String(seconds), findings]
+    return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0
+  }
+  const work = join(tree, 'corpus', name)
+  mkdirSync(work, { recursive: true })
+  mkdirSync(findings, { recursive: true })
+  const options = [
+    `-max_total_time=${seconds}`,
+    `-timeout=${SLOWEST}`,
+    `-artifact_prefix=${join(findings, `${name}-`)}`,
+    '-max_len=65536',
+    '-print_final_stats=1',
+    `-rss_limit_mb=${2 * MEGABYTES}`,
+    `-malloc_limit_mb=${MEGABYTES}`,
+  ]
+  const env = { ...process.env, ASAN_OPTIONS: 'allocator_may_return_null=1' }
+  return spawnSync(buildNative(name), [...options, work, seeds], { cwd: root, stdio: 'inherit', env }).status === 0
+}
+
+const { values, positionals } = parseArgs({
+  options: { seconds: { type: 'string', default: '120' }, help: { type: 'boolean', short: 'h' } },
+  allowPositionals: true,
+})
+const known = [...NATIVE, ...SCRIPTS]
+const unknown = positionals.find(name => !known.includes(name))
+const seconds = Number(values.seconds)
+if (values.help || unknown !== undefined || !(seconds > 0)) {
+  console.log(`usage: npm run fuzz -- [--seconds 120] [${known.join('|')}]…`)
+  process.exitCode = values.help ? 0 : 2
+} else {
+  const failed = (positionals.length > 0 ? positionals : known).filter(name => !fuzz(name, seconds))
+  if (failed.length > 0) console.log(`\nfindings of ${failed.join(', ')}: ${findings}`)
+  const count = positionals.length > 0 ? positionals.length : known.length
+  console.log(`\n${count - failed.length} passed, ${failed.length} failed`)
+  process.exitCode = failed.length > 0 ? 1 : 0
+}
