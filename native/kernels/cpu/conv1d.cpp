@@ -52,6 +52,12 @@ void apply(Activation activation, const float * from, float * to, int64_t count)
     }
 }
 
+/// A place in an array that may be absent: then there is none.
+template <class T>
+const T * offset(const T * array, int64_t count) {
+    return array == nullptr ? nullptr : array + count;
+}
+
 void require(bool condition, const std::string & what) {
     if (!condition) {
         throw std::invalid_argument("conv1d: " + what);
@@ -407,8 +413,8 @@ class Conv1dTask {
                 base_ + (t - first) * tile.row_step + panel.first_tap * shape.dilation * step_ + panel.group * bytes;
             const int64_t scale =
                 (t - first) * tile.row_scales + panel.first_tap * tile.tap_scales + panel.group * tile.blocks;
-            tile.input_scales = input_scales_ + scale;
-            tile.input_sums = input_sums_ + scale;
+            tile.input_scales = offset(input_scales_, scale);
+            tile.input_sums = offset(input_sums_, scale);
             if (channel_ > 0) {
                 tile.biases = sums_ + sums + (t - first) * 32;
                 tile.biases_step = 32;
