@@ -4,10 +4,12 @@
 // are not changed by bytes, but by what they mean. The target runs in a worker, which leaves its
 // present input in shared memory, so that one that hangs is found, too.
 
+import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { root } from './lib.mjs'

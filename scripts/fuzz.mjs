@@ -30,7 +30,8 @@ const findings = join(tree, 'findings')
 function clang() {
   const names = ['clang', ...[22, 21, 20, 19, 18, 17, 16, 15, 14].map(version => `clang-${version}`)]
   const found = names.find(name => spawnSync(name, ['--version']).status === 0)
-  if (!found) throw new Error('the target "model" needs Clang with its run-time library (Debian: clang libclang-rt-dev)')
+  if (!found)
+    throw new Error('the target "model" needs Clang with its run-time library (Debian: clang libclang-rt-dev)')
   return { CC: found, CXX: found.replace('clang', 'clang++') }
 }
 

@@ -1,5 +1,6 @@
 // A tokenizer.json as a model file may hold it, then a text through it and back.
 
+const { Buffer } = require('node:buffer')
 const { decodeText, encodeText, freeTokenizer, loadTokenizer } = require('../../dist/lib/text/tokenizer.js')
 const { expectOurs } = require('./expected.cjs')
 
