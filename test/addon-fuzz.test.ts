@@ -130,6 +130,6 @@ t.test('whatever is passed to loadModel, createSession and quantize', async t =>
     interruptAfterTimeLimit: (seconds * 1000) / 4,
     markInterruptAsFailure: false,
   })
-  t.notOk(result.failed, result.failed ? fc.defaultReportMessage(result) : 'all refused or done')
+  t.notOk(result.failed, fc.defaultReportMessage(result) ?? 'all refused or done')
   model.dispose()
 })

@@ -151,6 +151,6 @@ function withBos({ bos }: Chat, ids: readonly number[]): Int32Array<ArrayBuffer>
 
 /** A text without certain words, also without those that appear when others are taken out. */
 function without(words: readonly string[], text: string): string {
-  for (let found; (found = words.find(word => text.includes(word))) !== undefined; ) text = text.replaceAll(found, '')
+  for (let found; (found = words.find(word => text.includes(word))) !== undefined;) text = text.replaceAll(found, '')
   return text
 }

@@ -261,8 +261,7 @@ LoadOptions checked(LoadOptions options) {
 std::shared_ptr<const Model> Model::load(const std::string & path, const LoadOptions & options) {
     const std::string name = path.substr(path.find_last_of("/\\") + 1);
     const LoadOptions with_defaults = checked(options);
-    return std::shared_ptr<const Model>(
-        new Model(std::make_unique<Parts>(GgufFile::open(path), name, with_defaults)));
+    return std::shared_ptr<const Model>(new Model(std::make_unique<Parts>(GgufFile::open(path), name, with_defaults)));
 }
 
 std::shared_ptr<const Model> Model::from_memory(const void * data, size_t size, const LoadOptions & options) {
