@@ -1,4 +1,4 @@
-// `npm run demo`: answers two recordings of people with speech, and says where the answers are.
+// `npm run demo`: answers two recordings with speech, and says where the answers are. Neither was in nano's training: examples/audio/README.md.
 
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
@@ -12,9 +12,13 @@ async function demo(): Promise<void> {
   const model = await loadModel()
   await mkdir(OUT, { recursive: true })
   console.log(`model    ${model.info().name}`)
-  for (const [recording, answer] of [
-    ['seven.flac', 'seven-answer.wav'],
-    ['pingguo.opus', 'pingguo-answer.wav'],
+  for (const [recording, answer, who] of [
+    ['seven.flac', 'seven-answer.wav', 'theo, whom nano never heard'],
+    [
+      'nuanqi.opus',
+      'nuanqi-answer.wav',
+      'a synthetic voice that nano never heard, in words that it was never trained on',
+    ],
   ] as const) {
     const session = model.createSession({ seed: 1 })
     const speech = join(RECORDINGS, recording)
@@ -25,7 +29,7 @@ async function demo(): Promise<void> {
     const sounds = heard?.pinyin ?? `/${heard?.units.map(u => u.unit).join('') ?? ''}/`
     const factor = timings.totalMs / 1000 / (timings.inputSeconds + timings.replySeconds)
     console.log(`
-question ${relative(process.cwd(), speech)}
+question ${relative(process.cwd(), speech)}  (${who})
 heard    ${heard?.text ?? ''}  ${sounds}
 answer   ${text}
 spoken   ${relative(process.cwd(), wav)}  (${seconds.toFixed(2)} s, computed in ${(factor * 100).toFixed(0)} % of real time)`)

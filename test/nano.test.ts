@@ -19,7 +19,11 @@ t.test('the demo answers two recordings with speech', { skip }, async t => {
   const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'dist', 'examples', 'demo.js')], {
     cwd: root,
   })
-  for (const name of ['seven-answer.wav', 'pingguo-answer.wav']) {
+  t.match(stdout, 'heard    seven', 'what was said')
+  t.match(stdout, 'answer   You said seven.')
+  t.match(stdout, 'heard    你好，请打开厨房', 'what was said')
+  t.match(stdout, 'answer   好的，厨房的暖气打开了。')
+  for (const name of ['seven-answer.wav', 'nuanqi-answer.wav']) {
     t.match(stdout, name, 'it says where the wav is')
     const audio = await readAudio(join(out, name))
     t.ok(audio.seconds > 0.5 && audio.seconds < 20, `${name}: ${audio.seconds.toFixed(2)} s`)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from training.data import domain, domain_en, domain_zh, held_out, orders, teacher
+from training.data import domain, domain_en, domain_zh, held_out, orders, speakers, teacher
 from training.data.domain import LANGUAGES, Domain
 from training.data.draw_questions import NEW_REQUESTS
 from training.data.held_out import folded, reasons, split_of
@@ -64,6 +65,16 @@ def test_the_first_version_leaked():
     had = Counter((row["lang"], row["trained"]) for row in questions("v0") if row["kind"] == "home" and row["set"] == "spoken" and "trained" in row)
     assert had == {("en", "order"): 7, ("zh", "order"): 4}
     assert all(drawn_as_order(row["lang"], row["text"]) for row in questions("v0") if row.get("trained") == "order")
+
+
+def test_the_demo_is_held_out():
+    """The recordings of examples/audio are of the test sets, and their table says what they say."""
+    table = (Path(__file__).parents[2] / "examples" / "audio" / "README.md").read_text(encoding="utf-8")
+    question = next(row for row in questions("v0") if row["id"] == "t00021")
+    assert "trained" not in question and question["text"] in table and question["voice"] in table
+    assert split_of("zh", "home", question["text"]) != "train" and speakers.blend_split(question["voice"]) == "test"
+    assert "7_theo_0.wav" in table and speakers.split("en-digits", "theo") == "test"
+    assert {path.name for path in (Path(__file__).parents[2] / "examples" / "audio").glob("*.[fo]*")} == {"seven.flac", "nuanqi.opus"}
 
 
 def test_no_other_question_can_be_trained():
