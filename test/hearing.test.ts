@@ -107,6 +107,22 @@ t.test('without the aligner it is deaf', { skip }, async t => {
   t.ok(new Set(asked.map(([, reply]) => reply.text)).size <= asked.length / 3, 'it cannot tell questions apart')
 })
 
+t.test(
+  "the card says that the aligner's attention does nothing: without it every answer has the same words",
+  { skip },
+  async t => {
+    const path = join(t.testdir(), 'no-attention.gguf')
+    withoutTensors(NANO, path, 'aligner.blk.0.attn_out.', 'aligner.blk.1.attn_out.')
+    const whole = (await askNano()).filter(isThird)
+    const without = await ask(path, QUESTIONS.filter(isThird))
+    // Of a nano whose attention works this fails: then the card has to say what it does.
+    for (const [i, [question, reply]] of whole.entries()) {
+      const other = without[i]?.[1]
+      t.same([other?.units, other?.text], [reply.units, reply.text], question.file)
+    }
+  },
+)
+
 t.test('without the tone module it mistakes tones', { skip }, async t => {
   const path = join(t.testdir(), 'no-tone.gguf')
   withoutTensors(NANO, path, 'tone.')
