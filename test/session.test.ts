@@ -12,8 +12,10 @@ import {
   loadModel,
   MossSpeechError,
   ModelNotFoundError,
+  type GenerateOptions,
   type Reply,
   type Session,
+  type TranscribeOptions,
 } from '../dist/lib/index.js'
 import { root, TINY } from './helpers/model.js'
 import { makeWav, sine } from './helpers/wav.js'
@@ -99,6 +101,46 @@ t.test('all four modes', async t => {
       t.equal(text.units.length, 0)
       session.reset()
     }
+  })
+})
+
+t.test('every option of a reply has its effect', async t => {
+  await withSession(async session => {
+    const reply = async (options: GenerateOptions): Promise<Reply> => {
+      session.reset()
+      return session.generate({ text: 'seven' }, { seed: 1, maxSeconds: 0.5, ...options }).result()
+    }
+    const likeliest = await reply({ temperature: 0 })
+    const drawn = await reply({ temperature: 2 })
+    t.not(drawn.units.join(), likeliest.units.join(), 'temperature')
+    t.same((await reply({ temperature: 2, topK: 1 })).units, likeliest.units, 'topK')
+    t.same((await reply({ temperature: 2, topP: 1e-6 })).units, likeliest.units, 'topP')
+    t.not((await reply({ temperature: 2, seed: 2 })).units.join(), drawn.units.join(), 'seed')
+    t.equal(likeliest.seconds, 0.5)
+    const cut = await reply({ temperature: 0, maxSeconds: 0.1 })
+    t.equal(cut.seconds, 0.1, 'maxSeconds')
+    t.same(cut.audio, likeliest.audio.subarray(0, cut.audio.length))
+    const text = await reply({ temperature: 0, output: 'text', maxTokens: 16 })
+    const short = await reply({ temperature: 0, output: 'text', maxTokens: 4 })
+    t.ok(text.text.startsWith(short.text) && short.text.length < text.text.length, 'maxTokens')
+    for (const options of [{ voice: 'mei' }, { speed: 2 }, { emotion: 'sad' }, { noiseScale: 0 }]) {
+      const other = await reply({ temperature: 0, ...options })
+      t.same(other.units.slice(0, 9), likeliest.units.slice(0, 9), 'the same is said')
+      t.notOk(
+        Buffer.from(other.audio.buffer).equals(Buffer.from(likeliest.audio.buffer)),
+        `otherwise: ${JSON.stringify(options)}`,
+      )
+    }
+  })
+})
+
+t.test('what is written down is the likeliest', async t => {
+  await withSession(async session => {
+    const write = async (options?: TranscribeOptions): Promise<string> =>
+      (await session.transcribe(SPEECH, options)).text
+    const texts = [await write(), await write(), await write({ temperature: 0 })]
+    t.equal(new Set(texts).size, 1, 'each time')
+    t.not(await write({ temperature: 2 }), texts[0], 'unless a temperature is given')
   })
 })
 
