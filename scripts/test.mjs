@@ -1,25 +1,41 @@
-// `npm test`: lint, format, types, then the C++ tests (plain and under sanitizers) and the tap tests. Runs everything even
-// when something fails, and ends with one line that counts all of it: `123 passed, 0 failed, 4 skipped`.
+// `npm test`: lint, format, types, then the C++ tests (plain and under sanitizers), the tap tests and those of the training code. Runs everything
+// even when something fails, says at the end what was skipped and why, and ends with one line that counts all of it:
+// `123 passed, 0 failed, 4 skipped`. The environment variable MOSS_REQUIRE names what must not be missing (scripts/skips.mjs): a test that is
+// skipped for want of it fails.
 
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { binOf, root } from './lib.mjs'
+import { forbidden, skipsOfNative, skipsOfPytest, skipsOfTap } from './skips.mjs'
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 const failures = []
+/** { part, test, reason } */
+const skips = []
+
+forbidden([], process.env.MOSS_REQUIRE) // a name that is none is said before an hour has passed
 
 /** Runs one of the package's scripts or a dependency's command with its output shown; resolves to { ok, output }. */
 function execute(file, args) {
+  return show(process.execPath, [file, ...args])
+}
+
+function show(program, args) {
   return new Promise(resolve => {
-    const child = spawn(process.execPath, [file, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.on('data', chunk => {
       output += chunk
       process.stdout.write(chunk)
     })
+    child.on('error', () => resolve({ ok: false, output }))
     child.on('close', code => resolve({ ok: code === 0, output }))
   })
+}
+
+function skip(part, found) {
+  skips.push(...found.map(({ test, reason }) => ({ part, test, reason })))
 }
 
 function count(name, { passed, failed, skipped }, ok) {
@@ -37,6 +53,8 @@ async function check(name, file, args) {
   count(name, { passed: ok ? 1 : 0, failed: 0, skipped: 0 }, ok)
 }
 
+const NO_SANITIZERS = 'MSVC has no undefined-behaviour sanitizer; the other platforms run these tests.'
+
 async function nativeTests(name, args) {
   console.log(`\n--- ${name}`)
   const { ok, output } = await execute(join(root, 'scripts', 'native-tests.mjs'), args)
@@ -44,6 +62,8 @@ async function nativeTests(name, args) {
     0, 0, 0, 0,
   ]
   count(name, { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) }, ok)
+  if (ok && output.includes(NO_SANITIZERS)) skip(name, [{ test: 'all', reason: NO_SANITIZERS }])
+  else skip(name, skipsOfNative(output))
 }
 
 async function tapTests(name) {
@@ -58,6 +78,25 @@ async function tapTests(name) {
     `--output-file=${record}`,
   ])
   count(name, readTap(record), ok)
+  if (existsSync(record)) skip(name, skipsOfTap(readFileSync(record, 'utf8')))
+}
+
+/** The training code's tests, where a Python (MOSS_PYTHON, else python3) has what they need. */
+async function trainingTests(name) {
+  console.log(`\n--- ${name}`)
+  const python = process.env.MOSS_PYTHON || (process.platform === 'win32' ? 'python' : 'python3')
+  if (spawnSync(python, ['-c', 'import torch, pytest']).status !== 0) {
+    const reason = `${python} (MOSS_PYTHON) has no torch and pytest: pip install -r training/requirements-test.txt`
+    console.log(reason)
+    skip(name, [{ test: 'training/tests', reason }])
+    return count(name, { passed: 0, failed: 0, skipped: 1 }, true)
+  }
+  const { ok, output } = await show(python, ['-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider', 'training/tests'])
+  const counted = what =>
+    Number(new RegExp(`(\\d+) ${what}\\b`).exec(output.trimEnd().split('\n').at(-1) ?? '')?.[1] ?? 0)
+  const failed = counted('failed') + counted('errors?')
+  count(name, { passed: counted('passed'), failed, skipped: counted('skipped') }, ok)
+  skip(name, skipsOfPytest(output))
 }
 
 /** Prints the files, and counts their tests: what stands one level below a file. */
@@ -84,6 +123,19 @@ await check('build (cmake-js)', binOf('cmake-js'), ['build'])
 await nativeTests('C++ tests', [])
 await nativeTests('C++ tests under sanitizers', ['--sanitize'])
 await tapTests('tap tests')
+
+await trainingTests('tests of the training code')
+
+const missing = forbidden(skips, process.env.MOSS_REQUIRE)
+if (skips.length > 0) console.log('\nskipped:')
+for (const found of skips) {
+  const must = missing.includes(found)
+  console.log(`  ${found.part}: ${found.test}\n    ${found.reason}${must ? ' (MOSS_REQUIRE: this is a failure)' : ''}`)
+}
+// Those within a test that was run were not counted as skipped ones.
+total.failed += missing.length
+total.skipped = Math.max(0, total.skipped - missing.length)
+if (missing.length > 0) failures.push(`${missing.length} skipped that MOSS_REQUIRE wants`)
 
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`)
 console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`)
