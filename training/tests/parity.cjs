@@ -15,12 +15,14 @@ async function read(stream) {
 }
 
 async function main([path, input]) {
-  const { samples, textIds, units } = JSON.parse(readFileSync(input, 'utf8'))
+  const { samples, textIds, units, replyIds } = JSON.parse(readFileSync(input, 'utf8'))
   const wave = Float32Array.from(samples)
   const model = await loadAddon().loadModel(path, { threads: 1, contextLength: 512 })
   const fresh = () => model.createSession({ seed: 1 })
   const greedy = { temperature: 0, repetitionPenalty: 1, seed: 1 }
+  const loss = async question => (await model.compare('lm', model, { ...question, units: Int32Array.from(units), replyIds: Int32Array.from(replyIds) })).lossBefore
   const out = {
+    losses: [await loss({ samples: wave }), await loss({ textIds: Int32Array.from(textIds) })],
     features: (await read(fresh().features(wave))).features,
     spoken: await read(fresh().generate({ samples: wave, output: 'speech', maxSeconds: 2, maxTokens: 4, ...greedy })),
     written: await read(fresh().generate({ textIds: Int32Array.from(textIds), output: 'text', maxTokens: 12, ...greedy })),

@@ -12,10 +12,11 @@ import gguf
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from training import export_gguf
-from training.data.template import TOKENIZER, Template
+from training.data.template import IGNORE, TOKENIZER, Rows, Template
 from training.data.units import AUDIO_PAD, EOSP, N_AUDIO, N_UNITS, SPACE, text_to_ids
 from training.data.voices import emotion_table
 from training.networks.aligner import Aligner
@@ -118,6 +119,17 @@ class Networks:
         return units
 
 
+    def loss(self, reply: list[int], units: list[int], **question: Any) -> float:
+        """-ln p of a spoken and written reply, summed over both channels."""
+        rows = Rows(self.template).user(**question).reply(reply, units)
+        x = self.lm.embed(torch.tensor([rows.text]), torch.tensor([rows.audio]))
+        for first, hidden, _ in rows.speech:
+            spoken = self.aligner(hidden[None], self.lm.text_embd.weight)
+            x[:, first : first + spoken.shape[1]] = spoken
+        targets = (torch.tensor(rows.text_target), torch.tensor(rows.audio_target))
+        return sum(float(F.cross_entropy(logits[0], target, reduction="sum", ignore_index=IGNORE)) for logits, target in zip(self.lm(x), targets))
+
+
 def speech() -> np.ndarray:
     """A second and a half of a gliding tone in noise."""
     rng, samples = np.random.default_rng(3), 24_000
@@ -159,7 +171,8 @@ def addon(networks: Networks, folder: Path) -> tuple[dict[str, Any], dict[str, A
     path, question = folder / "random.gguf", folder / "in.json"
     export_gguf.write(networks.bundle(), path, "f32")
     wave, text, units = speech(), networks.template.encode("turn on the light"), text_to_ids("hˈəlO wˈɜɹld.")
-    question.write_text(json.dumps({"samples": wave.tolist(), "textIds": text, "units": units}), encoding="utf-8")
+    reply = networks.template.encode("Hello world.")
+    question.write_text(json.dumps({"samples": wave.tolist(), "textIds": text, "units": units, "replyIds": reply}), encoding="utf-8")
     done = subprocess.run([NODE, str(SCRIPT), str(path), str(question)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     hidden = networks.hear(wave)
@@ -167,6 +180,7 @@ def addon(networks: Networks, folder: Path) -> tuple[dict[str, Any], dict[str, A
     speaker, style = (torch.from_numpy(v[:1]) for v in networks.voices)
     networks.decoder.infer(torch.tensor([[*text_to_ids(SPACE), *units, *text_to_ids(SPACE)]]), speaker, style, stages=stages)
     want = {
+        "losses": [networks.loss(reply, units, hidden=hidden[0]), networks.loss(reply, units, text=text)],
         "features": hidden[0].numpy(), "spoken": networks.speak(networks.prompt(networks.aligner(hidden, networks.lm.text_embd.weight)), 12),
         "written": networks.write(networks.prompt(networks.embed(text)), 12), "decoded": int(stages["decoder.durations"].sum()) * 200,
     }  # fmt: skip
@@ -179,6 +193,7 @@ def test_the_addon_computes_what_pytorch_does(networks: Networks, tmp_path: Path
     got, want = addon(networks, tmp_path)
     features = np.array(got["features"]).reshape(want["features"].shape)
     np.testing.assert_allclose(features, want["features"], atol=2e-3)  # F32 on both sides; sums in another order
+    np.testing.assert_allclose(got["losses"], want["losses"], rtol=1e-4)  # of 16 units and some ids in 5,000
     spoken = got["spoken"]["units"]
     assert len(spoken) >= 4 and spoken[:12] == want["spoken"][: len(spoken)]
     assert len(want["written"]) >= 4 and got["written"]["textIds"] == want["written"]
