@@ -18,6 +18,7 @@ export type MossErrorCode =
   | 'MOSS_UNSUPPORTED'
   | 'MOSS_PROMPT_TOO_LONG'
   | 'MOSS_OUT_OF_MEMORY'
+  | 'MOSS_OUT_OF_THREADS'
   | 'MOSS_DOWNLOAD'
   | 'MOSS_ADDON'
   | 'MOSS_INTERNAL'
@@ -145,6 +146,14 @@ export class OutOfMemoryError extends MossSpeechError {
   }
 }
 
+/** The system gives this process no more threads: its limit (`ulimit -u`, a container's pids limit) is reached. */
+export class OutOfThreadsError extends MossSpeechError {
+  override readonly name = 'OutOfThreadsError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_OUT_OF_THREADS', message, details, options)
+  }
+}
+
 /** A download failed: the network, a refusal of the server (`details.status`), or what came is not what was announced. */
 export class DownloadError extends MossSpeechError {
   override readonly name = 'DownloadError'
@@ -177,6 +186,7 @@ const CLASSES: Partial<Record<string, ErrorClass>> = {
   MOSS_UNSUPPORTED: UnsupportedError,
   MOSS_PROMPT_TOO_LONG: PromptTooLongError,
   MOSS_OUT_OF_MEMORY: OutOfMemoryError,
+  MOSS_OUT_OF_THREADS: OutOfThreadsError,
   MOSS_DOWNLOAD: DownloadError,
   MOSS_ADDON: AddonError,
 }

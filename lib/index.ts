@@ -65,6 +65,7 @@ export {
   MossSpeechError,
   NotKeptError,
   OutOfMemoryError,
+  OutOfThreadsError,
   PromptTooLongError,
   SessionBusyError,
   UnsupportedError,

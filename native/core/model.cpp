@@ -135,7 +135,7 @@ Template Template::load(const GgufFile & file, const LmConfig & lm) {
 }
 
 Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options)
-    : weights(file) {
+    : pools(std::make_shared<ThreadPools>(options.threads)), weights(file) {
     const auto text = [&](const char * key, const std::string & missing) {
         return file.has(key) ? file.get_string(key) : missing;
     };
@@ -163,7 +163,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         info.tokenizer = vocabulary.tokenizer;
     }
     if (file.has("moss-speech.frontend.channels")) {
-        Runner runner(options.threads);
+        Runner runner(pools);
         listener = std::make_unique<Listener>(file, weights, static_cast<int>(info.units.size()),
                                               lm ? lm->text_embd() : nullptr, runner);
         const FrontendConfig & frontend = listener->frontend().config();

@@ -26,6 +26,7 @@ struct Model::Parts {
     Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options);
 
     ModelInfo info;
+    std::shared_ptr<ThreadPools> pools; // of all sessions
     Weights weights;
     std::unique_ptr<Lm> lm;
     Vocabulary vocabulary; // with a bundle's lm

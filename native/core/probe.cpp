@@ -136,7 +136,7 @@ std::vector<HeadShares> measure_heads(const Model & model, Network network, cons
                                       CancelToken & cancel) {
     require(model, network);
     const Model::Parts & parts = model.parts();
-    Runner runner(parts.info.threads);
+    Runner runner(parts.pools);
     const CancelToken::Attach attach(cancel, runner.cancel);
     Stages heads;
     if (network == Network::encoder) {
@@ -170,7 +170,7 @@ Difference compare(const Model & before, const Model & after, Network network, c
                    CancelToken & cancel) {
     require(before, network);
     require(after, network);
-    Runner runner(before.parts().info.threads);
+    Runner runner(before.parts().pools);
     const CancelToken::Attach attach(cancel, runner.cancel);
     return network == Network::encoder ? compare_encoders(before, after, runner, exercise.samples)
                                        : compare_lms(before, after, runner, exercise);

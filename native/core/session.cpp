@@ -63,7 +63,7 @@ struct Session::State {
     int turn_start = 0;                  // length of the context before the last turn
 
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
-        : model(std::move(loaded)), seeds(seed), runner(parts().info.threads) {
+        : model(std::move(loaded)), seeds(seed), runner(parts().pools) {
         if (parts().lm) {
             const bool imported = parts().lm->config().text_only();
             context.emplace(*parts().lm, parts().info.n_ctx, imported ? GGML_TYPE_F16 : GGML_TYPE_F32);

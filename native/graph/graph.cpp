@@ -1,8 +1,7 @@
 #include "graph.h"
 
-#include "../kernels/cpu/work.h"
+#include "../io/error.h"
 
-#include <stdexcept>
 #include <utility>
 
 namespace moss {
@@ -18,29 +17,6 @@ ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
     return tensor;
 }
 
-/// Threads meet at a barrier after every node: on an idle machine for a microsecond, on a busy one until the scheduler
-/// brings the last of them back. So nodes must be long: this many multiplications take 5 to 40 µs.
-constexpr double work_for_threads = 5e5;
-
-/// A single row waits for every weight to come from memory: its multiplications take as long as so many of those that
-/// find theirs in the cache.
-constexpr double wait_for_memory = 8;
-
-/// Multiplications a node, on average.
-double work_a_node(ggml_cgraph * graph) {
-    double work = 0;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
-        const ggml_tensor * node = ggml_graph_node(graph, i);
-        if (node->op == GGML_OP_MUL_MAT) {
-            const double product = double(node->src[0]->ne[0]) * double(ggml_nelements(node));
-            work += product * (node->ne[1] == 1 ? wait_for_memory : 1);
-        } else if (node->op == GGML_OP_CUSTOM) {
-            work += work_of(node);
-        }
-    }
-    return work / ggml_graph_n_nodes(graph);
-}
-
 } // namespace
 
 Graph::Graph(Runner & runner) : runner_(runner) {
@@ -49,6 +25,9 @@ Graph::Graph(Runner & runner) : runner_(runner) {
         runner.metadata_.reset(new uint8_t[most]); // not set to zero: small graphs touch little of it
     }
     context_ = ggml_init({most, runner.metadata_.get(), true});
+    if (context_ == nullptr) {
+        throw MossError(code::out_of_memory, "no memory for a computation");
+    }
     graph_ = ggml_new_graph_custom(context_, max_nodes, false);
 }
 
@@ -106,14 +85,7 @@ void Graph::run() {
             ggml_backend_tensor_set(input.tensor, input.data, 0, ggml_nbytes(input.tensor));
         }
     }
-    const bool threads = runner_.threads_ > 1 && work_a_node(graph_) >= work_for_threads;
-    const ggml_status status = ggml_backend_graph_compute(threads ? runner_.backend_ : runner_.serial_, graph_);
-    if (status == GGML_STATUS_ABORTED) {
-        throw MossError(code::aborted, "cancelled");
-    }
-    if (status != GGML_STATUS_SUCCESS) {
-        throw MossError(code::internal, std::string("a computation failed: ") + ggml_status_to_string(status));
-    }
+    runner_.compute(graph_);
     for (const Output & output : outputs_) {
         output.to->resize(static_cast<size_t>(ggml_nelements(output.tensor)));
         ggml_backend_tensor_get(output.tensor, output.to->data(), 0, ggml_nbytes(output.tensor));

@@ -3,22 +3,33 @@
 #include "../io/error.h"
 #include "../io/ggml_log.h"
 
-#include "ggml-cpu.h"
-
-#include <algorithm>
+#include "../kernels/cpu/work.h"
 
 namespace moss {
 
 namespace {
 
-/// The CPU backend may be a library loaded at run time, so its functions are found by name.
-template <class F>
-F cpu_function(ggml_backend_dev_t device, const char * name) {
-    return reinterpret_cast<F>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
-}
+/// Threads meet at a barrier after every node: on an idle machine for a microsecond, on a busy one until the scheduler
+/// brings the last of them back. So nodes must be long: this many multiplications take 5 to 40 µs.
+constexpr double work_for_threads = 5e5;
 
-ggml_backend_dev_t cpu_device() {
-    return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+/// A single row waits for every weight to come from memory: its multiplications take as long as so many of those that
+/// find theirs in the cache.
+constexpr double wait_for_memory = 8;
+
+/// Multiplications a node, on average.
+double work_a_node(ggml_cgraph * graph) {
+    double work = 0;
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        if (node->op == GGML_OP_MUL_MAT) {
+            const double product = double(node->src[0]->ne[0]) * double(ggml_nelements(node));
+            work += product * (node->ne[1] == 1 ? wait_for_memory : 1);
+        } else if (node->op == GGML_OP_CUSTOM) {
+            work += work_of(node);
+        }
+    }
+    return work / ggml_graph_n_nodes(graph);
 }
 
 } // namespace
@@ -26,49 +37,36 @@ ggml_backend_dev_t cpu_device() {
 void load_backends([[maybe_unused]] const std::string & folder) {
     capture_ggml_log();
 #ifdef MOSS_BACKEND_DL
-    if (!cpu_device()) {
+    if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr) {
         ggml_backend_load_all_from_path(folder.c_str());
     }
 #endif
-    if (!cpu_device()) {
+    if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr) {
         throw MossError(code::addon, "no CPU backend of ggml in " + folder, {{"path", folder}});
     }
 }
 
-Runner::Runner(int threads) : threads_(std::clamp(threads, 1, 256)) {
-    ggml_backend_dev_t device = cpu_device();
-    backend_ = device ? ggml_backend_dev_init(device, nullptr) : nullptr;
-    serial_ = device ? ggml_backend_dev_init(device, nullptr) : nullptr;
-    if (!backend_ || !serial_) {
-        ggml_backend_free(backend_);
-        throw MossError(code::internal, "the CPU backend of ggml cannot be started");
-    }
-    allocator_ = ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_));
-    const auto set_threads = cpu_function<ggml_backend_set_n_threads_t>(device, "ggml_backend_set_n_threads");
-    const auto set_abort = cpu_function<ggml_backend_set_abort_callback_t>(device, "ggml_backend_set_abort_callback");
-    const auto cancelled = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };
-    set_threads(backend_, threads_);
-    set_threads(serial_, 1);
-    set_abort(backend_, cancelled, &cancel);
-    set_abort(serial_, cancelled, &cancel);
-    if (threads_ > 1) {
-        // Threads of its own, or every graph would start and join new ones. They spin for a few ms after a graph, which
-        // spans the gap to a language model's next step, and sleep then.
-        ggml_threadpool_params params = ggml_threadpool_params_default(threads_);
-        params.poll = 2;
-        threadpool_ = cpu_function<decltype(&ggml_threadpool_new)>(device, "ggml_threadpool_new")(&params);
-        cpu_function<decltype(&ggml_backend_cpu_set_threadpool)>(device, "ggml_backend_cpu_set_threadpool")(
-            backend_, threadpool_);
+Runner::Runner(int threads) : Runner(std::make_shared<ThreadPools>(threads)) {}
+
+Runner::Runner(std::shared_ptr<ThreadPools> pools)
+    : pools_(std::move(pools)), serial_(1), allocator_(ggml_gallocr_new(ggml_backend_cpu_buffer_type())) {
+    if (allocator_ == nullptr) {
+        throw MossError(code::out_of_memory, "no memory for a session");
     }
 }
 
 Runner::~Runner() {
     ggml_gallocr_free(allocator_);
-    ggml_backend_free(backend_);
-    ggml_backend_free(serial_);
-    if (threadpool_) {
-        cpu_function<decltype(&ggml_threadpool_free)>(cpu_device(), "ggml_threadpool_free")(threadpool_);
+}
+
+void Runner::compute(ggml_cgraph * graph) {
+    if (pools_->threads() > 1 && work_a_node(graph) >= work_for_threads) {
+        if (const ThreadPools::Lease pool = pools_->lease()) {
+            pool->run(graph, cancel);
+            return;
+        }
     }
+    serial_.run(graph, cancel);
 }
 
 } // namespace moss

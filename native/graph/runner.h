@@ -2,8 +2,9 @@
 
 #pragma once
 
+#include "thread_pool.h"
+
 #include "ggml-alloc.h"
-#include "ggml-backend.h"
 
 #include <atomic>
 #include <cstdint>
@@ -28,17 +29,16 @@ struct StageData {
 /// Stages by name.
 using Stages = std::map<std::string, StageData>;
 
-/// A CPU backend with threads of its own. One per session: not safe for two threads at a time.
+/// What one thread computes graphs with. One per session: not safe for two threads at a time.
 class Runner {
   public:
-    /// `threads` 1 … 256. Throws internal.
+    /// Large graphs run on a pool of these, small ones on the calling thread. Throws out_of_memory.
+    explicit Runner(std::shared_ptr<ThreadPools> pools);
+    /// With pools of its own. `threads` 1 … 256. Throws out_of_threads or out_of_memory.
     explicit Runner(int threads);
     ~Runner();
     Runner(const Runner &) = delete;
     Runner & operator=(const Runner &) = delete;
-
-    ggml_backend_t backend() const { return backend_; }
-    int threads() const { return threads_; }
 
     /// When it becomes true, the running graph stops and throws aborted. May be set from any thread.
     std::atomic<bool> cancel{false};
@@ -52,12 +52,13 @@ class Runner {
   private:
     friend class Graph;
 
-    ggml_backend_t backend_ = nullptr;
-    ggml_backend_t serial_ = nullptr; // one thread, for graphs too small for more
-    struct ggml_threadpool * threadpool_ = nullptr;
-    ggml_gallocr_t allocator_ = nullptr;
+    /// Computes a graph whose tensors have memory.
+    void compute(ggml_cgraph * graph);
+
+    std::shared_ptr<ThreadPools> pools_;
+    ThreadPool serial_;                   // the calling thread, for graphs too small for more
+    ggml_gallocr_t allocator_ = nullptr;  // of their tensors' memory
     std::unique_ptr<uint8_t[]> metadata_; // tensors of the graph under construction
-    int threads_;
 };
 
 } // namespace moss

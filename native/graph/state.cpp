@@ -4,7 +4,11 @@
 
 namespace moss {
 
-StreamState::StreamState(size_t slots) : context_(ggml_init({slots * ggml_tensor_overhead(), nullptr, true})) {}
+StreamState::StreamState(size_t slots) : context_(ggml_init({slots * ggml_tensor_overhead(), nullptr, true})) {
+    if (!context_) {
+        throw MossError(code::out_of_memory, "no memory for a stream's state");
+    }
+}
 
 ggml_tensor * StreamState::add(const std::string & name, ggml_type type, const Shape & shape) {
     ggml_tensor * tensor = ggml_new_tensor(context_.get(), type, static_cast<int>(shape.size()), shape.data());

@@ -50,6 +50,9 @@ Weights::Weights(const GgufFile & file) : file_(file) {
         infos_[info.name] = &info;
     }
     context_.reset(ggml_init({file.tensors().size() * ggml_tensor_overhead(), nullptr, true}));
+    if (!context_) {
+        throw MossError(code::out_of_memory, "no memory for the model's weights");
+    }
 }
 
 bool Weights::has(const std::string & name) const {

@@ -21,6 +21,7 @@ inline constexpr const char * aborted = "MOSS_ABORTED";
 inline constexpr const char * unsupported = "MOSS_UNSUPPORTED";
 inline constexpr const char * prompt_too_long = "MOSS_PROMPT_TOO_LONG";
 inline constexpr const char * out_of_memory = "MOSS_OUT_OF_MEMORY";
+inline constexpr const char * out_of_threads = "MOSS_OUT_OF_THREADS";
 inline constexpr const char * addon = "MOSS_ADDON";
 inline constexpr const char * internal = "MOSS_INTERNAL";
 } // namespace code

@@ -2,28 +2,33 @@
 
 #include "ggml.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 
 namespace moss {
 
 namespace {
 
-thread_local std::string last_message;
+// It is written to where ggml may be out of memory, and is called from C.
+thread_local char first_message[512] = "";
 
-void keep(ggml_log_level level, const char * text, void *) {
+void keep(ggml_log_level level, const char * text, void * /*data*/) noexcept {
     static const bool shown = std::getenv("MOSS_SPEECH_LOG") != nullptr;
     if (shown) {
         std::fputs(text, stderr);
     }
-    if (level != GGML_LOG_LEVEL_WARN && level != GGML_LOG_LEVEL_ERROR) {
+    if ((level != GGML_LOG_LEVEL_WARN && level != GGML_LOG_LEVEL_ERROR) || first_message[0] != '\0') {
         return;
     }
-    last_message = text;
-    while (!last_message.empty() && last_message.back() == '\n') {
-        last_message.pop_back();
+    size_t length = std::min(std::strlen(text), sizeof(first_message) - 1);
+    while (length > 0 && text[length - 1] == '\n') {
+        length--;
     }
+    std::memcpy(first_message, text, length);
+    first_message[length] = '\0';
 }
 
 } // namespace
@@ -33,8 +38,12 @@ void capture_ggml_log() {
     std::call_once(once, [] { ggml_log_set(keep, nullptr); });
 }
 
-std::string last_ggml_message() {
-    return last_message;
+void forget_ggml_messages() {
+    first_message[0] = '\0';
+}
+
+std::string first_ggml_message() {
+    return first_message;
 }
 
 } // namespace moss

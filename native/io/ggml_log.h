@@ -6,11 +6,15 @@
 
 namespace moss {
 
-/// From now on ggml's messages go to last_ggml_message(), and to stderr where the environment variable MOSS_SPEECH_LOG
+/// From now on ggml's messages go to first_ggml_message(), and to stderr where the environment variable MOSS_SPEECH_LOG
 /// is set. May be called any number of times.
 void capture_ggml_log();
 
-/// The last warning or error that ggml logged on this thread, without its newline; empty when none.
-std::string last_ggml_message();
+/// What ggml logged on this thread so far is no cause of what comes.
+void forget_ggml_messages();
+
+/// The first warning or error that ggml logged on this thread since then, without its newline; empty when none. Those
+/// after it say what failed because of it.
+std::string first_ggml_message();
 
 } // namespace moss

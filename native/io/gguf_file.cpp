@@ -4,6 +4,7 @@
 
 #include "gguf.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -141,6 +142,9 @@ GgufFile GgufFile::open(const std::string & path) {
     auto source = std::make_unique<Source>();
     source->size = std::filesystem::file_size(file_path, error);
     source->file = error ? nullptr : ggml_fopen(path.c_str(), "rb");
+    if (!source->file && errno == ENOMEM) {
+        throw MossError(code::out_of_memory, "no memory to read " + path, {{"path", path}});
+    }
     if (!source->file) {
         throw MossError(code::model_not_found, path + ": cannot be read", {{"path", path}});
     }
@@ -175,13 +179,14 @@ GgufFile::GgufFile(std::unique_ptr<Source> source) : source_(std::move(source)),
     const auto read_source = [](void * user, void * to, uint64_t offset, size_t count) {
         return static_cast<const Source *>(user)->read(to, offset, count);
     };
-    try {
-        gguf_.reset(gguf_init_from_callback(read_source, source_.get(), 0, source_->size, {true, nullptr}));
-    } catch (const std::bad_alloc &) {
-        throw MossError(code::out_of_memory, "no memory for the metadata of a GGUF file");
-    }
+    forget_ggml_messages();
+    gguf_.reset(gguf_init_from_callback(read_source, source_.get(), 0, source_->size, {true, nullptr}));
     if (!gguf_) {
-        corrupt(last_ggml_message());
+        const std::string why = first_ggml_message();
+        if (why.find("bad_alloc") != std::string::npos) {
+            throw MossError(code::out_of_memory, "no memory for the metadata of a GGUF file");
+        }
+        corrupt(why);
     }
     check_tensors();
 }

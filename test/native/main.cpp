@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "io/ggml_log.h"
+
 #include "ggml-backend.h"
 
 #include <algorithm>
@@ -48,6 +50,7 @@ Registration::Registration(const char * name, const char * file, void (*body)())
 }
 
 int run(int argc, char ** argv) {
+    capture_ggml_log();
 #ifdef MOSS_BACKEND_DL
     ggml_backend_load_all_from_path(folder(argv[0]).c_str());
 #endif

@@ -2,6 +2,7 @@
 
 #include "conv1d_kernel.h"
 #include "vector_ops.h"
+#include "workspace.h"
 
 #include <algorithm>
 #include <cmath>
@@ -56,26 +57,21 @@ void multiply(float * y, int64_t y_step, const float * a, int64_t a_step, const 
 }
 
 /// A head's keys as columns, [keys / 16][dim][16], and its values as rows, [dim / 16][keys][16]; padded with zeros.
-class PackedHead {
-  public:
-    void pack(const ggml_tensor * k, const ggml_tensor * v, int64_t head, int64_t dim) {
-        const int64_t count = k->ne[1];
-        keys.assign(static_cast<size_t>(padded(count) * dim), 0.0F);
-        values.assign(static_cast<size_t>(padded(dim) * count), 0.0F);
-        for (int64_t j = 0; j < count; j++) {
-            const float * key = row(k, j) + head;
-            const float * value = row(v, j) + head;
-            for (int64_t d = 0; d < dim; d++) {
-                keys[static_cast<size_t>((j / panel * dim + d) * panel + j % panel)] = key[d];
-                values[static_cast<size_t>((d / panel * count + j) * panel + d % panel)] = value[d];
-            }
+void pack(const ggml_tensor * k, const ggml_tensor * v, int64_t head, int64_t dim, Scratch & to) {
+    const int64_t count = k->ne[1];
+    to.keys.assign(static_cast<size_t>(padded(count) * dim), 0.0F);
+    to.values.assign(static_cast<size_t>(padded(dim) * count), 0.0F);
+    for (int64_t j = 0; j < count; j++) {
+        const float * key = row(k, j) + head;
+        const float * value = row(v, j) + head;
+        for (int64_t d = 0; d < dim; d++) {
+            to.keys[static_cast<size_t>((j / panel * dim + d) * panel + j % panel)] = key[d];
+            to.values[static_cast<size_t>((d / panel * count + j) * panel + d % panel)] = value[d];
         }
     }
+}
 
-    std::vector<float> keys, values;
-};
-
-void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
+void attend(ggml_tensor * dst, int ith, int nth, Scratch & scratch) {
     Parameters p{};
     std::memcpy(&p, reinterpret_cast<const char *>(dst->op_params) + parameters_offset, sizeof(p));
     const ggml_tensor * q = dst->src[0];
@@ -87,9 +83,8 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     const int64_t window = relative_k != nullptr ? relative_k->ne[1] / 2 : -1;
     const float scale = 1.0F / std::sqrt(static_cast<float>(dim));
     const VectorOps & ops = vector_ops();
-    thread_local PackedHead packed;
-    thread_local std::vector<float> scores; // [queries][keys from `from` on]
-    thread_local std::vector<float> mixed;  // [queries][dim]
+    std::vector<float> & scores = scratch.scores; // [queries][keys from `from` on]
+    std::vector<float> & mixed = scratch.mixed;   // [queries][dim]
     const int64_t count = k->ne[1];
     int64_t packed_head = -1;
     const int64_t groups = (q->ne[1] + queries_at_once - 1) / queries_at_once;
@@ -100,7 +95,7 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
         const int64_t head = item / groups * dim;
         if (head != packed_head) {
             packed_head = head;
-            packed.pack(k, v, head, dim);
+            pack(k, v, head, dim, scratch);
         }
         // Keys that one of these queries sees, from a panel's first one on.
         const int64_t from = std::max<int64_t>(0, begin + p.offset - p.left) / panel * panel;
@@ -108,7 +103,7 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
         scores.resize(static_cast<size_t>(rows * padded(seen)));
         mixed.resize(static_cast<size_t>(rows * padded(dim)));
         multiply(scores.data(), padded(seen), row(q, begin) + head, static_cast<int64_t>(q->nb[1] / sizeof(float)),
-                 packed.keys.data() + from * dim, dim, rows, dim, seen);
+                 scratch.keys.data() + from * dim, dim, rows, dim, seen);
         float shares[queries_at_once]; // of a weight of 1
         for (int64_t r = 0; r < rows; r++) {
             const int64_t at = begin + r + p.offset;
@@ -122,7 +117,7 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
             std::fill(weights, weights + first, 0.0F);
             std::fill(weights + last + 1, weights + seen, 0.0F);
         }
-        multiply(mixed.data(), padded(dim), scores.data(), padded(seen), packed.values.data() + from * panel, count,
+        multiply(mixed.data(), padded(dim), scores.data(), padded(seen), scratch.values.data() + from * panel, count,
                  rows, seen, dim);
         for (int64_t r = 0; r < rows; r++) {
             float * to = reinterpret_cast<float *>(static_cast<char *>(dst->data) + (begin + r) * dst->nb[1]) + head;
@@ -135,6 +130,10 @@ void attend(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
             }
         }
     }
+}
+
+void attention_op(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
+    with_scratch(dst, ith, [&](Scratch & scratch) { attend(dst, ith, nth, scratch); });
 }
 
 void require(bool condition, const char * what) {
@@ -164,7 +163,7 @@ ggml_tensor * banded_attention(ggml_context * context, ggml_tensor * q, ggml_ten
             "the band leaves the keys");
     ggml_tensor * sources[] = {q, k, v, relative_k, relative_v};
     ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, size, q->ne[1], 1, 1, sources,
-                                     relative_k != nullptr ? 5 : 3, attend, GGML_N_TASKS_MAX, nullptr);
+                                     relative_k != nullptr ? 5 : 3, attention_op, GGML_N_TASKS_MAX, nullptr);
     const Parameters parameters = {static_cast<int32_t>(heads), static_cast<int32_t>(band.left),
                                    static_cast<int32_t>(band.right), static_cast<int32_t>(band.offset)};
     std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));

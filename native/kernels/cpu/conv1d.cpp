@@ -3,6 +3,7 @@
 #include "conv1d_kernel.h"
 #include "vector_ops.h"
 #include "work.h"
+#include "workspace.h"
 
 #include <algorithm>
 #include <cmath>
@@ -140,7 +141,8 @@ ggml_tensor * conv1d_same(ggml_context * context, ggml_tensor * x, const PackedC
 /// One thread's share of one convolution.
 class Conv1dTask {
   public:
-    Conv1dTask(const ggml_tensor * dst, const PackedConv1d & conv) : conv_(conv), y_(static_cast<float *>(dst->data)) {
+    Conv1dTask(const ggml_tensor * dst, const PackedConv1d & conv, Scratch & scratch)
+        : conv_(conv), scratch_(scratch), y_(static_cast<float *>(dst->data)) {
         std::memcpy(&parameters_, reinterpret_cast<const char *>(dst->op_params) + parameters_offset,
                     sizeof(parameters_));
         ggml_tensor * const * sources = dst->src + (dst->view_src != nullptr ? 1 : 0); // behind what is written to
@@ -204,11 +206,10 @@ class Conv1dTask {
         }
         const int64_t to = (last - 1) * conv_.shape_.stride - parameters_.left + conv_.span();
         const int64_t all = conv_.shape_.in_channels;
-        thread_local std::vector<float> sums;
         if (part_ < all) {
             const auto size = static_cast<size_t>((end - begin) * (last - first) * unit_bytes) / sizeof(float);
-            sums.resize(std::max(sums.size(), size));
-            sums_ = sums.data();
+            scratch_.sums.resize(std::max(scratch_.sums.size(), size));
+            sums_ = scratch_.sums.data();
         }
         for (channel_ = 0; channel_ < all; channel_ += channels_) {
             channels_ = std::min(part_, all - channel_);
@@ -271,9 +272,9 @@ class Conv1dTask {
             step_ = x_bytes;
             return true;
         }
-        thread_local std::vector<std::byte> copy;
-        thread_local std::vector<float> scales;
-        thread_local std::vector<int32_t> sums;
+        std::vector<std::byte> & copy = scratch_.input;
+        std::vector<float> & scales = scratch_.input_scales;
+        std::vector<int32_t> & sums = scratch_.input_sums;
         step_ = channels * value_bytes_;
         step_ += rows_alias(step_, conv_.shape_.stride) ? 64 : 0;
         copy.resize(static_cast<size_t>((to - from) * step_));
@@ -310,7 +311,7 @@ class Conv1dTask {
         } else if (input_.linear()) {
             kernel_->load(x, values, input_.factor(), to, scales, sums);
         } else {
-            thread_local std::vector<float> activated;
+            std::vector<float> & activated = scratch_.activated;
             activated.resize(static_cast<size_t>(values));
             apply(input_, x, activated.data(), values);
             kernel_->load(activated.data(), values, 1.0F, to, scales, sums);
@@ -391,7 +392,7 @@ class Conv1dTask {
         tile.weights2 = second != nullptr ? second->weights + before : nullptr;
         tile.scales = panel.scales + before_scales;
         tile.scales2 = second != nullptr ? second->scales + before_scales : nullptr;
-        thread_local std::vector<int32_t> weight_sums;
+        std::vector<int32_t> & weight_sums = scratch_.weight_sums;
         if (kernel.sum_weights != nullptr) {
             const int64_t blocks = tile.taps * tile.blocks;
             weight_sums.resize(std::max(weight_sums.size(), static_cast<size_t>(blocks * 16)));
@@ -504,7 +505,7 @@ class Conv1dTask {
         const bool rounded = kernel_->load != nullptr; // then they are a run of blocks, else the kernel reads them
         input.tile_step = shape.in_channels + (!rounded && rows_alias(shape.in_channels * 4, 1) ? 16 : 0);
         input.point_step = count * input.tile_step;
-        thread_local std::vector<float> room;
+        std::vector<float> & room = scratch_.transformed;
         room.resize(std::max(room.size(), static_cast<size_t>(scheme.count() * input.point_step + 16)));
         void * aligned = room.data();
         size_t size = room.size() * sizeof(float);
@@ -521,8 +522,8 @@ class Conv1dTask {
     // base_: so many rows of the transformed input as the kernel's lanes.
     void round_winograd(const float * from, int64_t rows) {
         const int64_t values = rows * conv_.shape_.in_channels;
-        thread_local std::vector<std::byte> lanes;
-        thread_local std::vector<float> scales;
+        std::vector<std::byte> & lanes = scratch_.lanes;
+        std::vector<float> & scales = scratch_.lane_scales;
         lanes.resize(std::max(lanes.size(), static_cast<size_t>(values / conv1d_lane(kernel_->type) * 4)));
         scales.resize(std::max(scales.size(), static_cast<size_t>(values / conv1d_block)));
         kernel_->load(from, values, 1.0F, lanes.data(), scales.data(), nullptr);
@@ -558,7 +559,7 @@ class Conv1dTask {
         const float * residual = residual_ == nullptr
                                      ? nullptr
                                      : static_cast<const float *>(residual_->data) + first * residual_row() + panel.out;
-        thread_local std::vector<float> cut;
+        std::vector<float> & cut = scratch_.cut;
         cut.resize(fused ? 0 : static_cast<size_t>((last - first) * 32));
         WinogradOutput out{};
         out.products = products;
@@ -601,6 +602,7 @@ class Conv1dTask {
     }
 
     const PackedConv1d & conv_;
+    Scratch & scratch_;
     const ggml_tensor * x_ = nullptr;
     const ggml_tensor * residual_ = nullptr;
     const float * condition_ = nullptr;
@@ -627,7 +629,9 @@ class Conv1dTask {
 namespace {
 
 void conv1d_op(ggml_tensor * dst, int ith, int nth, void * userdata) {
-    Conv1dTask(dst, *static_cast<const PackedConv1d *>(userdata)).run(ith, nth);
+    with_scratch(dst, ith, [&](Scratch & scratch) {
+        Conv1dTask(dst, *static_cast<const PackedConv1d *>(userdata), scratch).run(ith, nth);
+    });
 }
 
 } // namespace

@@ -1,0 +1,58 @@
+// Computations that cannot be: too large for memory.
+
+#include "test.h"
+
+#include "graph/graph.h"
+#include "io/error.h"
+
+using namespace moss;
+
+namespace {
+
+/// Doubles `count` zeros; the code of the error, or "".
+std::string double_zeros(Runner & runner, int64_t count) {
+    try {
+        Graph g(runner);
+        std::vector<float> values;
+        const std::vector<float> one(1);
+        ggml_tensor * x = g.input(GGML_TYPE_F32, {1}, one.data());
+        ggml_tensor * y = ggml_scale(g, ggml_repeat_4d(g, x, count, 1, 1, 1), 2);
+        g.output(ggml_view_1d(g, y, 1, 0), values);
+        g.run();
+        CHECK_EQ(values.size(), size_t(1));
+    } catch (const MossError & error) {
+        return error.code();
+    }
+    return "";
+}
+
+} // namespace
+
+TEST(a_computation_without_memory_can_be_tried_again) {
+    constexpr int64_t impossible = int64_t{1} << 48; // floats: more than addresses
+    Runner runner(2);
+    CHECK_EQ(double_zeros(runner, 1000), "");
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(double_zeros(runner, impossible), code::out_of_memory);
+        CHECK_EQ(double_zeros(runner, impossible), code::out_of_memory);
+        CHECK_EQ(double_zeros(runner, 1000), "");
+    }
+}
+
+TEST(memory_with_many_holes_is_no_error) {
+    // Of each two tensors of a size the second is kept: what the first leaves is too small for those that follow.
+    constexpr int count = 400;
+    Runner runner(1);
+    Graph g(runner);
+    const std::vector<float> one(1, 1.0F);
+    ggml_tensor * x = g.input(GGML_TYPE_F32, {1}, one.data());
+    std::vector<std::vector<float>> values(count);
+    for (int i = 0; i < count; i++) {
+        ggml_tensor * y = ggml_repeat_4d(g, x, 64 * (i + 1), 1, 1, 1);
+        g.output(ggml_scale(g, ggml_cont(g, ggml_transpose(g, y)), 2), values[static_cast<size_t>(i)]);
+    }
+    g.run();
+    for (const auto & value : values) {
+        CHECK(value.front() == 2 && value.back() == 2);
+    }
+}
