@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import nodeGypBuild from 'node-gyp-build'
 import { AddonError } from './errors.js'
+import { packageRoot, unpacked } from './package-root.js'
 
 /*
  * The native addon's surface, as native/addon implements it. Used by lib/ only: arguments are validated before they come here.
@@ -304,24 +303,22 @@ export interface NativeAddon {
   ggmlVersion: string
 }
 
-/** The package's root folder: this file is lib/binding.ts or dist/lib/binding.js. */
-export const packageRoot =
-  ['..', '../..'].map(up => join(__dirname, up)).find(folder => existsSync(join(folder, 'package.json'))) ?? __dirname
-
 let addon: NativeAddon | undefined
 
 /** The addon: a prebuild for this machine, or what was built from source. Loaded at the first call. */
 export function loadAddon(): NativeAddon {
   if (addon) return addon
+  const root = packageRoot()
+  const path = unpacked(root)
   try {
-    addon = nodeGypBuild(packageRoot) as NativeAddon
+    addon = nodeGypBuild(path) as NativeAddon
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    throw new AddonError(
-      `the native addon cannot be loaded (${message}); \`npm rebuild moss-speech-native\` builds it here`,
-      { path: packageRoot },
-      { cause },
-    )
+    const cure =
+      path === root && /\.asar[\\/]/.test(root)
+        ? 'it must be unpacked from the archive: `asarUnpack: ["**/node_modules/moss-speech-native/**"]` (docs/electron.md)'
+        : '`npm rebuild moss-speech-native` builds it here'
+    throw new AddonError(`the native addon cannot be loaded (${message}); ${cure}`, { path }, { cause })
   }
   return addon
 }

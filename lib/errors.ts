@@ -26,6 +26,11 @@ export type MossErrorCode =
 /** More about an error: the option, key or tensor it is about, what was expected and what was found. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
+/** What an error was caused by. Of our own, so that our types can be read with `lib` before ES2022, which has no such type. */
+export interface ErrorOptions {
+  cause?: unknown
+}
+
 /** The base of every error that this package throws on purpose. */
 export class MossSpeechError extends Error {
   override readonly name: string = 'MossSpeechError'

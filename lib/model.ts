@@ -1,4 +1,4 @@
-import { load, NANO_PATH } from './engine/compose.js'
+import { load, NANO } from './engine/compose.js'
 import { DisposedError } from './errors.js'
 import * as check from './options.js'
 import type { LoadOptions, ModelParts, SessionOptions } from './options.js'
@@ -71,7 +71,7 @@ export class Model {
  * {@link UnsupportedError} a part cannot do what it is for; {@link OutOfMemoryError}; {@link AddonError} the native part cannot be loaded
  * on this machine; {@link InvalidArgumentError}
  */
-export async function loadModel(source: string | URL | ModelParts = NANO_PATH, options?: LoadOptions): Promise<Model> {
+export async function loadModel(source: string | URL | ModelParts = NANO, options?: LoadOptions): Promise<Model> {
   const o = check.checkOptions('options', options, ['contextLength', 'threads'])
   const checked = {
     threads: check.checkInteger('threads', o.threads, 1, 256),

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { abortedBy, MossSpeechError, toMossError } from '../errors.js'
+import { scriptPath } from '../package-root.js'
 import type { Job, JobName, Jobs, Message } from './jobs.js'
 
 /**
@@ -15,7 +15,7 @@ export async function inThread<N extends JobName>(
 ): Promise<Jobs[N]['output']> {
   if (signal?.aborted) throw abortedBy(signal)
   // No inherited flags: a loader or inspector of the main thread is not for this one.
-  const worker = new Worker(join(__dirname, 'main.js'), {
+  const worker = new Worker(scriptPath('convert', 'main.js'), {
     execArgv: [],
     name: 'moss-speech-convert',
     workerData: { name, input } satisfies Job,

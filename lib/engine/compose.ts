@@ -5,15 +5,14 @@ import type { NativeAddon } from '../binding.js'
 import { InvalidArgumentError, ModelFormatError, ModelNotFoundError, UnsupportedError } from '../errors.js'
 import * as check from '../options.js'
 import type { ModelParts, SessionOptions } from '../options.js'
+import { packageRoot, unpacked } from '../package-root.js'
 import { CascadeEngine, type CascadeParts } from './cascade.js'
 import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
 import { Part } from './part.js'
 import type { ModelInfo, Weights } from './weights.js'
 
-/** The bundle that comes with the package. */
-export const NANO_PATH = join(__dirname, '..', '..', '..', 'models', 'nano.gguf')
-/** Its name where a file is asked for. */
-const NANO = 'nano'
+/** The bundle that comes with the package, by the name that stands for its file. */
+export const NANO = 'nano'
 
 type NativeOptions = NonNullable<Parameters<NativeAddon['loadModel']>[1]>
 
@@ -59,7 +58,7 @@ async function fileOf(source: unknown, option: string): Promise<string> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new InvalidArgumentError(`${option} must be the path or file: URL of a model`, { option })
   }
-  const file = path === NANO ? NANO_PATH : path
+  const file = unpacked(path === NANO ? join(packageRoot(), 'models', 'nano.gguf') : path)
   const found = await stat(file).catch((cause: unknown) => {
     throw new ModelNotFoundError(`there is no model at ${file}`, { path: file }, { cause })
   })

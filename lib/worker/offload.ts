@@ -1,6 +1,6 @@
-import { join } from 'node:path'
 import { Worker, type TransferListItem } from 'node:worker_threads'
 import { abortedBy, MossSpeechError, toMossError } from '../errors.js'
+import { scriptPath } from '../package-root.js'
 import type { Answer, Job, JobName, Jobs } from './jobs.js'
 
 interface Pending {
@@ -52,7 +52,7 @@ class Offload {
   }
 
   #start(): Worker {
-    const worker = new Worker(join(__dirname, 'main.js'), {
+    const worker = new Worker(scriptPath('worker', 'main.js'), {
       name: 'moss-speech',
       execArgv: [], // a loader or inspector of the main thread is not for this one
       resourceLimits: LIMITS,
