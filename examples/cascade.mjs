@@ -1,9 +1,11 @@
 // A conversation composed of parts: speech → text → answer → speech. The text appears while it is written, and the answer is spoken a
 // sentence at a time. `node examples/cascade.mjs question.wav wav2vec2.gguf qwen3.gguf joe.gguf`; parts that are not given are nano's.
 
+import { fileURLToPath } from 'node:url'
 import { loadModel, WavWriter } from 'moss-speech-native'
 
-const [speech = 'examples/audio/seven.flac', encoder = 'nano', lm = 'nano', voice = 'nano'] = process.argv.slice(2)
+const seven = fileURLToPath(new URL('audio/seven.flac', import.meta.url))
+const [speech = seven, encoder = 'nano', lm = 'nano', voice = 'nano'] = process.argv.slice(2)
 const model = await loadModel({ encoder, lm, voice })
 const session = model.createSession()
 const { path, modes } = session.info()

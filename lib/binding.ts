@@ -1,4 +1,5 @@
-import nodeGypBuild from 'node-gyp-build'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { AddonError } from './errors.js'
 import { packageRoot, unpacked } from './package-root.js'
 
@@ -311,13 +312,14 @@ export function loadAddon(): NativeAddon {
   const root = packageRoot()
   const path = unpacked(root)
   try {
-    addon = nodeGypBuild(path) as NativeAddon
+    // By Node's own `require`, whatever a bundler has made of ours.
+    const load = createRequire(join(root, 'package.json'))('node-gyp-build') as (folder: string) => unknown
+    addon = load(path) as NativeAddon
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    const cure =
-      path === root && /\.asar[\\/]/.test(root)
-        ? 'it must be unpacked from the archive: `asarUnpack: ["**/node_modules/moss-speech-native/**"]` (docs/electron.md)'
-        : '`npm rebuild moss-speech-native` builds it here'
+    const cure = /\.asar[\\/]/.test(root)
+      ? 'it must be unpacked from the archive: `asarUnpack: ["**/node_modules/moss-speech-native/{build,models,prebuilds}/**"]` (docs/bundling.md, Electron)'
+      : '`npm rebuild moss-speech-native` builds it here'
     throw new AddonError(`the native addon cannot be loaded (${message}); ${cure}`, { path }, { cause })
   }
   return addon

@@ -2,14 +2,14 @@
 // gets a tree of its own below build/, because node-gyp's makefiles stand in build/ itself.
 
 import { resolve } from 'node:path'
-import { binOf, run } from './lib.mjs'
+import { cmakeJs } from './cmake-js.mjs'
 import { vendorGgml } from './vendor-ggml.mjs'
 
 const product = resolve(process.argv[2])
 
 try {
   vendorGgml()
-  run(process.execPath, [binOf('cmake-js'), 'build', '--out', 'build/cmake', `--CDMOSS_OUTPUT_DIR=${product}`])
+  cmakeJs(['build', '--out', 'build/cmake', `--CDMOSS_OUTPUT_DIR=${product}`])
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1

@@ -1,11 +1,12 @@
 // npm's install step. Takes the prebuild where there is one that this machine can load (no compiler, no network);
-// otherwise builds the addon from source, incrementally when build/ is there. `npm_config_build_from_source=true` forces
-// the latter.
+// otherwise builds the addon from source, incrementally when build/ is there. `MOSS_SPEECH_BUILD_FROM_SOURCE=true` forces
+// the latter, and so does npm's `build_from_source`, which newer versions of npm warn of.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { binOf, prebuildFolder, run } from './lib.mjs'
+import { cmakeJs } from './cmake-js.mjs'
+import { prebuildFolder } from './lib.mjs'
 import { vendorGgml } from './vendor-ggml.mjs'
 
 /** Loads the prebuild in a process of its own: a library that this system lacks must not end the installation. */
@@ -21,10 +22,13 @@ function prebuildLoads() {
   })
 }
 
-if (process.env.npm_config_build_from_source === 'true' || !prebuildLoads()) {
+const { MOSS_SPEECH_BUILD_FROM_SOURCE, npm_config_build_from_source } = process.env
+const fromSource = [MOSS_SPEECH_BUILD_FROM_SOURCE, npm_config_build_from_source].includes('true')
+
+if (fromSource || !prebuildLoads()) {
   try {
     vendorGgml()
-    run(process.execPath, [binOf('cmake-js'), 'build'])
+    cmakeJs(['build'])
   } catch (error) {
     console.error(
       `moss-speech-native: the addon could not be built: ${error.message}\n` +
