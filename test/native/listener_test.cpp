@@ -138,3 +138,27 @@ TEST(silence_and_short_input) {
     TestModel whole("whole.gguf");
     CHECK_THROWS_WITH(hear(whole, std::vector<float>(10, 0.0f), 0, {10}), "samples");
 }
+
+// The twin's rows are compared for a short utterance (above), and rows do not look at each other: so in a long one each
+// is what the aligner makes of its own frames.
+TEST(rows_of_a_minute_are_those_of_its_pieces) {
+    const Golden golden("tiny.golden.gguf");
+    const std::vector<float> piece = golden.values("input.samples");
+    std::vector<float> samples;
+    while (samples.size() < 60 * 16000) {
+        samples.insert(samples.end(), piece.begin(), piece.end());
+    }
+    TestModel model("tiny.gguf");
+    const Aligner & aligner = *model.listener->aligner();
+    const Heard streamed = hear(model, samples, 4, {7000});
+    const size_t size = 32, frames = streamed.encoder.hidden.size() / size, row = 4;
+    CHECK(frames > 3000);
+    CHECK_EQ(streamed.rows.size(), frames / row * size);
+    std::vector<float> pieces, at_once;
+    for (size_t i = 0; i + row <= frames; i += row) {
+        aligner.push(model.runner, streamed.encoder.hidden.data() + i * size, static_cast<int>(row), pieces);
+    }
+    CHECK(max_difference(streamed.rows, pieces) <= 1e-5);
+    aligner.push(model.runner, streamed.encoder.hidden.data(), static_cast<int>(frames), at_once);
+    CHECK(max_difference(at_once, pieces) <= 1e-5);
+}

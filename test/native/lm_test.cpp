@@ -56,8 +56,9 @@ TEST(f32_stages_match_the_twin) {
 }
 
 TEST(q8_0_stages_match_the_twin) {
-    check_stages("tiny-q8_0.gguf", 100, 1, 0.999);
-    check_stages("tiny-q8_0.gguf", 1, 1, 0.999);
+    // The logits are off by 2 % of their range.
+    check_stages("tiny-q8_0.gguf", 100, 0.05, 0.999);
+    check_stages("tiny-q8_0.gguf", 1, 0.05, 0.999);
 }
 
 TEST(f16_keys_and_values_stay_close) {
