@@ -12,7 +12,7 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
@@ -138,9 +138,11 @@ async function main() {
         p99: mid(all, r => r[who].p99),
         max: worst(all, r => r[who].max),
       })
-      return [name, { ms: mid(all, r => r.ms), ours: of('ours'), bystander: of('bystander'), gc: worst(all, r => r.gc) }]
+      return [
+        name,
+        { ms: mid(all, r => r.ms), ours: of('ours'), bystander: of('bystander'), gc: worst(all, r => r.gc) },
+      ]
     }),
   )
   report({ model: model.info().name, ...options, rounds, phases: summary })
 }
-void constants

@@ -1,8 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { setImmediate as nextTick } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { copy } from './audio/concat.js'
 import type { DecodedAudio } from './audio/decode.js'
-import { MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE } from './audio/limits.js'
+import { MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE, SAMPLES_AT_ONCE } from './audio/limits.js'
 import { fileError, type AudioSource } from './audio/source.js'
 import { AudioLengthError, InvalidArgumentError } from './errors.js'
 import { checkInteger, checkNumber, checkOptions, checkSignal } from './options.js'
@@ -61,7 +62,7 @@ export async function readAudio(
 ): Promise<Audio> {
   const { maxSeconds, signal } = checkOptions('options', options, ['maxSeconds', 'signal'])
   const limit = checkNumber('maxSeconds', maxSeconds, MIN_SECONDS, 24 * 3600) ?? MAX_SECONDS
-  const source = toSource(input)
+  const source = await toSource(input)
   const decoded: DecodedAudio = await audioThread.run(
     'decodeAudio',
     { source, maxSeconds: limit },
@@ -71,7 +72,7 @@ export async function readAudio(
   return { samples, sampleRate: SAMPLE_RATE, seconds: samples.length / SAMPLE_RATE, source: about }
 }
 
-function toSource(input: unknown): AudioSource {
+async function toSource(input: unknown): Promise<AudioSource> {
   if (typeof input === 'string') {
     if (input === '' || input.includes('\0'))
       throw new InvalidArgumentError('the path of the audio file is empty or not valid', { option: 'input' })
@@ -83,8 +84,9 @@ function toSource(input: unknown): AudioSource {
     return { path: fileURLToPath(input) }
   }
   // A copy, which moves to the thread: the caller keeps its bytes.
-  if (input instanceof Uint8Array) return { bytes: new Uint8Array(input) }
-  if (input instanceof ArrayBuffer) return { bytes: new Uint8Array(input.slice(0)) }
+  if (input instanceof Uint8Array) return { bytes: await copy(input, new Uint8Array(input.length)) }
+  if (input instanceof ArrayBuffer)
+    return { bytes: await copy(new Uint8Array(input), new Uint8Array(input.byteLength)) }
   throw new InvalidArgumentError(
     'speech must be a path, a file: URL, the bytes of an audio file, a Float32Array or { samples, sampleRate }',
     {
@@ -107,7 +109,7 @@ export async function toSamples(
     const from = checkInteger('sampleRate', speech.sampleRate, 1000, 1_000_000) ?? SAMPLE_RATE
     await checkSamples(speech.samples, from, maxSeconds)
     if (from === SAMPLE_RATE) return speech.samples
-    const samples = new Float32Array(speech.samples)
+    const samples = await copy(speech.samples, new Float32Array(speech.samples.length))
     return audioThread.run('resample', { samples, from, to: SAMPLE_RATE }, { signal, transfer: [samples.buffer] })
   }
   return (await readAudio(speech, { maxSeconds, ...(signal && { signal }) })).samples
@@ -118,8 +120,6 @@ function isRawSpeech(speech: unknown): speech is RawSpeech {
 }
 
 const LARGEST = 32
-const CHECK_BLOCK = 1 << 18
-const WRITE_BLOCK = 1 << 17
 
 async function checkSamples(samples: Float32Array, sampleRate: number, maxSeconds: number): Promise<void> {
   const seconds = samples.length / sampleRate
@@ -136,9 +136,9 @@ async function checkSamples(samples: Float32Array, sampleRate: number, maxSecond
       limit: maxSeconds,
     })
   }
-  for (let start = 0; start < samples.length; start += CHECK_BLOCK) {
+  for (let start = 0; start < samples.length; start += SAMPLES_AT_ONCE) {
     if (start > 0) await nextTick()
-    const end = Math.min(samples.length, start + CHECK_BLOCK)
+    const end = Math.min(samples.length, start + SAMPLES_AT_ONCE)
     for (let i = start; i < end; i++) {
       const sample = samples[i] ?? 0
       if (Math.abs(sample) <= LARGEST) continue
@@ -221,8 +221,8 @@ export class WavWriter {
 
   /** Appends samples. */
   async write(samples: Float32Array): Promise<void> {
-    for (let i = 0; i < samples.length; i += WRITE_BLOCK) {
-      const pcm = toPcm16(samples.subarray(i, i + WRITE_BLOCK))
+    for (let i = 0; i < samples.length; i += SAMPLES_AT_ONCE) {
+      const pcm = toPcm16(samples.subarray(i, i + SAMPLES_AT_ONCE))
       await this.#file.write(pcm, 0, pcm.length, 44 + this.#bytes)
       this.#bytes += pcm.length
     }

@@ -132,9 +132,7 @@ t.test('types are read in every way of resolution, with ES2020 and all checks', 
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   for (const [module, resolution, files] of [
     ['node16', 'node16', ['use.mts', 'use.cts']],
-    ['nodenext', 'nodenext', ['use.mts', 'use.cts']],
     ['esnext', 'bundler', ['use.ts']],
-    ['commonjs', 'node10', ['use.ts']],
   ] as const) {
     const options = { target: 'es2020', lib: ['es2020'], strict: true, skipLibCheck: false, noEmit: true, types: ['node'] } // prettier-ignore
     const compilerOptions = { ...options, module, moduleResolution: resolution, exactOptionalPropertyTypes: true }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTick } from 'node:timers/promises'
-import { OutOfMemoryError } from '../errors.js'
+import { InvalidArgumentError, OutOfMemoryError } from '../errors.js'
+import { COPIED_AT_ONCE } from './limits.js'
 
 /** Blocks, one after the other, in a new array. */
 export function concat(blocks: readonly Float32Array[]): Float32Array {
@@ -12,9 +13,6 @@ export function concat(blocks: readonly Float32Array[]): Float32Array {
   return out
 }
 
-/** Samples that are copied at once: a millisecond or so. */
-const AT_ONCE = 1 << 20
-
 /** {@link concat} for hundreds of megabytes: it lets the event loop go on, and lets go of the blocks. */
 export async function join(blocks: Float32Array[]): Promise<Float32Array> {
   let out: Float32Array
@@ -24,13 +22,28 @@ export async function join(blocks: Float32Array[]): Promise<Float32Array> {
     throw new OutOfMemoryError('there is not enough memory for the result', {}, { cause })
   }
   let at = 0
-  let pause = AT_ONCE
+  let pause = COPIED_AT_ONCE
   for (let block = blocks.shift(); block; block = blocks.shift()) {
     out.set(block, at)
     at += block.length
     if (at < pause) continue
-    pause = at + AT_ONCE
+    pause = at + COPIED_AT_ONCE
     await nextTick()
+  }
+  return out
+}
+
+/**
+ * Copies an array of any size into one as large, and lets the event loop go on; what fits in one piece is copied at once.
+ *
+ * @throws {@link InvalidArgumentError} the caller has transferred or resized it meanwhile
+ */
+export async function copy<A extends Float32Array | Uint8Array>(array: Float32Array | Uint8Array, out: A): Promise<A> {
+  for (let start = 0; start < out.length; start += COPIED_AT_ONCE) {
+    if (start > 0) await nextTick()
+    if (array.length !== out.length)
+      throw new InvalidArgumentError('the speech was transferred or resized while it was read', { option: 'speech' })
+    out.set(array.subarray(start, start + COPIED_AT_ONCE), start)
   }
   return out
 }

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { toMossError } from '../errors.js'
+import { standBack } from '../worker/priority.js'
 import { convertSource } from './index.js'
 import type { Job, Jobs, Message, TensorProgress } from './jobs.js'
 import { quantizeFile } from './quantize.js'
@@ -27,6 +28,7 @@ function run({ name, input }: Job): Promise<unknown> {
   }
 }
 
+standBack()
 void run(workerData as Job).then(
   output => post({ output }),
   (thrown: unknown) => {

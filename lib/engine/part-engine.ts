@@ -1,6 +1,7 @@
 import { setImmediate as nextTick } from 'node:timers/promises'
 import { toSamples, type Speech } from '../audio.js'
 import { join } from '../audio/concat.js'
+import { COPIED_AT_ONCE } from '../audio/limits.js'
 import type { FinishReason, NativeHeard, NativeSession, NativeTimings } from '../binding.js'
 import { abortedBy, InvalidArgumentError, UnsupportedError } from '../errors.js'
 import { idsOfUnits } from '../text/units.js'
@@ -22,9 +23,6 @@ import { heardSounds, heardWords } from './heard.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
 import type { ModelInfo } from './weights.js'
-
-/** Samples that are copied at once: a millisecond or so. */
-const HANDED_OVER = 1 << 20
 
 /** What a voice says at once: ids for the decoder, or for an imported voice with its symbols. */
 export interface Sentence {
@@ -205,8 +203,8 @@ export class PartEngine implements Engine {
   /** Hands over all but the last samples, and returns these: copying hours at once would hold up the event loop. */
   async #handOver(samples: Float32Array, signal: AbortSignal | undefined): Promise<Float32Array> {
     let start = 0
-    for (; samples.length - start > HANDED_OVER; start += HANDED_OVER) {
-      this.#native.append(samples.subarray(start, start + HANDED_OVER))
+    for (; samples.length - start > COPIED_AT_ONCE; start += COPIED_AT_ONCE) {
+      this.#native.append(samples.subarray(start, start + COPIED_AT_ONCE))
       await nextTick()
       if (signal?.aborted) throw abortedBy(signal)
     }

@@ -2,6 +2,7 @@ import { parentPort, type TransferListItem } from 'node:worker_threads'
 import { toMossError } from '../errors.js'
 import { collectGarbage } from './garbage.js'
 import type { Answer, Job, JobName, Jobs } from './jobs.js'
+import { standBack } from './priority.js'
 
 type Handlers = { [N in JobName]: (input: Jobs[N]['input']) => Jobs[N]['output'] | Promise<Jobs[N]['output']> }
 
@@ -25,6 +26,8 @@ const handlers: Handlers = {
 
 /** Jobs that leave much garbage. */
 const UNTIDY: readonly JobName[] = ['loadTokenizer', 'loadChat']
+
+standBack()
 
 // The decoders print what they also return as errors.
 console.error = console.warn = () => undefined

@@ -63,8 +63,19 @@ Napi::Value NativeModel::compare(const Napi::CallbackInfo & info) {
     });
 }
 
-void NativeModel::dispose(const Napi::CallbackInfo & /*info*/) {
-    model_.reset();
+/// Giving hundreds of megabytes back to the system takes longer than the event loop may wait.
+void NativeModel::dispose(const Napi::CallbackInfo & info) {
+    if (!model_) {
+        return;
+    }
+    const auto held = std::make_shared<std::shared_ptr<const Model>>(std::move(model_));
+    try {
+        const auto worker = AddonData::of(info.Env()).new_worker();
+        worker->post(std::make_shared<Errand>([held] { held->reset(); }));
+        worker->close();
+    } catch (const std::exception &) {
+        held->reset(); // the system has no thread left
+    }
 }
 
 } // namespace moss::addon

@@ -4,20 +4,6 @@
 
 namespace moss::addon {
 
-namespace {
-
-/// Work that nobody waits for.
-class Errand : public Task {
-  public:
-    explicit Errand(std::function<void()> work) : work_(std::move(work)) {}
-    void run() noexcept override { work_(); }
-
-  private:
-    std::function<void()> work_;
-};
-
-} // namespace
-
 Napi::Function NativeSession::define(Napi::Env env) {
     return DefineClass(
         env, "NativeSession",

@@ -9,6 +9,16 @@
 
 namespace moss::addon {
 
+/// Work that nobody waits for.
+class Errand : public Task {
+  public:
+    explicit Errand(std::function<void()> work) : work_(std::move(work)) {}
+    void run() noexcept override { work_(); }
+
+  private:
+    std::function<void()> work_;
+};
+
 /// Work with one result: a promise.
 class PromiseTask : public Task, public std::enable_shared_from_this<PromiseTask> {
   public:

@@ -1,5 +1,7 @@
 #include "addon/worker.h"
 
+#include "core/priority.h"
+
 #include <utility>
 
 namespace moss::addon {
@@ -42,6 +44,7 @@ void Worker::join() {
 }
 
 void Worker::loop() {
+    stand_back();
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
         changed_.wait(lock, [this] { return closed_ || !tasks_.empty(); });
