@@ -97,7 +97,7 @@ t.test(
       )
     const before = niceness()
     const ours = before.get(String(process.pid)) ?? 0
-      const model = await loadModel(TINY, { threads: 2 })
+    const model = await loadModel(TINY, { threads: 2 })
     const session = model.createSession()
     await session.speak('Hello.').result()
     const threads = [...niceness()].filter(([id]) => !before.has(id)).map(([, nice]) => nice)
