@@ -13,7 +13,7 @@ const native = (mandarin: boolean): Parameters<typeof heardSounds>[0] => ({
 })
 
 t.test('the language is told by the sounds, and by what was written down', async t => {
-  const languageOf = (mandarin: boolean, text?: string): [string?, string?] => {
+  const languageOf = (mandarin: boolean, text?: string): (string | undefined)[] => {
     const { language, pinyin } = heardSounds(native(mandarin), info, text)
     return [language, pinyin]
   }
