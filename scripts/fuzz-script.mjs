@@ -1,4 +1,4 @@
-// Runs one JavaScript fuzz target (test/fuzz/NAME.cjs) for some seconds: `node scripts/fuzz-script.mjs NAME SECONDS FINDINGS`.
+// Runs one JavaScript fuzz target (test/fuzz/NAME.cjs) for some seconds: `node scripts/fuzz-script.mjs NAME SECONDS FINDINGS SEED`.
 //
 // fast-check draws an input of the corpus and some changes of it, and makes a finding small. A target may have `more(fc, seeds)`: inputs that
 // are not changed by bytes, but by what they mean. The target runs in a worker, which leaves its
@@ -35,7 +35,7 @@ function changed(data, { kind, place, bytes, times }) {
   return Buffer.concat([data.subarray(0, at), ...Array(times).fill(bytes), data.subarray(at)]).subarray(0, LONGEST)
 }
 
-function work({ name, seconds, shared }) {
+function work({ name, seconds, seed, shared }) {
   const { fuzz, more } = createRequire(import.meta.url)(join(root, 'test', 'fuzz', `${name}.cjs`))
   const state = new Int32Array(shared, 0, 2) // inputs so far, length of the present one
   const present = new Uint8Array(shared, 8)
@@ -52,15 +52,15 @@ function work({ name, seconds, shared }) {
     fuzz(data)
   }
   for (const seed of seeds) run(seed)
-  const options = { numRuns: 2 ** 31 - 1, interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false }
-  const { failed, counterexample, errorInstance, seed } = fc.check(fc.property(input, run), options)
+  const options = { seed, numRuns: 2 ** 31 - 1, interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false }
+  const { failed, counterexample, errorInstance } = fc.check(fc.property(input, run), options)
   parentPort.postMessage(
-    failed ? { input: counterexample[0], error: errorInstance?.stack ?? String(errorInstance), seed } : {},
+    failed ? { input: counterexample[0], error: errorInstance?.stack ?? String(errorInstance) } : {},
   )
 }
 
 if (isMainThread) {
-  const [name, seconds, findings] = process.argv.slice(2)
+  const [name, seconds, findings, seed] = process.argv.slice(2)
   const shared = new SharedArrayBuffer(8 + LONGEST)
   const state = new Int32Array(shared, 0, 2)
   const keep = (data, why) => {
@@ -70,7 +70,7 @@ if (isMainThread) {
     console.log(`${why}\ninput: ${path}`)
     process.exit(1)
   }
-  const data = { name, seconds: Number(seconds), shared }
+  const data = { name, seconds: Number(seconds), seed: Number(seed), shared }
   const worker = new Worker(fileURLToPath(import.meta.url), { workerData: data })
   const current = () => new Uint8Array(shared, 8).slice(0, state[1])
   let before = -1
@@ -80,7 +80,7 @@ if (isMainThread) {
   }, SLOWEST * 1000)
   worker.on('error', error => keep(current(), error.stack))
   worker.on('message', found => {
-    if (found.input) keep(found.input, `${found.error}\nseed: ${found.seed}`)
+    if (found.input) keep(found.input, found.error)
     console.log(`${state[0]} inputs`)
     process.exit(0)
   })

@@ -1,4 +1,4 @@
-// Feeds hostile input to what reads files: `npm run fuzz -- [--seconds 120] [name…]`.
+// Feeds hostile input to what reads files: `npm run fuzz -- [--seconds 120] [--seed N] [name…]`.
 //
 // model      C++, libFuzzer under the address and undefined-behaviour sanitizers (Clang): a GGUF file's metadata, loaded and run
 // wav        JavaScript, changed by fast-check: a wav file's bytes
@@ -7,9 +7,11 @@
 //
 // The committed corpora (test/fuzz/corpus/NAME) are where each run starts; what libFuzzer finds beside them is kept in
 // build-fuzz/corpus/NAME for the next one. An input that crashes, hangs or gives an error that is none of ours is written to build-fuzz/findings and fails
-// the run. The last line is `4 passed, 0 failed`.
+// the run. With a seed the inputs are the same each time, as far as the seconds reach: CI has one, so that it fails for changes of ours only. The
+// last line is `4 passed, 0 failed`.
 
 import { spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -47,11 +49,11 @@ function buildNative(name) {
 }
 
 /** Runs one target; whether it found nothing. */
-function fuzz(name, seconds) {
+function fuzz(name, seconds, seed) {
   const seeds = join(corpora, name)
-  console.log(`\n--- ${name}: ${seconds} s, ${readdirSync(seeds).length} seeds`)
+  console.log(`\n--- ${name}: ${seconds} s from seed ${seed}, ${readdirSync(seeds).length} files of the corpus`)
   if (!NATIVE.includes(name)) {
-    const args = [join(root, 'scripts', 'fuzz-script.mjs'), name, String(seconds), findings]
+    const args = [join(root, 'scripts', 'fuzz-script.mjs'), name, String(seconds), findings, String(seed)]
     return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0
   }
   const work = join(tree, 'corpus', name)
@@ -60,6 +62,7 @@ function fuzz(name, seconds) {
   const options = [
     `-max_total_time=${seconds}`,
     `-timeout=${SLOWEST}`,
+    `-seed=${seed}`,
     `-artifact_prefix=${join(findings, `${name}-`)}`,
     '-max_len=65536',
     '-print_final_stats=1',
@@ -71,17 +74,22 @@ function fuzz(name, seconds) {
 }
 
 const { values, positionals } = parseArgs({
-  options: { seconds: { type: 'string', default: '120' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    seconds: { type: 'string', default: '120' },
+    seed: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
   allowPositionals: true,
 })
 const known = [...NATIVE, ...SCRIPTS]
 const unknown = positionals.find(name => !known.includes(name))
 const seconds = Number(values.seconds)
-if (values.help || unknown !== undefined || !(seconds > 0)) {
-  console.log(`usage: npm run fuzz -- [--seconds 120] [${known.join('|')}]…`)
+const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
+if (values.help || unknown !== undefined || !(seconds > 0) || !Number.isInteger(seed)) {
+  console.log(`usage: npm run fuzz -- [--seconds 120] [--seed N] [${known.join('|')}]…`)
   process.exitCode = values.help ? 0 : 2
 } else {
-  const failed = (positionals.length > 0 ? positionals : known).filter(name => !fuzz(name, seconds))
+  const failed = (positionals.length > 0 ? positionals : known).filter(name => !fuzz(name, seconds, seed))
   if (failed.length > 0) console.log(`\nfindings of ${failed.join(', ')}: ${findings}`)
   const count = positionals.length > 0 ? positionals.length : known.length
   console.log(`\n${count - failed.length} passed, ${failed.length} failed`)

@@ -5,8 +5,9 @@ import { loadAddon, type NativeModel, type NativeSession, type NativeStream } fr
 
 // The raw addon on a tiny bundle, called with whatever JavaScript can pass: wrong types, numbers out of range, proxies, getters that throw,
 // dispose or call the addon again. Nothing may end the process, every error is typed, and sessions work afterwards.
-// MOSS_FUZZ_SECONDS sets how long.
+// MOSS_FUZZ_SECONDS sets how long, MOSS_FUZZ_SEED what is drawn: by default the same each time.
 
+const seed = Number(process.env.MOSS_FUZZ_SEED ?? 1)
 const seconds = Number(process.env.MOSS_FUZZ_SECONDS ?? 8)
 const tiny = join(resolve(__dirname, '..'), 'test', 'golden', 'tiny.gguf')
 const addon = loadAddon()
@@ -93,6 +94,7 @@ t.test('whatever is passed to a session', async t => {
     }
   })
   const result = await fc.check(property, {
+    seed,
     numRuns: 1_000_000,
     interruptAfterTimeLimit: seconds * 1000,
     markInterruptAsFailure: false,
@@ -126,6 +128,7 @@ t.test('whatever is passed to loadModel, createSession and quantize', async t =>
     if (error !== undefined) expectTyped(error)
   })
   const result = await fc.check(property, {
+    seed,
     numRuns: 1_000_000,
     interruptAfterTimeLimit: (seconds * 1000) / 4,
     markInterruptAsFailure: false,
