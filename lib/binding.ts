@@ -214,7 +214,7 @@ export interface NativeSession {
   ): Promise<NativeHeard & { textIds: Int32Array }>
   /** The encoder's hidden states of 16 kHz mono, a window at a time. */
   features(samples: Float32Array): NativeStream
-  /** Takes back the last turn that `generate` finished: the context is what it was before. */
+  /** Takes back the last turn that `generate` finished, if any: the context is what it was before, and the turn before is the last one. */
   undo(): Promise<void>
   /** Stops a running `encode` or `transcribe`: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
   cancel(): void

@@ -111,8 +111,6 @@ t.test('a spoken turn', async t => {
   t.ok(session.length > length)
   await session.undo()
   t.equal(session.length, length, 'the last turn is taken back')
-  await session.undo()
-  t.equal(session.length, length, 'and no more than that')
   session.reset()
   t.equal(session.length, 0)
   session.dispose()
@@ -206,6 +204,30 @@ t.test('a session does one thing at a time', async t => {
   await t.rejects(stopped, { code: 'MOSS_ABORTED' })
   t.strictSame((await next).units, (await session.encode(hum(1))).units)
   session.cancel() // nothing to stop
+})
+
+t.test('undo takes back the last turn that was finished', async t => {
+  const session = (await load()).createSession({ seed: 1 })
+  const lengths: number[] = []
+  for (let turn = 0; turn < 3; turn++) {
+    await readAll(session.generate(request({ output: 'text', maxTokens: 2 })))
+    lengths.push(session.length)
+  }
+  await t.rejects(session.generate(request({ voice: 99 })).next(), { code: 'MOSS_INVALID_ARGUMENT' })
+  const stopped = session.generate(request({ samples: hum(5), maxSeconds: 30 }))
+  stopped.cancel()
+  const left = session.generate(request({ output: 'text', maxTokens: 1 }))
+  await left.next()
+  await sleep(100) // it has been finished, but nobody has read that
+  left.cancel()
+  t.equal(session.length, lengths[2])
+  await session.undo()
+  t.equal(session.length, lengths[1], 'what failed or was stopped was no turn')
+  await session.undo()
+  t.equal(session.length, lengths[0], 'then the one before')
+  await session.undo()
+  await session.undo()
+  t.equal(session.length, 0)
 })
 
 t.test('a cancelled stream leaves the conversation as it was', async t => {
@@ -320,6 +342,69 @@ t.test('worker threads load it and may be terminated while it works', async t =>
   again.once('online', () => void again.terminate())
   t.equal(await new Promise(done => again.once('exit', done)), 1)
   t.ok((await readAll((await load()).createSession().generate(request()))).at(-1)!.done, 'the main thread goes on')
+})
+
+t.test('getters of arguments may do anything', t => {
+  const trials = {
+    'generate, disposed': `session.generate({ ...request, get seed() { session.dispose(); model.dispose() } })`,
+    'generate, last option': `session.generate({ ...request, get transcribe() { session.dispose(); model.dispose() } })`,
+    'speakUnits, disposed': `session.speakUnits(Int32Array.of(5), { get speed() { session.dispose() } })`,
+    'transcribe, disposed': `session.transcribe(request.samples, { get temperature() { session.dispose(); model.dispose() } })`,
+    'transcribe, last option': `session.transcribe(request.samples, { get maxTokens() { session.dispose(); model.dispose() } })`,
+    'generate, begun meanwhile': `session.generate({ ...request, get seed() { session.encode(request.samples) } })`,
+    'generate, changing': `session.generate({ ...request, get samples() { return this.n ? 5 : (this.n = 1, undefined) }, textIds: Int32Array.of(1), output: 'text', maxTokens: 1 })`,
+    'generate, throwing': `session.generate({ ...request, get samples() { throw Object.assign(new Error(), { code: 'THEIRS' }) } })`,
+    'createSession, disposed': `model.createSession({ get seed() { model.dispose() } }).encode(request.samples)`,
+    'measureHeads, disposed': `model.measureHeads('lm', { get textIds() { model.dispose() } })`,
+    'compare, no model': `model.compare('lm', Object.setPrototypeOf(session, Object.getPrototypeOf(model)), {})`,
+    'compare, its prototype': `model.compare('lm', Object.create(Object.getPrototypeOf(model)), {})`,
+    'info of a session': `Object.getPrototypeOf(model).info.call(session)`,
+  }
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      '-e',
+      `${prelude}
+      const trials = { ${Object.entries(trials)
+        .map(([name, code]) => `${JSON.stringify(name)}: (model, session) => ${code}`)
+        .join()} }
+      const settled = async work => {
+        const begun = await work()
+        if (begun && begun.next) await begun.next()
+        return 'done'
+      }
+      const main = async () => {
+        const outcomes = {}
+        for (const [name, trial] of Object.entries(trials)) {
+          request.samples = new Float32Array(16000)
+          const model = await addon.loadModel(tiny, { threads: 1 })
+          const session = model.createSession()
+          outcomes[name] = await settled(() => trial(model, session)).catch(error => error.code ?? error.name)
+        }
+        return outcomes
+      }
+      main().then(outcomes => console.log(JSON.stringify(outcomes)))`,
+    ],
+    { cwd: root, encoding: 'utf8', timeout: 120_000 },
+  )
+  t.equal(signal, null, stderr)
+  t.equal(status, 0, stderr)
+  t.same(JSON.parse(stdout), {
+    'generate, disposed': 'MOSS_DISPOSED',
+    'generate, last option': 'MOSS_DISPOSED',
+    'speakUnits, disposed': 'MOSS_DISPOSED',
+    'transcribe, disposed': 'MOSS_DISPOSED',
+    'transcribe, last option': 'MOSS_DISPOSED',
+    'generate, begun meanwhile': 'MOSS_SESSION_BUSY',
+    'generate, changing': 'done',
+    'generate, throwing': 'THEIRS',
+    'createSession, disposed': 'MOSS_DISPOSED',
+    'measureHeads, disposed': 'MOSS_DISPOSED',
+    'compare, no model': 'MOSS_INVALID_ARGUMENT',
+    'compare, its prototype': 'MOSS_INVALID_ARGUMENT',
+    'info of a session': 'TypeError',
+  })
+  t.end()
 })
 
 t.test('it outlives the threads that load it', t => {

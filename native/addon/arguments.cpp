@@ -28,6 +28,14 @@ std::vector<Element> to_vector(const Napi::Value & value, napi_typedarray_type t
                                       : std::vector<Element>(data, data + array.ElementLength());
 }
 
+/// `convert(value, name)` of a field, which is read once: a getter may give something else the next time. Undefined: a
+/// default value.
+template <class Convert>
+auto field(const Napi::Object & object, const char * name, const Convert & convert) {
+    const Napi::Value value = object.Get(name);
+    return missing(value) ? decltype(convert(value, name))() : convert(value, name);
+}
+
 } // namespace
 
 Napi::Object to_object(const Napi::Value & value, const char * what) {
@@ -81,10 +89,10 @@ int integer_field(const Napi::Object & object, const char * name, int low, int h
 }
 
 std::optional<uint64_t> to_seed(const Napi::Object & object) {
-    if (missing(object.Get("seed"))) {
+    const double seed = number_field(object, "seed", 0, 9007199254740991.0, NAN);
+    if (std::isnan(seed)) {
         return std::nullopt;
     }
-    const double seed = number_field(object, "seed", 0, 9007199254740991.0, 0);
     if (seed != std::floor(seed)) {
         throw wrong("seed", "an integer");
     }
@@ -99,8 +107,8 @@ Speaking to_speaking(const Napi::Object & object) {
     speaking.emotion = integer_field(object, "emotion", 0, any, speaking.emotion);
     speaking.seed = to_seed(object);
     const auto optional = [&](const char * name, double low, double high) -> std::optional<float> {
-        return missing(object.Get(name)) ? std::nullopt
-                                         : std::optional(static_cast<float>(number_field(object, name, low, high, 0)));
+        const double number = number_field(object, name, low, high, NAN);
+        return std::isnan(number) ? std::nullopt : std::optional(static_cast<float>(number));
     };
     speaking.noise_scale = optional("noiseScale", 0, 2);
     speaking.noise_w = optional("noiseW", 0, 2);
@@ -128,31 +136,20 @@ Network to_network(const Napi::Value & value) {
 
 Exercise to_exercise(const Napi::Value & value) {
     const Napi::Object object = to_object(value, "exercise");
-    const auto ids = [&](const char * name) {
-        return missing(object.Get(name)) ? std::vector<int32_t>() : to_ids(object.Get(name), name);
-    };
     Exercise exercise;
-    if (!missing(object.Get("samples"))) {
-        exercise.samples = to_samples(object.Get("samples"), "samples");
-    }
-    exercise.text = ids("textIds");
-    exercise.units = ids("units");
-    exercise.reply = ids("replyIds");
+    exercise.samples = field(object, "samples", to_samples);
+    exercise.text = field(object, "textIds", to_ids);
+    exercise.units = field(object, "units", to_ids);
+    exercise.reply = field(object, "replyIds", to_ids);
     return exercise;
 }
 
 Request to_request(const Napi::Value & value, const ModelInfo & info) {
     const Napi::Object object = to_object(value, "request");
     Request request;
-    if (!missing(object.Get("samples"))) {
-        request.samples = to_samples(object.Get("samples"), "samples");
-    }
-    if (!missing(object.Get("textIds"))) {
-        request.text = to_ids(object.Get("textIds"), "textIds");
-    }
-    if (!missing(object.Get("stopIds"))) {
-        request.stop = to_ids(object.Get("stopIds"), "stopIds");
-    }
+    request.samples = field(object, "samples", to_samples);
+    request.text = field(object, "textIds", to_ids);
+    request.stop = field(object, "stopIds", to_ids);
     const Napi::Value output = object.Get("output");
     const std::string name = output.IsString() ? output.As<Napi::String>().Utf8Value() : "";
     if (name != "speech" && name != "text" && name != "both") {

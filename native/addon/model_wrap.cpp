@@ -1,8 +1,11 @@
 #include "addon/wraps.h"
 
+#include <numeric>
 #include <utility>
 
 namespace moss::addon {
+
+const napi_type_tag NativeModel::tag = {0x6d6f73732d737065, 0x656368206d6f6465};
 
 Napi::Function NativeModel::define(Napi::Env env) {
     return DefineClass(
@@ -14,11 +17,25 @@ Napi::Function NativeModel::define(Napi::Env env) {
 
 Napi::Object NativeModel::create(Napi::Env env, std::shared_ptr<const Model> model) {
     const Napi::Object object = AddonData::of(env).model_class.New({});
+    object.TypeTag(&tag);
+    const std::vector<ComponentInfo> & components = model->info().components;
+    Unwrap(object)->memory_.set(
+        env, std::accumulate(components.begin(), components.end(), size_t(0),
+                             [](size_t sum, const ComponentInfo & component) { return sum + component.bytes; }));
     Unwrap(object)->model_ = std::move(model);
     return object;
 }
 
 NativeModel::NativeModel(const Napi::CallbackInfo & info) : ObjectWrap(info) {}
+
+NativeModel::~NativeModel() {
+    close();
+}
+
+void NativeModel::close() {
+    memory_.set(Env(), 0);
+    model_.reset();
+}
 
 const std::shared_ptr<const Model> & NativeModel::model() const {
     if (!model_) {
@@ -33,8 +50,8 @@ Napi::Value NativeModel::info(const Napi::CallbackInfo & info) {
 
 Napi::Value NativeModel::create_session(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        const Napi::Object options = to_object(info[0], "options");
-        return NativeSession::create(info.Env(), model(), to_seed(options));
+        const std::optional<uint64_t> seed = to_seed(to_object(info[0], "options"));
+        return NativeSession::create(info.Env(), model(), seed);
     });
 }
 
@@ -51,7 +68,7 @@ Napi::Value NativeModel::measure_heads(const Napi::CallbackInfo & info) {
 Napi::Value NativeModel::compare(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         const Napi::Object other = to_object(info[1], "model");
-        if (!other.InstanceOf(AddonData::of(info.Env()).model_class.Value())) {
+        if (!other.CheckTypeTag(&tag)) {
             throw MossError(code::invalid_argument, "model: expected a model", {{"option", "model"}});
         }
         const auto exercise = std::make_shared<const Exercise>(to_exercise(info[2]));
@@ -68,6 +85,7 @@ void NativeModel::dispose(const Napi::CallbackInfo & info) {
     if (!model_) {
         return;
     }
+    memory_.set(info.Env(), 0);
     const auto held = std::make_shared<std::shared_ptr<const Model>>(std::move(model_));
     try {
         const auto worker = AddonData::of(info.Env()).new_worker();

@@ -73,9 +73,9 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
         const Napi::Object given = to_object(info[1], "options");
         options.threads = integer_field(given, "threads", 1, 256, 0);
         options.context_length = integer_field(given, "contextLength", 1, 1 << 24, 0);
-        return promise_of(env, [path, options](CancelToken &) {
+        return promise_of(env, [path, options](CancelToken & cancel) {
             initialize(own_folder());
-            auto model = Model::load(path, options);
+            auto model = Model::load(path, options, cancel);
             return [model = std::move(model)](Napi::Env js) -> Napi::Value { return NativeModel::create(js, model); };
         });
     });

@@ -4,6 +4,13 @@
 
 namespace moss::addon {
 
+namespace {
+
+/// A session's thread: what its stack takes.
+constexpr size_t thread_bytes = 256 << 10;
+
+} // namespace
+
 Napi::Function NativeSession::define(Napi::Env env) {
     return DefineClass(
         env, "NativeSession",
@@ -39,9 +46,13 @@ void NativeSession::close() {
     }
     worker_.reset();
     conversation_.reset();
+    if (memory_) {
+        memory_->set(Env(), 0);
+    }
+    memory_.reset();
 }
 
-void NativeSession::require_free() const {
+std::shared_ptr<Conversation> NativeSession::require_free() const {
     if (!conversation_) {
         throw MossError(code::disposed, "the session has been disposed of");
     }
@@ -49,13 +60,22 @@ void NativeSession::require_free() const {
         throw MossError(code::session_busy,
                         "the session is busy: read its stream to the end, cancel it, or use another session");
     }
+    return conversation_;
 }
 
 void NativeSession::post(Napi::Env env, std::shared_ptr<Task> task) {
+    AddonData & data = AddonData::of(env);
     if (!worker_) {
-        worker_ = AddonData::of(env).new_worker();
+        worker_ = data.new_worker();
     }
     worker_->post(std::move(task));
+    worker_->post(std::make_shared<Errand>([&data, conversation = conversation_, memory = std::weak_ptr(memory_)] {
+        data.dispatcher.post([bytes = conversation->bytes + thread_bytes, memory](Napi::Env js) {
+            if (const auto told = memory.lock()) {
+                told->set(js, bytes);
+            }
+        });
+    }));
 }
 
 Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {
@@ -80,22 +100,25 @@ Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::fun
 
 Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        require_free();
-        const auto request = std::make_shared<const Request>(to_request(info[0], conversation_->model->info()));
-        const auto length = std::make_shared<int>(0); // after the turn
-        auto work = [conversation = conversation_, request, length](const Receiver & receiver, CancelToken & cancel) {
+        const auto request = std::make_shared<const Request>(
+            arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
+        const auto length = std::make_shared<int>(0);     // after the turn
+        const auto whole = std::make_shared<bool>(false); // the session's thread: the turn is remembered
+        auto work = [conversation = conversation_, request, length, whole](const Receiver & receiver,
+                                                                           CancelToken & cancel) {
             conversation->use([&](Session & session) {
                 const Receiver measuring = [&](Chunk && chunk) {
                     *length = session.length();
                     receiver(std::move(chunk));
                 };
                 session.generate(*request, measuring, cancel);
+                *whole = true;
             });
         };
         // A turn counts when its end has been read: one that is left before that is forgotten, however far it has come.
         auto finished = [conversation = conversation_, length] { conversation->length = *length; };
-        const auto undo = std::make_shared<Errand>([conversation = conversation_] {
-            if (conversation->session) {
+        const auto undo = std::make_shared<Errand>([conversation = conversation_, whole] {
+            if (*whole && conversation->session) {
                 conversation->use([](Session & session) { session.undo(); });
             }
         });
@@ -105,9 +128,9 @@ Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
 
 Napi::Value NativeSession::speak_units(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        require_free();
         const auto units = std::make_shared<const std::vector<int32_t>>(to_ids(info[0], "units"));
-        const Speaking speaking = to_speaking(to_object(info[1], "options"));
+        const Speaking speaking =
+            arguments([&](const ModelInfo &) { return to_speaking(to_object(info[1], "options")); });
         auto work = [conversation = conversation_, units, speaking](const Receiver & receiver, CancelToken & cancel) {
             conversation->use([&](Session & session) { session.speak(*units, speaking, receiver, cancel); });
         };
@@ -150,15 +173,22 @@ Napi::Value NativeSession::encode(const Napi::CallbackInfo & info) {
 
 Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        require_free();
-        const auto samples = speech(info[0]);
-        const Napi::Object options = to_object(info[1], "options");
-        const Sampling sampling = to_sampling(options, conversation_->model->info());
-        const std::optional<uint64_t> seed = to_seed(options);
-        const int max_tokens = integer_field(options, "maxTokens", 1, 1 << 30, 1 << 30);
-        return promise(info.Env(), [=, conversation = conversation_, progress = progress()](CancelToken & cancel) {
+        struct Arguments {
+            std::function<std::vector<float>()> samples;
+            Sampling sampling;
+            std::optional<uint64_t> seed;
+            int max_tokens;
+        };
+        const Arguments given = arguments([&](const ModelInfo & model) {
+            auto samples = speech(info[0]); // first: what was appended goes with this call, also where it fails
+            const Napi::Object object = to_object(info[1], "options");
+            return Arguments{std::move(samples), to_sampling(object, model), to_seed(object),
+                             integer_field(object, "maxTokens", 1, 1 << 30, 1 << 30)};
+        });
+        return promise(info.Env(), [given, conversation = conversation_, progress = progress()](CancelToken & cancel) {
             auto transcript = conversation->use([&](Session & session) {
-                return session.transcribe(samples(), sampling, seed, max_tokens, cancel, progress);
+                return session.transcribe(given.samples(), given.sampling, given.seed, given.max_tokens, cancel,
+                                          progress);
             });
             return [transcript = std::move(transcript)](Napi::Env env) -> Napi::Value {
                 Napi::Object object = to_js(env, transcript.sounds);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "addon/external_memory.h"
 #include "addon/tasks.h"
 
 namespace moss::addon {
@@ -10,8 +11,12 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     static Napi::Function define(Napi::Env env);
     static Napi::Object create(Napi::Env env, std::shared_ptr<const Model> model);
     explicit NativeModel(const Napi::CallbackInfo & info);
+    ~NativeModel() override;
 
   private:
+    /// Of the models that create() has made: what else has its prototype is none.
+    static const napi_type_tag tag;
+
     Napi::Value info(const Napi::CallbackInfo & info);
     Napi::Value create_session(const Napi::CallbackInfo & info);
     Napi::Value measure_heads(const Napi::CallbackInfo & info);
@@ -19,7 +24,10 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     void dispose(const Napi::CallbackInfo & info);
     const std::shared_ptr<const Model> & model() const;
 
+    void close();
+
     std::shared_ptr<const Model> model_; // null when disposed
+    ExternalMemory memory_;
 };
 
 /// What a session's thread works on. The session itself is made, used and freed there.
@@ -29,6 +37,7 @@ struct Conversation {
     std::optional<Session> session;
     int length = 0;               ///< JavaScript thread: rows of the turns whose end has been read
     std::atomic<double> heard{0}; ///< seconds, by the encode() or transcribe() that runs
+    std::atomic<size_t> bytes{0}; ///< memory that the session takes
 
     /// Runs `body(session)`. The session's thread.
     template <class Body>
@@ -36,6 +45,10 @@ struct Conversation {
         if (!session) {
             session.emplace(model, seed);
         }
+        struct Measure {
+            Conversation & self;
+            ~Measure() { self.bytes = self.session->bytes(); }
+        } measure{*this};
         return body(*session);
     }
 };
@@ -62,7 +75,16 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     void reset(const Napi::CallbackInfo & info);
     void dispose(const Napi::CallbackInfo & info);
 
-    void require_free() const;
+    /// The conversation, for a task that may begin. Who holds it may read arguments, whose getters can do anything.
+    std::shared_ptr<Conversation> require_free() const;
+    /// What `read(model info)` makes of arguments, where the session is still free after that.
+    template <class Read>
+    auto arguments(Read && read) const {
+        const auto conversation = require_free();
+        auto result = read(conversation->model->info());
+        require_free();
+        return result;
+    }
     Napi::Value promise(Napi::Env env, PromiseTask::Work work);
     /// Gives what was appended and `last`, joined when it is called: on the session's thread.
     std::function<std::vector<float>()> speech(const Napi::Value & last);
@@ -71,6 +93,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     /// stream is cancelled before that.
     Napi::Value stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished = nullptr,
                        const std::shared_ptr<Task> & undo = nullptr);
+    /// And tells V8, when the task is over, what memory the session takes then.
     void post(Napi::Env env, std::shared_ptr<Task> task);
     void close();
 
@@ -79,6 +102,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     std::function<bool()> over_;                 // of the last task
     std::weak_ptr<PromiseTask> promised_;        // the last encode() or transcribe()
     std::vector<std::vector<float>> appended_;   // for the next one
+    std::shared_ptr<ExternalMemory> memory_ = std::make_shared<ExternalMemory>();
 };
 
 /// `NativeStream` of lib/binding.ts.

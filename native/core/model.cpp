@@ -134,7 +134,8 @@ Template Template::load(const GgufFile & file, const LmConfig & lm) {
     return {ids("user_prefix"), ids("transcribe_prefix"), ids("assistant_prefix"), ids("turn_end")};
 }
 
-Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options)
+Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options,
+                    CancelToken & cancel)
     : pools(std::make_shared<ThreadPools>(options.threads)), weights(file) {
     const auto text = [&](const char * key, const std::string & missing) {
         return file.has(key) ? file.get_string(key) : missing;
@@ -164,6 +165,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     }
     if (file.has("moss-speech.frontend.channels")) {
         Runner runner(pools);
+        const CancelToken::Attach attach(cancel, runner.cancel);
         listener = std::make_unique<Listener>(file, weights, static_cast<int>(info.units.size()),
                                               lm ? lm->text_embd() : nullptr, runner);
         const FrontendConfig & frontend = listener->frontend().config();
@@ -259,14 +261,26 @@ LoadOptions checked(LoadOptions options) {
 } // namespace
 
 std::shared_ptr<const Model> Model::load(const std::string & path, const LoadOptions & options) {
+    CancelToken never;
+    return load(path, options, never);
+}
+
+std::shared_ptr<const Model> Model::load(const std::string & path, const LoadOptions & options, CancelToken & cancel) {
     const std::string name = path.substr(path.find_last_of("/\\") + 1);
     const LoadOptions with_defaults = checked(options);
-    return std::shared_ptr<const Model>(new Model(std::make_unique<Parts>(GgufFile::open(path), name, with_defaults)));
+    GgufFile file = GgufFile::open(path);
+    file.before_read = [&cancel] {
+        if (cancel.cancelled()) {
+            throw MossError(code::aborted, "cancelled");
+        }
+    };
+    return std::shared_ptr<const Model>(new Model(std::make_unique<Parts>(file, name, with_defaults, cancel)));
 }
 
 std::shared_ptr<const Model> Model::from_memory(const void * data, size_t size, const LoadOptions & options) {
+    CancelToken never;
     return std::shared_ptr<const Model>(
-        new Model(std::make_unique<Parts>(GgufFile::from_memory(data, size), "", checked(options))));
+        new Model(std::make_unique<Parts>(GgufFile::from_memory(data, size), "", checked(options), never)));
 }
 
 } // namespace moss

@@ -97,6 +97,10 @@ class Model {
     /// MOSS_OUT_OF_MEMORY.
     static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options = {});
 
+    /// The same, which `cancel` stops: throws MOSS_ABORTED soon.
+    static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options,
+                                             CancelToken & cancel);
+
     /// The same for a file's bytes, which are needed during the call only.
     static std::shared_ptr<const Model> from_memory(const void * data, size_t size, const LoadOptions & options = {});
 
@@ -217,7 +221,8 @@ class Session {
     /// MOSS_AUDIO_LENGTH, MOSS_ABORTED or MOSS_OUT_OF_MEMORY.
     void generate(const Request & request, const Receiver & receiver, CancelToken & cancel);
 
-    /// Takes back the last turn: the conversation is what it was before the last generate().
+    /// Takes back the last turn that generate() has finished: the conversation is what it was before it, and the turn
+    /// before it is the last one. Turns that failed or were cancelled are none. Without turns it does nothing.
     void undo();
 
     /// Reads units aloud: a decoder's (1..65536 of them, none of them blank), or the ids of a sentence for an imported
@@ -241,6 +246,9 @@ class Session {
 
     /// Rows of the context in use.
     int length() const;
+
+    /// Memory that it has taken so far: of the context, of what it heard, and of computations.
+    size_t bytes() const;
 
     /// Forgets the conversation.
     void reset();

@@ -23,7 +23,7 @@ struct Template {
 /// A loaded bundle. What it lacks is null.
 struct Model::Parts {
     /// `options.threads` > 0.
-    Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options);
+    Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options, CancelToken & cancel);
 
     ModelInfo info;
     std::shared_ptr<ThreadPools> pools; // of all sessions

@@ -60,7 +60,7 @@ struct Session::State {
     std::optional<Lm::State> scratch;    // of transcriptions; made when first needed
     std::optional<Listener::State> ears; // made when first needed
     std::vector<int32_t> ids;            // of the context's rows, in an imported language model
-    int turn_start = 0;                  // length of the context before the last turn
+    std::vector<int> turns;              // lengths of the context before each turn that was finished
 
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
         : model(std::move(loaded)), seeds(seed), runner(parts().pools) {
@@ -105,7 +105,6 @@ Session & Session::operator=(Session &&) noexcept = default;
 
 void Session::generate(const Request & request, const Receiver & receiver, CancelToken & cancel) {
     State & state = *state_;
-    state.turn_start = length();
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     const Model::Parts & parts = state.parts();
     if (!parts.lm) {
@@ -115,11 +114,14 @@ void Session::generate(const Request & request, const Receiver & receiver, Cance
         throw MossError(code::unsupported, "this model has no encoder and aligner: it cannot hear");
     }
     const uint64_t seed = state.seed(request.speaking.seed);
+    int start = length(); // of the turn
     try {
         if (parts.lm->config().text_only()) {
             TextTurn turn(parts, state.runner, {*state.context, state.ids}, request, receiver, seed);
-            state.turn_start = turn.kept();
-            return turn.run();
+            start = turn.kept();
+            turn.run();
+            state.turns.push_back(start);
+            return;
         }
         Listener::State * listener = request.samples.empty() ? nullptr : &state.listener();
         Turn turn(parts, state.runner, listener, *state.context, request, receiver, seed);
@@ -131,15 +133,17 @@ void Session::generate(const Request & request, const Receiver & receiver, Cance
             });
         }
         turn.close();
+        state.turns.push_back(start);
     } catch (...) {
-        undo();
+        state.truncate(start);
         throw;
     }
 }
 
 void Session::undo() {
-    if (state_->context) {
-        state_->truncate(state_->turn_start);
+    if (!state_->turns.empty()) {
+        state_->truncate(state_->turns.back());
+        state_->turns.pop_back();
     }
 }
 
@@ -253,11 +257,17 @@ int Session::length() const {
     return state_->context ? state_->context->length() : 0;
 }
 
+size_t Session::bytes() const {
+    const State & state = *state_;
+    return state.runner.bytes() + (state.context ? state.context->bytes() : 0) +
+           (state.scratch ? state.scratch->bytes() : 0) + (state.ears ? state.ears->bytes() : 0);
+}
+
 void Session::reset() {
     if (state_->context) {
         state_->truncate(0);
     }
-    state_->turn_start = 0;
+    state_->turns.clear();
 }
 
 } // namespace moss

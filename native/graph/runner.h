@@ -40,6 +40,9 @@ class Runner {
     Runner(const Runner &) = delete;
     Runner & operator=(const Runner &) = delete;
 
+    /// Memory of the largest computation so far.
+    size_t bytes() const { return ggml_gallocr_get_buffer_size(allocator_, 0); }
+
     /// When it becomes true, the running graph stops and throws aborted. May be set from any thread.
     std::atomic<bool> cancel{false};
 

@@ -4,6 +4,7 @@
 
 #include "gguf.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +18,8 @@ namespace {
 // ggml's parser compares every name with all before it; more than this no model has, and a hostile file must not stall
 // us.
 constexpr uint64_t max_count = 16384;
+
+constexpr uint64_t read_at_once = 4 << 20; // bytes: a few milliseconds
 
 [[noreturn]] void corrupt(const std::string & why) {
     throw MossError(code::model_format, "not a sound GGUF file: " + why, {{"reason", why}});
@@ -352,8 +355,15 @@ void GgufFile::read(const TensorInfo & info, void * to) const {
 }
 
 void GgufFile::read(const TensorInfo & info, uint64_t offset, uint64_t count, void * to) const {
-    if (source_->read(to, info.offset + offset, static_cast<size_t>(count)) != count) {
-        corrupt("tensor " + info.name + " cannot be read");
+    for (uint64_t done = 0; done < count;) {
+        if (before_read) {
+            before_read();
+        }
+        const auto piece = static_cast<size_t>(std::min(count - done, read_at_once));
+        if (source_->read(static_cast<char *>(to) + done, info.offset + offset + done, piece) != piece) {
+            corrupt("tensor " + info.name + " cannot be read");
+        }
+        done += piece;
     }
 }
 

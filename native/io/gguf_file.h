@@ -7,6 +7,7 @@
 #include "ggml.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,6 +66,9 @@ class GgufFile {
 
     /// nullptr when there is none of that name.
     const TensorInfo * find_tensor(const std::string & name) const;
+
+    /// Called, where it is not empty, before each piece of some megabytes that `read` reads; what it throws ends it.
+    std::function<void()> before_read;
 
     /// Copies a tensor's data to `to`, which holds info.bytes.
     void read(const TensorInfo & info, void * to) const;

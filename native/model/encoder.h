@@ -32,6 +32,7 @@ class Encoder {
         State(const Encoder & encoder, int chunk_size);
         int chunk_size() const { return chunk_size_; }
         void clear();
+        size_t bytes() const { return slots_.bytes(); }
 
       private:
         friend class Encoder;

@@ -22,6 +22,7 @@ class Frontend {
       public:
         explicit State(const Frontend & frontend);
         void clear() { slots_.clear(); }
+        size_t bytes() const { return slots_.bytes(); }
 
       private:
         friend class Frontend;

@@ -47,6 +47,12 @@ Listener::State::State(const Listener & listener, int chunk_size) : chunk_size_(
     }
 }
 
+size_t Listener::State::bytes() const {
+    const size_t waiting = samples_.capacity() + features_.capacity() + embedding_.capacity();
+    return waiting * sizeof(float) + (frontend_ ? frontend_->bytes() : 0) + (tone_state_ ? tone_state_->bytes() : 0) +
+           (encoder_ ? encoder_->bytes() : 0);
+}
+
 void Listener::State::clear() {
     total_ = aligned_ = 0;
     samples_.clear();

@@ -50,6 +50,9 @@ class Listener {
         /// Back to the start of an utterance.
         void clear();
 
+        /// Memory of what it remembers.
+        size_t bytes() const;
+
       private:
         friend class Listener;
         int chunk_size_;

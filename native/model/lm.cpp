@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 namespace moss {
 
@@ -147,6 +148,11 @@ void Lm::State::reserve(int rows) {
 
 void Lm::State::truncate(int length) {
     length_ = std::clamp(length, 0, length_); // rows beyond are overwritten before anything reads them
+}
+
+size_t Lm::State::bytes() const {
+    return std::accumulate(slots_.begin(), slots_.end(), size_t(0),
+                           [](size_t sum, const StreamState & slots) { return sum + slots.bytes(); });
 }
 
 ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]

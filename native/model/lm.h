@@ -39,6 +39,9 @@ class Lm {
         /// Forgets all rows from `length` on.
         void truncate(int length);
 
+        /// Memory of keys and values.
+        size_t bytes() const;
+
       private:
         friend class Lm;
         /// Memory for so many rows.

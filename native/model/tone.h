@@ -32,6 +32,7 @@ class Tone {
       public:
         explicit State(const Tone & tone);
         void clear();
+        size_t bytes() const { return slots_.bytes(); }
 
       private:
         friend class Tone;

@@ -249,6 +249,7 @@ TEST(a_turn_of_text_that_fails_leaves_the_conversation_as_it_was) {
     CHECK_THROWS_WITH(answer(session, aloud), "no voice");
     Session fresh(model, 1);
     CHECK(answer(session, request_of(next, 5)) == answer(fresh, request_of(next, 5)));
+    CHECK_THROWS_WITH(answer(session, request_of({100000}, 4)), "text id 100000");
     session.undo();
     CHECK_EQ(session.length(), length);
 }

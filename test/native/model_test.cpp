@@ -72,6 +72,32 @@ size_t metadata_size(const std::string & path) {
 
 } // namespace
 
+TEST(a_load_can_be_stopped_wherever_it_is) {
+    // Each piece that is read is a place to stop at.
+    GgufFile file = GgufFile::open(tiny);
+    int pieces = 0;
+    file.before_read = [&] { pieces++; };
+    CancelToken never;
+    Model::Parts(file, "tiny", {1}, never);
+    CHECK(pieces > 100);
+    for (const int last : {1, 2, pieces / 2, pieces}) {
+        int piece = 0;
+        file.before_read = [&] {
+            if (++piece == last) {
+                throw MossError(code::aborted, "cancelled");
+            }
+        };
+        CHECK_THROWS_WITH(Model::Parts(file, "tiny", {1}, never), "cancelled");
+        CHECK_EQ(piece, last);
+    }
+    // And so is what is computed; of a bundle, the aligner's keys and values.
+    file.before_read = nullptr;
+    CancelToken token;
+    token.cancel();
+    CHECK_THROWS_WITH(Model::Parts(file, "tiny", {1}, token), "cancelled");
+    CHECK_THROWS_WITH(Model::load(tiny, {1}, token), "cancelled");
+}
+
 TEST(a_model_says_what_it_is) {
     const auto model = Model::load(tiny, {1});
     const ModelInfo & info = model->info();

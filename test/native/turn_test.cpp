@@ -231,6 +231,40 @@ TEST(a_failing_receiver_and_undo_leave_no_trace) {
     CHECK(same(reply, generate(session, spoken(1))));
 }
 
+TEST(undo_takes_back_the_last_turn_that_was_finished) {
+    Session session(model(), 1), other(model(), 1);
+    const int first = (generate(session, spoken(1)), session.length());
+    generate(other, spoken(1));
+    const int second = (generate(session, spoken(1)), session.length());
+    Request wrong = spoken(1);
+    wrong.speaking.voice = 99;
+    CHECK_EQ(code_of([&] { generate(session, wrong); }), code::invalid_argument);
+    CancelToken cancel;
+    CHECK_EQ(code_of([&] { session.generate(spoken(1), [&](Chunk &&) { cancel.cancel(); }, cancel); }), code::aborted);
+    CHECK_EQ(code_of([&] { generate(session, written(std::vector<int32_t>(600, 1))); }), code::prompt_too_long);
+    CHECK_EQ(session.length(), second);
+    session.undo();
+    CHECK_EQ(session.length(), first); // what failed was none
+    session.undo();
+    CHECK_EQ(session.length(), 0); // and so on
+    session.undo();
+    CHECK_EQ(session.length(), 0);
+    generate(session, spoken(1));
+    CHECK(same(generate(session, spoken(1)), generate(other, spoken(1))));
+}
+
+TEST(a_session_says_what_memory_it_takes) {
+    Session session(model(), 1);
+    const size_t empty = session.bytes();
+    generate(session, spoken(1));
+    const size_t one = session.bytes();
+    CHECK(one > empty + 100'000);
+    session.reset();
+    CHECK_EQ(session.bytes(), one); // for the next turn
+    generate(session, spoken(4));
+    CHECK(session.bytes() > one);
+}
+
 TEST(a_full_context_is_refused_before_anything_is_computed) {
     Session session(model(), 1);
     std::string code;
