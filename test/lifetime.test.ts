@@ -1,5 +1,6 @@
 // What nobody holds is collected, and its native memory freed: sessions, models, tokenizers, replies and their chunks.
 
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import { root, TINY } from './helpers/model.js'
@@ -108,4 +109,103 @@ t.test('replies that nobody reads on, with a signal that lives long', async t =>
   const { gone, listeners } = result as { gone: number; listeners: number }
   t.ok(gone >= 14, `${gone} of 8 sessions and 8 replies are collected`)
   t.ok(listeners <= 1, `${listeners} listeners stay`)
+})
+
+t.test('a server that disposes of nothing', { skip: process.platform !== 'linux' }, async t => {
+  // Without gc(): V8 has to know by itself. One heap for all threads: how many glibc opens for the threads of sessions is chance.
+  const result = await runProgram(
+    `
+    globalThis.gc = undefined
+    const { readdirSync } = require('node:fs')
+    const model = await lib.loadModel(undefined, { threads: 1 })
+    const speech = Float32Array.from({ length: 64_000 }, (_, i) => Math.sin(i / 20) / 5)
+    const request = () => model.createSession({ seed: 1 }).features(speech)
+    const most = { rss: 0, threads: 0 }
+    await request()
+    const before = process.memoryUsage().rss
+    for (let i = 0; i < 60; i++) {
+      await request()
+      most.rss = Math.max(most.rss, process.memoryUsage().rss - before)
+      most.threads = Math.max(most.threads, readdirSync('/proc/self/task').length)
+    }
+    return most`,
+    { MALLOC_ARENA_MAX: '1' },
+  )
+  const { rss, threads } = result as { rss: number; threads: number }
+  t.ok(rss < 200e6, `${(rss / 1e6).toFixed(0)} MB more after 60 requests`)
+  t.ok(threads < 50, `${threads} threads at most`)
+})
+
+t.test('a process that ends while it loads a model', t => {
+  const run = (code: string): number => {
+    const began = performance.now()
+    const program = `
+      const addon = require('node-gyp-build')(${JSON.stringify(root)})
+      const load = () => addon.loadModel(${JSON.stringify(join(root, 'models', 'nano.gguf'))}, { threads: 1 })
+      ${code}`
+    const { status, signal } = spawnSync(process.execPath, ['-e', program], { cwd: root })
+    t.equal(status, 3, String(signal))
+    return performance.now() - began
+  }
+  const least = (code: string): number => Math.min(...[1, 2, 3, 4].map(() => run(code)))
+  const empty = least('process.exit(3)')
+  const whole = least('load().then(() => process.exit(3))') - empty
+  const stopped = least('load(); setTimeout(() => process.exit(3), 20)') - empty
+  t.ok(stopped < whole / 2, `${stopped.toFixed(0)} ms where the whole load takes ${whole.toFixed(0)} ms`)
+  t.end()
+})
+
+t.test('worker threads', async t => {
+  const result = await runProgram(`
+    const { Worker } = require('node:worker_threads')
+    const inThread = \`
+      const { parentPort } = require('node:worker_threads')
+      const lib = require(${JSON.stringify(join(root, 'dist', 'lib', 'index.js'))})
+      const weak = []
+      const main = async () => {
+        globalThis.model = await lib.loadModel(${tiny}, { threads: 1 })
+        const one = async () => {
+          const session = model.createSession()
+          weak.push(new WeakRef(session))
+          await session.generate({ text: 'a' }, { output: 'text', maxTokens: 1 }).result()
+        }
+        for (let i = 0; i < 20; i++) await one()
+        for (let i = 0; i < 4; i++) {
+          gc()
+          await new Promise(resolve => setTimeout(resolve, 20))
+        }
+        globalThis.held = [model.createSession(), model.createSession()]
+        await held[0].generate({ text: 'a' }, { output: 'text', maxTokens: 1 }).result()
+        globalThis.iterator = held[1].speak('Hello there. Good morning.')[Symbol.asyncIterator]()
+        await iterator.next()
+        parentPort.postMessage(weak.filter(ref => !ref.deref()).length)
+      }
+      main()
+    \`
+    const run = () => new Promise((resolve, reject) => {
+      const worker = new Worker(inThread, { eval: true })
+      let gone
+      worker.on('message', message => (gone = message)).on('error', reject)
+      worker.on('exit', code => resolve([gone, code]))
+    })
+    return [await run(), ...(await Promise.all([run(), run()]))]`)
+  for (const [gone, code] of result as [number, number][]) {
+    t.ok(gone >= 19, `${gone} of 20 sessions are collected`)
+    t.equal(code, 0, 'and a thread ends with a session, a model and a reply that nobody has disposed of')
+  }
+})
+
+t.test('a process ends with objects that nobody has disposed of', async t => {
+  const held = (last: string): Promise<unknown> =>
+    runProgram(`
+      globalThis.model = await lib.loadModel(${tiny}, { threads: 1 })
+      globalThis.held = [model.createSession(), model.createSession(), model.createSession()]
+      await held[0].generate({ text: 'a' }, { output: 'text', maxTokens: 1 }).result()
+      globalThis.iterator = held[1].speak('Hello there. Good morning.')[Symbol.asyncIterator]()
+      await iterator.next()
+      globalThis.running = held[2].generate({ text: 'a' }, { maxSeconds: 1 }).result()
+      ${last}
+      return 'done'`)
+  t.equal(await held(''), 'done')
+  t.equal(await held('setTimeout(() => process.exit(0), 10)'), 'done')
 })
