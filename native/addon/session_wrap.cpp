@@ -40,8 +40,12 @@ NativeSession::~NativeSession() {
 
 void NativeSession::close() {
     if (worker_) {
-        // The session is freed on its thread, which may take a while to stop.
-        worker_->post(std::make_shared<Errand>([conversation = conversation_] { conversation->session.reset(); }));
+        // The session is freed on its thread, which may take a while to stop, and its hold on the model ends there:
+        // streams that nobody has collected yet still have the conversation.
+        worker_->post(std::make_shared<Errand>([conversation = conversation_] {
+            conversation->session.reset();
+            conversation->model.reset();
+        }));
         worker_->close();
     }
     worker_.reset();

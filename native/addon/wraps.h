@@ -75,13 +75,13 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     void reset(const Napi::CallbackInfo & info);
     void dispose(const Napi::CallbackInfo & info);
 
-    /// The conversation, for a task that may begin. Who holds it may read arguments, whose getters can do anything.
+    /// The conversation, for a task that may begin.
     std::shared_ptr<Conversation> require_free() const;
     /// What `read(model info)` makes of arguments, where the session is still free after that.
     template <class Read>
     auto arguments(Read && read) const {
-        const auto conversation = require_free();
-        auto result = read(conversation->model->info());
+        const std::shared_ptr<const Model> model = require_free()->model; // a getter may dispose of both
+        auto result = read(model->info());
         require_free();
         return result;
     }
