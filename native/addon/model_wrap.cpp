@@ -32,9 +32,20 @@ NativeModel::~NativeModel() {
     close();
 }
 
+// Giving hundreds of megabytes back to the system takes longer than the event loop may wait.
 void NativeModel::close() {
+    if (!model_) {
+        return;
+    }
     memory_.set(Env(), 0);
-    model_.reset();
+    const auto held = std::make_shared<std::shared_ptr<const Model>>(std::move(model_));
+    try {
+        const auto worker = AddonData::of(Env()).new_worker();
+        worker->post(std::make_shared<Errand>([held] { held->reset(); }));
+        worker->close();
+    } catch (const std::exception &) {
+        held->reset(); // the system has no thread left
+    }
 }
 
 const std::shared_ptr<const Model> & NativeModel::model() const {
@@ -80,20 +91,8 @@ Napi::Value NativeModel::compare(const Napi::CallbackInfo & info) {
     });
 }
 
-/// Giving hundreds of megabytes back to the system takes longer than the event loop may wait.
-void NativeModel::dispose(const Napi::CallbackInfo & info) {
-    if (!model_) {
-        return;
-    }
-    memory_.set(info.Env(), 0);
-    const auto held = std::make_shared<std::shared_ptr<const Model>>(std::move(model_));
-    try {
-        const auto worker = AddonData::of(info.Env()).new_worker();
-        worker->post(std::make_shared<Errand>([held] { held->reset(); }));
-        worker->close();
-    } catch (const std::exception &) {
-        held->reset(); // the system has no thread left
-    }
+void NativeModel::dispose(const Napi::CallbackInfo & /*info*/) {
+    close();
 }
 
 } // namespace moss::addon

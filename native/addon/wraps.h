@@ -24,6 +24,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     void dispose(const Napi::CallbackInfo & info);
     const std::shared_ptr<const Model> & model() const;
 
+    /// Disposed of, or collected: frees the model on another thread.
     void close();
 
     std::shared_ptr<const Model> model_; // null when disposed
