@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { MossSpeechError } from '../lib/index.js'
+import { ReaderGone } from './stdout.js'
 
 /** Something about the command line is wrong that commander cannot know. */
 export class UsageError extends Error {}
@@ -12,18 +13,81 @@ const INTERRUPTED = 130
 /** 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? OK : USAGE
+  if (isReaderGone(thrown)) return OK
   if (thrown instanceof UsageError) return USAGE
   if (!(thrown instanceof MossSpeechError)) return FAILED
-  if (thrown.code === 'MOSS_ABORTED') return INTERRUPTED
+  if (isInterrupted(thrown)) return INTERRUPTED
   // An option's value is the command line's fault; a sample's is the file's.
   return thrown.code === 'MOSS_INVALID_ARGUMENT' && thrown.details.option !== 'speech' ? USAGE : FAILED
 }
 
+/** Ctrl-C. */
+export function isInterrupted(thrown: unknown): boolean {
+  return thrown instanceof MossSpeechError && thrown.code === 'MOSS_ABORTED'
+}
+
+/** Whoever read standard output, or the pipe that `-o` names, has seen enough. */
+export function isReaderGone(thrown: unknown): boolean {
+  return thrown instanceof ReaderGone || (thrown instanceof MossSpeechError && thrown.details.code === 'EPIPE')
+}
+
 /** One line on stderr: `moss-speech: error: … (CODE)`; with MOSS_DEBUG set, the stack too. */
 export function report(thrown: unknown): void {
+  if (isReaderGone(thrown)) return
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-  const interrupted = error instanceof MossSpeechError && error.code === 'MOSS_ABORTED'
-  const code = error instanceof MossSpeechError && !interrupted ? ` (${error.code})` : ''
-  process.stderr.write(interrupted ? 'moss-speech: stopped\n' : `moss-speech: error: ${error.message}${code}\n`)
+  const { code, message } = errorJson(error)
+  const line = isInterrupted(error) ? 'stopped' : `error: ${message}${code ? ` (${code})` : ''}`
+  process.stderr.write(`moss-speech: ${line}\n`)
   if (process.env.MOSS_DEBUG) process.stderr.write(`${error.stack ?? ''}\n`)
+}
+
+/** What went wrong, as `--json` prints it. */
+export function errorJson(thrown: unknown): { code?: string; message: string } {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+  return { ...(error instanceof MossSpeechError && { code: error.code }), message: error.message }
+}
+
+/** Errors that are about what was put in. */
+const OF_INPUT = ['MOSS_AUDIO_FORMAT', 'MOSS_AUDIO_LENGTH', 'MOSS_PROMPT_TOO_LONG', 'MOSS_INVALID_ARGUMENT']
+
+/** Work on one of the inputs: an error that is about it names it. */
+export async function naming<T>(input: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    const name = input === '-' ? 'standard input' : input
+    if (!(thrown instanceof MossSpeechError) || !OF_INPUT.includes(thrown.code)) throw thrown
+    const { code, message, details } = thrown
+    if (message.includes(name) || (code === 'MOSS_INVALID_ARGUMENT' && details.option !== 'speech')) throw thrown
+    throw reworded(thrown, `${name}: ${message}`)
+  }
+}
+
+/** Work with what flags say: an error about an option that was given calls it as the command line does. */
+export async function speakingOfFlags<T>(flags: object, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (!(thrown instanceof MossSpeechError)) throw thrown
+    const { code, message, details } = thrown
+    if (code === 'MOSS_PROMPT_TOO_LONG') throw reworded(thrown, message.replace('session.reset() empties it', FULL))
+    const { option } = details
+    if (code !== 'MOSS_INVALID_ARGUMENT' || typeof option !== 'string') throw thrown
+    const flag = flagOf(option, flags)
+    throw flag === undefined ? thrown : reworded(thrown, message.replace(new RegExp(`\\b${option}\\b`), flag))
+  }
+}
+
+const FULL = 'fewer turns fit, or a larger --context-length'
+
+/** The flag by which the library's option was given; undefined where it was not. */
+function flagOf(option: string, flags: object): string | undefined {
+  const was = (name: string): boolean => (flags as Record<string, unknown>)[name] !== undefined
+  if (option === 'out') return '-o'
+  const name = option === 'voice' && was('speaker') ? 'speaker' : option
+  return was(name) ? `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}` : undefined
+}
+
+function reworded(error: MossSpeechError, message: string): MossSpeechError {
+  return new MossSpeechError(error.code, message, error.details, { cause: error })
 }

@@ -12,6 +12,7 @@ import { quantizeCommand } from './commands/quantize.js'
 import { sayCommand } from './commands/say.js'
 import { transcribeCommand } from './commands/transcribe.js'
 import { exitCodeOf, report } from './failure.js'
+import { print } from './stdout.js'
 
 const EPILOGUE = `
 Examples:
@@ -23,18 +24,22 @@ Examples:
   $ moss-speech convert hf:facebook/mms-tts-eng -o eng.gguf   bring in a public checkpoint
   $ cat question.wav | moss-speech chat - -o - > answer.wav
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C (what was written so far is kept, as a whole wav file).`
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C (what was said so far is kept, as a whole wav file).`
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')) as {
     version: string
   }
+  let help = Promise.resolve()
   // Subcommands take these over: they must be set before they are added.
   const program = new Command('moss-speech')
     .description('Speech in, speech out: a speech language model that runs on this machine.')
     .version(version)
     .addHelpText('after', EPILOGUE)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'moss-speech: error: ')) })
+    .configureOutput({
+      writeOut: text => void (help = print(text)),
+      outputError: (text, write) => write(text.replace(/^error: /, 'moss-speech: error: ')),
+    })
     .showHelpAfterError('(--help shows how to use it)')
     .exitOverride()
   const commands = [
@@ -52,18 +57,12 @@ async function main(): Promise<void> {
     program.addCommand(make().copyInheritedSettings(program))
   }
   try {
-    await program.parseAsync()
+    await program.parseAsync().finally(() => help)
   } catch (thrown) {
     // Commander has already said what was wrong.
     if (!(thrown instanceof CommanderError)) report(thrown)
     process.exitCode = exitCodeOf(thrown)
   }
 }
-
-// A reader that has seen enough (`| head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
-})
 
 void main()

@@ -124,6 +124,11 @@ function isVoiceFile(voice: string | undefined): voice is string {
   return voice !== undefined && (voice === 'nano' || voice.endsWith('.gguf') || existsSync(voice))
 }
 
+/** Files that a model is loaded from; what is no file does no harm. */
+export function modelFiles({ model, encoder, lm, voice }: ModelFlags): (string | undefined)[] {
+  return [model, encoder, lm, voice]
+}
+
 /** What `loadModel` is to load. */
 export function sourceOf({ model, encoder, lm, voice }: ModelFlags): string | ModelParts | undefined {
   const parts: ModelParts = given({ encoder, lm, voice: isVoiceFile(voice) ? voice : undefined })

@@ -1,4 +1,5 @@
 import { loadModel, type Model, type Session } from '../lib/index.js'
+import { speakingOfFlags } from './failure.js'
 import { given, sourceOf, type LmFlags } from './options.js'
 import { progress } from './progress.js'
 
@@ -10,19 +11,22 @@ export interface Run {
   signal: AbortSignal
 }
 
-/** Runs a command whose `signal` aborts at Ctrl-C. A second Ctrl-C ends the process at once. */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Ctrl-C, and what ends services and containers. */
+const STOPS = ['SIGINT', 'SIGTERM'] as const
+
+/** Runs a command whose `signal` aborts at Ctrl-C. A second Ctrl-C ends the process at once. Errors speak of the flags that were given. */
+export async function interruptible<T>(flags: object, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(130)
     controller.abort()
   }
-  process.on('SIGINT', interrupt)
+  for (const name of STOPS) process.on(name, interrupt)
   try {
-    return await work(controller.signal)
+    return await speakingOfFlags(flags, () => work(controller.signal))
   } finally {
     progress()
-    process.off('SIGINT', interrupt)
+    for (const name of STOPS) process.off(name, interrupt)
   }
 }
 
@@ -31,7 +35,7 @@ export async function withSession(
   flags: LmFlags & { seed?: number },
   work: (run: Run) => Promise<void>,
 ): Promise<void> {
-  await interruptible(async signal => {
+  await interruptible(flags, async signal => {
     progress('loading the model')
     const { threads, contextLength, seed, system, thinking } = flags
     const model = await loadModel(sourceOf(flags), given({ threads, contextLength }))

@@ -32,8 +32,9 @@ export type {
   TranscribeOptions,
   TranscribeProgress,
 } from './options.js'
-export { encodeWav, readAudio, WavWriter, writeWav } from './audio.js'
-export type { Audio, RawSpeech, ReadAudioOptions, Speech, WavOptions } from './audio.js'
+export { readAudio } from './audio.js'
+export type { Audio, RawSpeech, ReadAudioOptions, Speech } from './audio.js'
+export { encodeWav, WavWriter, writeWav, type WavOptions } from './audio/wav-writer.js'
 export {
   convert,
   quantize,

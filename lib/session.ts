@@ -245,7 +245,8 @@ export class Session {
 function checkPhonemizer(value: unknown): Phonemizer {
   const preset = process.env.MOSS_SPEECH_PHONEMIZER
   const chosen = value ?? (preset === '' ? undefined : preset)
-  return PHONEMIZERS[check.checkName('phonemizer', chosen, PHONEMIZERS) ?? 0] ?? 'auto'
+  const option = value === undefined ? 'MOSS_SPEECH_PHONEMIZER' : 'phonemizer'
+  return PHONEMIZERS[check.checkName(option, chosen, PHONEMIZERS) ?? 0] ?? 'auto'
 }
 
 function checkPrompt(prompt: unknown): Prompt {

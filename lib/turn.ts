@@ -24,6 +24,8 @@ export interface Heard {
   pinyin?: string
   /** Where the text comes from an encoder whose units are letters. */
   words?: HeardWord[]
+  /** What was odd about the audio file, though it could be read: it is cut off, for instance. */
+  warning?: string
 }
 
 /** A word that was heard, and when. */
@@ -48,6 +50,8 @@ export interface Features {
   size: number
   /** From one frame to the next; 0.02 in all published encoders. */
   frameSeconds: number
+  /** What was odd about the audio file, though it could be read. */
+  warning?: string
 }
 
 /** What goes into a reply and what comes out. */

@@ -1,15 +1,13 @@
 import { Command } from 'commander'
 import { textOf } from '../input.js'
-import { addReplyFlags, generateOptions, type ReplyFlags } from '../options.js'
-import { Line, printJson, refuseSharedStdout, withOptionalOutput } from '../output.js'
+import { addReplyFlags, generateOptions, modelFiles, type ReplyFlags } from '../options.js'
+import { Line, printJson } from '../output.js'
 import { progress } from '../progress.js'
 import { withSession } from '../run.js'
-import { roundSeconds } from './shared.js'
+import { addOutputFlags, targetOf, withOptionalSpeechOutput, type OutputFlags } from '../speech-output.js'
+import { replyJson, warnOfCut } from './shared.js'
 
-interface Flags extends ReplyFlags {
-  output?: string
-  json?: boolean
-}
+type Flags = ReplyFlags & OutputFlags
 
 const EXAMPLES = `
 Examples:
@@ -28,33 +26,33 @@ export function askCommand(): Command {
   const command = new Command('ask')
     .description('Answer a text, in writing and with -o also aloud.')
     .argument('<text>', 'the text; - is standard input')
-    .option('-o, --output <wav>', 'where the spoken answer goes; - is standard output')
-    .option('--json', 'print one object: { path, reply: { text, seconds }, timings }')
+    .option('--json', 'print one object: { path, reply: { text, seconds, finishReason }, timings }')
     .addHelpText('after', EXAMPLES)
-  return addReplyFlags(command).action(ask)
+  return addReplyFlags(addOutputFlags(command, 'the spoken answer goes')).action(ask)
 }
 
 async function ask(argument: string, flags: Flags): Promise<void> {
-  refuseSharedStdout(flags)
+  const target = targetOf(flags, [argument === '-' ? '-' : undefined, ...modelFiles(flags)])
   const prompt = await textOf(argument)
   await withSession(flags, async ({ model, session, signal }) => {
-    const options = { ...generateOptions(flags), output: flags.output === undefined ? 'text' : 'both', signal } as const
+    const options = { ...generateOptions(flags), output: target ? 'both' : 'text', signal } as const
     const stream = session.generate({ text: prompt }, options)
     progress('answering')
-    await withOptionalOutput(flags.output, model.info().sampleRate, async output => {
+    await withOptionalSpeechOutput(target, model.info().sampleRate, signal, async output => {
       const line = new Line(flags)
       try {
         for await (const { audio, text } of stream) {
           if (audio && output) await output.write(audio)
-          if (text && !flags.json) line.write(text)
+          if (text && !flags.json) await line.write(text)
         }
       } finally {
-        line.end()
+        await line.end()
       }
     })
     progress()
-    const { text, seconds, timings } = await stream.result()
-    const { path } = session.info()
-    if (flags.json) printJson({ path, reply: { text, seconds: roundSeconds(seconds) }, timings })
+    const result = await stream.result()
+    const reply = replyJson(result)
+    warnOfCut(reply, model, flags)
+    if (flags.json) await printJson({ path: session.info().path, reply, timings: result.timings })
   })
 }

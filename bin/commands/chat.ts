@@ -1,16 +1,21 @@
 import { Command } from 'commander'
 import type { Heard } from '../../lib/index.js'
+import { errorJson, isReaderGone, naming } from '../failure.js'
 import { refuseTwoStdins, speechOf } from '../input.js'
-import { addReplyFlags, generateOptions, type ReplyFlags } from '../options.js'
-import { printJson, refuseSharedStdout, say, withOptionalOutput, type SpeechOutput } from '../output.js'
+import { addReplyFlags, generateOptions, modelFiles, type ReplyFlags } from '../options.js'
+import { printJson, say } from '../output.js'
 import { progress } from '../progress.js'
 import { withSession, type Run } from '../run.js'
-import { heardJson, heardLine, roundSeconds, type HeardJson } from './shared.js'
+import {
+  addOutputFlags,
+  targetOf,
+  withOptionalSpeechOutput,
+  type OutputFlags,
+  type SpeechOutput,
+} from '../speech-output.js'
+import { heardJson, heardLine, replyJson, warnOfCut, warnOfInput, type HeardJson, type ReplyJson } from './shared.js'
 
-interface Flags extends ReplyFlags {
-  output?: string
-  json?: boolean
-}
+type Flags = ReplyFlags & OutputFlags
 
 const PAUSE_SECONDS = 0.5
 
@@ -23,7 +28,7 @@ Examples:
   $ cat question.wav | moss-speech chat - -o - | aplay
 
 Audio: wav of any common kind, mp3, flac, ogg (Opus, Vorbis). The answers of several turns stand one after the other in the
-output, half a second apart. Without -o the answers are written only.
+output, half a second apart. Without -o the answers are written only. When a turn fails, those before it are answered all the same.
 
 nano answers speech end to end. --encoder, --lm and --voice FILE compose a conversation of other parts: what is said is written down, the
 text is answered, the answer is read aloud, a sentence at a time. Any of the three may be nano.`
@@ -32,32 +37,43 @@ export function chatCommand(): Command {
   const command = new Command('chat')
     .description('Answer speech: each file is a turn of one conversation.')
     .argument('<audio...>', 'audio files; - is standard input')
-    .option('-o, --output <wav>', 'where the spoken answers go; - is standard output')
     .option('--encoder <file>', 'with --lm: a speech encoder that writes down what is said (docs/composing.md)')
-    .option('--json', 'print one object: { path, turns: [{ heard, reply, timings }] }')
+    .option('--json', 'print one object: { path, turns: [{ heard, reply, timings }], error? }')
     .addHelpText('after', EXAMPLES)
-  return addReplyFlags(command).action(chat)
+  return addReplyFlags(addOutputFlags(command, 'the spoken answers go')).action(chat)
 }
 
 interface Turn {
   heard: HeardJson
-  reply: { text: string; seconds: number }
+  reply: ReplyJson
   timings: object
 }
 
 async function chat(inputs: string[], flags: Flags): Promise<void> {
   refuseTwoStdins(inputs)
-  refuseSharedStdout(flags)
+  const target = targetOf(flags, [...inputs, ...modelFiles(flags)])
   await withSession(flags, async run => {
     const turns: Turn[] = []
-    const seconds = await withOptionalOutput(flags.output, run.model.info().sampleRate, async output => {
+    const report = async (error?: unknown): Promise<void> => {
+      const failed = error === undefined ? {} : { error: errorJson(error) }
+      if (flags.json) await printJson({ path: run.session.info().path, turns, ...failed })
+    }
+    const { sampleRate } = run.model.info()
+    const work = async (output: SpeechOutput | undefined): Promise<number> => {
       for (const input of inputs) turns.push(await takeTurn(input, flags, run, output))
       return output?.seconds ?? 0
-    })
+    }
+    const seconds = await withOptionalSpeechOutput(target, sampleRate, run.signal, work).catch(
+      async (thrown: unknown) => {
+        // The turns before the one that failed were answered.
+        if (turns.length > 0 && !isReaderGone(thrown)) await report(thrown)
+        throw thrown
+      },
+    )
     progress()
-    if (flags.json) printJson({ path: run.session.info().path, turns })
-    else if (flags.output !== undefined && flags.output !== '-')
-      say(`wrote  ${flags.output} (${seconds.toFixed(2)} s)`, flags)
+    await report()
+    if (!flags.json && target && target.path !== '-')
+      await say(`wrote  ${target.path} (${seconds.toFixed(2)} s)`, flags)
   })
 }
 
@@ -67,23 +83,29 @@ async function takeTurn(
   { session, model, signal }: Run,
   output: SpeechOutput | undefined,
 ): Promise<Turn> {
-  const speech = await speechOf(input)
+  const speech = await speechOf(input, signal)
   progress(`listening to ${input}`)
   const options = { ...generateOptions(flags), output: output ? 'both' : 'text', transcribe: true, signal } as const
   const stream = session.generate({ speech }, options)
-  if (output && output.seconds > 0)
-    await output.write(new Float32Array(Math.round(PAUSE_SECONDS * model.info().sampleRate)))
-  for await (const chunk of stream) {
-    if (chunk.audio && output) await output.write(chunk.audio)
-    if (output) progress(`answering, ${output.seconds.toFixed(1)} s`)
-  }
-  const { heard = NOTHING, text, seconds, timings } = await stream.result()
-  progress()
+  let silence = output && output.seconds > 0 ? Math.round(PAUSE_SECONDS * model.info().sampleRate) : 0
+  await naming(input, async () => {
+    for await (const { audio } of stream) {
+      if (!output || !audio) continue
+      if (silence > 0) await output.write(new Float32Array(silence))
+      silence = 0
+      await output.write(audio)
+      progress(`answering, ${output.seconds.toFixed(1)} s`)
+    }
+  })
+  const { heard = NOTHING, timings, ...rest } = await stream.result()
+  const reply = replyJson(rest)
+  warnOfInput(input, heard)
+  warnOfCut(reply, model, flags)
   if (!flags.json) {
-    say(heardLine(heard), flags)
-    say(`reply  ${text}`, flags)
+    await say(heardLine(heard), flags)
+    await say(`reply  ${reply.text}`, flags)
   }
-  return { heard: heardJson(heard), reply: { text, seconds: roundSeconds(seconds) }, timings }
+  return { heard: heardJson(heard), reply, timings }
 }
 
 const NOTHING: Heard = { units: [] }

@@ -4,6 +4,7 @@ import { WEIGHT_TYPES } from '../../lib/convert/weight-types.js'
 import { bytesText, printJson } from '../output.js'
 import { progress } from '../progress.js'
 import { interruptible } from '../run.js'
+import { print } from '../stdout.js'
 import { pullReporter } from './pull.js'
 import { percent, typesLine } from './shared.js'
 
@@ -39,7 +40,7 @@ export function convertCommand(): Command {
 
 async function run(source: string, flags: Flags): Promise<void> {
   const reportPull = pullReporter(source)
-  const { family, out, tensors } = await interruptible(signal =>
+  const { family, out, tensors } = await interruptible(flags, signal =>
     convert(source, flags.output, {
       type: flags.type,
       signal,
@@ -51,7 +52,5 @@ async function run(source: string, flags: Flags): Promise<void> {
   )
   if (flags.json) return printJson({ family, out, tensors })
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
-  process.stdout.write(
-    `${family}: ${tensors.length} tensors, ${bytesText(bytes)}, ${typesLine(tensors)}\nwrote ${out}\n`,
-  )
+  await print(`${family}: ${tensors.length} tensors, ${bytesText(bytes)}, ${typesLine(tensors)}\nwrote ${out}\n`)
 }

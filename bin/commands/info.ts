@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { loadModel, type ModelInfo } from '../../lib/index.js'
 import { bytesText, printJson } from '../output.js'
+import { print } from '../stdout.js'
 
 const EXAMPLES = `
 Examples:
@@ -20,8 +21,8 @@ export function infoCommand(): Command {
 async function info(path: string | undefined, flags: { model?: string; json?: boolean }): Promise<void> {
   const model = await loadModel(path ?? flags.model)
   try {
-    if (flags.json) printJson(model.info())
-    else process.stdout.write(describe(model.info()))
+    if (flags.json) await printJson(model.info())
+    else await print(describe(model.info()))
   } finally {
     await model.dispose()
   }

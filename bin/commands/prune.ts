@@ -4,6 +4,7 @@ import { given, option } from '../options.js'
 import { bytesText, printJson } from '../output.js'
 import { progress } from '../progress.js'
 import { interruptible } from '../run.js'
+import { print } from '../stdout.js'
 import { percent } from './shared.js'
 
 interface Flags {
@@ -56,7 +57,7 @@ export function pruneCommand(): Command {
 
 async function run(model: string, flags: Flags): Promise<void> {
   const { heads, component: components, calibrate, even, threads } = flags
-  const result = await interruptible(signal =>
+  const result = await interruptible(flags, signal =>
     prune(model, flags.output, {
       heads,
       ...given({ components, calibrate, even, threads }),
@@ -67,8 +68,8 @@ async function run(model: string, flags: Flags): Promise<void> {
         ),
     }),
   )
-  if (flags.json) printJson(result)
-  else process.stdout.write(describe(result))
+  if (flags.json) await printJson(result)
+  else await print(describe(result))
 }
 
 const row = (name: string, before: string, after: string, rest = ''): string =>

@@ -3,6 +3,7 @@ import { pull, type PullProgress } from '../../lib/index.js'
 import { bytesText, printJson } from '../output.js'
 import { progress } from '../progress.js'
 import { interruptible } from '../run.js'
+import { print } from '../stdout.js'
 import { percent } from './shared.js'
 
 interface Flags {
@@ -36,14 +37,14 @@ export function pullCommand(): Command {
 async function run(repo: string, files: string[], flags: Flags): Promise<void> {
   const wanted = flags.all ? ['*'] : files
   const onProgress = pullReporter(repo)
-  const pulled = await interruptible(signal =>
+  const pulled = await interruptible(flags, signal =>
     pull(repo, { revision: flags.revision, ...(wanted.length > 0 && { files: wanted }), signal, onProgress }),
   )
   if (flags.json) return printJson(pulled)
   for (const { name, bytes, cached } of pulled.files) {
-    process.stdout.write(`${bytesText(bytes).padStart(10)}  ${name}${cached ? '  (was here)' : ''}\n`)
+    await print(`${bytesText(bytes).padStart(10)}  ${name}${cached ? '  (was here)' : ''}\n`)
   }
-  process.stdout.write(`${pulled.folder}\n`)
+  await print(`${pulled.folder}\n`)
 }
 
 /** Seconds over which the rate is taken. */

@@ -5,6 +5,7 @@ import { UsageError } from '../failure.js'
 import { bytesText, printJson } from '../output.js'
 import { progress } from '../progress.js'
 import { interruptible } from '../run.js'
+import { print } from '../stdout.js'
 import { percent } from './shared.js'
 
 /** `--type q8_0 --type lm=q4_k --type voice.conv=q8_0`: the type of a component, or of its convolutions; '' for all others. */
@@ -50,7 +51,7 @@ export function quantizeCommand(): Command {
 async function run(model: string, flags: Flags): Promise<void> {
   const { '': type, ...types } = flags.type
   if (type === undefined && Object.keys(types).length === 0) throw new UsageError('--type is needed')
-  const result = await interruptible(signal =>
+  const result = await interruptible(flags, signal =>
     quantize(model, flags.output, {
       ...(type && { type }),
       types,
@@ -58,8 +59,8 @@ async function run(model: string, flags: Flags): Promise<void> {
       onProgress: ({ done, total, tensor }) => progress(`quantizing ${percent(done, total)} ${tensor}`),
     }),
   )
-  if (flags.json) printJson(result)
-  else process.stdout.write(describe(result))
+  if (flags.json) await printJson(result)
+  else await print(describe(result))
 }
 
 const errorText = (relative: number): string => (relative > 0 ? `${(100 * relative).toPrecision(3)} %` : '0')

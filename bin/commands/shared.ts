@@ -1,4 +1,6 @@
-import type { Heard, HeardUnit, HeardWord } from '../../lib/index.js'
+import type { FinishReason, Heard, HeardUnit, HeardWord, Model, Reply } from '../../lib/index.js'
+import type { ReplyFlags } from '../options.js'
+import { warn } from '../output.js'
 
 /** What was heard, as `--json` prints it. */
 export interface HeardJson {
@@ -7,16 +9,45 @@ export interface HeardJson {
   words?: HeardWord[]
   units: HeardUnit[]
   pinyin?: string
+  warning?: string
 }
 
-export function heardJson({ text = '', language, words, units, pinyin }: Heard): HeardJson {
+export function heardJson({ text = '', language, words, units, pinyin, warning }: Heard): HeardJson {
   return {
     text,
     ...(language && { language }),
     ...(words && { words }),
     units,
     ...(pinyin !== undefined && { pinyin }),
+    ...(warning !== undefined && { warning }),
   }
+}
+
+/** Says what was odd about an audio file that could be read all the same. */
+export function warnOfInput(input: string, { warning }: Pick<Heard, 'warning'>): void {
+  if (warning !== undefined) warn(`${input === '-' ? 'standard input' : input}: ${warning}`)
+}
+
+/** A reply, as `--json` prints it. */
+export interface ReplyJson {
+  text: string
+  seconds: number
+  finishReason: FinishReason
+}
+
+export function replyJson({ text, seconds, finishReason }: Pick<Reply, keyof ReplyJson>): ReplyJson {
+  return { text, seconds: roundSeconds(seconds), finishReason }
+}
+
+/** Says what cut a reply short, and what helps. */
+export function warnOfCut({ finishReason, seconds }: ReplyJson, model: Model, flags: ReplyFlags): void {
+  const longer = {
+    stop: undefined,
+    maxSeconds: `after ${roundSeconds(seconds)} s: --max-seconds takes more, up to 600`,
+    maxTokens: `after ${flags.maxTokens ?? 512} tokens: --max-tokens takes more`,
+    contextLength: `where the context of ${model.info().nCtx} rows was full: fewer turns leave more room, or a larger --context-length`,
+  }[finishReason]
+  if (longer !== undefined) warn(`the reply was cut ${longer}`)
 }
 
 /** For people: the text, and the pinyin or the phonemes where units are sounds. */

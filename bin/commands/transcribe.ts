@@ -1,11 +1,13 @@
 import { Command } from 'commander'
 import type { TranscribeProgress } from '../../lib/index.js'
+import { naming } from '../failure.js'
 import { speechOf } from '../input.js'
 import { addModelFlags, type ModelFlags } from '../options.js'
 import { printJson } from '../output.js'
 import { progress } from '../progress.js'
 import { withSession } from '../run.js'
-import { heardJson } from './shared.js'
+import { print } from '../stdout.js'
+import { heardJson, warnOfInput } from './shared.js'
 
 interface Flags extends ModelFlags {
   json?: boolean
@@ -30,13 +32,14 @@ export function transcribeCommand(): Command {
 
 async function transcribe(input: string, flags: Flags): Promise<void> {
   await withSession(flags, async ({ session, signal }) => {
-    const speech = await speechOf(input)
+    const speech = await speechOf(input, signal)
     progress(`listening to ${input}`)
     const onProgress = ({ seconds, total }: TranscribeProgress): void =>
       progress(`listening to ${input}, ${seconds.toFixed(0)} of ${total.toFixed(0)} s`)
-    const transcript = await session.transcribe(speech, { signal, onProgress })
+    const transcript = await naming(input, () => session.transcribe(speech, { signal, onProgress }))
     progress()
-    if (flags.json) printJson(heardJson(transcript))
-    else process.stdout.write(`${transcript.text}\n`)
+    warnOfInput(input, transcript)
+    if (flags.json) await printJson(heardJson(transcript))
+    else await print(`${transcript.text}\n`)
   })
 }

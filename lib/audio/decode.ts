@@ -1,4 +1,4 @@
-import { AudioFormatError, AudioLengthError } from '../errors.js'
+import { AudioFormatError, AudioLengthError, MossSpeechError } from '../errors.js'
 import { readCompressedBlocks, type AudioBlock, type CompressedFormat } from './compressed.js'
 import { concat } from './concat.js'
 import { MIN_SECONDS, SAMPLE_RATE } from './limits.js'
@@ -23,9 +23,19 @@ export interface DecodedAudio {
 
 const LARGEST = 32
 
+/** `12`, and `1.25` where that matters. */
+const spoken = (seconds: number): string => String(Number(seconds.toFixed(seconds < 100 ? 2 : 0)))
+
 function tooLong(seconds: number | undefined, limit: number): AudioLengthError {
-  const length = seconds === undefined ? `more than ${limit}` : seconds.toFixed(0)
-  return new AudioLengthError(`the audio is ${length} s long; the limit is ${limit} s`, { seconds, limit })
+  const length = seconds === undefined ? `more than ${spoken(limit)}` : spoken(seconds)
+  return new AudioLengthError(`the audio is ${length} s long; the limit is ${spoken(limit)} s`, { seconds, limit })
+}
+
+/** The error with the name of its file, which is one of several for who reads it. */
+function inFile(path: string, thrown: unknown): unknown {
+  const kind = [AudioFormatError, AudioLengthError].find(known => thrown instanceof known)
+  if (!kind || !(thrown instanceof MossSpeechError)) return thrown
+  return new kind(`${path}: ${thrown.message}`, { ...thrown.details, path }, { cause: thrown.cause })
 }
 
 /** What the first bytes say. */
@@ -136,7 +146,7 @@ async function decodeCompressed(
 
 /**
  * Reads any audio file that is supported as mono samples at 16 kHz. The header, or the samples so far, decide whether it is too
- * long: a huge file is refused without being read. Blocks its thread: for the worker thread.
+ * long: a huge file is refused without being read. Errors name the file. Blocks its thread: for the worker thread.
  */
 export async function decodeAudio(source: AudioSource, maxSeconds: number): Promise<DecodedAudio> {
   const reader = openSource(source)
@@ -145,6 +155,8 @@ export async function decodeAudio(source: AudioSource, maxSeconds: number): Prom
     if (head.length === 0) throw new AudioLengthError('the file is empty', { seconds: 0, limit: MIN_SECONDS })
     const format = sniff(head)
     return format === 'wav' ? await decodeWav(reader, maxSeconds) : await decodeCompressed(reader, format, maxSeconds)
+  } catch (thrown) {
+    throw 'path' in source ? inFile(source.path, thrown) : thrown
   } finally {
     reader.close()
   }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { FileError } from '../errors.js'
+import { fileError } from '../files.js'
 
 /** Where encoded audio comes from: a file's path, or its bytes. */
 export type AudioSource = { path: string } | { bytes: Uint8Array<ArrayBuffer> }
@@ -58,15 +59,6 @@ export function openSource(source: AudioSource): ByteReader {
     return new FileReader(fd)
   } catch (thrown) {
     if (fd !== undefined) closeSync(fd)
-    throw thrown instanceof FileError ? thrown : fileError('read', path, thrown)
+    throw fileError(path, 'read', thrown)
   }
-}
-
-/** A system error as a {@link FileError} in plain words. */
-export function fileError(verb: 'read' | 'write', path: string, thrown: unknown): FileError {
-  const { code } = thrown as NodeJS.ErrnoException
-  const reason =
-    { ENOENT: 'there is no such file or folder', EACCES: 'permission denied', EISDIR: 'it is a folder' }[code ?? ''] ??
-    (thrown instanceof Error ? thrown.message : String(thrown))
-  return new FileError(`cannot ${verb} ${path}: ${reason}`, { path, system: code }, { cause: thrown })
 }

@@ -58,6 +58,8 @@ function muLaw(code: number): number {
 const FORMAT_EXTENSIBLE = 0xfffe
 const FORMAT_NAMES: Record<number, string> = { 2: 'Microsoft ADPCM', 0x11: 'IMA ADPCM', 0x31: 'GSM 6.10', 0x55: 'MP3' }
 const UNKNOWN_SIZE = 0xffffffff
+/** From here on a size that the file does not have stands for an unknown one: sox and arecord write such numbers to pipes. */
+const SURELY_UNKNOWN = 0x7ff00000
 const MAX_CHUNKS = 10_000
 
 function encodingOf(format: number, bits: number): SampleEncoding {
@@ -109,7 +111,7 @@ function parseFormat(bytes: Uint8Array, littleEndian: boolean): Format {
 
 /**
  * Reads the header alone: RIFF, RIFX (big-endian), RF64 and BW64. A data chunk of unknown or too large a size (a recording that was
- * streamed or cut off) reaches to the end of the file, with a warning. Throws {@link AudioFormatError}.
+ * streamed or cut off) reaches to the end of the file, with a warning where something is missing. Throws {@link AudioFormatError}.
  */
 export function readWavHeader(reader: ByteReader): WavHeader {
   const kind = tag(reader.read(0, 12), 0)
@@ -131,8 +133,11 @@ export function readWavHeader(reader: ByteReader): WavHeader {
     }
     if (id === 'data') {
       if (!format) throw new AudioFormatError('damaged wav file: no fmt chunk before the data')
-      const declared = size === UNKNOWN_SIZE && longDataSize !== undefined ? longDataSize : size
-      return withExtent(format, position, declared, reader.length - position)
+      const long = size === UNKNOWN_SIZE ? longDataSize : undefined
+      const present = reader.length - position
+      // Who writes to a pipe does not know how long it will be. That is nothing odd.
+      const streamed = long === undefined && size >= SURELY_UNKNOWN && size > present
+      return withExtent(format, position, streamed ? present : (long ?? size), present)
     }
     position += size + (size % 2)
   }
@@ -142,8 +147,8 @@ export function readWavHeader(reader: ByteReader): WavHeader {
 function withExtent(format: Format, dataStart: number, declared: number, present: number): WavHeader {
   const frameBytes = format.channels * ENCODINGS[format.encoding].bytes
   const header = { ...format, dataStart, frames: Math.floor(Math.min(declared, present) / frameBytes) }
-  // Encoders that cannot seek back leave 0 or the largest number in the size.
-  if (declared >= UNKNOWN_SIZE - 0xffff || (declared === 0 && present > 0)) {
+  // A recorder that never came to its end.
+  if (declared === 0 && present > 0) {
     return {
       ...header,
       frames: Math.floor(present / frameBytes),

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { InvalidArgumentError } from '../errors.js'
+import { checkModelOutput } from '../files.js'
 import { cachedSnapshot, checkRepo, isSafePath } from '../hub/cache.js'
 import { pull, type PullProgress } from '../hub/pull.js'
 import { checkName, checkOptions, checkSignal, checkText } from '../options.js'
@@ -29,7 +30,7 @@ const LONGEST_PATH = 32_768
  *
  * @param source - a file, the folder of a checkpoint, or `hf:owner/repo[@revision][/file or folder]`, which is pulled where it is not in
  * the cache yet
- * @param out - the GGUF file; it is there only when it is whole
+ * @param out - the GGUF file, a name that ends in `.gguf` and none of the source; it is there only when it is whole
  * @throws {@link UnsupportedError} no family that is understood, or a variant of one that is not; {@link ModelFormatError} the checkpoint is
  * damaged; {@link FileError} the disk is full …; {@link DownloadError}; {@link AbortedError}; {@link InvalidArgumentError}
  */
@@ -41,7 +42,7 @@ export async function convert(source: string, out: string, options: ConvertFileO
   const signal = checkSignal(options.signal)
   const { type = 'q8_0', onProgress } = options
   const path = source.startsWith('hf:') ? await fromHub(source, signal, onProgress) : source
-  if (resolve(path) === resolve(out)) throw new InvalidArgumentError('out is the source itself', { option: 'out' })
+  await checkModelOutput(path, out)
   return inThread(
     'convert',
     { path, out, type },
@@ -109,7 +110,7 @@ export interface QuantizeOptions {
  * convolutions only where `types` names them; a matrix whose rows do not fit the type gets one of smaller blocks.
  *
  * @param source - a GGUF file
- * @param out - another one; it is there only when it is whole
+ * @param out - another one, a name that ends in `.gguf`; it is there only when it is whole
  * @throws {@link ModelFormatError} the file is damaged; {@link FileError} the disk is full …; {@link AbortedError};
  * {@link InvalidArgumentError}
  */
@@ -123,7 +124,7 @@ export async function quantize(source: string, out: string, options: QuantizeOpt
   if (type === undefined && Object.keys(types).length === 0) {
     throw new InvalidArgumentError('a type is needed', { option: 'type' })
   }
-  if (resolve(source) === resolve(out)) throw new InvalidArgumentError('out is the source itself', { option: 'out' })
+  await checkModelOutput(source, out)
   const wanted = { ...types, ...(type && { default: type }) }
   return inThread('quantize', { path: source, out, types: wanted }, { signal, ...(onProgress && { onProgress }) })
 }

@@ -1,22 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { FileError, ModelFormatError } from '../errors.js'
-
-/** The system's error about a file as ours: a full disk and a missing file are said in so many words. */
-export function fileError(path: string, doing: 'read' | 'write', cause: unknown): FileError {
-  const { code, message } = cause as NodeJS.ErrnoException
-  const reasons: Record<string, string> = {
-    ENOSPC: 'there is no space left on the disk',
-    EDQUOT: 'the disk quota is used up',
-    EFBIG: 'the file system does not take files of this size',
-    ENOENT: doing === 'read' ? 'no such file' : 'no such folder',
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the file system is read-only',
-    EISDIR: 'it is a folder',
-  }
-  const reason = reasons[code ?? ''] ?? message
-  return new FileError(`cannot ${doing} ${path}: ${reason}`, { path, ...(code && { code }) }, { cause })
-}
+import { ModelFormatError } from '../errors.js'
+import { fileError } from '../files.js'
 
 /** An open file that is read by position. Reading blocks: for worker threads. */
 export class RandomAccessFile {

@@ -2,7 +2,7 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { loadAddon } from '../binding.js'
 import { InvalidArgumentError, ModelFormatError } from '../errors.js'
-import { fileError } from './files.js'
+import { writeAll, writing } from '../files.js'
 import {
   alignUp,
   GGUF_ALIGNMENT,
@@ -108,16 +108,16 @@ export class GgufWriter {
   async finish(options: FinishOptions = {}): Promise<WrittenTensor[]> {
     const part = `${this.path}.part`
     try {
-      const file = await attempt(this.path, () => open(part, 'w'))
+      const file = await writing(this.path, () => open(part, 'w'))
       let written: WrittenTensor[]
       try {
         written = await this.#write(file, options)
-        await attempt(this.path, () => file.sync())
+        await writing(this.path, () => file.sync())
       } finally {
         await file.close()
       }
       await options.verify?.(part)
-      await attempt(this.path, () => rename(part, this.path))
+      await writing(this.path, () => rename(part, this.path))
       return written
     } catch (thrown) {
       await rm(part, { force: true }).catch(() => undefined)
@@ -144,7 +144,7 @@ export class GgufWriter {
       done += elementsOf(tensor.shape)
     }
     onProgress?.(done, total, '')
-    await attempt(this.path, async () => {
+    await writing(this.path, async () => {
       await file.truncate(position)
       await writeAll(file, this.#header(written), 0)
     })
@@ -162,7 +162,7 @@ export class GgufWriter {
     const { shape } = tensor
     const bytes = tensor.readAs?.(wanted)
     if (bytes) {
-      await attempt(this.path, () => writeAll(file, bytes, position))
+      await writing(this.path, () => writeAll(file, bytes, position))
       return { name, shape, type: wanted, bytes: bytes.length }
     }
     const values = await tensor.read()
@@ -190,7 +190,7 @@ export class GgufWriter {
     for (let first = 0; first < values.length; first += slab * width) {
       const starts = Array.from({ length: width }, (_, i) => first + i * slab).filter(start => start < values.length)
       for (const { at, bytes } of await Promise.all(starts.map(convert))) {
-        await attempt(this.path, () => writeAll(file, bytes, at))
+        await writing(this.path, () => writeAll(file, bytes, at))
       }
     }
     return { name, shape, type, bytes: bytesOf(type, values.length), ...(measure && { energy, error }) }
@@ -313,19 +313,4 @@ function squaredError(values: Float32Array, rounded: Float32Array): number {
   let sum = 0
   for (let i = 0; i < values.length; i++) sum += ((values[i] ?? 0) - (rounded[i] ?? 0)) ** 2
   return sum
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, 1 << 30), position + done)
-    done += bytesWritten
-  }
-}
-
-async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw fileError(path, 'write', cause)
-  }
 }

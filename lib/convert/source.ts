@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ModelFormatError, UnsupportedError } from '../errors.js'
-import { fileError } from './files.js'
+import { fileError } from '../files.js'
 import { openGguf, type GgufFile } from './gguf.js'
 import { openOnnx, type OnnxModel } from './onnx.js'
 import { openSafetensors, openShards } from './safetensors.js'

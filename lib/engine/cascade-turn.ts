@@ -1,4 +1,4 @@
-import { toSamples, type Speech } from '../audio.js'
+import type { Speech } from '../audio.js'
 import type { FinishReason, NativeTimings } from '../binding.js'
 import { InvalidArgumentError } from '../errors.js'
 import { SpokenText } from '../text/spoken-text.js'
@@ -64,9 +64,10 @@ export class CascadeTurn {
   async *#hear(speech: Speech, signal: AbortSignal): Chunks {
     const encoder = this.#encoder
     if (!encoder) throw missing('encoder')
-    const samples = await toSamples(speech, encoder.info.maxInputSeconds, signal)
+    const { samples, warning } = await encoder.listen(speech, signal)
     this.#started = performance.now() // decoding the file is no computation of the networks
-    const heard = (this.#heard = await encoder.transcribe(samples, { temperature: 0 }, signal))
+    const transcript = await encoder.transcribe(samples, { temperature: 0 }, signal)
+    const heard = (this.#heard = { ...transcript, ...(warning && { warning }) })
     this.#timings.encodeMs = this.#now()
     this.#timings.inputSeconds = samples.length / encoder.info.inputSampleRate
     if (heard.text.trim() === '')

@@ -1,9 +1,9 @@
 import { setImmediate as nextTick } from 'node:timers/promises'
-import { toSamples, type Speech } from '../audio.js'
+import { toSamples, type Samples, type Speech } from '../audio.js'
 import { join } from '../audio/concat.js'
-import { COPIED_AT_ONCE } from '../audio/limits.js'
+import { COPIED_AT_ONCE, MIN_SECONDS } from '../audio/limits.js'
 import type { FinishReason, NativeHeard, NativeSession, NativeTimings } from '../binding.js'
-import { abortedBy, InvalidArgumentError, UnsupportedError } from '../errors.js'
+import { abortedBy, AudioLengthError, InvalidArgumentError, PromptTooLongError, UnsupportedError } from '../errors.js'
 import { idsOfUnits } from '../text/units.js'
 import type { Phonemizer } from '../text/voice.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
@@ -78,7 +78,7 @@ export class PartEngine implements Engine {
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const { codec } = this.#file
     if (!codec) throw missing('lm')
-    const samples = speech === undefined ? undefined : await toSamples(speech, this.info.maxInputSeconds, signal)
+    const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal)
     const written = text === undefined ? {} : await this.#read(text)
     const builder = new TextBuilder(codec)
     const reply = new ReplyBuilder(this.info.sampleRate)
@@ -88,7 +88,10 @@ export class PartEngine implements Engine {
     let finishReason: FinishReason = 'stop'
     for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
       const chunk: ReplyChunk = {}
-      if (native.heard) chunk.heard = heard = heardSounds((sounds = native.heard), this.info)
+      if (native.heard) {
+        heard = { ...heardSounds((sounds = native.heard), this.info), ...(warning && { warning }) }
+        chunk.heard = heard
+      }
       if (native.heardTextIds && sounds && heard) {
         const text = await codec.decode(native.heardTextIds)
         Object.assign(heard, { text, ...heardSounds(sounds, this.info, text) })
@@ -139,13 +142,30 @@ export class PartEngine implements Engine {
 
   // --- hearing
 
+  /** Speech as samples, no more of them than can be heard at once: the context, where there is one, is the limit. */
+  async listen(speech: Speech, signal: AbortSignal | undefined): Promise<Samples> {
+    const { maxInputSeconds: limit, nCtx } = this.info
+    if (nCtx > 0 && limit < MIN_SECONDS) {
+      throw new PromptTooLongError(`a context of ${nCtx} rows has no room for speech; take a longer one`, {
+        context: nCtx,
+      })
+    }
+    try {
+      return await toSamples(speech, limit, signal)
+    } catch (thrown) {
+      if (nCtx === 0 || !(thrown instanceof AudioLengthError) || thrown.details.limit !== limit) throw thrown
+      const message = `${thrown.message}: a context of ${nCtx} rows holds no more`
+      throw new AudioLengthError(message, thrown.details, { cause: thrown })
+    }
+  }
+
   async transcribe(
     speech: Speech,
     { temperature, onProgress }: Listening,
     signal: AbortSignal | undefined,
   ): Promise<Transcript> {
     const toTranscript = this.#textOf()
-    const samples = await toSamples(speech, this.info.maxInputSeconds, signal)
+    const { samples, warning } = await this.listen(speech, signal)
     const total = samples.length / this.info.inputSampleRate
     const heard = await this.#cancellable(signal, async () =>
       watching(
@@ -154,12 +174,12 @@ export class PartEngine implements Engine {
         seconds => onProgress?.({ seconds, total }),
       ),
     )
-    return toTranscript(heard)
+    return { ...(await toTranscript(heard)), ...(warning && { warning }) }
   }
 
   async features(speech: Speech, signal: AbortSignal = new AbortController().signal): Promise<Features> {
-    const { featureSize: size, frameSeconds, maxInputSeconds } = this.info
-    const samples = await toSamples(speech, maxInputSeconds, signal)
+    const { featureSize: size, frameSeconds } = this.info
+    const { samples, warning } = await this.listen(speech, signal)
     const blocks: Float32Array[] = []
     await this.#cancellable(signal, async () => {
       const last = await this.#handOver(samples, signal)
@@ -167,7 +187,7 @@ export class PartEngine implements Engine {
         if (features) blocks.push(features)
     })
     const data = await join(blocks)
-    return { data, frames: data.length / size, size, frameSeconds }
+    return { data, frames: data.length / size, size, frameSeconds, ...(warning && { warning }) }
   }
 
   /** How what was heard becomes text. */

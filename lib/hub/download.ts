@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileError } from '../convert/files.js'
 import { abortedBy, DownloadError, FileError } from '../errors.js'
+import { fileError, writeAll, writing } from '../files.js'
 import { failure, get, TransientError, type Endpoint, type Subject } from './request.js'
 
 /** One file of a repository, as it was announced. */
@@ -45,7 +45,7 @@ export async function download(
 ): Promise<void> {
   const controller = new AbortController()
   const stop = (): void => controller.abort(signal?.reason)
-  await attempt(path, async () => {
+  await writing(path, async () => {
     await mkdir(dirname(path), { recursive: true })
     await mkdir(dirname(lockPath), { recursive: true })
   })
@@ -65,7 +65,7 @@ export async function download(
     if (signal?.aborted) throw abortedBy(signal)
     signal?.addEventListener('abort', stop, { once: true })
     await new Transfer(endpoint, url, file, subject, `${path}.incomplete`, controller.signal, onBytes).run()
-    await attempt(path, () => rename(`${path}.incomplete`, path))
+    await writing(path, () => rename(`${path}.incomplete`, path))
   } finally {
     signal?.removeEventListener('abort', stop)
     await unlock().catch(() => undefined)
@@ -90,7 +90,7 @@ class Transfer {
   }
 
   async run(): Promise<void> {
-    const handle = await attempt(this.part, () => open(this.part, 'a'))
+    const handle = await writing(this.part, () => open(this.part, 'a'))
     try {
       await this.#takeUp()
       await this.#requireSpace()
@@ -104,7 +104,7 @@ class Transfer {
           { file: this.file.name, expected: this.file.checksum.hex },
         )
       }
-      await attempt(this.part, () => handle.sync())
+      await writing(this.part, () => handle.sync())
     } finally {
       await handle.close()
       if (this.#done === 0 && this.file.size > 0) await rm(this.part, { force: true })
@@ -113,9 +113,9 @@ class Transfer {
 
   /** Reads what an earlier download left. */
   async #takeUp(): Promise<void> {
-    const { size } = await attempt(this.part, () => stat(this.part))
-    if (size === 0 || size > this.file.size) return attempt(this.part, () => this.#truncate())
-    await attempt(this.part, async () => {
+    const { size } = await writing(this.part, () => stat(this.part))
+    if (size === 0 || size > this.file.size) return writing(this.part, () => this.#truncate())
+    await writing(this.part, async () => {
       for await (const chunk of createReadStream(this.part, { highWaterMark: 1 << 20, signal: this.signal })) {
         this.#hash.update(chunk as Buffer)
         this.#done += (chunk as Buffer).length
@@ -181,7 +181,7 @@ class Transfer {
           await this.#restart(handle)
           throw new DownloadError(`${name}: the server sends more than the ${size} bytes it announced`, { file: name })
         }
-        await attempt(this.part, () => writeAll(handle, chunk))
+        await writing(this.part, () => writeAll(handle, chunk))
         this.#hash.update(chunk)
         this.#done += chunk.length
         this.onBytes?.(this.#done)
@@ -197,7 +197,7 @@ class Transfer {
   }
 
   async #restart(handle: FileHandle): Promise<void> {
-    await attempt(this.part, () => handle.truncate(0))
+    await writing(this.part, () => handle.truncate(0))
     this.#done = 0
     this.#hash = this.#newHash()
     this.onBytes?.(0)
@@ -211,18 +211,6 @@ class Transfer {
   #newHash(): Hash {
     const { checksum, size } = this.file
     return checksum.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`)
-  }
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let done = 0; done < chunk.length;) done += (await handle.write(chunk, done)).bytesWritten
-}
-
-async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw fileError(path, 'write', cause)
   }
 }
 

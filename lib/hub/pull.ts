@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileError } from '../convert/files.js'
 import { abortedBy, DownloadError, InvalidArgumentError } from '../errors.js'
+import { writing } from '../files.js'
 import { checkOptions, checkSignal } from '../options.js'
 import { checkRepo, hubCache, hubToken, isCommit, isSafePath, link, repoFolder, type RepoRef } from './cache.js'
 import { download, type RemoteFile } from './download.js'
@@ -84,14 +84,14 @@ export async function pull(repo: string, options: PullOptions = {}): Promise<Pul
       const lock = join(hubCache(), '.locks', `models--${repo.replaceAll('/', '--')}`, `${file.checksum.hex}.moss`)
       await download(endpoint, url, file, { ...ref, file: file.name }, blob, lock, { signal, onBytes: report })
     }
-    if (!existsSync(pointer)) await attempt(pointer, () => link(blob, pointer))
+    if (!existsSync(pointer)) await writing(pointer, () => link(blob, pointer))
     before += file.size
     report(0)
     pulled.push({ name: file.name, bytes: file.size, cached })
   }
   if (!isCommit(revision)) {
     const refFile = join(home, 'refs', revision)
-    await attempt(refFile, async () => {
+    await writing(refFile, async () => {
       await mkdir(dirname(refFile), { recursive: true })
       await writeFile(refFile, commit)
     })
@@ -198,12 +198,4 @@ function choose(files: readonly RemoteFile[], wanted: readonly string[] | undefi
 function toRegExp(pattern: string): RegExp {
   const literal = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
   return new RegExp(`^${literal}(/.*)?$`)
-}
-
-async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw fileError(path, 'write', cause)
-  }
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { decodeAudio } from '../audio/decode.js'
 import { SAMPLE_RATE } from '../audio/limits.js'
-import { fileError } from '../convert/files.js'
+import { fileError } from '../files.js'
 import { InvalidArgumentError } from '../errors.js'
 import { SENTENCES } from './sentences.js'
 

@@ -1,6 +1,6 @@
-import { resolve } from 'node:path'
 import { inThread } from '../convert/thread.js'
 import { InvalidArgumentError } from '../errors.js'
+import { checkModelOutput } from '../files.js'
 import { checkBoolean, checkInteger, checkName, checkOptions, checkSignal, checkText } from '../options.js'
 import { PRUNABLE, type HeadAmount, type PrunableComponent } from './heads.js'
 import type { Pruned, PruneProgress } from './job.js'
@@ -38,7 +38,7 @@ const MOST_HEADS = 1 << 20
  * (docs/pruning.md). The file is what it was in all else, and is loaded and run as ever; a block keeps one head.
  *
  * @param source - a GGUF file: a bundle, an imported encoder or language model
- * @param out - another one; it is there only when it is whole
+ * @param out - another one, a name that ends in `.gguf`; it is there only when it is whole
  * @throws {@link InvalidArgumentError} so many heads cannot be removed, or the calibration set does not fit the model;
  * {@link UnsupportedError} there are no heads to remove; {@link ModelNotFoundError}; {@link ModelFormatError}; {@link FileError};
  * {@link AudioFormatError}; {@link OutOfMemoryError}; {@link AbortedError}
@@ -49,7 +49,6 @@ export async function prune(source: string, out: string, options: PruneOptions):
   ]) // prettier-ignore
   checkText('source', source, LONGEST_PATH)
   checkText('out', out, LONGEST_PATH)
-  if (resolve(source) === resolve(out)) throw new InvalidArgumentError('out is the source itself', { option: 'out' })
   const signal = checkSignal(o.signal)
   const input = {
     path: source,
@@ -60,6 +59,7 @@ export async function prune(source: string, out: string, options: PruneOptions):
     even: checkBoolean('even', o.even) ?? false,
     threads: checkInteger('threads', o.threads, 1, 256),
   }
+  await checkModelOutput(source, out)
   return inThread('prune', input, { signal, ...(o.onProgress && { onProgress: o.onProgress }) })
 }
 
