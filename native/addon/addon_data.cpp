@@ -15,8 +15,14 @@ std::shared_ptr<Worker> AddonData::new_worker() {
     });
     if (shut_down_) {
         worker->close();
-    } else {
-        workers_.emplace(worker.get(), worker);
+        return worker;
+    }
+    const auto added = workers_.emplace(worker.get(), worker).first;
+    try {
+        worker->start();
+    } catch (...) {
+        workers_.erase(added);
+        throw;
     }
     return worker;
 }

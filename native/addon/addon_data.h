@@ -15,7 +15,8 @@ class AddonData {
 
     static AddonData & of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
-    /// A thread that is joined when it has ended, at the latest when the environment shuts down.
+    /// A thread, which runs, and is joined when it has ended, at the latest when the environment shuts down. Throws
+    /// out_of_threads: tasks are made after it, as they keep the process alive and the session busy.
     std::shared_ptr<Worker> new_worker();
 
     /// Stops and joins all threads, at the environment's end. New workers do nothing then.

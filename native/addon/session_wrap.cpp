@@ -67,13 +67,19 @@ std::shared_ptr<Conversation> NativeSession::require_free() const {
     return conversation_;
 }
 
+/// The session's thread. Throws out_of_threads; the session is as it was then.
+Worker & NativeSession::worker(Napi::Env env) {
+    if (!worker_) {
+        worker_ = AddonData::of(env).new_worker();
+    }
+    return *worker_;
+}
+
 void NativeSession::post(Napi::Env env, std::shared_ptr<Task> task) {
     AddonData & data = AddonData::of(env);
-    if (!worker_) {
-        worker_ = data.new_worker();
-    }
-    worker_->post(std::move(task));
-    worker_->post(std::make_shared<Errand>([&data, conversation = conversation_, memory = std::weak_ptr(memory_)] {
+    Worker & thread = worker(env);
+    thread.post(std::move(task));
+    thread.post(std::make_shared<Errand>([&data, conversation = conversation_, memory = std::weak_ptr(memory_)] {
         data.dispatcher.post([bytes = conversation->bytes + thread_bytes, memory](Napi::Env js) {
             if (const auto told = memory.lock()) {
                 told->set(js, bytes);
@@ -83,6 +89,7 @@ void NativeSession::post(Napi::Env env, std::shared_ptr<Task> task) {
 }
 
 Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {
+    worker(env);
     const auto task = std::make_shared<PromiseTask>(env, std::move(work));
     over_ = [task] { return task->over(); };
     promised_ = task;
@@ -92,6 +99,7 @@ Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {
 
 Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished,
                                   const std::shared_ptr<Task> & undo) {
+    worker(env);
     const auto task = std::make_shared<StreamTask>(env, std::move(work), std::move(finished));
     over_ = [task] { return task->over(); };
     post(env, task);

@@ -34,8 +34,8 @@ void PromiseTask::run() noexcept {
 }
 
 Napi::Promise promise_of(Napi::Env env, PromiseTask::Work work) {
-    const auto task = std::make_shared<PromiseTask>(env, std::move(work));
     const auto worker = AddonData::of(env).new_worker();
+    const auto task = std::make_shared<PromiseTask>(env, std::move(work));
     worker->post(task);
     worker->close();
     return task->promise();

@@ -1,7 +1,9 @@
 #include "addon/worker.h"
 
 #include "core/priority.h"
+#include "io/error.h"
 
+#include <system_error>
 #include <utility>
 
 namespace moss::addon {
@@ -12,13 +14,20 @@ Worker::~Worker() {
     join();
 }
 
+void Worker::start() {
+    try {
+        thread_ = std::thread(&Worker::loop, this);
+    } catch (const std::system_error &) {
+        throw MossError(code::out_of_threads,
+                        "the system gives this process no more threads: raise its limit (ulimit -u, a container's pids "
+                        "limit), or use fewer sessions at a time");
+    }
+}
+
 void Worker::post(std::shared_ptr<Task> task) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) {
         return;
-    }
-    if (!thread_.joinable()) {
-        thread_ = std::thread(&Worker::loop, this); // may throw: no task is left behind then
     }
     tasks_.push_back(std::move(task));
     changed_.notify_one();

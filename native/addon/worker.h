@@ -30,7 +30,7 @@ class Task {
     CancelToken token_;
 };
 
-/// A thread that runs tasks one after the other. It starts with the first and ends after close().
+/// A thread that runs tasks one after the other. It ends after close().
 class Worker {
   public:
     /// `ended` is called on the thread as its last act: the worker is to be joined.
@@ -38,6 +38,9 @@ class Worker {
     ~Worker();
     Worker(const Worker &) = delete;
     Worker & operator=(const Worker &) = delete;
+
+    /// Starts the thread, once. Throws out_of_threads.
+    void start();
 
     /// After close(): does nothing.
     void post(std::shared_ptr<Task> task);

@@ -94,6 +94,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     /// stream is cancelled before that.
     Napi::Value stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished = nullptr,
                        const std::shared_ptr<Task> & undo = nullptr);
+    Worker & worker(Napi::Env env);
     /// And tells V8, when the task is over, what memory the session takes then.
     void post(Napi::Env env, std::shared_ptr<Task> task);
     void close();

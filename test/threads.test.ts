@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+
+// No threads left. A process lets its address space be limited once it has loaded a model: each thread's stack then needs more of it
+// than there is, and so the system gives none, as where a container's pids limit is reached.
+
+const root = resolve(__dirname, '..')
+const tiny = join(root, 'test', 'golden', 'tiny.gguf')
+
+const program = `
+  const { execFileSync } = require('node:child_process')
+  const { readFileSync } = require('node:fs')
+  const { loadAddon } = require(${JSON.stringify(join(root, 'dist', 'lib', 'binding.js'))})
+  const addon = loadAddon()
+  const limit = bytes => execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + bytes + ':'])
+  const code = async work => { try { await work(); return 'none' } catch (error) { return error.code } }
+  const request = { textIds: Int32Array.of(1, 2, 3), output: 'text', seed: 5, maxSeconds: 1, maxTokens: 2 }
+  async function main() {
+    const model = await addon.loadModel(${JSON.stringify(tiny)}, { threads: 2 })
+    const session = model.createSession({ seed: 1 })
+    const answer = async () => { const stream = session.generate(request); while (!(await stream.next()).done); }
+    const used = 1024 * Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1])
+    limit(used + (96 << 20))
+    const found = { load: await code(() => addon.loadModel(${JSON.stringify(tiny)}, { threads: 2 })) }
+    found.generate = await code(answer)
+    found.undo = await code(() => session.undo())
+    limit('unlimited')
+    found.again = await code(answer)
+    found.loadAgain = await code(() => addon.loadModel(${JSON.stringify(tiny)}, { threads: 2 }))
+    limit(used + (96 << 20))
+    const other = model.createSession({ seed: 1 })
+    found.other = await code(() => other.undo())
+    console.log(JSON.stringify(found)) // and the process ends by itself
+  }
+  void main()
+`
+
+const stacks = 'ulimit -S -s 262144' // of 256 MB
+const can = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0
+const skip =
+  process.platform === 'linux' && can('prlimit', '--version') && can('sh', '-c', stacks)
+    ? false
+    : 'limits the address space with prlimit, and stacks with ulimit, as Linux has them'
+
+t.test('without threads there is an error, the session is free and the process ends', { skip }, t => {
+  const shell = `${stacks} && exec "$0" -e "$1"`
+  const run = spawnSync('sh', ['-c', shell, process.execPath, program], { encoding: 'utf8', timeout: 120_000 })
+  t.equal(run.signal, null, 'the process has ended by itself')
+  t.strictSame(
+    JSON.parse(run.stdout),
+    {
+      load: 'MOSS_OUT_OF_THREADS',
+      generate: 'MOSS_OUT_OF_THREADS',
+      undo: 'MOSS_OUT_OF_THREADS',
+      again: 'none',
+      loadAgain: 'none',
+      other: 'MOSS_OUT_OF_THREADS',
+    },
+    run.stderr,
+  )
+  t.end()
+})
