@@ -136,7 +136,9 @@ Template Template::load(const GgufFile & file, const LmConfig & lm) {
 
 Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options,
                     CancelToken & cancel)
-    : pools(std::make_shared<ThreadPools>(options.threads)), weights(file) {
+    : pools(std::make_shared<ThreadPools>(options.threads)) {
+    const Weights tensors(file);
+    weights = tensors.memory();
     const auto text = [&](const char * key, const std::string & missing) {
         return file.has(key) ? file.get_string(key) : missing;
     };
@@ -151,7 +153,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
 
     const bool imported = info.architecture != "moss-speech";
     if (imported || file.has("moss-speech.lm.embedding_length")) {
-        lm = std::make_unique<Lm>(file, weights);
+        lm = std::make_unique<Lm>(file, tensors);
         info.n_ctx = context_length(lm->config(), options.context_length);
         info.max_n_ctx = lm->config().context_length;
         info.sampling = load_sampling(file, imported);
@@ -166,7 +168,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     if (file.has("moss-speech.frontend.channels")) {
         Runner runner(pools);
         const CancelToken::Attach attach(cancel, runner.cancel);
-        listener = std::make_unique<Listener>(file, weights, static_cast<int>(info.units.size()),
+        listener = std::make_unique<Listener>(file, tensors, static_cast<int>(info.units.size()),
                                               lm ? lm->text_embd() : nullptr, runner);
         const FrontendConfig & frontend = listener->frontend().config();
         info.input_sample_rate = frontend.sample_rate;
@@ -180,7 +182,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         }
     }
     if (file.has("moss-speech.decoder.sample_rate")) {
-        decoder = std::make_unique<VitsDecoder>(file, weights);
+        decoder = std::make_unique<VitsDecoder>(file, tensors);
         const DecoderPresets & presets = decoder->presets();
         if (decoder->config().unit_count != static_cast<int>(info.units.size())) {
             throw model_format_error("moss-speech.decoder.unit_count", std::to_string(info.units.size()),
@@ -197,7 +199,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         info.default_voice_zh = presets.default_voice_zh;
     }
     if (file.has("moss-speech.voice.sample_rate")) {
-        voice = std::make_unique<VitsVoice>(file, weights);
+        voice = std::make_unique<VitsVoice>(file, tensors);
         info.voice_text = voice->info().text;
         if (!decoder) {
             info.sample_rate = voice->config().sample_rate;

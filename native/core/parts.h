@@ -26,8 +26,8 @@ struct Model::Parts {
     Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options, CancelToken & cancel);
 
     ModelInfo info;
-    std::shared_ptr<ThreadPools> pools; // of all sessions
-    Weights weights;
+    std::shared_ptr<ThreadPools> pools;          // of all sessions
+    std::shared_ptr<const WeightMemory> weights; // of all networks
     std::unique_ptr<Lm> lm;
     Vocabulary vocabulary; // with a bundle's lm
     Template rows;         // with a bundle's lm

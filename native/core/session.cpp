@@ -207,7 +207,8 @@ HeardSounds Session::encode(const std::vector<float> & samples, CancelToken & ca
     if (parts.hears_in_windows()) {
         return hear_units(parts, state.runner, samples, progress);
     }
-    return heard_sounds(parts, hear(parts, state.runner, state.listener(), samples), samples.size());
+    return heard_sounds(parts, hear(parts, state.runner, state.listener(), samples), samples.size(),
+                        state.runner.cancel);
 }
 
 void Session::features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel) {
@@ -249,7 +250,7 @@ Transcript Session::transcribe(const std::vector<float> & samples, const std::op
     }
     check_speech(parts, samples, parts.info.max_input_seconds);
     const Heard heard = hear(parts, state.runner, state.listener(), samples);
-    return {heard_sounds(parts, heard, samples.size()),
+    return {heard_sounds(parts, heard, samples.size(), state.runner.cancel),
             state.write_down(heard, sampling.value_or(parts.info.sampling), state.seed(seed), max_tokens)};
 }
 

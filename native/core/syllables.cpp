@@ -95,22 +95,25 @@ Syllables::Syllables(std::vector<std::string> names, const std::vector<std::stri
             pauses_.push_back(static_cast<int32_t>(i));
         }
     }
+    UnitIds ids;
+    for (size_t i = 1; i < units.size(); i++) {
+        ids.emplace(units[i], static_cast<int32_t>(i)); // the first of equal ones
+    }
+    Children children;
     for (size_t i = 0; i < spellings.size(); i++) {
-        add(i, spellings[i], units);
+        add(children, i, spellings[i], ids);
     }
 }
 
-int32_t Syllables::child(int32_t parent, int32_t skipped, int32_t unit) {
-    for (size_t i = 0; i < nodes_.size(); i++) {
-        if (nodes_[i].parents[0] == parent && nodes_[i].unit == unit) {
-            return static_cast<int32_t>(i);
-        }
+int32_t Syllables::child(Children & children, int32_t parent, int32_t skipped, int32_t unit) {
+    const auto [found, added] = children.emplace(std::make_pair(parent, unit), static_cast<int32_t>(nodes_.size()));
+    if (added) {
+        nodes_.push_back({unit, {parent, skipped}, none, 0});
     }
-    nodes_.push_back({unit, {parent, skipped}, none, 0});
-    return static_cast<int32_t>(nodes_.size()) - 1;
+    return found->second;
 }
 
-void Syllables::add(size_t syllable, const std::string & spelling, const std::vector<std::string> & units) {
+void Syllables::add(Children & children, size_t syllable, const std::string & spelling, const UnitIds & units) {
     const auto refuse = [&](const std::string & why) {
         throw model_format_error(spellings_key, why, "'" + spelling + "'");
     };
@@ -122,16 +125,16 @@ void Syllables::add(size_t syllable, const std::string & spelling, const std::ve
     for (const std::string & symbol : symbols) {
         int32_t unit = tone_slot;
         if (symbol != "0") {
-            const auto found = std::find(units.begin() + 1, units.end(), symbol);
+            const auto found = units.find(symbol);
             if (found == units.end()) {
                 refuse("symbols of units");
             }
-            unit = static_cast<int32_t>(found - units.begin());
+            unit = found->second;
         } else if (nodes_[static_cast<size_t>(at)].unit == tone_slot) {
             refuse("one tone");
         }
         const int32_t parent = at;
-        at = child(parent, unit == tone_slot ? none : before_tone, unit);
+        at = child(children, parent, unit == tone_slot ? none : before_tone, unit);
         before_tone = unit == tone_slot ? parent : none;
     }
     for (const int32_t end : {at, before_tone}) {                            // with its tone, and neutral
@@ -144,7 +147,8 @@ void Syllables::add(size_t syllable, const std::string & spelling, const std::ve
     }
 }
 
-Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_t frames) const {
+Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_t frames,
+                                     const std::atomic<bool> * cancel) const {
     struct Score {
         double value = -std::numeric_limits<double>::infinity();
         int32_t begin = 0, before = none;
@@ -155,6 +159,9 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
     Score between; // after a syllable, or before all: silence, pauses, blanks
     between.value = 0;
     for (size_t t = 0; t < frames; t++) {
+        if (cancel != nullptr && *cancel) {
+            throw MossError(code::aborted, "cancelled");
+        }
         const float * row = log_probs.data() + t * unit_count_;
         float tone = row[marks_[0]];
         for (const int32_t mark : marks_) {
@@ -258,11 +265,11 @@ bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vec
 }
 
 Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::vector<float> & tone,
-                                 double frame_seconds) const {
+                                 double frame_seconds, const std::atomic<bool> * cancel) const {
     const size_t frames = logits.size() / unit_count_;
     const std::vector<float> log_probs = softmax(logits, unit_count_, true);
     const std::vector<float> tone_probs = softmax(tone, tone_classes, false);
-    const Path path = best_path(log_probs, frames);
+    const Path path = best_path(log_probs, frames, cancel);
     const std::vector<double> likeliest = this->likeliest(log_probs, frames);
     std::string pinyin;
     const std::vector<char> foreign = foreign_links(path, likeliest);

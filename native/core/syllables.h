@@ -6,8 +6,11 @@
 #include "io/gguf_file.h"
 #include "model/tone.h"
 
+#include <atomic>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace moss {
@@ -37,7 +40,9 @@ class Syllables {
     /// module together.
     /// @param logits  [T, units] of the CTC head
     /// @param tone    [T, tone_classes] logits; may be empty
-    Heard hear(const std::vector<float> & logits, const std::vector<float> & tone, double frame_seconds) const;
+    /// @param cancel  where it becomes true, the search throws MOSS_ABORTED; may be null
+    Heard hear(const std::vector<float> & logits, const std::vector<float> & tone, double frame_seconds,
+               const std::atomic<bool> * cancel = nullptr) const;
 
   private:
     /// A unit of a spelling, or its tone. Children stand after their parents.
@@ -60,7 +65,7 @@ class Syllables {
         double score;            // log probability, less the syllables' costs
     };
 
-    Path best_path(const std::vector<float> & log_probs, size_t frames) const;
+    Path best_path(const std::vector<float> & log_probs, size_t frames, const std::atomic<bool> * cancel) const;
     /// Scores of the likeliest units up to each frame, [frames + 1].
     std::vector<double> likeliest(const std::vector<float> & log_probs, size_t frames) const;
     /// By link: whether it is a word of another language between syllables.
@@ -68,8 +73,11 @@ class Syllables {
     /// @param deficit  how much likelier the likeliest units are than the path
     bool is_mandarin(const std::vector<float> & log_probs, const std::vector<float> & tone_probs, double deficit,
                      double frame_seconds) const;
-    int32_t child(int32_t parent, int32_t skipped, int32_t unit);
-    void add(size_t syllable, const std::string & spelling, const std::vector<std::string> & units);
+    /// Nodes by parent and unit.
+    using Children = std::map<std::pair<int32_t, int32_t>, int32_t>;
+    using UnitIds = std::map<std::string, int32_t>;
+    int32_t child(Children & children, int32_t parent, int32_t skipped, int32_t unit);
+    void add(Children & children, size_t syllable, const std::string & spelling, const UnitIds & units);
 
     std::vector<std::string> names_;
     size_t unit_count_;

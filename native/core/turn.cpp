@@ -44,14 +44,15 @@ Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state,
     return heard;
 }
 
-HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples) {
+HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples,
+                         const std::atomic<bool> & cancel) {
     const double frame_seconds = parts.info.frame_seconds;
     std::vector<int32_t> path;
     append_likeliest(heard.encoder.logits, static_cast<int>(parts.info.units.size()), path);
     HeardSounds sounds;
     sounds.units = ctc_greedy(path, frame_seconds, static_cast<double>(samples) / parts.info.input_sample_rate);
     if (parts.syllables) {
-        auto mandarin = parts.syllables->hear(heard.encoder.logits, heard.tone.logits, frame_seconds);
+        auto mandarin = parts.syllables->hear(heard.encoder.logits, heard.tone.logits, frame_seconds, &cancel);
         sounds.pinyin = std::move(mandarin.pinyin);
         sounds.mandarin = mandarin.mandarin;
     }
@@ -145,7 +146,7 @@ void Turn::close() {
 LmLogits Turn::read() {
     if (!request_.samples.empty()) {
         clock_.measure(timings_.encode_ms, [&] { heard_ = hear(parts_, runner_, *listener_, request_.samples); });
-        heard_sounds_ = heard_sounds(parts_, heard_, request_.samples.size());
+        heard_sounds_ = heard_sounds(parts_, heard_, request_.samples.size(), runner_.cancel);
         timings_.input_seconds = static_cast<double>(request_.samples.size()) / parts_.info.input_sample_rate;
     }
     return clock_.measure(timings_.prefill_ms, [&] {

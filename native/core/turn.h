@@ -17,7 +17,8 @@ void check_speech(const Model::Parts & parts, const std::vector<float> & samples
 Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples);
 
 /// What the CTC head and the tone module made of it.
-HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples);
+HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples,
+                         const std::atomic<bool> & cancel);
 
 /// The CTC hypothesis alone, which a model that hears in windows can make of hours. `progress` may be empty.
 HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,

@@ -2,6 +2,7 @@
 
 #include "../io/error.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace moss {
@@ -19,16 +20,27 @@ ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
 
 } // namespace
 
-Graph::Graph(Runner & runner) : runner_(runner) {
-    const size_t most = max_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes, false);
-    if (!runner.metadata_) {
-        runner.metadata_.reset(new uint8_t[most]); // not set to zero: small graphs touch little of it
+Graph::Graph(Runner & runner, size_t tensors) : runner_(runner) {
+    const size_t size = tensors * ggml_tensor_overhead() + ggml_graph_overhead_custom(tensors, false);
+    if (runner.metadata_size_ < size) {
+        runner.metadata_size_ = 0;
+        runner.metadata_.reset(new uint8_t[size]); // not set to zero: small graphs touch little of it
+        runner.metadata_size_ = size;
     }
-    context_ = ggml_init({most, runner.metadata_.get(), true});
+    constexpr size_t reserve = 4; // of tensors: no function makes more
+    most_ = size - std::min(tensors, reserve) * ggml_tensor_overhead();
+    context_ = ggml_init({size, runner.metadata_.get(), true});
     if (context_ == nullptr) {
         throw MossError(code::out_of_memory, "no memory for a computation");
     }
-    graph_ = ggml_new_graph_custom(context_, max_nodes, false);
+    graph_ = ggml_new_graph_custom(context_, tensors, false);
+}
+
+Graph::operator ggml_context *() const {
+    if (ggml_used_mem(context_) > most_) {
+        throw MossError(code::internal, "a computation has more tensors than its network counts");
+    }
+    return context_;
 }
 
 Graph::~Graph() {
@@ -36,7 +48,7 @@ Graph::~Graph() {
 }
 
 ggml_tensor * Graph::input(ggml_type type, const Shape & shape, const void * data) {
-    ggml_tensor * tensor = ggml_new_tensor(context_, type, static_cast<int>(shape.size()), shape.data());
+    ggml_tensor * tensor = ggml_new_tensor(*this, type, static_cast<int>(shape.size()), shape.data());
     ggml_set_input(tensor);
     inputs_.push_back({tensor, data});
     return tensor;
@@ -60,14 +72,14 @@ void Graph::heads(ggml_tensor * tensor, const std::string & name) {
 }
 
 void Graph::keep(Stages * to, const std::string & name, ggml_tensor * tensor) {
-    ggml_tensor * copy = ggml_cont(context_, tensor);
+    ggml_tensor * copy = ggml_cont(*this, tensor);
     ggml_set_output(copy);
     effect(copy);
     kept_.push_back({to, name, copy});
 }
 
 void Graph::output(ggml_tensor * tensor, std::vector<float> & to) {
-    tensor = readable(context_, tensor);
+    tensor = readable(*this, tensor);
     effect(tensor);
     outputs_.push_back({tensor, &to});
 }

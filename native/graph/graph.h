@@ -24,16 +24,15 @@ namespace moss {
 /// A graph under construction on a runner; one at a time per runner.
 class Graph {
   public:
-    /// Tensors a graph may hold. Networks bound their block counts (config.cpp) so that they stay far below.
-    static constexpr size_t max_nodes = 16384;
-
-    explicit Graph(Runner & runner);
+    /// Of up to so many `tensors`; networks as deep as a file says count them. Throws out_of_memory.
+    explicit Graph(Runner & runner, size_t tensors = 16384);
     ~Graph();
     Graph(const Graph &) = delete;
     Graph & operator=(const Graph &) = delete;
 
-    /// ggml's functions take the graph itself for their context: ggml_add(g, a, b).
-    operator ggml_context *() const { return context_; }
+    /// ggml's functions take the graph itself for their context: ggml_add(g, a, b). Throws internal where the graph is
+    /// full: ggml would abort.
+    operator ggml_context *() const;
 
     /// An input of `shape`; `data` is read in run() and must live until then. Elements > 0.
     ggml_tensor * input(ggml_type type, const Shape & shape, const void * data);
@@ -75,6 +74,7 @@ class Graph {
     void keep(Stages * to, const std::string & name, ggml_tensor * tensor);
 
     Runner & runner_;
+    size_t most_; // bytes of tensors before the last ones
     ggml_context * context_;
     ggml_cgraph * graph_;
     std::vector<Input> inputs_;

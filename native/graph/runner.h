@@ -62,6 +62,7 @@ class Runner {
     ThreadPool serial_;                   // the calling thread, for graphs too small for more
     ggml_gallocr_t allocator_ = nullptr;  // of their tensors' memory
     std::unique_ptr<uint8_t[]> metadata_; // tensors of the graph under construction
+    size_t metadata_size_ = 0;            // bytes
 };
 
 } // namespace moss

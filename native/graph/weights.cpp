@@ -38,7 +38,7 @@ Shape trimmed(Shape shape) {
 
 } // namespace
 
-Weights::Weights(const GgufFile & file) : file_(file) {
+Weights::Weights(const GgufFile & file) : file_(file), memory_(std::make_shared<WeightMemory>()) {
     if (file.tensors().empty()) {
         throw model_format_error("tensors", "some", "none");
     }
@@ -49,8 +49,8 @@ Weights::Weights(const GgufFile & file) : file_(file) {
         }
         infos_[info.name] = &info;
     }
-    context_.reset(ggml_init({file.tensors().size() * ggml_tensor_overhead(), nullptr, true}));
-    if (!context_) {
+    memory_->context.reset(ggml_init({file.tensors().size() * ggml_tensor_overhead(), nullptr, true}));
+    if (!memory_->context) {
         throw MossError(code::out_of_memory, "no memory for the model's weights");
     }
 }
@@ -74,7 +74,7 @@ const TensorInfo & Weights::find(const std::string & name, const Shape & shape) 
 
 ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const {
     const TensorInfo & info = find(name, shape);
-    if (ggml_tensor * known = ggml_get_tensor(context_.get(), name.c_str())) {
+    if (ggml_tensor * known = ggml_get_tensor(memory_->context.get(), name.c_str())) {
         return known;
     }
     ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
@@ -82,7 +82,7 @@ ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const 
         throw MossError(code::internal, "no CPU backend is loaded");
     }
     ggml_tensor * tensor =
-        ggml_new_tensor(context_.get(), info.type, static_cast<int>(info.shape.size()), info.shape.data());
+        ggml_new_tensor(memory_->context.get(), info.type, static_cast<int>(info.shape.size()), info.shape.data());
     ggml_set_name(tensor, name.c_str());
     ggml_backend_buffer_type_t memory = ggml_backend_dev_buffer_type(device);
     ggml_backend_buffer_ptr buffer(
@@ -93,7 +93,7 @@ ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const 
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     ggml_backend_tensor_alloc(buffer.get(), tensor, ggml_backend_buffer_get_base(buffer.get()));
     file_.read(info, ggml_get_data(tensor));
-    buffers_.push_back(std::move(buffer));
+    memory_->buffers.push_back(std::move(buffer));
     return tensor;
 }
 
@@ -122,6 +122,16 @@ size_t Weights::bytes(const std::string & prefix) const {
         sum += name.compare(0, prefix.size(), prefix) == 0 ? info->bytes : 0;
     }
     return sum;
+}
+
+void Weights::check_state(const std::string & name, double bytes, size_t weight_bytes) {
+    constexpr double megabyte = 1 << 20;
+    const double most = 64 * megabyte + 8 * static_cast<double>(weight_bytes);
+    if (bytes > most) {
+        const auto shown = [](double value) { return std::to_string(static_cast<int64_t>(value / megabyte)) + " MB"; };
+        throw model_format_error(name, "a state of up to " + shown(most) + ", as these weights can justify",
+                                 shown(bytes));
+    }
 }
 
 TensorRows::TensorRows(const Weights & weights, const std::string & name, const Shape & shape)

@@ -7,13 +7,21 @@
 #include "ggml-cpp.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace moss {
 
-/// The tensors of a GGUF file. Networks ask for what they need while they are made, on one thread; afterwards what they
-/// got is immutable and safe to share between threads. A tensor that a network repacks for our kernels is not kept.
+/// Tensors in memory of their own, which outlives the file that they were read from.
+struct WeightMemory {
+    ggml_context_ptr context;
+    std::vector<ggml_backend_buffer_ptr> buffers;
+};
+
+/// The tensors of a GGUF file while a model is made of them. Networks ask for what they need while they are made, on
+/// one thread; afterwards what they got is immutable and safe to share between threads. A tensor that a network repacks
+/// for our kernels is not kept.
 class Weights {
   public:
     /// Checks the types; reads nothing. The file must outlive all asking. Throws model_format for a type that cannot be
@@ -38,14 +46,20 @@ class Weights {
     /// Bytes of all tensors in the file whose names begin with `prefix`.
     size_t bytes(const std::string & prefix) const;
 
+    /// Refuses a file whose key `name` asks for more memory beside the weights than they can justify: 64 MB and eight
+    /// times their own, `weight_bytes`. Throws model_format.
+    static void check_state(const std::string & name, double bytes, size_t weight_bytes);
+
+    /// What owns the tensors that were asked for. Whoever keeps networks keeps this, not the file.
+    std::shared_ptr<const WeightMemory> memory() const { return memory_; }
+
   private:
     friend class TensorRows;
     const TensorInfo & find(const std::string & name, const Shape & shape) const;
 
     const GgufFile & file_;
     std::map<std::string, const TensorInfo *> infos_;
-    ggml_context_ptr context_; // of the kept tensors
-    mutable std::vector<ggml_backend_buffer_ptr> buffers_;
+    std::shared_ptr<WeightMemory> memory_;
 };
 
 /// A tensor [row, rows], read a few rows at a time into memory that is used again: what is repacked for our kernels is

@@ -1,11 +1,27 @@
 #include "aligner.h"
 
+#include <algorithm>
+
 namespace moss {
+
+namespace {
+
+constexpr int64_t rows_a_graph = 1024; // rows do not look at each other: bounded memory, however long the speech
+
+/// Tensors of a graph: a block has some 35.
+size_t graph_tensors(int blocks) {
+    return 128 + 80 * static_cast<size_t>(blocks);
+}
+
+} // namespace
 
 Aligner::Aligner(const GgufFile & file, const Weights & weights, int encoder_size, ggml_tensor * text_embd,
                  Runner & runner)
     : config_(AlignerConfig::load(file)), encoder_size_(encoder_size) {
     const int64_t size = config_.embedding_length, text_size = text_embd->ne[0], vocabulary = text_embd->ne[1];
+    Weights::check_state("moss-speech.aligner.block_count",
+                         double(config_.block_count) * double(size) * double(vocabulary) * 2 * sizeof(float),
+                         weights.bytes("aligner.") + ggml_nbytes(text_embd));
     down_ = Conv1d(weights, "aligner.down", Conv1dShape{encoder_size, size, config_.downsample, config_.downsample});
     for (int i = 0; i < config_.block_count; i++) {
         const std::string name = "aligner.blk." + std::to_string(i) + ".";
@@ -26,7 +42,7 @@ Aligner::Aligner(const GgufFile & file, const Weights & weights, int encoder_siz
     out_ = Linear(weights, "aligner.out", size, text_size);
     table_.allocate();
 
-    Graph g(runner);
+    Graph g(runner, graph_tensors(config_.block_count));
     ggml_tensor * table = ggml_cast(g, text_embd, GGML_TYPE_F32); // [H, V]
     for (const Block & block : blocks_) {
         g.effect(ggml_cpy(g, block.attn_k(g, table), block.k));
@@ -36,13 +52,17 @@ Aligner::Aligner(const GgufFile & file, const Weights & weights, int encoder_siz
 }
 
 void Aligner::push(Runner & runner, const float * hidden, int frames, std::vector<float> & rows) const {
-    const int64_t size = config_.embedding_length, heads = config_.head_count, dim = size / heads;
-    const int64_t count = frames / config_.downsample;
-    if (count < 1) {
-        return;
+    for (int64_t left = frames / config_.downsample; left > 0; left -= rows_a_graph) {
+        const int64_t count = std::min(left, rows_a_graph);
+        push_rows(runner, hidden, count, rows);
+        hidden += count * config_.downsample * encoder_size_;
     }
+}
+
+void Aligner::push_rows(Runner & runner, const float * hidden, int64_t count, std::vector<float> & rows) const {
+    const int64_t size = config_.embedding_length, heads = config_.head_count, dim = size / heads;
     std::vector<float> values;
-    Graph g(runner);
+    Graph g(runner, graph_tensors(config_.block_count));
     ggml_tensor * x = g.input(GGML_TYPE_F32, {encoder_size_, count * config_.downsample}, hidden);
     x = g.stage(down_(g, x), "aligner.down"); // [E, R]
     for (size_t i = 0; i < blocks_.size(); i++) {

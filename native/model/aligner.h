@@ -22,6 +22,8 @@ class Aligner {
     void push(Runner & runner, const float * hidden, int frames, std::vector<float> & rows) const;
 
   private:
+    void push_rows(Runner & runner, const float * hidden, int64_t count, std::vector<float> & rows) const;
+
     struct Block {
         LayerNorm attn_norm, ffn_norm;
         Linear attn_q, attn_k, attn_v, attn_out, ffn_up, ffn_down;

@@ -11,6 +11,13 @@ Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_siz
     : config_(EncoderConfig::load(file)), feature_size_(feature_size), unit_count_(unit_count) {
     const int size = config_.embedding_length;
     const float eps = config_.layer_norm_epsilon;
+    double channels = 0; // of all keys
+    for (const int heads : config_.head_counts) {
+        channels += double(heads) * config_.key_length;
+    }
+    Weights::check_state("moss-speech.encoder.left_context",
+                         (double(config_.left_context) + config_.chunk_size) * channels * 2 * sizeof(float),
+                         weights.bytes("encoder."));
     if (config_.feature_norm) {
         proj_norm_ = LayerNorm(weights, "encoder.proj_norm", feature_size, eps);
     }
@@ -151,7 +158,7 @@ void Encoder::compute(Runner & runner, State * state, const float * features, co
                       EncoderFrames & out) const {
     const std::vector<float> mask_values = state ? state->mask(frames, config_.left_context) : std::vector<float>{};
     std::vector<float> hidden, logits;
-    Graph g(runner);
+    Graph g(runner, 512 + 160 * blocks_.size()); // a block has some 40; more in pieces and where heads are measured
     ggml_tensor * x = project(g, g.input(GGML_TYPE_F32, {feature_size_, frames}, features)); // [E, T]
     if (tone_embedding) {
         x = ggml_add(g, x, g.input(GGML_TYPE_F32, {config_.embedding_length, frames}, tone_embedding));

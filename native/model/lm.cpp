@@ -28,7 +28,8 @@ struct Lm::Pass {
     ggml_tensor * mask = nullptr;     // [past + T, T]; null for one row, which sees all
 
     Pass(Runner & runner, State & cache, int past_rows, int rows, Tails wanted, bool every_row)
-        : g(runner), state(cache), past(past_rows), count(rows), tails(wanted), all_rows(every_row) {
+        : g(runner, cache.lm_->graph_tensors()), state(cache), past(past_rows), count(rows), tails(wanted),
+          all_rows(every_row) {
         for (int i = 0; i < count; i++) {
             positions.push_back(past + i);
         }

@@ -75,6 +75,8 @@ class Lm {
     };
     struct Pass;
 
+    /// Tensors of a graph: a block has some 45, and 20 more where heads are measured.
+    size_t graph_tensors() const { return 256 + 100 * blocks_.size(); }
     void load_blocks(const Weights & weights, const std::string & prefix, int count);
     template <class Rows>
     LmLogits push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_rows, Rows rows) const;

@@ -35,6 +35,11 @@ Tone::Tone(const GgufFile & file, const Weights & weights, int embedding_length)
                           Conv1dShape{in, config_.tcn_channels, config_.kernel_size, 1, config_.dilations[i]});
         in = config_.tcn_channels;
     }
+    double state = 0;
+    for (const Conv1d & conv : tcn_) {
+        state += double(conv.left_context()) * double(conv.shape().in_channels) * sizeof(float);
+    }
+    Weights::check_state("moss-speech.tone.dilations", state, weights.bytes("tone."));
     logits_ = Linear(weights, "tone.logits", in, config_.classes);
     embd_ = Linear(weights, "tone.embd", in, embedding_length);
     for (const int lag : config_.lags) {

@@ -45,7 +45,12 @@ VitsDecoder::VitsDecoder(const GgufFile & file, const Weights & weights)
           weights.get_f32("decoder.voice.style", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
       speaker_(weights, "decoder.speaker", config_.style_size, config_.gin_channels), text_(config_, weights),
       duration_(config_, weights), prosody_(config_, weights), flow_(flow_shape(config_), weights, "decoder.flow"),
-      generator_(config_, weights, flow_.reverses()) {}
+      generator_(config_, weights, flow_.reverses()) {
+    Weights::check_state("moss-speech.decoder.mask_left",
+                         double(config_.block_count) * (double(config_.mask_left) + config_.mask_right) *
+                             config_.hidden_size * 2 * sizeof(float),
+                         weights.bytes("decoder."));
+}
 
 int VitsDecoder::lookahead_units() const {
     return text_.lookahead() + DurationPredictor::lookahead;

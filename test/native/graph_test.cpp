@@ -56,3 +56,16 @@ TEST(memory_with_many_holes_is_no_error) {
         CHECK(value.front() == 2 && value.back() == 2);
     }
 }
+
+TEST(a_graph_with_more_tensors_than_counted_is_an_error) {
+    Runner runner(1);
+    const auto grow = [&] {
+        Graph g(runner, 100);
+        const std::vector<float> one(1, 1.0F);
+        ggml_tensor * x = g.input(GGML_TYPE_F32, {1}, one.data());
+        for (int i = 0; i < 1000; i++) {
+            x = ggml_scale(g, x, 2);
+        }
+    };
+    CHECK_THROWS_WITH(grow(), "more tensors");
+}
