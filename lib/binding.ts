@@ -107,6 +107,16 @@ export interface NativeSpeaking {
   lengthScale?: number | undefined
 }
 
+/** How each unit is spoken, besides what holds for all: one number a unit in each array. */
+export interface NativeUnitProsody {
+  /** 0.25–4, a factor on the speed. */
+  speeds?: Float32Array | undefined
+  /** -12–12 semitones; imported voices take 0 only. */
+  pitches?: Float32Array | undefined
+  /** 0–10, a factor on the samples, which stay in [-1, 1]. */
+  gains?: Float32Array | undefined
+}
+
 /** Exactly one of `samples` and `textIds` is given and not empty. */
 export interface NativeRequest extends NativeSampling, NativeSpeaking {
   /** 16 kHz mono. */
@@ -219,7 +229,7 @@ export interface NativeSession {
   /** Stops a running `encode` or `transcribe`: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
   cancel(): void
   /** Units → audio, without the language model; for an imported voice: the ids of one sentence, at most 4096. */
-  speakUnits(units: Int32Array, options?: NativeSpeaking): NativeStream
+  speakUnits(units: Int32Array, options?: NativeSpeaking & NativeUnitProsody): NativeStream
   /** Of the speech that an `encode` or `transcribe` has got, how many seconds it has heard. Encoders that do not stream tell it. */
   readonly heardSeconds: number
   /** Rows of the context in use. */

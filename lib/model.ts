@@ -2,7 +2,7 @@ import { load, NANO } from './engine/compose.js'
 import { DisposedError } from './errors.js'
 import * as check from './options.js'
 import type { LoadOptions, ModelParts, SessionOptions } from './options.js'
-import { Session } from './session.js'
+import { pronunciationsOf, Session } from './session.js'
 import type { ModelInfo, Weights } from './engine/weights.js'
 import { WeakCollection } from './weak.js'
 
@@ -34,14 +34,15 @@ export class Model {
    * @throws {@link DisposedError}, {@link InvalidArgumentError}, {@link UnsupportedError}, {@link OutOfMemoryError}
    */
   createSession(options?: SessionOptions): Session {
-    const o = check.checkOptions('options', options, ['system', 'thinking', 'seed'])
+    const o = check.checkOptions('options', options, ['system', 'thinking', 'seed', 'pronunciations'])
     check.checkInteger('seed', o.seed, 0, check.SEED_MAX)
     check.checkBoolean('thinking', o.thinking)
     if (o.system !== undefined) check.checkText('system', o.system, 100_000)
     if (this.#disposed) throw new DisposedError('the model is disposed')
-    const { info, importedVoice } = this.#weights
+    const { info, voiceText } = this.#weights
+    const pronunciations = pronunciationsOf(o.pronunciations, info, voiceText)
     let forget: () => void = () => undefined
-    const session = new Session(this.#weights.open(o), info, importedVoice, () => forget())
+    const session = new Session(this.#weights.open(o), info, { voiceText, pronunciations }, () => forget())
     forget = this.#sessions.add(session)
     return session
   }

@@ -44,6 +44,11 @@ export interface SpeakOptions {
    * must be installed; `builtin` and `espeak-ng`: that one always. Default: the environment variable MOSS_SPEECH_PHONEMIZER, or `auto`.
    */
   phonemizer?: 'auto' | 'builtin' | 'espeak-ng'
+  /**
+   * How words are said: IPA (`{ MOSS: 'ˈmɔs' }`) or, of Mandarin, pinyin with tone digits (`{ 重庆: 'chong2 qing4' }`); besides and before the
+   * session's own. What nano answers with its language model is no text, and has none (docs/text.md).
+   */
+  pronunciations?: Readonly<Record<string, string>>
   /** A whole number from 0 to 2^53 - 1: equal seeds give equal replies in equal sessions. Default: the next of the session's own. */
   seed?: number
   /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
@@ -101,6 +106,8 @@ export interface SessionOptions {
   system?: string
   /** Imported language models that reason in writing before they answer, such as Qwen3: whether they may. Default false. */
   thinking?: boolean
+  /** How words are said that its voice reads aloud, as in {@link SpeakOptions}. */
+  pronunciations?: Readonly<Record<string, string>>
   /** The seed of everything the session draws, a whole number from 0 to 2^53 - 1. Default: random. */
   seed?: number
 }

@@ -5,13 +5,25 @@ import * as check from './options.js'
 import type { FeaturesOptions, GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
 import { untilAborted } from './engine/streaming.js'
+import type { SpokenInput } from './engine/speaking.js'
+import { checkPronunciations, type Pronunciations } from './text/pronunciations.js'
+import { parseVoiceText } from './text/voice-text.js'
 import type { Phonemizer } from './text/voice.js'
 import type { Features, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
 import type { ModelInfo } from './engine/weights.js'
 
 const LONGEST_TEXT = 100_000
 const VOICE_OPTIONS = ['noiseW', 'lengthScale', 'phonemizer'] as const
-const SPEAK_OPTIONS = ['voice', 'speed', 'emotion', 'noiseScale', ...VOICE_OPTIONS, 'seed', 'signal'] as const
+const SPEAK_OPTIONS = [
+  'voice',
+  'speed',
+  'emotion',
+  'noiseScale',
+  ...VOICE_OPTIONS,
+  'pronunciations',
+  'seed',
+  'signal',
+] as const
 const GENERATE_OPTIONS = [
   ...SPEAK_OPTIONS,
   'output',
@@ -35,16 +47,18 @@ const PHONEMIZERS = ['auto', 'builtin', 'espeak-ng'] as const
 export class Session {
   readonly #engine: Engine
   readonly #info: ModelInfo
-  readonly #importedVoice: boolean
+  readonly #reading: Reading
+  readonly #pronunciations: string
   readonly #onDispose: () => void
   #running: { ended: Promise<void>; stream: ReplyStream<ReplyChunk, Spoken> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
   /** @internal */
-  constructor(engine: Engine, info: ModelInfo, importedVoice: boolean, onDispose: () => void) {
+  constructor(engine: Engine, info: ModelInfo, reading: Reading, onDispose: () => void) {
     this.#engine = engine
     this.#info = info
-    this.#importedVoice = importedVoice
+    this.#reading = reading
+    this.#pronunciations = Object.keys(reading.pronunciations).length > 0 ? JSON.stringify(reading.pronunciations) : ''
     this.#onDispose = onDispose
   }
 
@@ -79,6 +93,12 @@ export class Session {
       maxTokens: check.checkInteger('maxTokens', o.maxTokens, 1, 1 << 20),
       maxSeconds: check.checkNumber('maxSeconds', o.maxSeconds, 0, 600, true),
       transcribe: check.checkBoolean('transcribe', o.transcribe),
+    }
+    if (o.pronunciations !== undefined && this.#engine.path === 'end-to-end') {
+      throw new UnsupportedError(
+        'pronunciations are for texts that are read aloud, in session.speak(); this model answers with sounds of its own making',
+        { option: 'pronunciations' },
+      )
     }
     if (output !== 'text') this.#needVoice()
     if (checked.speech !== undefined) this.#needEncoder()
@@ -122,16 +142,20 @@ export class Session {
 
   /**
    * Reads any English or Mandarin text aloud, sentence by sentence, without the language model; an imported voice reads its own language
-   * (docs/voices.md). A chunk whose `text` is set begins that sentence. The conversation is not changed.
+   * (docs/voices.md). `{ ssml }` is a document with breaks, prosody, phonemes and the like (docs/text.md). A chunk whose `text` is set begins
+   * that sentence. The conversation is not changed.
    *
-   * @throws {@link InvalidArgumentError} at once, or by the loop where nothing in the text can be read; the rest as {@link generate}.
+   *     session.speak({ ssml: '<speak>Wait <break time="500ms"/> for it.</speak>' })
+   *
+   * @throws {@link InvalidArgumentError} at once, or by the loop where nothing in the text can be read or the SSML is none (`details.line`,
+   * `details.column`); {@link UnsupportedError} by the loop where the voice cannot do what the SSML asks for; the rest as {@link generate}.
    */
-  speak(text: string, options?: SpeakOptions): ReplyStream<ReplyChunk, Spoken> {
+  speak(text: string | { ssml: string }, options?: SpeakOptions): ReplyStream<ReplyChunk, Spoken> {
     const o = check.checkOptions<SpeakOptions>('options', options, SPEAK_OPTIONS)
-    const checked = check.checkText('text', text, LONGEST_TEXT)
+    const input = checkSpoken(text)
     const speaking = this.#checkSpeaking(o)
     this.#needVoice()
-    return this.#stream(signal => this.#engine.speak(checked, speaking, signal), check.checkSignal(o.signal))
+    return this.#stream(signal => this.#engine.speak(input, speaking, signal), check.checkSignal(o.signal))
   }
 
   /** Rows of the model's context that the conversation takes so far, of `model.info().nCtx`. */
@@ -218,7 +242,7 @@ export class Session {
   }
 
   #checkSpeaking(o: SpeakOptions): Speaking {
-    const foreign = this.#importedVoice ? undefined : VOICE_OPTIONS.find(option => o[option] !== undefined)
+    const foreign = this.#reading.voiceText ? undefined : VOICE_OPTIONS.find(option => o[option] !== undefined)
     if (foreign) throw new UnsupportedError(`${foreign} is an option of imported voices only`, { option: foreign })
     const voices = this.#info.voices.map(voice => voice.name)
     return {
@@ -230,7 +254,16 @@ export class Session {
       noiseW: check.checkNumber('noiseW', o.noiseW, 0, 2),
       lengthScale: check.checkNumber('lengthScale', o.lengthScale, 0.1, 10),
       phonemizer: checkPhonemizer(o.phonemizer),
+      pronunciations: this.#lexicon(o.pronunciations),
     }
+  }
+
+  /** The session's words and those of one call, as JSON. */
+  #lexicon(given: unknown): string {
+    const { voiceText, pronunciations } = this.#reading
+    if (given === undefined) return this.#pronunciations
+    const words = { ...pronunciations, ...pronunciationsOf(given, this.#info, voiceText) }
+    return Object.keys(words).length > 0 ? JSON.stringify(words) : ''
   }
 
   #needVoice(): void {
@@ -240,6 +273,26 @@ export class Session {
   #needEncoder(): void {
     if (this.#info.inputSampleRate === 0) throw missing('encoder')
   }
+}
+
+/** How the session's voice reads. */
+export interface Reading {
+  /** Of an imported voice; '' of nano's. */
+  voiceText: string
+  pronunciations: Pronunciations
+}
+
+/** A lexicon that fits the voice; none given is an empty one. */
+export function pronunciationsOf(given: unknown, info: ModelInfo, voiceText: string): Pronunciations {
+  if (given === undefined) return {}
+  if (info.sampleRate === 0) throw missing('voice')
+  return checkPronunciations(given, voiceText === '' ? undefined : parseVoiceText(voiceText))
+}
+
+function checkSpoken(input: unknown): SpokenInput {
+  if (typeof input !== 'object' || input === null) return { text: check.checkText('text', input, LONGEST_TEXT) }
+  const { ssml } = check.checkOptions<{ ssml?: unknown }>('text', input, ['ssml'])
+  return { ssml: check.checkText('ssml', ssml, LONGEST_TEXT) }
 }
 
 function checkPhonemizer(value: unknown): Phonemizer {

@@ -9,7 +9,8 @@ import { loadAddon } from '../dist/lib/binding.js'
 import { concat } from '../dist/lib/audio/concat.js'
 import { openGguf } from '../dist/lib/convert/gguf.js'
 import { convertSource } from '../dist/lib/convert/index.js'
-import { textToVoice } from '../dist/lib/text/voice.js'
+import { plainScript } from '../dist/lib/text/speech.js'
+import { textToVoice, type VoiceUtterance } from '../dist/lib/text/voice.js'
 import { root } from './helpers/model.js'
 
 const python = process.env.MOSS_PYTHON ?? 'python3'
@@ -29,7 +30,11 @@ t.test('a real voice sounds as onnxruntime has it', { skip, timeout: 600_000 }, 
   const gguf = join(folder, 'joe.gguf')
   await convertSource(found.stdout.trim(), gguf, 'f32', () => undefined)
   const file = openGguf(gguf)
-  const sentences = await textToVoice(TEXT, file.text('moss-speech.voice.text'), 'builtin')
+  const sentences = (await textToVoice(
+    plainScript(TEXT),
+    file.text('moss-speech.voice.text'),
+    'builtin',
+  )) as VoiceUtterance[]
   t.equal(file.text('moss-speech.voice.language'), 'en-US')
   file.close()
   const model = await loadAddon().loadModel(gguf)

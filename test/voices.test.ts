@@ -10,7 +10,8 @@ import { convertSource } from '../dist/lib/convert/index.js'
 import { loadModel, type Spoken } from '../dist/lib/index.js'
 import { pinyinToEspeak, splitPinyin, unitsToAmerican, unitsToBritish } from '../dist/lib/text/ipa.js'
 import { parseVoiceText, type VoiceText } from '../dist/lib/text/voice-text.js'
-import { textToVoice } from '../dist/lib/text/voice.js'
+import { plainScript } from '../dist/lib/text/speech.js'
+import { textToVoice, type VoiceUtterance } from '../dist/lib/text/voice.js'
 import { CLI, coded, root } from './helpers/model.js'
 
 const golden = (name: string): string => join(root, 'test', 'golden', name)
@@ -220,12 +221,17 @@ const ENGLISH: VoiceText = {
   between: [0],
   after: [2],
 }
+const utterances = async (
+  text: string,
+  voice: object,
+  phonemizer: 'auto' | 'builtin' | 'espeak-ng' = 'auto',
+): Promise<VoiceUtterance[]> =>
+  (await textToVoice(plainScript(text), JSON.stringify(voice), phonemizer)) as VoiceUtterance[]
 const symbolsOf = async (
   text: string,
   voice: VoiceText,
   phonemizer: 'auto' | 'builtin' | 'espeak-ng' = 'auto',
-): Promise<string> =>
-  (await textToVoice(text, JSON.stringify(voice), phonemizer)).map(s => s.symbols.join('')).join('|')
+): Promise<string> => (await utterances(text, voice, phonemizer)).map(s => s.symbols.join('')).join('|')
 
 t.test('English, in the symbols of espeak-ng', async t => {
   t.equal(await symbolsOf('Hello there, my friend. Is it true?', ENGLISH), 'həlˈoʊ ðɛɹ, maɪ fɹˈɛnd.|ɪz ɪt tɹˈuː?')
@@ -235,12 +241,12 @@ t.test('English, in the symbols of espeak-ng', async t => {
     'hˈæpi bˈɜːd, wˈɔːntᵻd ðɪ ˈæpəl dʒˈɔɪ',
   )
   t.equal(unitsToBritish('gˈO fˈɑðəɹ fˈɑɹ'), 'gˈəʊ fˈɑːðə fˈɑː')
-  const [sentence] = await textToVoice('Hi.', JSON.stringify(ENGLISH), 'auto')
+  const [sentence] = await utterances('Hi.', ENGLISH)
   const id = (symbol: string): number => ENGLISH.symbols[symbol]?.[0] ?? -1
   t.same([...(sentence?.ids ?? [])], [1, 0, ...['h', 'ˈ', 'a', 'ɪ', '.'].flatMap(s => [id(s), 0]), 2])
   const clusters = { ...ENGLISH, clusters: ['aɪ'], symbols: { ...ENGLISH.symbols, aɪ: [99] } }
-  t.same((await textToVoice('Hi.', JSON.stringify(clusters), 'auto'))[0]?.symbols, ['h', 'ˈ', 'aɪ', '.'])
-  const long = await textToVoice(`${'so many words, '.repeat(60)}end.`, JSON.stringify(ENGLISH), 'auto')
+  t.same((await utterances('Hi.', clusters))[0]?.symbols, ['h', 'ˈ', 'aɪ', '.'])
+  const long = await utterances(`${'so many words, '.repeat(60)}end.`, ENGLISH)
   t.ok(long.length > 1 && long.every(s => s.symbols.length <= 400))
   await t.rejects(symbolsOf('…!?', ENGLISH), coded('MOSS_INVALID_ARGUMENT'))
 })
@@ -273,7 +279,7 @@ t.test('Mandarin by pinyin', async t => {
     between: [0],
     after: [2],
   }
-  const [sentence] = await textToVoice('ni3 hao3, er4.', JSON.stringify(chaowen), 'auto')
+  const [sentence] = await utterances('ni3 hao3, er4.', chaowen)
   t.same(sentence?.symbols, ['n', 'i', '3', 'h', 'ao', '3', ',', 'Ø', 'er', '4', '.'])
   const pads = [...(sentence?.ids ?? [])].filter(id => id === 0).length
   t.equal(pads, 5, 'after each syllable and pause')
@@ -289,7 +295,7 @@ t.test('letters', async t => {
     lowerCase: true,
   }
   t.equal(await symbolsOf('Hello, WORLD!', mms), 'hello world')
-  const [sentence] = await textToVoice('ab', JSON.stringify(mms), 'auto')
+  const [sentence] = await utterances('ab', mms)
   t.same([...(sentence?.ids ?? [])], [0, 3, 0, 4, 0])
   const romanized = { ...mms, uroman: true }
   t.equal(await symbolsOf('Hello', romanized), 'hello')

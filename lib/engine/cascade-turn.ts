@@ -5,7 +5,8 @@ import { SpokenText } from '../text/spoken-text.js'
 import type { Heard, Prompt, Reply, ReplyChunk } from '../turn.js'
 import { Channel, merged } from './concurrent.js'
 import { missing, type Answering, type WithoutAudio } from './engine.js'
-import type { PartEngine, Sentence } from './part-engine.js'
+import type { PartEngine } from './part-engine.js'
+import type { Sentence, Tone } from './speaking.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { finishing, measured } from './streaming.js'
 
@@ -90,7 +91,11 @@ export class CascadeTurn {
   async *#write(sentences: Channel<string> | undefined, signal: AbortSignal): Chunks {
     const { output, temperature, topK, topP, maxTokens, seed } = this.#answering
     const sampling = { temperature, topK, topP, maxTokens, seed }
-    const answer = this.#lm.generate({ text: this.#said }, { ...sampling, output: 'text', phonemizer: 'auto' }, signal)
+    const answer = this.#lm.generate(
+      { text: this.#said },
+      { ...sampling, output: 'text', phonemizer: 'auto', pronunciations: '' },
+      signal,
+    )
     const spoken = new SpokenText()
     try {
       for await (const { text } of this.#counted(answer)) {
@@ -122,13 +127,13 @@ export class CascadeTurn {
   async *#speak(sentences: Channel<string>, signal: AbortSignal): Chunks {
     const voice = this.#voice
     if (!voice) throw missing('voice')
-    const { maxSeconds = DEFAULT_MAX_SECONDS, phonemizer } = this.#answering
+    const { maxSeconds = DEFAULT_MAX_SECONDS } = this.#answering
     let left = Math.ceil(maxSeconds * voice.info.sampleRate)
     try {
       // While the language model reads, dictionaries are loaded, and what the voice lacks is said at once.
-      await voice.prepare('a', phonemizer, signal).catch(nothingToSay)
+      await voice.prepare({ text: 'a' }, this.#answering, signal).catch(nothingToSay)
       for await (const text of sentences) {
-        for (const sentence of await voice.prepare(text, phonemizer, signal).catch(nothingToSay)) {
+        for (const sentence of await voice.prepare({ text }, this.#answering, signal).catch(nothingToSay)) {
           for await (const { audio, units } of voice.say(sentence, this.#answering, signal, this.#timings)) {
             const cut = audio !== undefined && audio.length > left
             const kept = cut ? audio.subarray(0, left) : audio
@@ -173,7 +178,7 @@ export class CascadeTurn {
 }
 
 /** A sentence in which there is nothing for this voice is passed over. */
-function nothingToSay(thrown: unknown): Sentence[] {
+function nothingToSay(thrown: unknown): (Sentence | Tone)[] {
   if (thrown instanceof InvalidArgumentError && thrown.details.option === 'text') return []
   throw thrown
 }

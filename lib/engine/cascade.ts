@@ -11,6 +11,7 @@ import {
   type Speaking,
   type WithoutAudio,
 } from './engine.js'
+import type { SpokenInput } from './speaking.js'
 import type { PartEngine } from './part-engine.js'
 
 /** What a cascade is made of. */
@@ -44,8 +45,12 @@ export class CascadeEngine implements Engine {
     return new CascadeTurn(lm, encoder, voice, answering).run(prompt, signal)
   }
 
-  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void> {
-    return this.#need('voice').speak(text, speaking, signal)
+  speak(
+    input: SpokenInput,
+    speaking: Speaking,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void> {
+    return this.#need('voice').speak(input, speaking, signal)
   }
 
   async transcribe(speech: Speech, listening: Listening, signal: AbortSignal | undefined): Promise<Transcript> {

@@ -27,8 +27,8 @@ class Composition implements Weights {
     this.info = composedInfo(parts)
   }
 
-  get importedVoice(): boolean {
-    return this.parts.voice?.importedVoice ?? false
+  get voiceText(): string {
+    return this.parts.voice?.voiceText ?? ''
   }
 
   open(options: SessionOptions): Engine {

@@ -3,11 +3,14 @@ import type { NativeSampling, NativeSpeaking } from '../binding.js'
 import { UnsupportedError } from '../errors.js'
 import type { TranscribeProgress } from '../options.js'
 import type { Phonemizer } from '../text/voice.js'
+import type { SpokenInput } from './speaking.js'
 import type { Features, Mode, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 
 /** How text is spoken. */
 export interface Speaking extends NativeSpeaking {
   phonemizer: Phonemizer
+  /** A lexicon as JSON, or ''. Checked. */
+  pronunciations: string
 }
 
 /** How a turn is answered. */
@@ -41,7 +44,11 @@ export interface Engine {
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
-  speak(text: string, speaking: Speaking, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void>
+  speak(
+    input: SpokenInput,
+    speaking: Speaking,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void>
   transcribe(speech: Speech, listening: Listening, signal: AbortSignal | undefined): Promise<Transcript>
   features(speech: Speech, signal: AbortSignal | undefined): Promise<Features>
   /** Forgets the conversation. */

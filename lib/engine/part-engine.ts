@@ -4,10 +4,7 @@ import { join } from '../audio/concat.js'
 import { COPIED_AT_ONCE, MIN_SECONDS } from '../audio/limits.js'
 import type { FinishReason, NativeHeard, NativeSession, NativeTimings } from '../binding.js'
 import { abortedBy, AudioLengthError, InvalidArgumentError, PromptTooLongError, UnsupportedError } from '../errors.js'
-import { idsOfUnits } from '../text/units.js'
-import type { Phonemizer } from '../text/voice.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
-import { textThread } from '../worker/offload.js'
 import type { TextCodec } from './codec.js'
 import type { Conversation } from './conversation.js'
 import {
@@ -21,22 +18,22 @@ import {
 } from './engine.js'
 import { heardSounds, heardWords } from './heard.js'
 import { ReplyBuilder } from './reply-builder.js'
+import {
+  isTone,
+  sentencesOf,
+  toneSamples,
+  writtenOf,
+  type Sentence,
+  type SpeakingFile,
+  type SpokenInput,
+  type Tone,
+} from './speaking.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
 import type { ModelInfo } from './weights.js'
 
-/** What a voice says at once: ids for the decoder, or for an imported voice with its symbols. */
-export interface Sentence {
-  text: string
-  ids: Int32Array
-  symbols?: string[]
-}
-
 /** A file whose networks an engine runs. */
-export interface LoadedFile {
-  readonly info: ModelInfo
+export interface LoadedFile extends SpeakingFile {
   readonly codec: TextCodec | undefined
-  /** Of an imported voice: how text becomes its units (text/voice-text.ts); else ''. */
-  readonly voiceText: string
 }
 
 /** The networks of one file. */
@@ -73,7 +70,7 @@ export class PartEngine implements Engine {
 
   async *generate(
     { speech, text }: Prompt,
-    { phonemizer: _, ...request }: Answering,
+    { phonemizer: _, pronunciations: __, ...request }: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const { codec } = this.#file
@@ -234,43 +231,58 @@ export class PartEngine implements Engine {
   // --- speaking
 
   async *speak(
-    text: string,
+    input: SpokenInput,
     speaking: Speaking,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void> {
     const spoken = new ReplyBuilder(this.info.sampleRate)
-    for (const sentence of await this.prepare(text, speaking.phonemizer, signal)) {
+    const sentences = await this.prepare(input, speaking, signal)
+    for (const sentence of sentences) {
       for await (const chunk of this.say(sentence, speaking, signal)) {
         spoken.add(chunk)
         yield chunk
       }
     }
-    return spoken.finish(text, 'stop', this.languageOf(speaking.voice))
+    return spoken.finish(input.text ?? writtenOf(sentences), 'stop', this.languageOf(speaking.voice))
   }
 
   /**
-   * A text as sentences that {@link say} can say.
+   * A text or SSML as sentences that {@link say} can say.
    *
-   * @throws {@link InvalidArgumentError} nothing in it can be read
+   * @throws {@link InvalidArgumentError} nothing in it can be read; {@link UnsupportedError} the voice cannot do what it asks for
    */
-  async prepare(text: string, phonemizer: Phonemizer, signal: AbortSignal): Promise<Sentence[]> {
-    const { voiceText: voice } = this.#file
-    if (voice) return textThread.run('textToVoice', { text, voice, phonemizer }, { signal })
-    const sentences = await textThread.run('textToUnits', { text }, { signal })
-    return sentences.map(sentence => ({ text: sentence.text, ids: idsOfUnits(sentence.units, this.info.units) }))
+  async prepare(input: SpokenInput, speaking: Speaking, signal: AbortSignal): Promise<(Sentence | Tone)[]> {
+    return sentencesOf(input, this.#file, speaking, signal)
   }
 
   /** Says a sentence; its first chunk has its text. Adds to `spent` what that took. */
   async *say(
-    { text, ids, symbols }: Sentence,
-    { phonemizer: _, ...speaking }: Speaking,
+    sentence: Sentence | Tone,
+    speaking: Speaking,
     signal: AbortSignal,
     spent = { decodeMs: 0 },
   ): AsyncGenerator<ReplyChunk, void, void> {
+    if (!isTone(sentence)) {
+      yield* this.#say(sentence, speaking, signal, spent)
+      return
+    }
+    for (const audio of toneSamples(sentence, this.info.sampleRate)) {
+      if (signal.aborted) throw abortedBy(signal)
+      yield { audio }
+    }
+  }
+
+  async *#say(
+    { text, ids, symbols, voice, prosody }: Sentence,
+    { phonemizer: _, pronunciations: __, ...speaking }: Speaking,
+    signal: AbortSignal,
+    spent: { decodeMs: number },
+  ): AsyncGenerator<ReplyChunk, void, void> {
+    const options = { ...speaking, ...(voice !== undefined && { voice }), ...prosody }
     let [begun, waited] = [false, 0]
     let timings: NativeTimings | undefined
     try {
-      const chunks = chunksOf(() => this.#native.speakUnits(ids, speaking), signal)
+      const chunks = chunksOf(() => this.#native.speakUnits(ids, options), signal)
       for await (const native of measured(chunks, ms => (waited += ms))) {
         timings = native.timings ?? timings
         const chunk: ReplyChunk = begun ? {} : { text }

@@ -33,10 +33,6 @@ export class Part implements Weights, LoadedFile {
     }
   }
 
-  get importedVoice(): boolean {
-    return this.voiceText !== ''
-  }
-
   open({ system, thinking, seed }: SessionOptions): PartEngine {
     const conversation =
       this.codec instanceof ChatCodec ? new Conversation(this.codec, { system, thinking }) : undefined

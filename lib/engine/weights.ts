@@ -13,8 +13,8 @@ export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 
 /** What is loaded. */
 export interface Weights {
   readonly info: ModelInfo
-  /** Whether the voice has the options of imported voices. */
-  readonly importedVoice: boolean
+  /** Of an imported voice: how text becomes its units (text/voice-text.ts); else ''. */
+  readonly voiceText: string
   /** @throws {@link UnsupportedError}, {@link OutOfMemoryError} */
   open(options: SessionOptions): Engine
   dispose(): Promise<void>

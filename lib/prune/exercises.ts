@@ -6,7 +6,8 @@ import { InvalidArgumentError } from '../errors.js'
 import { loadChat, plainText } from '../text/chat.js'
 import { textToUnits } from '../text/frontend.js'
 import { encodeText, loadTokenizer } from '../text/tokenizer.js'
-import { idsOfUnits } from '../text/units.js'
+import { isTone, plainScript } from '../text/speech.js'
+import { idsOfUnits, languageOf } from '../text/units.js'
 import type { CalibrationSource } from './calibration.js'
 import type { PrunableComponent } from './heads.js'
 
@@ -113,10 +114,12 @@ export class Exercises {
   async #read(text: string, number: number): Promise<Float32Array> {
     const { voices, units, sampleRate } = this.#info
     const parts: Float32Array[] = []
-    for (const sentence of await textToUnits(text)) {
-      const fitting = [...voices.keys()].filter(i => voices[i]?.language === sentence.language)
+    for (const sentence of await textToUnits(plainScript(text))) {
+      if (isTone(sentence)) continue
+      const language = languageOf(sentence.symbols)
+      const fitting = [...voices.keys()].filter(i => voices[i]?.language === language)
       const voice = fitting[(number >> 2) % Math.max(1, fitting.length)] ?? -1 // four sentences have both languages
-      const ids = idsOfUnits(sentence.units, units)
+      const ids = idsOfUnits(sentence.symbols.join(''), units)
       const { audio } = await this.#run(session => session.speakUnits(ids, { voice, seed: number }))
       parts.push(...audio)
     }

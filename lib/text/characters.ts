@@ -1,5 +1,8 @@
 import { InvalidArgumentError, UnsupportedError } from '../errors.js'
+import { CHANGE } from './marks.js'
 import type { VoiceText } from './voice-text.js'
+
+const IS_CHANGE = new RegExp(`^${CHANGE}$`)
 
 /*
  * Voices that read letters: what transformers' VitsTokenizer does.
@@ -24,7 +27,7 @@ export function charactersOf(text: string, voice: VoiceText): string[] {
       )
     }
   }
-  const known = letters.filter(c => c in voice.symbols)
+  const known = letters.filter(c => c in voice.symbols || IS_CHANGE.test(c))
   while (known[0] === ' ') known.shift()
   while (known.at(-1) === ' ') known.pop()
   return known
@@ -37,7 +40,7 @@ function lowerCase(text: string, { symbols }: VoiceText): string {
 
 /** Code points of the text itself, which Piper decomposes. */
 export function codePointsOf(text: string, { symbols }: VoiceText): string[] {
-  const known = [...text.normalize('NFD')].filter(c => c in symbols)
+  const known = [...text.normalize('NFD')].filter(c => c in symbols || IS_CHANGE.test(c))
   if (known.length > 0) return known
   throw new InvalidArgumentError('nothing in the text can be read aloud: the voice knows none of its characters', {
     option: 'text',

@@ -1,10 +1,12 @@
-import { InvalidArgumentError, UnsupportedError } from '../errors.js'
+import { UnsupportedError } from '../errors.js'
 import { charactersOf, codePointsOf } from './characters.js'
 import { englishToUnits } from './english/units.js'
 import { espeakMissing, espeakPhonemes } from './espeak.js'
-import { splitSentences } from './sentences.js'
 import { pinyinToEspeak, splitPinyin, unitsToAmerican, unitsToBritish } from './ipa.js'
-import { onlyUnits } from './units.js'
+import { CHANGE, FIXED } from './marks.js'
+import { spellFixed, symbolsOf } from './phonetics.js'
+import { isTone, prepareSpeech, type Script, type Tone, type Utterance } from './speech.js'
+import { UNITS } from './units.js'
 import { parseVoiceText, type VoiceText } from './voice-text.js'
 
 /*
@@ -14,11 +16,8 @@ import { parseVoiceText, type VoiceText } from './voice-text.js'
 /** Who makes phonemes of a text: this package where it knows the language, else espeak-ng; or one of them always. */
 export type Phonemizer = 'auto' | 'builtin' | 'espeak-ng'
 
-/** A sentence, or a part of a long one, ready to be spoken. */
-export interface VoiceSentence {
-  text: string
-  /** The voice's symbols. */
-  symbols: string[]
+/** An utterance with its ids. */
+export interface VoiceUtterance extends Utterance {
   /** Of the symbols, with what stands between them. */
   ids: Int32Array
 }
@@ -32,25 +31,25 @@ const PAUSE = /[,;:.?!，；：、。？！…—]/u
  * @throws {@link InvalidArgumentError} nothing in the text can be read; {@link UnsupportedError} the text needs what is not here (names the
  * cure); {@link ModelFormatError} the voice's rules cannot be read
  */
-export async function textToVoice(text: string, json: string, phonemizer: Phonemizer): Promise<VoiceSentence[]> {
+export async function textToVoice(
+  script: Script,
+  json: string,
+  phonemizer: Phonemizer,
+): Promise<(VoiceUtterance | Tone)[]> {
   const voice = parseVoiceText(json)
-  const toSymbols = frontEnd(voice, phonemizer)
-  const out: VoiceSentence[] = []
-  for (const sentence of splitSentences(text)) {
-    const known = (await toSymbols(sentence)).filter(symbol => Object.hasOwn(voice.symbols, symbol))
-    while (known[0] !== undefined && /^[ ,;:.?!]$/.test(known[0])) known.shift()
-    if (!known.some(symbol => /[\p{L}\p{N}]/u.test(symbol))) continue // only pauses
-    for (const symbols of divide(known)) out.push({ text: sentence, symbols, ids: idsOf(symbols, voice) })
-  }
-  if (out.length > 0) return out
-  throw new InvalidArgumentError('nothing in the text can be read aloud: it holds no words that this voice can speak', {
-    option: 'text',
+  const parts = await prepareSpeech(script, {
+    toSymbols: frontEnd(voice, phonemizer),
+    spell: word => spellFixed(word, voice),
+    isKnown: symbol => Object.hasOwn(voice.symbols, symbol),
+    hasPitch: false,
+    longest: LONGEST,
   })
+  return parts.map(part => (isTone(part) ? part : withIds(part, voice)))
 }
 
-type FrontEnd = (sentence: string) => Promise<string[]>
+type ToSymbols = (sentence: string) => Promise<string[]>
 
-function frontEnd(voice: VoiceText, phonemizer: Phonemizer): FrontEnd {
+function frontEnd(voice: VoiceText, phonemizer: Phonemizer): ToSymbols {
   switch (voice.input) {
     case 'espeak':
       return async sentence => symbolsOf(await phonemesOf(sentence, voice.espeakVoice ?? 'en-us', phonemizer), voice)
@@ -69,19 +68,6 @@ function frontEnd(voice: VoiceText, phonemizer: Phonemizer): FrontEnd {
   }
 }
 
-/** Code points, or the voice's clusters of them where it has some. */
-function symbolsOf(phonemes: string, { clusters = [] }: VoiceText): string[] {
-  const longestFirst = [...clusters].sort((a, b) => b.length - a.length)
-  const out: string[] = []
-  for (let at = 0; at < phonemes.length;) {
-    const cluster = longestFirst.find(c => c !== '' && phonemes.startsWith(c, at))
-    const symbol = cluster ?? String.fromCodePoint(phonemes.codePointAt(at) ?? 0)
-    out.push(symbol)
-    at += symbol.length
-  }
-  return out
-}
-
 async function phonemesOf(sentence: string, espeakVoice: string, phonemizer: Phonemizer): Promise<string> {
   const builtin = builtinFor(espeakVoice)
   if (phonemizer !== 'espeak-ng' && builtin) return builtin(sentence)
@@ -98,14 +84,18 @@ function builtinFor(espeakVoice: string): ((sentence: string) => Promise<string>
   return undefined
 }
 
-const englishUnits = async (sentence: string): Promise<string> => onlyUnits(await englishToUnits(sentence))
+const SIGN = new RegExp(`^(?:${FIXED}|${CHANGE})$`)
+const SIGNS = new RegExp(`(${FIXED}|${CHANGE})`)
+const IS_CHANGE = new RegExp(`^${CHANGE}$`)
+const englishUnits = async (sentence: string): Promise<string> =>
+  [...(await englishToUnits(sentence))].filter(c => UNITS.includes(c) || SIGN.test(c)).join('')
 
 async function espeakMandarin(sentence: string): Promise<string> {
   let out = ''
   for (const word of await syllablesOf(sentence)) {
-    const phonemes = word.map(syllable => pinyinToEspeak(syllable) ?? '').join('')
-    if (isPause(word)) out += word[0] ?? ''
-    else if (phonemes) out += (out ? ' ' : '') + phonemes
+    const phonemes = word.map(part => (SIGN.test(part) ? part : (pinyinToEspeak(part) ?? ''))).join('')
+    if (isPause(word) || IS_CHANGE.test(word[0] ?? '')) out += word[0] ?? ''
+    else if (phonemes) out += (out && !IS_CHANGE.test(out.at(-1) ?? '') ? ' ' : '') + phonemes
   }
   return out
 }
@@ -119,8 +109,10 @@ async function byEspeak(sentence: string, espeakVoice: string, why: string): Pro
       if (out) out += pauseOf(part)
       continue
     }
-    const phonemes = await espeakPhonemes(espeakVoice, part, why)
-    if (phonemes) out += (out ? ' ' : '') + phonemes
+    for (const piece of part.split(SIGNS)) {
+      const phonemes = SIGN.test(piece) ? piece : await espeakPhonemes(espeakVoice, piece, why)
+      if (phonemes) out += (out && !IS_CHANGE.test(out.at(-1) ?? '') ? ' ' : '') + phonemes
+    }
   }
   return out
 }
@@ -137,23 +129,22 @@ function pauseOf(part: string): string {
 
 const isPause = (word: readonly string[]): boolean => /^[,.?!]/.test(word[0] ?? '')
 const SYLLABLE = '[a-zü]+[1-5]'
+const ANY_SIGN = new RegExp(`${FIXED}|${CHANGE}`, 'g')
+const PINYIN_TOKEN = new RegExp(`[a-z]+[1-5]|[,.?!，。？！]|${FIXED}|${CHANGE}`, 'gu')
 const PINYIN = new RegExp(`^(?:${SYLLABLE}[\\s,.?!，。？！]*)+$`, 'iu')
 
 /** Words of syllables, of Chinese characters or of pinyin with tone digits. */
 async function syllablesOf(sentence: string): Promise<string[][]> {
-  if (!PINYIN.test(sentence.trim())) return (await import('./mandarin/words.js')).mandarinWords(sentence)
-  const tokens =
-    sentence
-      .toLowerCase()
-      .replaceAll('ü', 'v')
-      .match(/[a-z]+[1-5]|[,.?!，。？！]/gu) ?? []
+  if (!PINYIN.test(sentence.replace(ANY_SIGN, '').trim()))
+    return (await import('./mandarin/words.js')).mandarinWords(sentence)
+  const tokens = sentence.toLowerCase().replaceAll('ü', 'v').match(PINYIN_TOKEN) ?? []
   return tokens.map(token => [PAUSE.test(token) ? pauseOf(token) : token])
 }
 
 /** Initials, finals and tones as Piper's Chinese voices spell them. */
 async function pinyinSymbols(sentence: string): Promise<string[]> {
   return (await syllablesOf(sentence)).flatMap(word =>
-    isPause(word)
+    isPause(word) || SIGN.test(word[0] ?? '')
       ? word
       : word.flatMap(syllable => {
           const parts = splitPinyin(syllable)
@@ -164,23 +155,18 @@ async function pinyinSymbols(sentence: string): Promise<string[]> {
 
 // --- ids
 
-/** Divides symbols at the last pause before the limit, else between words, else anywhere. */
-function divide(symbols: string[]): string[][] {
-  if (symbols.length <= LONGEST) return [symbols]
-  const head = symbols.slice(0, LONGEST)
-  const pause = head.findLastIndex((symbol, i) => PAUSE.test(symbol) && i > LONGEST / 4) + 1
-  const cut = pause || head.lastIndexOf(' ') + 1 || LONGEST
-  const rest = symbols.slice(cut)
-  while (rest[0] === ' ') rest.shift()
-  return [symbols.slice(0, cut), ...divide(rest)]
-}
-
-function idsOf(symbols: readonly string[], voice: VoiceText): Int32Array {
-  const ids = [...voice.before]
-  for (const symbol of symbols) {
+/** What stands before the first symbol has its prosody, what stands behind one, its own. */
+function withIds(utterance: Utterance, voice: VoiceText): VoiceUtterance {
+  const { symbols, prosody } = utterance
+  const [ids, spoken] = [[...voice.before], voice.before.map(() => prosody?.[0])]
+  for (const [i, symbol] of symbols.entries()) {
     ids.push(...(voice.symbols[symbol] ?? []))
     // Chinese voices have it after a whole syllable.
     if (voice.input !== 'pinyin' || /^[1-5,.?! ]$/.test(symbol)) ids.push(...voice.between)
+    while (spoken.length < ids.length) spoken.push(prosody?.[i])
   }
-  return Int32Array.from([...ids, ...voice.after])
+  ids.push(...voice.after)
+  while (spoken.length < ids.length) spoken.push(prosody?.at(-1))
+  const known = spoken.filter(p => p !== undefined)
+  return { ...utterance, ids: Int32Array.from(ids), ...(known.length === ids.length && { prosody: known }) }
 }

@@ -1,7 +1,7 @@
 import type { AudioSource, DecodedAudio } from '../audio/decode.js'
 import type { ChatMessage } from '../text/chat.js'
-import type { UnitSentence } from '../text/frontend.js'
-import type { Phonemizer, VoiceSentence } from '../text/voice.js'
+import type { Script, Tone, Utterance } from '../text/speech.js'
+import type { Phonemizer, VoiceUtterance } from '../text/voice.js'
 
 /** What the worker thread can do: each job's input and output, both structured-cloneable. */
 export interface Jobs {
@@ -18,10 +18,13 @@ export interface Jobs {
   freeTokenizer: { input: { key: number }; output: undefined }
   encodeText: { input: { key: number; text: string }; output: Int32Array<ArrayBuffer> }
   decodeText: { input: { key: number; ids: Int32Array }; output: string }
-  /** Any text → sentences of units. */
-  textToUnits: { input: { text: string }; output: UnitSentence[] }
-  /** Any text → sentences of an imported voice's ids, by its rules (text/voice-text.ts, JSON). */
-  textToVoice: { input: { text: string; voice: string; phonemizer: Phonemizer }; output: VoiceSentence[] }
+  /** Any text or SSML → what is spoken, in units. */
+  textToUnits: { input: Script; output: (Utterance | Tone)[] }
+  /** The same for an imported voice, in ids by its rules (text/voice-text.ts, JSON). */
+  textToVoice: {
+    input: { script: Script; voice: string; phonemizer: Phonemizer }
+    output: (VoiceUtterance | Tone)[]
+  }
 }
 
 export type JobName = keyof Jobs

@@ -19,9 +19,9 @@ const handlers: Handlers = {
   freeTokenizer: async ({ key }) => (await tokenizer()).freeTokenizer(key),
   encodeText: async ({ key, text }) => (await tokenizer()).encodeText(key, text),
   decodeText: async ({ key, ids }) => (await tokenizer()).decodeText(key, ids),
-  textToUnits: async ({ text }) => (await import('../text/frontend.js')).textToUnits(text),
-  textToVoice: async ({ text, voice, phonemizer }) =>
-    (await import('../text/voice.js')).textToVoice(text, voice, phonemizer),
+  textToUnits: async script => (await import('../text/frontend.js')).textToUnits(script),
+  textToVoice: async ({ script, voice, phonemizer }) =>
+    (await import('../text/voice.js')).textToVoice(script, voice, phonemizer),
 }
 
 /** Jobs that leave much garbage. */

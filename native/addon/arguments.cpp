@@ -116,6 +116,27 @@ Speaking to_speaking(const Napi::Object & object) {
     return speaking;
 }
 
+std::vector<UnitProsody> to_prosody(const Napi::Object & object, size_t units) {
+    std::vector<UnitProsody> prosody;
+    const auto read = [&](const char * name, float UnitProsody::* field) {
+        if (missing(object.Get(name))) {
+            return;
+        }
+        const std::vector<float> values = to_samples(object.Get(name), name);
+        if (values.size() != units) {
+            throw wrong(name, "one number a unit");
+        }
+        prosody.resize(units);
+        for (size_t i = 0; i < units; i++) {
+            prosody[i].*field = values[i];
+        }
+    };
+    read("speeds", &UnitProsody::speed);
+    read("pitches", &UnitProsody::pitch);
+    read("gains", &UnitProsody::gain);
+    return prosody;
+}
+
 Sampling to_sampling(const Napi::Object & object, const ModelInfo & info) {
     Sampling sampling = info.sampling;
     sampling.temperature = static_cast<float>(number_field(object, "temperature", 0, 2, sampling.temperature));

@@ -44,6 +44,8 @@ Request to_request(const Napi::Value & value, const ModelInfo & info);
 Exercise to_exercise(const Napi::Value & value);
 Network to_network(const Napi::Value & value);
 Speaking to_speaking(const Napi::Object & object);
+/// `speeds`, `pitches` and `gains`, each one a unit where it is there; empty where none is.
+std::vector<UnitProsody> to_prosody(const Napi::Object & object, size_t units);
 Sampling to_sampling(const Napi::Object & object, const ModelInfo & info);
 std::optional<uint64_t> to_seed(const Napi::Object & object);
 double number_field(const Napi::Object & object, const char * name, double low, double high, double missing);

@@ -141,10 +141,13 @@ Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
 Napi::Value NativeSession::speak_units(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         const auto units = std::make_shared<const std::vector<int32_t>>(to_ids(info[0], "units"));
-        const Speaking speaking =
-            arguments([&](const ModelInfo &) { return to_speaking(to_object(info[1], "options")); });
-        auto work = [conversation = conversation_, units, speaking](const Receiver & receiver, CancelToken & cancel) {
-            conversation->use([&](Session & session) { session.speak(*units, speaking, receiver, cancel); });
+        const auto given = arguments([&](const ModelInfo &) {
+            const Napi::Object options = to_object(info[1], "options");
+            return std::make_pair(to_speaking(options), to_prosody(options, units->size()));
+        });
+        auto work = [conversation = conversation_, units, given](const Receiver & receiver, CancelToken & cancel) {
+            conversation->use(
+                [&](Session & session) { session.speak(*units, given.first, receiver, cancel, given.second); });
         };
         return stream(info.Env(), std::move(work));
     });

@@ -15,6 +15,7 @@
 #include "core/cancel.h"
 #include "core/sampler.h"
 #include "io/error.h"
+#include "model/unit_prosody.h"
 
 #include <cstdint>
 #include <functional>
@@ -226,9 +227,9 @@ class Session {
     void undo();
 
     /// Reads units aloud: a decoder's (1..65536 of them, none of them blank), or the ids of a sentence for an imported
-    /// voice (1..4096).
+    /// voice (1..4096). `prosody` is one a unit, or none at all; imported voices refuse another pitch.
     void speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
-               CancelToken & cancel);
+               CancelToken & cancel, const std::vector<UnitProsody> & prosody = {});
 
     /// What the CTC head hears in 16 kHz samples. Encoders that hear whole utterances hear long ones in overlapping
     /// windows and tell their progress; the others do not.

@@ -2,6 +2,7 @@
 #include "core/turn.h"
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 namespace moss {
@@ -15,9 +16,20 @@ uint64_t random_seed() {
     return (static_cast<uint64_t>(device()) << 32) | device();
 }
 
+void check_prosody(const std::vector<UnitProsody> & prosody, size_t units) {
+    const auto fits = [](const UnitProsody & p) {
+        return p.speed >= 0.25F && p.speed <= 4.0F && std::abs(p.pitch) <= 12.0F && p.gain >= 0.0F && p.gain <= 10.0F;
+    };
+    if ((!prosody.empty() && prosody.size() != units) || !std::all_of(prosody.begin(), prosody.end(), fits)) {
+        const char * expected = "one a unit: speeds of 0.25 to 4, pitches of -12 to 12, gains of 0 to 10";
+        throw MossError(code::invalid_argument, std::string("prosody: expected ") + expected,
+                        {{"option", "prosody"}, {"expected", expected}});
+    }
+}
+
 /// Reads a sentence's ids with an imported voice.
 void speak_voice(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids, const Speaking & speaking,
-                 uint64_t seed, const Receiver & receiver) {
+                 uint64_t seed, const Receiver & receiver, const std::vector<UnitProsody> & prosody) {
     VoiceOptions options = VoiceOptions::of(voice.config());
     options.speaker = speaking.voice == -1 ? options.speaker : speaking.voice;
     options.speed = speaking.speed;
@@ -28,7 +40,7 @@ void speak_voice(const VitsVoice & voice, Runner & runner, const std::vector<int
     Clock clock;
     Timings timings;
     VitsVoice::Stream stream =
-        clock.measure(timings.decode_ms, [&] { return VitsVoice::Stream(voice, runner, ids, options); });
+        clock.measure(timings.decode_ms, [&] { return VitsVoice::Stream(voice, runner, ids, options, prosody); });
     size_t samples = 0;
     Chunk chunk;
     chunk.units = ids;
@@ -148,11 +160,12 @@ void Session::undo() {
 }
 
 void Session::speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
-                    CancelToken & cancel) {
+                    CancelToken & cancel, const std::vector<UnitProsody> & prosody) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);
+    check_prosody(prosody, units.size());
     if (state.parts().voice && !state.parts().decoder) {
-        speak_voice(*state.parts().voice, state.runner, units, speaking, state.seed(speaking.seed), receiver);
+        speak_voice(*state.parts().voice, state.runner, units, speaking, state.seed(speaking.seed), receiver, prosody);
         return;
     }
     if (units.empty() || units.size() > max_spoken_units) {
@@ -182,9 +195,10 @@ void Session::speak(const std::vector<int32_t> & units, const Speaking & speakin
         chunk.timings = at_the_end;
         clock.pause([&] { receiver(std::move(chunk)); });
     };
-    for (const int32_t unit : units) {
-        spoken.push_back(unit);
-        clock.measure(timings.decode_ms, [&] { speaker.push(unit, audio); });
+    for (size_t i = 0; i < units.size(); i++) {
+        const UnitProsody how = prosody.empty() ? UnitProsody() : prosody[i];
+        spoken.push_back(units[i]);
+        clock.measure(timings.decode_ms, [&] { speaker.push(units[i], audio, how); });
         if (!audio.empty()) {
             deliver({});
         }

@@ -44,8 +44,9 @@ Speaker::Speaker(const Model::Parts & parts, Runner & runner, const Speaking & s
     options_.noise_scale = speaking.noise_scale.value_or(options_.noise_scale);
 }
 
-void Speaker::push(int32_t unit, std::vector<float> & audio) {
+void Speaker::push(int32_t unit, std::vector<float> & audio, const UnitProsody & prosody) {
     units_.push_back(unit);
+    prosody_.push_back(prosody);
     if (voice_ == -1) {
         const std::string & symbol = parts_.info.units[static_cast<size_t>(unit)];
         if (is_one_of(symbol, {"→", "↗", "↓", "↘"})) {
@@ -74,8 +75,9 @@ void Speaker::feed(std::vector<float> & audio) {
         options_.voice = voice_;
         stream_.emplace(*parts_.decoder, runner_, options_);
     }
-    append(stream_->push(units_), audio);
+    append(stream_->push(units_.data(), units_.size(), prosody_.data()), audio);
     units_.clear();
+    prosody_.clear();
 }
 
 void Speaker::append(const std::vector<float> & samples, std::vector<float> & audio) {

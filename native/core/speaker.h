@@ -16,7 +16,7 @@ class Speaker {
     Speaker(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed, double max_seconds);
 
     /// Appends the audio that `unit`, which is checked, completes.
-    void push(int32_t unit, std::vector<float> & audio);
+    void push(int32_t unit, std::vector<float> & audio, const UnitProsody & prosody = {});
 
     /// No more units: appends the rest.
     void finish(std::vector<float> & audio);
@@ -37,6 +37,7 @@ class Speaker {
     DecoderOptions options_;
     std::optional<VitsDecoder::Stream> stream_; // from when the voice is known
     std::vector<int32_t> units_;                // not fed yet
+    std::vector<UnitProsody> prosody_;          // of these
     size_t samples_ = 0;
     size_t max_samples_;
     bool cut_ = false;

@@ -17,6 +17,7 @@ namespace {
 constexpr size_t least_units = 4;  // a graph for fewer would cost more than it brings forward
 constexpr size_t most_units = 256; // bounds the memory of a graph
 constexpr int longest_unit = 10;   // seconds
+const float semitone = std::log(2.0F) / 12;
 
 void require(bool condition, const std::string & what) {
     if (!condition) {
@@ -68,7 +69,8 @@ struct VitsDecoder::Stream::State {
     /// A unit whose frames are not all computed.
     struct Unit {
         std::vector<float> hidden; // [C]
-        int frames = 0;            // 0: not yet predicted
+        UnitProsody prosody;
+        int frames = 0; // 0: not yet predicted
         int done = 0;
     };
 
@@ -86,7 +88,11 @@ struct VitsDecoder::Stream::State {
     Generator::Stream generator;
     Excitation excitation;
 
-    std::vector<int32_t> ids;    // units that the encoder has not seen
+    std::vector<int32_t> ids;        // units that the encoder has not seen
+    std::deque<UnitProsody> waiting; // of units that the encoder has not given
+    PitchShifts shifts;
+    FrameGains gains;
+    UnitProsody last_prosody;    // of the last unit
     std::deque<Unit> units;      // that it has
     size_t predicted = 0;        // of them, from the front
     int64_t frames = 0;          // of those that are predicted and not yet computed
@@ -101,7 +107,7 @@ struct VitsDecoder::Stream::State {
 VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen)
     : decoder(vits), runner(graphs), options(chosen), text(vits.config_, slots), duration(vits.config_, slots),
       prosody(vits.config_, slots), flow(vits.flow_, slots), generator(vits.generator_, slots),
-      excitation(vits.config_, chosen.seed, vits.generator_.source_context()) {
+      excitation(vits.config_, chosen.seed, vits.generator_.source_context()), gains(vits.config_.hop_length) {
     require(chosen.voice >= 0 && static_cast<size_t>(chosen.voice) < vits.voices().size(), "no such voice");
     require(chosen.emotion >= 0 && static_cast<size_t>(chosen.emotion) < vits.emotions().size(), "no such emotion");
     require(chosen.speed >= 0.25F && chosen.speed <= 4.0F, "speed must be between 0.25 and 4");
@@ -139,13 +145,16 @@ void VitsDecoder::Stream::State::push_text(size_t count, bool last) {
     g.run();
     ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
     for (auto row = hidden.begin(); row != hidden.end(); row += channels) {
-        units.push_back({{row, row + channels}});
+        units.push_back({{row, row + channels}, waiting.front()});
+        waiting.pop_front();
     }
     const double most = static_cast<double>(longest_unit) * decoder.config_.sample_rate / decoder.config_.hop_length;
     for (const float value : log_durations) {
         // Half to even, as torch; a NaN is one frame.
-        const float rounded = std::nearbyint(std::exp(value) / (options.speed * emotion.speed));
+        const float speed = options.speed * emotion.speed * units[predicted].prosody.speed;
+        const float rounded = std::nearbyint(std::exp(value) / speed);
         const int length = rounded >= 1.0F ? static_cast<int>(std::min<double>(rounded, most)) : 1;
+        gains.push(units[predicted].prosody.gain, length);
         units[predicted++].frames = length;
         frames += length;
         durations.push_back(length);
@@ -161,6 +170,7 @@ void VitsDecoder::Stream::State::expand(int count) {
         expanded.insert(expanded.end(), unit.hidden.begin(), unit.hidden.end());
         expanded.push_back((static_cast<float>(unit.done) + 0.5F) / length);
         expanded.push_back(0.1F * length);
+        shifts.waiting.push_back(unit.prosody.pitch * semitone / decoder.config_.log_f0_std);
         if (++unit.done == unit.frames) {
             units.pop_front();
             predicted--;
@@ -178,7 +188,7 @@ void VitsDecoder::Stream::State::push_prosody(int count, bool last) {
     std::vector<float> voicing;
     Graph g(runner);
     ggml_tensor * x = count == 0 ? nullptr : g.input(GGML_TYPE_F32, {config.hidden_size + 2, count}, expanded.data());
-    const Prosody::Output output = decoder.prosody_.push(g, prosody, x, emotion, last);
+    const Prosody::Output output = decoder.prosody_.push(g, prosody, x, emotion, shifts, last);
     if (output.pitch != nullptr && config.source) {
         g.output(output.pitch, pitch);
         g.output(output.voicing, voicing);
@@ -222,6 +232,7 @@ void VitsDecoder::Stream::State::push_wave(bool last, std::vector<float> & audio
         g.output(x, wave);
     }
     g.run();
+    gains.apply(wave);
     audio.insert(audio.end(), wave.begin(), wave.end());
 }
 
@@ -243,7 +254,7 @@ VitsDecoder::Stream::~Stream() = default;
 VitsDecoder::Stream::Stream(Stream &&) noexcept = default;
 VitsDecoder::Stream & VitsDecoder::Stream::operator=(Stream &&) noexcept = default;
 
-std::vector<float> VitsDecoder::Stream::push(const int32_t * units, size_t count) {
+std::vector<float> VitsDecoder::Stream::push(const int32_t * units, size_t count, const UnitProsody * prosody) {
     State & s = *state_;
     const DecoderConfig & config = s.decoder.config_;
     require(!s.finished, "the stream is finished");
@@ -251,11 +262,13 @@ std::vector<float> VitsDecoder::Stream::push(const int32_t * units, size_t count
             "units must be between 0 and " + std::to_string(config.unit_count - 1));
     if (!s.started && count > 0 && config.edge_unit >= 0) {
         s.ids.push_back(config.edge_unit);
+        s.waiting.push_back(prosody == nullptr ? UnitProsody() : prosody[0]);
     }
     s.started = s.started || count > 0;
     std::vector<float> audio;
     for (size_t i = 0; i < count; i++) {
         s.ids.push_back(units[i]);
+        s.waiting.push_back(s.last_prosody = prosody == nullptr ? UnitProsody() : prosody[i]);
         if (s.ids.size() == most_units || (i + 1 == count && s.ids.size() >= least_units)) {
             s.push_text(s.ids.size(), false);
             s.speak(audio, false);
@@ -272,6 +285,7 @@ std::vector<float> VitsDecoder::Stream::finish() {
     if (s.started) {
         if (s.decoder.config_.edge_unit >= 0) {
             s.ids.push_back(s.decoder.config_.edge_unit);
+            s.waiting.push_back(s.last_prosody);
         }
         s.push_text(s.ids.size(), true);
         s.speak(audio, true);

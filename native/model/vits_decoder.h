@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include "unit_prosody.h"
 #include "vits_config.h"
 #include "vits_flow.h"
 #include "vits_generator.h"
@@ -78,7 +79,8 @@ class VitsDecoder::Stream {
     /// Units to speak (ids of the unit inventory). Returns the audio that became final, at config().sample_rate; often
     /// none. A unit takes at most 10 s. Throws invalid_argument (an id out of range, or after finish()), aborted,
     /// out_of_memory; after the latter two the stream is of no more use.
-    std::vector<float> push(const int32_t * units, size_t count);
+    /// `prosody` is one a unit, in range, or null.
+    std::vector<float> push(const int32_t * units, size_t count, const UnitProsody * prosody = nullptr);
     std::vector<float> push(const std::vector<int32_t> & units) { return push(units.data(), units.size()); }
 
     /// The rest of the audio; empty when nothing was pushed.

@@ -1,5 +1,7 @@
 #include "vits_prosody.h"
 
+#include <algorithm>
+
 namespace moss {
 
 namespace {
@@ -73,7 +75,8 @@ Prosody::Stream::Stream(const DecoderConfig & config, StreamState & state)
     }
 }
 
-Prosody::Output Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const {
+Prosody::Output Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion,
+                              PitchShifts & shifts, bool last) const {
     if (x != nullptr) {
         x = conv1d(g, x, pre_); // [C, T]
     }
@@ -87,6 +90,13 @@ Prosody::Output Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const
         ggml_tensor * prosody = g.stage(conv1d(g, x, out_), "decoder.prosody"); // pitch, voicing logit, energy [3, T]
         const auto channel = [&](int64_t index) { return ggml_cont(g, channels_of(g, prosody, index, 1)); }; // [1, T]
         output.pitch = ggml_scale_bias(g, channel(0), emotion.pitch_range, emotion.pitch_shift / config_.log_f0_std);
+        const auto count =
+            std::min(static_cast<std::ptrdiff_t>(x->ne[1]), static_cast<std::ptrdiff_t>(shifts.waiting.size()));
+        shifts.current.assign(shifts.waiting.begin(), shifts.waiting.begin() + count);
+        shifts.waiting.erase(shifts.waiting.begin(), shifts.waiting.begin() + count);
+        if (std::any_of(shifts.current.begin(), shifts.current.end(), [](float shift) { return shift != 0.0F; })) {
+            output.pitch = ggml_add(g, output.pitch, g.input(GGML_TYPE_F32, {1, x->ne[1]}, shifts.current.data()));
+        }
         output.voicing = ggml_sigmoid(g, channel(1));
         ggml_tensor * energy = ggml_scale_bias(g, channel(2), 1.0F, emotion.energy_shift);
         y = ggml_mul(g, output.pitch, output.voicing);

@@ -9,6 +9,7 @@
 #include "../graph/layers.h"
 #include "../graph/window.h"
 
+#include <deque>
 #include <vector>
 
 namespace moss {
@@ -48,6 +49,12 @@ class DurationPredictor {
     PackedConv1d proj_;
 };
 
+/// Shifts of the pitch, one a frame, from when a frame is expanded until its pitch is predicted.
+struct PitchShifts {
+    std::deque<float> waiting;  // standardised
+    std::vector<float> current; // of the graph that is being computed
+};
+
 /// Frame-level trunk, its prosody, and the prior's statistics.
 class Prosody {
   public:
@@ -70,7 +77,9 @@ class Prosody {
     };
 
     /// Frames [C + 2, T] of the expanded units (null: none).
-    Output push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, bool last) const;
+    /// Takes from `shifts`, which must outlive the graph's run, as many as pitches come out.
+    Output push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, PitchShifts & shifts,
+                bool last) const;
 
   private:
     const DecoderConfig config_;

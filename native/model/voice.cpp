@@ -60,7 +60,7 @@ VitsVoice::VitsVoice(const GgufFile & file, const Weights & weights)
 
 struct VitsVoice::Stream::State {
     State(const VitsVoice & spoken, Runner & graphs, const VoiceOptions & chosen)
-        : voice(spoken), runner(graphs), options(chosen), flow(spoken.flow_, slots),
+        : voice(spoken), runner(graphs), options(chosen), gains(spoken.config_.hop_length()), flow(spoken.flow_, slots),
           generator(spoken.generator_, slots) {
         slots.allocate();
         if (voice.speakers_ != nullptr) {
@@ -75,7 +75,7 @@ struct VitsVoice::Stream::State {
         return speaker.empty() ? nullptr : g.input(GGML_TYPE_F32, {voice.config_.gin_channels}, speaker.data());
     }
 
-    void encode(const std::vector<int32_t> & ids);
+    void encode(const std::vector<int32_t> & ids, const std::vector<UnitProsody> & prosody);
     std::vector<float> draw(int64_t count);
     void push_flow();
     std::vector<float> push_generator();
@@ -83,6 +83,7 @@ struct VitsVoice::Stream::State {
     const VitsVoice & voice;
     Runner & runner;
     VoiceOptions options;
+    FrameGains gains;
     std::vector<float> speaker; // [G]
     StreamState slots;
     Flow::Stream flow;
@@ -98,7 +99,7 @@ struct VitsVoice::Stream::State {
     bool ended = false;         // the generator has seen all
 };
 
-void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids) {
+void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids, const std::vector<UnitProsody> & prosody) {
     const VoiceConfig & config = voice.config_;
     const auto count = static_cast<int64_t>(ids.size());
     std::vector<float> noise[2];
@@ -121,12 +122,16 @@ void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids) {
     g.run();
     const double most = longest_unit * config.sample_rate / config.hop_length();
     for (const float value : log_durations) {
-        const float length = std::ceil(std::exp(value) * (options.length_scale / options.speed));
+        const float speed = options.speed * (prosody.empty() ? 1.0F : prosody[durations.size()].speed);
+        const float length = std::ceil(std::exp(value) * (options.length_scale / speed));
         durations.push_back(length > 0.0F ? static_cast<int>(std::min<double>(length, most)) : 0); // NaN: none
         frames += durations.back();
     }
     if (frames == 0) { // exp() has come to nothing everywhere
         frames = durations.back() = 1;
+    }
+    for (size_t i = 0; i < durations.size(); i++) {
+        gains.push(prosody.empty() ? 1.0F : prosody[i].gain, durations[i]);
     }
 }
 
@@ -182,11 +187,12 @@ std::vector<float> VitsVoice::Stream::State::push_generator() {
     }
     g.run();
     ahead.erase(ahead.begin(), end);
+    gains.apply(audio);
     return audio;
 }
 
 VitsVoice::Stream::Stream(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids,
-                          const VoiceOptions & options) {
+                          const VoiceOptions & options, const std::vector<UnitProsody> & prosody) {
     const VoiceConfig & config = voice.config_;
     require(!ids.empty() && ids.size() <= max_ids, "units", "1 to " + std::to_string(max_ids) + " of them");
     require(std::all_of(ids.begin(), ids.end(), [&](int32_t id) { return id >= 0 && id < config.vocab_size; }), "units",
@@ -198,8 +204,12 @@ VitsVoice::Stream::Stream(const VitsVoice & voice, Runner & runner, const std::v
     require(options.noise_w >= 0.0F && options.noise_w <= 2.0F, "noiseW", "0 to 2");
     require(options.length_scale >= 0.1F && options.length_scale <= 10.0F, "lengthScale", "0.1 to 10");
     require(options.chunk_frames >= 1 && options.chunk_frames <= 4096, "chunk_frames", "1 to 4096");
+    require(prosody.empty() || prosody.size() == ids.size(), "prosody", "one an id");
+    if (std::any_of(prosody.begin(), prosody.end(), [](const UnitProsody & p) { return p.pitch != 0.0F; })) {
+        throw MossError(code::unsupported, "an imported voice cannot speak higher or lower", {{"component", "pitch"}});
+    }
     state_ = std::make_unique<State>(voice, runner, options);
-    state_->encode(ids);
+    state_->encode(ids, prosody);
 }
 
 VitsVoice::Stream::~Stream() = default;

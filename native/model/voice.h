@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include "unit_prosody.h"
 #include "vits_flow.h"
 #include "voice_config.h"
 #include "voice_duration.h"
@@ -67,7 +68,9 @@ class VitsVoice::Stream {
   public:
     /// Encodes the ids and draws their durations. Throws invalid_argument (no ids, more than max_ids, an id or option
     /// out of range), aborted or out_of_memory.
-    Stream(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids, const VoiceOptions & options);
+    /// `prosody` is one an id, in range, or none at all; unsupported: another pitch.
+    Stream(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids, const VoiceOptions & options,
+           const std::vector<UnitProsody> & prosody = {});
     ~Stream();
     Stream(Stream &&) noexcept;
     Stream & operator=(Stream &&) noexcept;

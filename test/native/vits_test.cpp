@@ -139,12 +139,23 @@ TEST(a_real_voice_in_pieces_is_the_whole) {
     for (int32_t i = 0; i < 40; i++) {
         units.push_back(5 + i * 7 % 60);
     }
-    DecoderOptions options;
-    options.chunk_frames = 4096;
-    const std::vector<float> whole = stream(model, units, options, units.size());
-    for (const int chunk : {5, 32}) {
-        options.chunk_frames = chunk;
-        CHECK(max_difference(stream(model, units, options, units.size()), whole) <= 1e-4);
+    std::vector<UnitProsody> prosody(units.size());
+    for (size_t i = 10; i < 30; i++) {
+        prosody[i] = {0.8F, 4, 1.5F};
+    }
+    for (const bool changed : {false, true}) {
+        const UnitProsody * how = changed ? prosody.data() : nullptr;
+        const auto speak = [&](int chunk) {
+            DecoderOptions options;
+            options.chunk_frames = chunk;
+            VitsDecoder::Stream stream(model.decoder, model.runner, options);
+            const std::vector<float> audio = stream.push(units.data(), units.size(), how);
+            return append(audio, stream.finish());
+        };
+        const std::vector<float> whole = speak(4096);
+        for (const int chunk : {5, 32}) {
+            CHECK(max_difference(speak(chunk), whole) <= 1e-4);
+        }
     }
 }
 
@@ -187,6 +198,73 @@ TEST(options_change_the_audio) {
     changed = options;
     changed.speed = 0.5F;
     CHECK(stream(model, c.units, changed, 99).size() > plain.size());
+}
+
+TEST(units_have_a_prosody_of_their_own) {
+    const Case c("decoder.golden.gguf");
+    DecoderModel model("tiny.gguf");
+    const DecoderOptions options;
+    const auto speak = [&](const std::vector<UnitProsody> & prosody, size_t step, std::vector<int> * durations) {
+        VitsDecoder::Stream stream(model.decoder, model.runner, options);
+        std::vector<float> audio;
+        for (size_t i = 0; i < c.units.size(); i += step) {
+            const size_t count = std::min(step, c.units.size() - i);
+            audio = append(audio, stream.push(c.units.data() + i, count, prosody.data() + i));
+        }
+        audio = append(audio, stream.finish());
+        if (durations != nullptr) {
+            *durations = stream.durations();
+        }
+        return audio;
+    };
+    const std::vector<UnitProsody> neutral(c.units.size());
+    const std::vector<float> plain = stream(model, c.units, options, 99);
+    std::vector<int> usual;
+    CHECK(speak(neutral, 99, &usual) == plain);
+
+    // A unit that is spoken slowly: of all units only its own frames are more.
+    std::vector<UnitProsody> slow = neutral;
+    const size_t edge = usual.size() > c.units.size() ? 1 : 0; // a unit stands before the first
+    const auto first = usual.begin() + static_cast<std::ptrdiff_t>(edge);
+    const auto longest = std::max_element(first, first + static_cast<std::ptrdiff_t>(c.units.size()));
+    const auto chosen = static_cast<size_t>(longest - usual.begin());
+    slow[chosen - edge].speed = 0.25F;
+    std::vector<int> durations;
+    speak(slow, 99, &durations);
+    CHECK_EQ(durations.size(), usual.size());
+    for (size_t i = 0; i < usual.size(); i++) {
+        const bool copied = edge == 1 && (i == 0 || i + 1 == usual.size()); // the edges speak as their neighbours do
+        CHECK(i == chosen ? durations[i] > usual[i] : copied || durations[i] == usual[i]);
+    }
+
+    // Half as loud: exactly that.
+    const std::vector<UnitProsody> soft(c.units.size(), {1, 0, 0.5F});
+    const std::vector<float> softer = speak(soft, 99, nullptr);
+    CHECK_EQ(softer.size(), plain.size());
+    for (size_t i = 0; i < plain.size(); i++) {
+        CHECK(std::abs(softer[i] - 0.5F * plain[i]) <= 1e-7F);
+    }
+    const std::vector<UnitProsody> silent(c.units.size(), {1, 0, 0});
+    const std::vector<float> nothing = speak(silent, 99, nullptr);
+    CHECK(std::all_of(nothing.begin(), nothing.end(), [](float value) { return value == 0; }));
+
+    // Higher: another sound, as long as before; however the units come.
+    std::vector<UnitProsody> high = neutral;
+    for (size_t i = c.units.size() / 2; i < high.size(); i++) {
+        high[i] = {1, 5, 2};
+    }
+    const std::vector<float> higher = speak(high, 99, nullptr);
+    CHECK_EQ(higher.size(), plain.size());
+    CHECK(max_difference(higher, plain) > 1e-4);
+    // Half a semitone: where pitch is random, a rounding would change how many harmonics there are under a far higher
+    // one.
+    for (UnitProsody & p : high) {
+        p.pitch /= 10;
+    }
+    const std::vector<float> whole = speak(high, 99, nullptr);
+    for (const size_t step : {1, 3}) {
+        CHECK(max_difference(speak(high, step, nullptr), whole) <= 1e-4);
+    }
 }
 
 TEST(refuses_what_does_not_fit) {

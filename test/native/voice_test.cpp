@@ -137,6 +137,39 @@ TEST(options_change_the_audio) {
     CHECK(changed([&](auto & o) { calm(o), o.seed++; }) == quiet);
 }
 
+TEST(ids_have_a_prosody_of_their_own) {
+    VoiceModel model("voice-piper");
+    const auto speak = [&](const std::vector<UnitProsody> & prosody, std::vector<int> * durations) {
+        VitsVoice::Stream stream(model.voice, model.runner, model.ids, model.options, prosody);
+        std::vector<float> audio;
+        for (std::vector<float> piece; !(piece = stream.next()).empty();) {
+            audio.insert(audio.end(), piece.begin(), piece.end());
+        }
+        if (durations != nullptr) {
+            *durations = stream.durations();
+        }
+        return audio;
+    };
+    const std::vector<float> plain = model.speak();
+    const std::vector<UnitProsody> neutral(model.ids.size());
+    std::vector<int> usual;
+    CHECK(speak(neutral, &usual) == plain);
+    std::vector<UnitProsody> slow = neutral;
+    slow[1].speed = 0.25F;
+    std::vector<int> durations;
+    speak(slow, &durations);
+    for (size_t i = 0; i < usual.size(); i++) {
+        CHECK(i == 1 ? durations[i] > usual[i] : durations[i] == usual[i]);
+    }
+    const std::vector<float> softer = speak(std::vector<UnitProsody>(model.ids.size(), {1, 0, 0.5F}), nullptr);
+    CHECK_EQ(softer.size(), plain.size());
+    for (size_t i = 0; i < plain.size(); i++) {
+        CHECK(std::abs(softer[i] - 0.5F * plain[i]) <= 1e-7F);
+    }
+    CHECK_THROWS(speak(std::vector<UnitProsody>(model.ids.size(), {1, 2, 1}), nullptr));
+    CHECK_THROWS(speak(std::vector<UnitProsody>(1), nullptr));
+}
+
 TEST(refuses_what_does_not_fit) {
     VoiceModel model("voice-piper");
     const auto with = [&](const std::function<void(VoiceOptions &)> & change) {

@@ -1,5 +1,5 @@
 import { cardinal, digits, ordinal, romanNumeral } from './numbers.js'
-import { spelled } from './spelled.js'
+import { spelled } from '../marks.js'
 
 /*
  * Abbreviations, initials and Roman numerals → words.
@@ -130,7 +130,7 @@ function romanNumerals(text: string): string {
 }
 
 /** `+1 (415) 555-2671` → digits, group by group. */
-const byGroups = (s: string): string =>
+export const telephone = (s: string): string =>
   s
     .split(/[^\d+]+/)
     .filter(group => group !== '')
@@ -140,9 +140,9 @@ const byGroups = (s: string): string =>
 /** Numbers that are names: of telephones, versions, postcodes. */
 function namesOfDigits(text: string): string {
   return text
-    .replace(/(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?!\w|-\d)/g, s => ` ${byGroups(s)} `)
-    .replace(/(?<![\w.])(?:1[ .-])?(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\w|-\d)/g, s => ` ${byGroups(s)} `)
-    .replace(/(?<![\w.-])\d{3}-\d{4}(?!\w|-\d)/g, byGroups)
+    .replace(/(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?!\w|-\d)/g, s => ` ${telephone(s)} `)
+    .replace(/(?<![\w.])(?:1[ .-])?(?:\(\d{3}\)\s?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\w|-\d)/g, s => ` ${telephone(s)} `)
+    .replace(/(?<![\w.-])\d{3}-\d{4}(?!\w|-\d)/g, telephone)
     .replace(
       /(?<=\b(?:call|dial|phone|telephone|fax|text|ring)(?:\s+(?:number|me at|us at|at|on))?:?\s+)\d{3,}(?![\w,.:/-]\d|\w)/gi,
       digits,

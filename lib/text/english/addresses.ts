@@ -1,6 +1,6 @@
 import { linkifyit } from 'linkify-it'
 import { digits } from './numbers.js'
-import { spelled } from './spelled.js'
+import { spelled } from '../marks.js'
 
 /*
  * Addresses, names of files and tags → words: `info@example.com` → `info at example dot com`.
@@ -8,7 +8,8 @@ import { spelled } from './spelled.js'
 
 const linkify = linkifyit({ fuzzyLink: true, fuzzyEmail: true, fuzzyIP: false })
 
-const SIGNS: Record<string, string> = {
+/** Signs by their names. */
+export const SIGN_NAMES: Record<string, string> = {
   '.': 'dot', '/': 'slash', '\\': 'backslash', '-': 'dash', '_': 'underscore', '@': 'at', ':': 'colon', '?': 'question mark', '=': 'equals',
   '&': 'and', '#': 'hash', '%': 'percent', '+': 'plus', '~': 'tilde', '!': 'exclamation mark', '*': 'star', ',': 'comma', ';': 'semicolon',
 } // prettier-ignore
@@ -58,7 +59,7 @@ function spoken(address: string): string {
   const pieces = address.split(/([^A-Za-z\d])/)
   const end = pieces.findLastIndex(piece => /^[A-Za-z]+$/.test(piece))
   return pieces
-    .map((piece, i) => (SIGNS[piece] === undefined ? part(piece, i === end && i > 0) : ` ${SIGNS[piece]} `))
+    .map((piece, i) => (SIGN_NAMES[piece] === undefined ? part(piece, i === end && i > 0) : ` ${SIGN_NAMES[piece]} `))
     .join('')
 }
 

@@ -1,5 +1,5 @@
 import { cardinal, decade, ordinal, plural, year } from './numbers.js'
-import { spelled } from './spelled.js'
+import { spelled } from '../marks.js'
 
 /*
  * Dates and times → words.

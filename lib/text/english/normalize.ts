@@ -3,7 +3,7 @@ import { addressesAsWords } from './addresses.js'
 import { datesAsWords } from './dates.js'
 import { digits, fraction, mixedFraction, number, ordinal, plural, year } from './numbers.js'
 import { quantitiesAsWords } from './quantities.js'
-import { spelled } from './spelled.js'
+import { spelled } from '../marks.js'
 
 /*
  * English as it is written → words and pauses: dates, numbers, money, measures, addresses, abbreviations and signs.
@@ -31,11 +31,11 @@ function plainSigns(text: string): string {
     .replace(/℉/g, '°F')
     .replace(/№/g, 'No. ')
     .replace(/[™®℠]/g, ' ')
-    .replace(/(?<=[A-Za-z\d)])²/g, '\ue0b2')
-    .replace(/(?<=[A-Za-z\d)])³/g, '\ue0b3')
+    .replace(/(?<=[A-Za-z\d)])²/g, '\uf8f2')
+    .replace(/(?<=[A-Za-z\d)])³/g, '\uf8f3')
     .normalize('NFKC')
-    .replaceAll('\ue0b2', '²')
-    .replaceAll('\ue0b3', '³')
+    .replaceAll('\uf8f2', '²')
+    .replaceAll('\uf8f3', '³')
     .replace(/[’‘`´]/g, "'")
     .replace(/[−‐‑]/g, '-')
     .replace(/…|\.{2,}/g, '. ')

@@ -1,7 +1,7 @@
 import { isHomograph, readingOf, readingOfCapitals } from './homographs.js'
 import { spell, spellLetters } from './lexicon.js'
 import { englishWords } from './normalize.js'
-import { SPELL } from './spelled.js'
+import { CHANGE, FIXED, SPELL } from '../marks.js'
 
 /*
  * English text → units, in the conventions of training/data/g2p.py: words separated by spaces, stress before the vowel, weak forms of
@@ -9,7 +9,13 @@ import { SPELL } from './spelled.js'
  */
 
 const PAUSES: Record<string, string> = { ';': ',', ':': ',', ',': ',', '.': '.', '?': '?', '!': '!' }
-const TOKEN = new RegExp(`${SPELL}[a-z]+|(?<![A-Za-z])'em\\b|[A-Za-z]+(?:'[A-Za-z]+)*'?|[,.?!;:]`, 'g')
+const TOKEN = new RegExp(
+  `${FIXED}|${CHANGE}|${SPELL}[a-z]+|(?<![A-Za-z])'em\\b|[A-Za-z]+(?:'[A-Za-z]+)*'?|[,.?!;:]`,
+  'g',
+)
+
+const IS_FIXED = new RegExp(`^${FIXED}$`)
+const IS_CHANGE = new RegExp(`^${CHANGE}$`)
 
 /** A word with its units, or a pause with its sign. */
 export interface EnglishToken {
@@ -88,14 +94,18 @@ export async function englishTokens(text: string): Promise<EnglishToken[]> {
   for (const [i, token] of tokens.entries()) {
     const pause = PAUSES[token]
     if (pause !== undefined) {
-      if (out.length > 0 && out.at(-1)?.word !== '') out.push({ word: '', units: pause })
+      if (out.length > 0 && !((out.at(-1)?.units ?? '') in PAUSES)) out.push({ word: '', units: pause })
       continue
     }
     if (token.startsWith(SPELL)) {
       out.push(letters(token))
       continue
     }
-    const next = tokens[i + 1]
+    if (IS_FIXED.test(token) || IS_CHANGE.test(token)) {
+      out.push({ word: IS_CHANGE.test(token) ? '' : token, units: token })
+      continue
+    }
+    const next = tokens.slice(i + 1, i + 3).find(t => !IS_CHANGE.test(t))
     const beforePause = next === undefined || next in PAUSES
     const capitals = isShouted ? undefined : readingOfCapitals(token)
     const word = token.toLowerCase()
@@ -117,6 +127,10 @@ export async function englishTokens(text: string): Promise<EnglishToken[]> {
 /** English text as units. Loads the lexicon at the first call. */
 export async function englishToUnits(text: string): Promise<string> {
   let out = ''
-  for (const { word, units } of await englishTokens(text)) out += (word === '' || out === '' ? '' : ' ') + units
+  for (const { word, units } of await englishTokens(text)) {
+    // A change of the prosody belongs to the word after it.
+    const isPause = word === '' && !IS_CHANGE.test(units)
+    out += (isPause || out === '' || IS_CHANGE.test(out.at(-1) ?? '') ? '' : ' ') + units
+  }
   return out
 }

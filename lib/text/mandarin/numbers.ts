@@ -5,13 +5,14 @@ import nzh from 'nzh'
  */
 
 const DIGITS = '零一二三四五六七八九'
-const digits = (s: string): string => [...s].map(d => DIGITS[Number(d)] ?? '').join('')
+/** 105 → 一零五 */
+export const digits = (s: string): string => [...s].map(d => DIGITS[Number(d)] ?? '').join('')
 /** Of telephones and of some numbers that are names: one is 幺. */
-const telephone = (s: string): string => digits(s).replaceAll('一', '幺')
+export const telephone = (s: string): string => digits(s).replaceAll('一', '幺')
 const LONGEST = 16
 
 /** 12345 → 一万二千三百四十五, 3.5 → 三点五. */
-function number(s: string): string {
+export function number(s: string): string {
   const plain = s.replace(/[,，]/g, '')
   const [whole = '0', fraction] = plain.split('.')
   const read =
@@ -44,7 +45,8 @@ const COUNTED =
   '个位名只条张件本支把辆台座间家层楼栋块片朵棵根头匹杯瓶碗盘份箱袋包双对套组批次回遍趟场句段篇封页点年天周日夜晚岁分秒元角毛斤两公克吨米厘毫平立升度倍成种样项部首幅颗粒滴口道门节期届代户队人星小多百千万亿'
 const COUNTED_WITH_2 = new RegExp(`(?<![\\d.第,])2(?=\\s*(?:[${COUNTED.replace(/[日楼层期届代两]/g, '')}](?!月)))`, 'g')
 
-const dated = (y: string, m: string, d: string): string =>
+/** 2024, 3, 5 → 二零二四年三月五日 */
+export const dated = (y: string, m: string, d: string): string =>
   `${digits(y)}年${number(String(Number(m)))}月${number(String(Number(d)))}日`
 const isDate = (m: string, d: string): boolean => Number(m) >= 1 && Number(m) <= 12 && Number(d) >= 1 && Number(d) <= 31
 

@@ -1,3 +1,4 @@
+import { CHANGE, FIXED } from '../marks.js'
 import { mandarinNumbers } from './numbers.js'
 import { spokenTones, syllableToUnits } from './pinyin.js'
 import { readingsOf } from './readings.js'
@@ -10,6 +11,10 @@ const HAN = /\p{Script=Han}/u
 const PAUSES: Record<string, string> = {
   '，': ',', '、': ',', '；': ',', ';': ',', '：': ',', ':': ',', '—': ',', ',': ',', '。': '.', '．': '.', '.': '.', '…': '.', '！': '!', '!': '!', '？': '?', '?': '?',
 } // prettier-ignore
+
+const SIGN = new RegExp(`${FIXED}|${CHANGE}`, 'g')
+const IS_SIGN = new RegExp(`^(?:${FIXED}|${CHANGE})$`)
+const IS_CHANGE = new RegExp(CHANGE)
 
 const segmenter = new Intl.Segmenter('zh-Hans', { granularity: 'word' })
 
@@ -39,6 +44,7 @@ export function mandarinWords(text: string): string[][] {
     const pause = PAUSES[word.charAt(0)]
     if (pause && /^[^,.?!]/.test(out.at(-1)?.[0] ?? 'a')) out.push([pause])
     if (syllables.length > 0) out.push(syllables)
+    else for (const [sign] of word.matchAll(SIGN)) out.push([sign])
   }
   return out
 }
@@ -47,9 +53,9 @@ export function mandarinWords(text: string): string[][] {
 export function mandarinToUnits(text: string): string {
   let out = ''
   for (const word of mandarinWords(text)) {
-    const units = word.map(syllable => syllableToUnits(syllable) ?? '').join('')
+    const units = word.map(part => (IS_SIGN.test(part) ? part : (syllableToUnits(part) ?? ''))).join('')
     if (/^[,.?!]/.test(word[0] ?? '')) out += word[0] ?? ''
-    else if (units) out += (out ? ' ' : '') + units
+    else if (units) out += (out && !IS_CHANGE.test(out.at(-1) ?? '') ? ' ' : '') + units
   }
   return spokenTones(out.trim())
 }
