@@ -2,7 +2,8 @@
 // sanitizers, in a tree of their own. Further arguments choose tests by a part of their names. The last line of the output
 // is the tests' own, such as `12 passed, 0 failed, 1 skipped`.
 
-import { run } from './lib.mjs'
+import { join } from 'node:path'
+import { root, run } from './lib.mjs'
 import { buildNative } from './native-build.mjs'
 
 const sanitize = process.argv.includes('--sanitize')
@@ -13,7 +14,13 @@ if (sanitize && process.platform === 'win32') {
   console.log('0 passed, 0 failed')
 } else {
   try {
-    run(buildNative('moss_native_tests', { sanitize }), names)
+    // A test asks for more memory than there is: that is to be an error, not the end.
+    const env = {
+      ...process.env,
+      ASAN_OPTIONS: `allocator_may_return_null=1:${process.env.ASAN_OPTIONS ?? ''}`,
+      LSAN_OPTIONS: `suppressions=${join(root, 'test', 'native', 'lsan.supp')}:print_suppressions=0`,
+    }
+    run(buildNative('moss_native_tests', { sanitize }), names, { env })
   } catch (error) {
     console.error(`native tests: ${error.message}`)
     process.exitCode = 1

@@ -270,7 +270,8 @@ t.test('the command', async t => {
   await writeFile(wav, encodeWav(said.samples))
   const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(['transcribe', wav, ...args])
   const encoder = join(folder, 'tones-q8_0.gguf')
-  t.same(await run('--encoder', encoder), { code: 0, stdout: `${said.text}\n`, stderr: '' })
+  const { code, stdout: printed, stderr } = await run('--encoder', encoder)
+  t.same({ code, printed, stderr }, { code: 0, printed: `${said.text}\n`, stderr: '' })
   const { stdout } = await run('--encoder', encoder, '--json')
   const { text, words, units, ...rest } = JSON.parse(stdout) as Transcript
   t.equal(text, said.text)

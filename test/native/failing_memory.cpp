@@ -114,6 +114,11 @@ void * operator new(size_t size) {
     return memory;
 }
 
+// The sanitizer's own one would not be a match of the operator delete below.
+void * operator new(size_t size, const std::nothrow_t & /*nothrow*/) noexcept {
+    return fails(size) ? nullptr : std::malloc(size > 0 ? size : 1);
+}
+
 void operator delete(void * memory) noexcept {
     std::free(memory);
 }
