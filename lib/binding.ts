@@ -12,7 +12,7 @@ import { packageRoot, unpacked } from './package-root.js'
 
 /** One of the bundle's networks. */
 export interface NativeComponent {
-  /** `frontend`, `tone`, `encoder`, `aligner`, `lm`, `decoder` or `voice`. */
+  /** `vad`, `frontend`, `tone`, `encoder`, `aligner`, `lm`, `decoder` or `voice`. */
   name: string
   /** Number of parameters. */
   parameters: number
@@ -69,8 +69,12 @@ export interface NativeModelInfo {
   nCtx: number
   /** Rows that the language model was trained for. */
   maxNCtx: number
-  /** The longest speech that one turn can take in an empty session, or that can be transcribed, in seconds. */
+  /** The longest recording that can be heard, in seconds: transcribed, or searched for the speech of a turn. */
   maxInputSeconds: number
+  /** The longest speech that one turn can take in an empty session, in seconds. */
+  maxTurnSeconds: number
+  /** Whether there is a voice activity network, which tells speech from what is none. */
+  vad: boolean
   /** What sampling options become where they are not given. */
   sampling: { temperature: number; topK: number; topP: number; repetitionPenalty: number }
   components: NativeComponent[]
@@ -136,10 +140,14 @@ export interface NativeRequest extends NativeSampling, NativeSpeaking {
   maxTokens?: number | undefined
   /** Spoken input: also writes down what was heard (`heardTextIds` of the last chunk); default false. */
   transcribe?: boolean | undefined
+  /** Spoken input: leave out the silence around the speech, and answer nothing where nobody speaks; default true. */
+  vad?: boolean | undefined
 }
 
 /** The CTC head's hypothesis. One entry a unit in each array. */
 export interface NativeHeard {
+  /** Nobody speaks; there are no units. */
+  noSpeech: boolean
   units: Int32Array
   /** Seconds from the start. */
   starts: Float32Array
@@ -148,6 +156,14 @@ export interface NativeHeard {
   pinyin: string
   /** Whether it sounds so. */
   mandarin: boolean
+}
+
+/** An utterance, as the language model wrote it down. */
+export interface NativeSegment {
+  /** Seconds from the start of the recording. */
+  start: number
+  end: number
+  textIds: Int32Array
 }
 
 export interface NativeTimings {
@@ -168,9 +184,9 @@ export interface NativeTimings {
 
 /**
  * Why a reply ended: `stop`, the model came to its end; `maxSeconds` or `maxTokens`, it was cut at that option; `contextLength`, the
- * context was full.
+ * context was full; `noSpeech`, nobody speaks in what was to be heard, so there is no reply, and no turn to remember.
  */
-export type FinishReason = 'stop' | 'maxSeconds' | 'maxTokens' | 'contextLength'
+export type FinishReason = 'stop' | 'maxSeconds' | 'maxTokens' | 'contextLength' | 'noSpeech'
 
 export interface NativeChunk {
   /** [n] at `sampleRate`. */
@@ -215,13 +231,13 @@ export interface NativeSession {
   /** 16 kHz mono → the CTC hypothesis. */
   encode(samples: Float32Array): Promise<NativeHeard>
   /**
-   * The same and the language model's text of it. Outside the conversation: the context is not changed. Without a language model, where
-   * `ctc` says how units are text, `textIds` is empty.
+   * The same and the language model's text of it, utterance by utterance where there is a voice activity network (unless `vad` is false).
+   * Outside the conversation: the context is not changed. Without a language model, where `ctc` says how units are text, there are no segments.
    */
   transcribe(
     samples: Float32Array,
-    options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined },
-  ): Promise<NativeHeard & { textIds: Int32Array }>
+    options?: NativeSampling & { seed?: number | undefined; maxTokens?: number | undefined; vad?: boolean | undefined },
+  ): Promise<NativeHeard & { segments: NativeSegment[] }>
   /** The encoder's hidden states of 16 kHz mono, a window at a time. */
   features(samples: Float32Array): NativeStream
   /** Takes back the last turn that `generate` finished, if any: the context is what it was before, and the turn before is the last one. */
@@ -230,7 +246,7 @@ export interface NativeSession {
   cancel(): void
   /** Units → audio, without the language model; for an imported voice: the ids of one sentence, at most 4096. */
   speakUnits(units: Int32Array, options?: NativeSpeaking & NativeUnitProsody): NativeStream
-  /** Of the speech that an `encode` or `transcribe` has got, how many seconds it has heard. Encoders that do not stream tell it. */
+  /** Of the speech that an `encode` or `transcribe` has got, how many seconds it has heard. Encoders that hear in windows, and transcriptions of several utterances, tell it. */
   readonly heardSeconds: number
   /** Rows of the context in use. */
   readonly length: number

@@ -19,6 +19,7 @@ export type {
   ReplyChunk,
   SessionInfo,
   Spoken,
+  Segment,
   Transcript,
 } from './turn.js'
 export { ReplyStream } from './reply.js'

@@ -23,6 +23,8 @@ export interface GenerateOptions extends SpeakOptions {
    * model always does.
    */
   transcribe?: boolean
+  /** For spoken input, as in {@link TranscribeOptions}. */
+  vad?: boolean
 }
 
 /** How text is spoken. All of it is optional. */
@@ -67,7 +69,13 @@ export interface TranscribeProgress {
 export interface TranscribeOptions {
   /** As for a reply, 0–2. Default 0: the likeliest text. */
   temperature?: number
-  /** Called now and then, at most ten times a second, while an encoder that hears long speech in windows is at work. */
+  /**
+   * Whether speech is told from what is none, where the model can (`model.info().vad`; nano can): a recording in which nobody speaks is
+   * `noSpeech`, silence around the speech is left out, and a long recording is written down utterance by utterance. False: all of it is
+   * heard as if it were one utterance. Default true.
+   */
+  vad?: boolean
+  /** Called now and then, at most ten times a second, while long speech is heard. */
   onProgress?: (progress: TranscribeProgress) => void
   /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
   signal?: AbortSignal

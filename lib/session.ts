@@ -33,6 +33,7 @@ const GENERATE_OPTIONS = [
   'maxTokens',
   'maxSeconds',
   'transcribe',
+  'vad',
 ] as const
 const OUTPUTS = ['speech', 'text', 'both'] as const
 const PHONEMIZERS = ['auto', 'builtin', 'espeak-ng'] as const
@@ -69,15 +70,15 @@ export class Session {
   }
 
   /**
-   * Answers speech or text, with speech, text or both. A finished turn is remembered; one that was stopped or failed is not.
+   * Answers speech or text, with speech, text or both. A finished turn is remembered; one that was stopped or failed is not, nor one in
+   * which nobody speaks: its reply is empty, and its `finishReason` is `noSpeech`.
    *
    *     for await (const chunk of session.generate({ speech: 'question.wav' })) play(chunk.audio)
    *     const reply = await session.generate({ text: 'turn on the light' }, { output: 'text' }).result()
    *
    * @throws {@link InvalidArgumentError} at once; the rest by the loop or `result()`: {@link AudioFormatError}, {@link AudioLengthError},
    * {@link FileError}, {@link PromptTooLongError} (`reset()` helps), {@link SessionBusyError}, {@link DisposedError},
-   * {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}; of a composed model also {@link InvalidArgumentError}, where
-   * no words were heard in the speech
+   * {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}
    */
   generate(prompt: Prompt, options?: GenerateOptions): ReplyStream<ReplyChunk, Reply> {
     const o = check.checkOptions<GenerateOptions>('options', options, GENERATE_OPTIONS)
@@ -93,6 +94,7 @@ export class Session {
       maxTokens: check.checkInteger('maxTokens', o.maxTokens, 1, 1 << 20),
       maxSeconds: check.checkNumber('maxSeconds', o.maxSeconds, 0, 600, true),
       transcribe: check.checkBoolean('transcribe', o.transcribe),
+      vad: check.checkBoolean('vad', o.vad),
     }
     if (o.pronunciations !== undefined && this.#engine.path === 'end-to-end') {
       throw new UnsupportedError(
@@ -106,16 +108,17 @@ export class Session {
   }
 
   /**
-   * Writes speech down: the units that the encoder hears and the language model's text of it. An encoder whose units are letters needs no
+   * Writes speech down: the units that the encoder hears and the language model's text of it, utterance by utterance. An encoder whose units are letters needs no
    * language model: its units are the text, with the words' times; it hears hours, in overlapping windows. The conversation is not changed.
    *
    * @throws as {@link generate}, by rejecting.
    */
   async transcribe(speech: Speech, options?: TranscribeOptions): Promise<Transcript> {
-    const o = check.checkOptions<TranscribeOptions>('options', options, ['temperature', 'signal', 'onProgress'])
+    const o = check.checkOptions<TranscribeOptions>('options', options, ['temperature', 'vad', 'signal', 'onProgress'])
     const temperature = check.checkNumber('temperature', o.temperature, 0, 2) ?? 0
+    const vad = check.checkBoolean('vad', o.vad)
     const onProgress = check.checkFunction('onProgress', o.onProgress)
-    return this.#hear(o.signal, signal => this.#engine.transcribe(speech, { temperature, onProgress }, signal))
+    return this.#hear(o.signal, signal => this.#engine.transcribe(speech, { temperature, vad, onProgress }, signal))
   }
 
   /**

@@ -15,6 +15,8 @@ export interface HeardUnit {
 
 /** The phonetic transcript of speech, by the encoder. */
 export interface Heard {
+  /** Nobody speaks: it is silence, noise, a tone. There is nothing else to be told then. */
+  noSpeech?: true
   /** What was said, in writing: by the language model where that was asked for; always where the encoder's units are letters. */
   text?: string
   /** By the units and tones that were heard, and by `text` where that was asked for. Not known where the units are letters. */
@@ -38,6 +40,16 @@ export interface HeardWord {
 
 /** What {@link Session.transcribe} returns. */
 export interface Transcript extends Heard {
+  text: string
+  /** The utterances of a recording in order, where the model has a voice activity network. */
+  segments?: Segment[]
+}
+
+/** An utterance. */
+export interface Segment {
+  /** Seconds from the start of the recording. */
+  start: number
+  end: number
   text: string
 }
 
@@ -101,7 +113,7 @@ export interface Reply {
   units: string[]
   /** BCP 47: `en` or `zh`; of an imported voice, its own. */
   language: string
-  /** Why it ended: `stop`, the model came to its end. All others say what cut it short. */
+  /** Why it ended: `stop`, the model came to its end; `noSpeech`, nobody spoke. All others say what cut it short. */
   finishReason: FinishReason
   /** For spoken input. */
   heard?: Heard

@@ -92,7 +92,9 @@ t.test('a spoken turn', async t => {
 
   const [heard, written] = [await session.encode(hum(1)), await session.transcribe(hum(1), { seed: 1, maxTokens: 4 })]
   t.strictSame([...written.units], [...heard.units])
-  t.ok(written.textIds instanceof Int32Array && written.textIds.length <= 4)
+  const [segment] = written.segments
+  t.equal(written.segments.length, 1)
+  t.ok(segment && segment.textIds instanceof Int32Array && segment.textIds.length <= 4)
 
   const spoken = await readAll(session.speakUnits(Int32Array.of(30, 6, 20, 40), { seed: 1, speed: 1.5 }))
   t.ok(spoken.some(c => c.audio))

@@ -34,6 +34,7 @@ from .networks.encoder import Encoder
 from .networks.frontend import Frontend
 from .networks.lm import LM, gguf_name
 from .networks.tone import Tone
+from .networks.vad import Vad
 from .networks.vits import Decoder
 
 ARCHITECTURE = "moss-speech"
@@ -83,6 +84,8 @@ class Bundle:
         config = self.configs
         with torch.device("meta"):
             match component:
+                case "vad":
+                    return Vad(config["vad"])
                 case "frontend":
                     return Frontend(config["frontend"])
                 case "tone":

@@ -101,7 +101,7 @@ async function takeTurn(
   const reply = replyJson(rest)
   warnOfInput(input, heard)
   warnOfCut(reply, model, flags)
-  if (!flags.json) {
+  if (!flags.json && !heard.noSpeech) {
     await say(heardLine(heard), flags)
     await say(`reply  ${reply.text}`, flags)
   }

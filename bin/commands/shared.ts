@@ -4,6 +4,7 @@ import { warn } from '../output.js'
 
 /** What was heard, as `--json` prints it. */
 export interface HeardJson {
+  noSpeech?: true
   text: string
   language?: 'en' | 'zh'
   words?: HeardWord[]
@@ -12,8 +13,9 @@ export interface HeardJson {
   warning?: string
 }
 
-export function heardJson({ text = '', language, words, units, pinyin, warning }: Heard): HeardJson {
+export function heardJson({ noSpeech, text = '', language, words, units, pinyin, warning }: Heard): HeardJson {
   return {
+    ...(noSpeech && { noSpeech }),
     text,
     ...(language && { language }),
     ...(words && { words }),
@@ -23,9 +25,11 @@ export function heardJson({ text = '', language, words, units, pinyin, warning }
   }
 }
 
-/** Says what was odd about an audio file that could be read all the same. */
-export function warnOfInput(input: string, { warning }: Pick<Heard, 'warning'>): void {
-  if (warning !== undefined) warn(`${input === '-' ? 'standard input' : input}: ${warning}`)
+/** Says what was odd about an audio file that could be read all the same, and that nobody speaks in it. */
+export function warnOfInput(input: string, { warning, noSpeech }: Pick<Heard, 'warning' | 'noSpeech'>): void {
+  const name = input === '-' ? 'standard input' : input
+  if (warning !== undefined) warn(`${name}: ${warning}`)
+  if (noSpeech) warn(`${name}: no speech was heard in it`)
 }
 
 /** A reply, as `--json` prints it. */
@@ -43,6 +47,7 @@ export function replyJson({ text, seconds, finishReason }: Pick<Reply, keyof Rep
 export function warnOfCut({ finishReason, seconds }: ReplyJson, model: Model, flags: ReplyFlags): void {
   const longer = {
     stop: undefined,
+    noSpeech: undefined,
     maxSeconds: `after ${roundSeconds(seconds)} s: --max-seconds takes more, up to 600`,
     maxTokens: `after ${flags.maxTokens ?? 512} tokens: --max-tokens takes more`,
     contextLength: `where the context of ${model.info().nCtx} rows was full: fewer turns leave more room, or a larger --context-length`,

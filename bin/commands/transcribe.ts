@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { TranscribeProgress } from '../../lib/index.js'
+import type { Segment, TranscribeProgress, Transcript } from '../../lib/index.js'
 import { naming } from '../failure.js'
 import { speechOf } from '../input.js'
 import { addModelFlags, type ModelFlags } from '../options.js'
@@ -25,7 +25,7 @@ export function transcribeCommand(): Command {
     .description('Write speech down.')
     .argument('<audio>', 'an audio file; - is standard input')
     .option('--encoder <file>', 'an imported speech encoder (docs/encoders.md); any length, in overlapping windows')
-    .option('--json', 'print one object: { text, language?, words?, units: [{ unit, start, end }], pinyin? }')
+    .option('--json', 'print one object: { text, language?, segments?, words?, units: [{ unit, start, end }], pinyin?, noSpeech? }')
     .addHelpText('after', EXAMPLES)
   return addModelFlags(command).action(transcribe)
 }
@@ -39,7 +39,10 @@ async function transcribe(input: string, flags: Flags): Promise<void> {
     const transcript = await naming(input, () => session.transcribe(speech, { signal, onProgress }))
     progress()
     warnOfInput(input, transcript)
-    if (flags.json) await printJson(heardJson(transcript))
-    else await print(`${transcript.text}\n`)
+    if (flags.json) await printJson({ ...heardJson(transcript), ...segmentsOf(transcript) })
+    else if (!transcript.noSpeech) await print(`${transcript.text}\n`)
   })
 }
+
+/** The utterances of the recording, where the model tells them apart. */
+const segmentsOf = ({ segments }: Transcript): { segments?: Segment[] } => (segments ? { segments } : {})

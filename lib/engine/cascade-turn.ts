@@ -49,6 +49,10 @@ export class CascadeTurn {
       this.#started = performance.now()
       if (text !== undefined) this.#said = text
       else yield* this.#timed(this.#hear(speech, signal))
+      if (this.#heard?.noSpeech) {
+        yield { finishReason: (this.#finishReason = 'noSpeech') }
+        return this.#finish()
+      }
       yield* this.#timed(this.#answer(signal))
       // It was cut short where the speech was: what was written until then was said.
       if (!this.#remembered) this.#lm.remember(this.#said, this.#written)
@@ -65,14 +69,12 @@ export class CascadeTurn {
   async *#hear(speech: Speech, signal: AbortSignal): Chunks {
     const encoder = this.#encoder
     if (!encoder) throw missing('encoder')
-    const { samples, warning } = await encoder.listen(speech, signal)
+    const { samples, warning } = await encoder.listen(speech, signal, this.#answering.vad)
     this.#started = performance.now() // decoding the file is no computation of the networks
-    const transcript = await encoder.transcribe(samples, { temperature: 0 }, signal)
+    const transcript = await encoder.transcribe(samples, { temperature: 0, vad: this.#answering.vad }, signal)
     const heard = (this.#heard = { ...transcript, ...(warning && { warning }) })
     this.#timings.encodeMs = this.#now()
     this.#timings.inputSeconds = samples.length / encoder.info.inputSampleRate
-    if (heard.text.trim() === '')
-      throw new InvalidArgumentError('the encoder heard no words in the speech', { option: 'speech' })
     this.#said = withoutShouting(heard.text)
     yield { heard }
   }

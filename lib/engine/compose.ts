@@ -138,6 +138,8 @@ function composedInfo({ encoder, lm, voice }: LoadedParts): ModelInfo {
     ...(ear?.ctc && { ctc: ear.ctc }),
     inputSampleRate: ear?.inputSampleRate ?? 0,
     maxInputSeconds: ear?.maxInputSeconds ?? 0,
+    maxTurnSeconds: ear?.maxInputSeconds ?? 0,
+    vad: ear?.vad ?? false,
     featureSize: ear?.featureSize ?? 0,
     frameSeconds: ear?.frameSeconds ?? 0,
     nCtx: mind?.nCtx ?? 0,

@@ -19,6 +19,7 @@ export interface Answering extends NativeSampling, Speaking {
   maxTokens?: number | undefined
   maxSeconds?: number | undefined
   transcribe?: boolean | undefined
+  vad?: boolean | undefined
 }
 
 /** What a stream of chunks returns in the end: all but the audio, which its chunks have. */
@@ -27,6 +28,7 @@ export type WithoutAudio<R> = Omit<R, 'audio'>
 /** How speech is listened to. */
 export interface Listening {
   temperature: number
+  vad?: boolean | undefined
   onProgress?: ((progress: TranscribeProgress) => void) | undefined
 }
 

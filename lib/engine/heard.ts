@@ -10,8 +10,12 @@ import type { ModelInfo } from './weights.js'
 /** Characters, or a syllable with its tone. */
 const MANDARIN = /\p{Script=Han}|^[a-zü]+[1-5]\b/iu
 
+const HAN_AT_END = /[\p{Script=Han}\u3000-\u303f\uff00-\uffef]$/u
+const HAN_AT_START = /^[\p{Script=Han}\u3000-\u303f\uff00-\uffef]/u
+
 /** Of an encoder whose units are sounds. A short word of an unknown speaker may sound like neither language: what was written down also tells. */
 export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string): Heard {
+  if (native.noSpeech) return { noSpeech: true, units: [] }
   const mandarin = native.mandarin || MANDARIN.test(text ?? '')
   return {
     language: mandarin ? 'zh' : 'en',
@@ -20,10 +24,19 @@ export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string)
   }
 }
 
-/** Of an encoder whose units are letters. */
+/** What was written down of each utterance, as one: Chinese has no spaces. */
+export function joined(texts: readonly string[]): string {
+  return texts
+    .map(text => text.trim())
+    .filter(text => text !== '')
+    .reduce((all, text) => all + (all === '' || HAN_AT_END.test(all) || HAN_AT_START.test(text) ? '' : ' ') + text, '')
+}
+
+/** Of an encoder whose units are letters. Where there are no words, nobody spoke. */
 export function heardWords(native: NativeHeard, info: ModelInfo, ctc: CtcText): Transcript {
   const units = unitsOf(native, info)
   const words = ctcWords(units, ctc)
+  if (words.length === 0) return { noSpeech: true, text: '', words, units: withoutIds(units) }
   return { text: words.map(w => w.word).join(' '), words, units: withoutIds(units) }
 }
 
@@ -39,6 +52,6 @@ function unitsOf({ units: ids, starts, ends }: NativeHeard, info: ModelInfo): Ct
 const withoutIds = (units: readonly CtcUnit[]): HeardUnit[] => units.map(({ id: _, ...unit }) => unit)
 
 /** Milliseconds are exact enough, and print well. */
-function roundTime(seconds: number | undefined): number {
+export function roundTime(seconds: number | undefined): number {
   return Math.round((seconds ?? 0) * 1000) / 1000
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTick } from 'node:timers/promises'
 import { toSamples, type Samples, type Speech } from '../audio.js'
 import { join } from '../audio/concat.js'
 import { COPIED_AT_ONCE, MIN_SECONDS } from '../audio/limits.js'
-import type { FinishReason, NativeHeard, NativeSession, NativeTimings } from '../binding.js'
+import type { FinishReason, NativeHeard, NativeSegment, NativeSession, NativeTimings } from '../binding.js'
 import { abortedBy, AudioLengthError, InvalidArgumentError, PromptTooLongError, UnsupportedError } from '../errors.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 import type { TextCodec } from './codec.js'
@@ -16,7 +16,7 @@ import {
   type Speaking,
   type WithoutAudio,
 } from './engine.js'
-import { heardSounds, heardWords } from './heard.js'
+import { heardSounds, heardWords, joined, roundTime } from './heard.js'
 import { ReplyBuilder } from './reply-builder.js'
 import {
   isTone,
@@ -75,7 +75,7 @@ export class PartEngine implements Engine {
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const { codec } = this.#file
     if (!codec) throw missing('lm')
-    const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal)
+    const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal, request.vad)
     const written = text === undefined ? {} : await this.#read(text)
     const builder = new TextBuilder(codec)
     const reply = new ReplyBuilder(this.info.sampleRate)
@@ -139,10 +139,14 @@ export class PartEngine implements Engine {
 
   // --- hearing
 
-  /** Speech as samples, no more of them than can be heard at once: the context, where there is one, is the limit. */
-  async listen(speech: Speech, signal: AbortSignal | undefined): Promise<Samples> {
-    const { maxInputSeconds: limit, nCtx } = this.info
-    if (nCtx > 0 && limit < MIN_SECONDS) {
+  /**
+   * Speech as samples, no more of them than can be heard: without voice activity detection (`vad` false, or none in the model) all of it is
+   * one turn's, and the context, where there is one, is the limit.
+   */
+  async listen(speech: Speech, signal: AbortSignal | undefined, vad = true): Promise<Samples> {
+    const { maxInputSeconds, maxTurnSeconds, nCtx } = this.info
+    const limit = vad ? maxInputSeconds : maxTurnSeconds
+    if (nCtx > 0 && maxTurnSeconds < MIN_SECONDS) {
       throw new PromptTooLongError(`a context of ${nCtx} rows has no room for speech; take a longer one`, {
         context: nCtx,
       })
@@ -150,7 +154,7 @@ export class PartEngine implements Engine {
     try {
       return await toSamples(speech, limit, signal)
     } catch (thrown) {
-      if (nCtx === 0 || !(thrown instanceof AudioLengthError) || thrown.details.limit !== limit) throw thrown
+      if (nCtx === 0 || this.info.vad || !(thrown instanceof AudioLengthError) || thrown.details.limit !== limit) throw thrown
       const message = `${thrown.message}: a context of ${nCtx} rows holds no more`
       throw new AudioLengthError(message, thrown.details, { cause: thrown })
     }
@@ -158,15 +162,15 @@ export class PartEngine implements Engine {
 
   async transcribe(
     speech: Speech,
-    { temperature, onProgress }: Listening,
+    { temperature, vad, onProgress }: Listening,
     signal: AbortSignal | undefined,
   ): Promise<Transcript> {
     const toTranscript = this.#textOf()
-    const { samples, warning } = await this.listen(speech, signal)
+    const { samples, warning } = await this.listen(speech, signal, vad)
     const total = samples.length / this.info.inputSampleRate
     const heard = await this.#cancellable(signal, async () =>
       watching(
-        this.#native.transcribe(await this.#handOver(samples, signal), { temperature }),
+        this.#native.transcribe(await this.#handOver(samples, signal), { temperature, vad }),
         () => this.#native.heardSeconds,
         seconds => onProgress?.({ seconds, total }),
       ),
@@ -188,13 +192,16 @@ export class PartEngine implements Engine {
   }
 
   /** How what was heard becomes text. */
-  #textOf(): (heard: NativeHeard & { textIds: Int32Array }) => Promise<Transcript> | Transcript {
+  #textOf(): (heard: NativeHeard & { segments: NativeSegment[] }) => Promise<Transcript> | Transcript {
     const { codec } = this.#file
     const { ctc, units } = this.info
     if (codec)
       return async heard => {
-        const text = await codec.decode(heard.textIds)
-        return { text, ...heardSounds(heard, this.info, text) }
+        const segments = []
+        for (const { start, end, textIds } of heard.segments)
+          segments.push({ start: roundTime(start), end: roundTime(end), text: await codec.decode(textIds) })
+        const text = joined(segments.map(segment => segment.text))
+        return { text, ...heardSounds(heard, this.info, text), ...(this.info.vad && { segments }) }
       }
     if (ctc) return heard => heardWords(heard, this.info, ctc)
     throw new UnsupportedError(

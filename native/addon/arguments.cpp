@@ -88,6 +88,11 @@ int integer_field(const Napi::Object & object, const char * name, int low, int h
     return static_cast<int>(number);
 }
 
+bool boolean_field(const Napi::Object & object, const char * name, bool missing_value) {
+    const Napi::Value value = object.Get(name);
+    return missing(value) ? missing_value : value.ToBoolean().Value();
+}
+
 std::optional<uint64_t> to_seed(const Napi::Object & object) {
     const double seed = number_field(object, "seed", 0, 9007199254740991.0, NAN);
     if (std::isnan(seed)) {
@@ -147,6 +152,15 @@ Sampling to_sampling(const Napi::Object & object, const ModelInfo & info) {
     return sampling;
 }
 
+Transcribing to_transcribing(const Napi::Object & object, const ModelInfo & info) {
+    Transcribing options;
+    options.sampling = to_sampling(object, info);
+    options.seed = to_seed(object);
+    options.max_tokens = integer_field(object, "maxTokens", 1, options.max_tokens, options.max_tokens);
+    options.vad = boolean_field(object, "vad", options.vad);
+    return options;
+}
+
 Network to_network(const Napi::Value & value) {
     const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
     if (name != "encoder" && name != "lm") {
@@ -182,6 +196,7 @@ Request to_request(const Napi::Value & value, const ModelInfo & info) {
     request.max_seconds = number_field(object, "maxSeconds", 1e-3, 86400, request.max_seconds);
     request.max_tokens = integer_field(object, "maxTokens", 1, 1 << 30, request.max_tokens);
     request.transcribe = object.Get("transcribe").ToBoolean();
+    request.vad = boolean_field(object, "vad", request.vad);
     return request;
 }
 

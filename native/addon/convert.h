@@ -47,8 +47,10 @@ Speaking to_speaking(const Napi::Object & object);
 /// `speeds`, `pitches` and `gains`, each one a unit where it is there; empty where none is.
 std::vector<UnitProsody> to_prosody(const Napi::Object & object, size_t units);
 Sampling to_sampling(const Napi::Object & object, const ModelInfo & info);
+Transcribing to_transcribing(const Napi::Object & object, const ModelInfo & info);
 std::optional<uint64_t> to_seed(const Napi::Object & object);
 double number_field(const Napi::Object & object, const char * name, double low, double high, double missing);
+bool boolean_field(const Napi::Object & object, const char * name, bool missing);
 int integer_field(const Napi::Object & object, const char * name, int low, int high, int missing);
 
 /// What goes out. Arrays are JavaScript's own: Electron allows no others.
@@ -57,6 +59,7 @@ Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done);
 Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads);
 Napi::Object to_js(Napi::Env env, const Difference & difference);
 Napi::Object to_js(Napi::Env env, const HeardSounds & heard);
+Napi::Object to_js(Napi::Env env, const Transcript & transcript);
 Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids);
 Napi::Float32Array to_js(Napi::Env env, const std::vector<float> & values);
 Napi::Uint8Array to_js(Napi::Env env, const std::vector<uint8_t> & bytes);

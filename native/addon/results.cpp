@@ -46,6 +46,8 @@ const char * to_js(FinishReason reason) {
         return "maxTokens";
     case FinishReason::context_length:
         return "contextLength";
+    case FinishReason::no_speech:
+        return "noSpeech";
     }
     return "stop";
 }
@@ -114,6 +116,19 @@ Napi::Object to_js(Napi::Env env, const HeardSounds & heard) {
     object.Set("ends", to_js(env, column(heard.units, &HeardUnit::end)));
     object.Set("pinyin", heard.pinyin);
     object.Set("mandarin", heard.mandarin);
+    object.Set("noSpeech", heard.no_speech);
+    return object;
+}
+
+Napi::Object to_js(Napi::Env env, const Transcript & transcript) {
+    Napi::Object object = to_js(env, transcript.sounds);
+    object.Set("segments", to_array(env, transcript.segments, [env](const Segment & segment) {
+                   Napi::Object entry = Napi::Object::New(env);
+                   entry.Set("start", segment.start);
+                   entry.Set("end", segment.end);
+                   entry.Set("textIds", to_js(env, segment.text));
+                   return entry;
+               }));
     return object;
 }
 
@@ -211,6 +226,8 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     object.Set("nCtx", info.n_ctx);
     object.Set("maxNCtx", info.max_n_ctx);
     object.Set("maxInputSeconds", info.max_input_seconds);
+    object.Set("maxTurnSeconds", info.max_turn_seconds);
+    object.Set("vad", info.finds_speech);
     Napi::Object sampling = Napi::Object::New(env);
     sampling.Set("temperature", info.sampling.temperature);
     sampling.Set("topK", info.sampling.top_k);

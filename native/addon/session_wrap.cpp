@@ -123,8 +123,7 @@ Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
                     *length = session.length();
                     receiver(std::move(chunk));
                 };
-                session.generate(*request, measuring, cancel);
-                *whole = true;
+                *whole = session.generate(*request, measuring, cancel);
             });
         };
         // A turn counts when its end has been read: one that is left before that is forgotten, however far it has come.
@@ -190,26 +189,18 @@ Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         struct Arguments {
             std::function<std::vector<float>()> samples;
-            Sampling sampling;
-            std::optional<uint64_t> seed;
-            int max_tokens;
+            Transcribing options;
         };
         const Arguments given = arguments([&](const ModelInfo & model) {
             auto samples = speech(info[0]); // first: what was appended goes with this call, also where it fails
-            const Napi::Object object = to_object(info[1], "options");
-            return Arguments{std::move(samples), to_sampling(object, model), to_seed(object),
-                             integer_field(object, "maxTokens", 1, 1 << 30, 1 << 30)};
+            return Arguments{std::move(samples), to_transcribing(to_object(info[1], "options"), model)};
         });
         return promise(info.Env(), [given, conversation = conversation_, progress = progress()](CancelToken & cancel) {
             auto transcript = conversation->use([&](Session & session) {
-                return session.transcribe(given.samples(), given.sampling, given.seed, given.max_tokens, cancel,
-                                          progress);
+                return session.transcribe(given.samples(), given.options, cancel, progress);
             });
-            return [transcript = std::move(transcript)](Napi::Env env) -> Napi::Value {
-                Napi::Object object = to_js(env, transcript.sounds);
-                object.Set("textIds", to_js(env, transcript.text));
-                return object;
-            };
+            return
+                [transcript = std::move(transcript)](Napi::Env env) -> Napi::Value { return to_js(env, transcript); };
         });
     });
 }

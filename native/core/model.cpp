@@ -12,13 +12,16 @@ namespace {
 /// Keys and values of more rows are seldom needed and take much memory; LoadOptions::context_length gives more.
 constexpr int default_context = 4096;
 
+/// Seconds of what is heard piece by piece: memory holds its samples, 64 KB a second.
+constexpr double longest_recording = 3 * 3600.0;
+
 int default_threads() {
     const int cpus = static_cast<int>(std::thread::hardware_concurrency()); // 0: unknown
     return std::clamp(cpus / 2, std::min(std::max(cpus, 1), 2), 8);
 }
 
 std::string component_of(const std::string & tensor) {
-    for (const char * name : {"frontend", "tone", "encoder", "aligner", "decoder", "voice"}) {
+    for (const char * name : {"vad", "frontend", "tone", "encoder", "aligner", "decoder", "voice"}) {
         if (tensor.rfind(name + std::string("."), 0) == 0) {
             return name;
         }
@@ -40,7 +43,7 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
         bytes[name][ggml_type_name(tensor.type)] += tensor.bytes;
     }
     std::vector<ComponentInfo> ordered; // as the data travels
-    for (const char * name : {"frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"}) {
+    for (const char * name : {"vad", "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"}) {
         if (found.count(name) == 0) {
             continue;
         }
@@ -165,6 +168,9 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         info.tokens = {token.im_start, token.im_end, token.sosp, token.modality_pad, token.pad};
         info.tokenizer = vocabulary.tokenizer;
     }
+    if (file.has("moss-speech.vad.window_length")) {
+        vad = std::make_unique<Vad>(file, tensors);
+    }
     if (file.has("moss-speech.frontend.channels")) {
         Runner runner(pools);
         const CancelToken::Attach attach(cancel, runner.cancel);
@@ -209,19 +215,24 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
             info.default_voice_en = info.default_voice_zh = voice->config().default_speaker;
         }
     }
+    info.finds_speech = vad && listener && !hears_in_windows();
     if (lm && listener && listener->aligner() != nullptr) {
         const FrontendConfig & frontend = listener->frontend().config();
         const int64_t most_rows = info.n_ctx - reply_reserve() - prompt_overhead();
         const int64_t samples =
             most_rows * frontend.hop_length() * listener->aligner()->config().downsample - frontend.tail_padding;
-        info.max_input_seconds = static_cast<double>(std::max<int64_t>(samples, 0)) / frontend.sample_rate;
+        info.max_turn_seconds = static_cast<double>(std::max<int64_t>(samples, 0)) / frontend.sample_rate;
+        if (info.finds_speech) {
+            info.max_turn_seconds = std::min<double>(info.max_turn_seconds, vad->config().max_utterance_seconds);
+        }
+        info.max_input_seconds = info.finds_speech ? longest_recording : info.max_turn_seconds;
     } else if (listener) {
-        info.max_input_seconds = encode_seconds();
+        info.max_input_seconds = info.max_turn_seconds = encode_seconds();
     }
 }
 
 double Model::Parts::encode_seconds() const {
-    return hears_in_windows() ? 3 * 3600.0 : 600.0; // the latter takes 100 MB
+    return hears_in_windows() ? longest_recording : 600.0; // the latter takes 100 MB
 }
 
 int64_t Model::Parts::speech_rows(size_t samples) const {

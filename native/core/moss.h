@@ -38,7 +38,7 @@ struct Voice {
 
 /// One network of the bundle, as the file has it.
 struct ComponentInfo {
-    std::string name; ///< "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"
+    std::string name; ///< "vad", "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"
     uint64_t parameters = 0;
     uint64_t bytes = 0;
     std::vector<std::string> types; ///< ggml's names, the one with most bytes first
@@ -75,7 +75,9 @@ struct ModelInfo {
     } tokens;
     int n_ctx = 0;                ///< rows of a session's context
     int max_n_ctx = 0;            ///< rows that the language model was trained for
-    double max_input_seconds = 0; ///< the longest speech of one turn in an empty session, or of one transcription
+    double max_input_seconds = 0; ///< the longest recording that can be transcribed, or searched for a turn's speech
+    double max_turn_seconds = 0;  ///< the longest speech of one turn in an empty session
+    bool finds_speech = false;    ///< whether there is a voice activity network
     Sampling sampling;            ///< the model's defaults
     std::vector<ComponentInfo> components;
     int threads = 0;
@@ -150,6 +152,9 @@ struct Request {
     double max_seconds = 60;          ///< of speech; what is longer is cut
     int max_tokens = 512;             ///< of the reply's text
     bool transcribe = false;          ///< spoken input: also write down what was heard
+    /// Spoken input, with a voice activity network: silence around the speech is left out, and where nobody speaks
+    /// there is no turn. False: all of it is heard as it is.
+    bool vad = true;
 };
 
 /// A unit that the encoder's CTC head heard.
@@ -160,15 +165,30 @@ struct HeardUnit {
 
 /// What the encoder's CTC head heard, and the tone module.
 struct HeardSounds {
+    bool no_speech = false; ///< nobody speaks: there is nothing else
     std::vector<HeardUnit> units;
     /// What it is if it is Mandarin: `ni3 hao3`, 5 is neutral. Empty where the encoder's file has no syllables.
     std::string pinyin;
     bool mandarin = false; ///< whether it sounds so
 };
 
+/// An utterance in a recording, as the language model wrote it down.
+struct Segment {
+    float start, end; ///< seconds
+    std::vector<int32_t> text; ///< token ids
+};
+
 struct Transcript {
     HeardSounds sounds;
-    std::vector<int32_t> text; ///< token ids, of the language model
+    std::vector<Segment> segments; ///< in order; none without a language model, and where nobody speaks
+};
+
+/// How a recording is transcribed.
+struct Transcribing {
+    std::optional<Sampling> sampling; ///< its seed is not used; else the model's defaults
+    std::optional<uint64_t> seed;     ///< else the next one of the session's generator
+    int max_tokens = 1 << 30;         ///< of an utterance
+    bool vad = true;                  ///< as Request::vad
 };
 
 /// Milliseconds of computation, seconds of audio. Time spent in the receiver of chunks is not counted.
@@ -189,6 +209,7 @@ enum class FinishReason {
     max_seconds,    ///< the speech was cut at Request::max_seconds
     max_tokens,     ///< the text was cut at Request::max_tokens
     context_length, ///< the context was full
+    no_speech,      ///< nobody speaks in what was to be heard: there is no reply, and no turn
 };
 
 /// A piece of a reply.
@@ -217,10 +238,11 @@ class Session {
     Session(Session &&) noexcept;
     Session & operator=(Session &&) noexcept;
 
-    /// Answers a turn and remembers it. After an error or a cancellation the conversation is what it was before.
+    /// Answers a turn and remembers it; returns whether there was one to remember, which FinishReason::no_speech is
+    /// not. After an error or a cancellation the conversation is what it was before.
     /// @throws MossError MOSS_INVALID_ARGUMENT, MOSS_UNSUPPORTED (the bundle lacks a component), MOSS_PROMPT_TOO_LONG,
     /// MOSS_AUDIO_LENGTH, MOSS_ABORTED or MOSS_OUT_OF_MEMORY.
-    void generate(const Request & request, const Receiver & receiver, CancelToken & cancel);
+    bool generate(const Request & request, const Receiver & receiver, CancelToken & cancel);
 
     /// Takes back the last turn that generate() has finished: the conversation is what it was before it, and the turn
     /// before it is the last one. Turns that failed or were cancelled are none. Without turns it does nothing.
@@ -239,10 +261,10 @@ class Session {
     /// Encoders that hear whole utterances deliver a window at a time, as in encode(); the others all at once.
     void features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel);
 
-    /// What encode() gives, and what the language model writes down. The conversation takes no part in it. Without a
-    /// language model, where ModelInfo::ctc says how units are text, `text` is empty.
-    Transcript transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
-                          std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel,
+    /// What encode() gives, and what the language model writes down, utterance by utterance where there is a voice
+    /// activity network. The conversation takes no part in it. Without a language model, where ModelInfo::ctc says how
+    /// units are text, there are no segments.
+    Transcript transcribe(const std::vector<float> & samples, const Transcribing & options, CancelToken & cancel,
                           const Progress & progress = {});
 
     /// Rows of the context in use.

@@ -4,6 +4,7 @@
 #include "core/syllables.h"
 #include "model/listener.h"
 #include "model/lm.h"
+#include "model/vad.h"
 #include "model/vits_decoder.h"
 #include "model/voice.h"
 
@@ -31,6 +32,7 @@ struct Model::Parts {
     std::unique_ptr<Lm> lm;
     Vocabulary vocabulary; // with a bundle's lm
     Template rows;         // with a bundle's lm
+    std::unique_ptr<Vad> vad;
     std::unique_ptr<Listener> listener;
     std::optional<Syllables> syllables; // with a listener that knows Mandarin
     std::unique_ptr<VitsDecoder> decoder;

@@ -19,7 +19,7 @@ EncoderFrames hear_frames(const Model::Parts & parts, Runner & runner, const std
     EncoderFrames all;
     if (!parts.hears_in_windows()) {
         Listener::State state(*parts.listener, parts.chunk_size());
-        return hear(parts, runner, state, samples).encoder;
+        return hear(parts, runner, state, samples, {0, samples.size()}).encoder;
     }
     parts.listener->hear(runner, samples.data(), samples.size(), {}, [&](EncoderFrames && frames, int64_t) {
         all.hidden.insert(all.hidden.end(), frames.hidden.begin(), frames.hidden.end());

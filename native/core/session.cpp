@@ -115,7 +115,7 @@ Session::~Session() = default;
 Session::Session(Session &&) noexcept = default;
 Session & Session::operator=(Session &&) noexcept = default;
 
-void Session::generate(const Request & request, const Receiver & receiver, CancelToken & cancel) {
+bool Session::generate(const Request & request, const Receiver & receiver, CancelToken & cancel) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     const Model::Parts & parts = state.parts();
@@ -133,10 +133,14 @@ void Session::generate(const Request & request, const Receiver & receiver, Cance
             start = turn.kept();
             turn.run();
             state.turns.push_back(start);
-            return;
+            return true;
         }
         Listener::State * listener = request.samples.empty() ? nullptr : &state.listener();
         Turn turn(parts, state.runner, listener, *state.context, request, receiver, seed);
+        if (!turn.spoken_to()) {
+            turn.close();
+            return false;
+        }
         turn.run();
         if (request.transcribe && listener != nullptr) {
             turn.note([&](const Heard & heard) {
@@ -146,6 +150,7 @@ void Session::generate(const Request & request, const Receiver & receiver, Cance
         }
         turn.close();
         state.turns.push_back(start);
+        return true;
     } catch (...) {
         state.truncate(start);
         throw;
@@ -221,8 +226,8 @@ HeardSounds Session::encode(const std::vector<float> & samples, CancelToken & ca
     if (parts.hears_in_windows()) {
         return hear_units(parts, state.runner, samples, progress);
     }
-    return heard_sounds(parts, hear(parts, state.runner, state.listener(), samples), samples.size(),
-                        state.runner.cancel);
+    const Span whole{0, samples.size()};
+    return heard_sounds(parts, hear(parts, state.runner, state.listener(), samples, whole), whole, state.runner.cancel);
 }
 
 void Session::features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel) {
@@ -242,15 +247,14 @@ void Session::features(const std::vector<float> & samples, const Receiver & rece
         parts.listener->hear(state.runner, samples.data(), samples.size(), {},
                              [&](EncoderFrames && frames, int64_t) { deliver(std::move(frames.hidden), {}); });
     } else {
-        deliver(std::move(hear(parts, state.runner, state.listener(), samples).encoder.hidden), {});
+        deliver(std::move(hear(parts, state.runner, state.listener(), samples, {0, samples.size()}).encoder.hidden), {});
     }
     timings.encode_ms = timings.total_ms = clock.now();
     timings.input_seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
     deliver({}, timings);
 }
 
-Transcript Session::transcribe(const std::vector<float> & samples, const std::optional<Sampling> & sampling,
-                               std::optional<uint64_t> seed, int max_tokens, CancelToken & cancel,
+Transcript Session::transcribe(const std::vector<float> & samples, const Transcribing & options, CancelToken & cancel,
                                const Progress & progress) {
     State & state = *state_;
     const Model::Parts & parts = state.parts();
@@ -262,10 +266,24 @@ Transcript Session::transcribe(const std::vector<float> & samples, const std::op
         throw MossError(code::unsupported,
                         "this model has no encoder, aligner and language model: it cannot write down speech");
     }
-    check_speech(parts, samples, parts.info.max_input_seconds);
-    const Heard heard = hear(parts, state.runner, state.listener(), samples);
-    return {heard_sounds(parts, heard, samples.size(), state.runner.cancel),
-            state.write_down(heard, sampling.value_or(parts.info.sampling), state.seed(seed), max_tokens)};
+    check_speech(parts, samples, options.vad ? parts.info.max_input_seconds : parts.info.max_turn_seconds);
+    const Sampling sampling = options.sampling.value_or(parts.info.sampling);
+    const uint64_t seed = state.seed(options.seed);
+    const double rate = parts.info.input_sample_rate;
+    const std::vector<Span> utterances = utterances_of(parts, state.runner, samples, options.vad);
+    Transcript transcript;
+    transcript.sounds.no_speech = utterances.empty();
+    for (const Span & span : utterances) {
+        const Heard heard = hear(parts, state.runner, state.listener(), samples, span);
+        append_sounds(transcript.sounds, heard_sounds(parts, heard, span, state.runner.cancel));
+        transcript.segments.push_back({static_cast<float>(static_cast<double>(span.begin) / rate),
+                                       static_cast<float>(static_cast<double>(span.end) / rate),
+                                       state.write_down(heard, sampling, seed, options.max_tokens)});
+        if (progress) {
+            progress(static_cast<double>(span.end) / rate);
+        }
+    }
+    return transcript;
 }
 
 int Session::length() const {

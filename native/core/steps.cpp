@@ -56,10 +56,10 @@ void append_question(std::vector<Step> & steps, const Model::Parts & parts, Runn
     if (!parts.listener || parts.listener->aligner() == nullptr) {
         throw MossError(code::unsupported, "this model has no encoder and aligner: it cannot hear");
     }
-    check_speech(parts, exercise.samples, parts.info.max_input_seconds);
+    check_speech(parts, exercise.samples, parts.info.max_turn_seconds);
     Listener::State state(*parts.listener, parts.chunk_size());
     Step step;
-    step.rows = hear(parts, runner, state, exercise.samples).rows;
+    step.rows = hear(parts, runner, state, exercise.samples, {0, exercise.samples.size()}).rows;
     steps.push_back(std::move(step));
 }
 

@@ -1,9 +1,8 @@
 #include "core/turn.h"
 
-#include "core/transcript.h"
-
 #include <algorithm>
-#include <cmath>
+#include <iomanip>
+#include <sstream>
 
 namespace moss {
 
@@ -14,100 +13,58 @@ constexpr int text_reserve = 64;
 
 } // namespace
 
-void check_speech(const Model::Parts & parts, const std::vector<float> & samples, double max_seconds) {
-    if (!parts.listener) {
-        throw MossError(code::unsupported, "this model has no encoder: it cannot hear");
-    }
-    const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
-    if (samples.empty() || seconds > max_seconds) {
-        throw MossError(code::audio_length,
-                        samples.empty()
-                            ? "the speech is empty"
-                            : "the speech is longer than the " + std::to_string(static_cast<int>(max_seconds)) +
-                                  " seconds that this model can take at once",
-                        {{"seconds", seconds}, {"limit", max_seconds}});
-    }
-    for (size_t i = 0; i < samples.size(); i++) {
-        if (!std::isfinite(samples[i])) {
-            throw MossError(code::invalid_argument,
-                            "sample " + std::to_string(i) + " of the speech is not a finite number",
-                            {{"option", "samples"}, {"index", static_cast<double>(i)}});
-        }
-    }
-}
-
-Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples) {
-    Heard heard;
-    state.clear();
-    parts.listener->push(runner, state, samples.data(), samples.size(), heard);
-    parts.listener->finish(runner, state, heard);
-    return heard;
-}
-
-HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples,
-                         const std::atomic<bool> & cancel) {
-    const double frame_seconds = parts.info.frame_seconds;
-    std::vector<int32_t> path;
-    append_likeliest(heard.encoder.logits, static_cast<int>(parts.info.units.size()), path);
-    HeardSounds sounds;
-    sounds.units = ctc_greedy(path, frame_seconds, static_cast<double>(samples) / parts.info.input_sample_rate);
-    if (parts.syllables) {
-        auto mandarin = parts.syllables->hear(heard.encoder.logits, heard.tone.logits, frame_seconds, &cancel);
-        sounds.pinyin = std::move(mandarin.pinyin);
-        sounds.mandarin = mandarin.mandarin;
-    }
-    return sounds;
-}
-
-HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
-                       const Progress & progress) {
-    const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
-    std::vector<int32_t> path;
-    parts.listener->hear(runner, samples.data(), samples.size(), {}, [&](EncoderFrames && frames, int64_t total) {
-        append_likeliest(frames.logits, static_cast<int>(parts.info.units.size()), path);
-        if (progress) {
-            progress(seconds * static_cast<double>(path.size()) / static_cast<double>(total));
-        }
-    });
-    HeardSounds sounds;
-    sounds.units = ctc_greedy(path, parts.info.frame_seconds, seconds);
-    return sounds;
-}
-
-std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
-                                const Sampling & sampling, int max_tokens) {
-    Rows rows(parts, runner, context);
-    rows.push_text(parts.rows.transcribe_prefix, Tails::none);
-    rows.push_speech(heard.rows);
-    Sampler sampler(sampling);
-    std::vector<int32_t> text;
-    rows.write(rows.push_text(parts.rows.assistant_prefix, Tails::text), sampler, max_tokens,
-               [&](int32_t id) { text.push_back(id); });
-    return text;
-}
-
 Turn::Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & context,
            const Request & request, const Receiver & receiver, uint64_t seed)
     : parts_(parts), runner_(runner), listener_(listener), context_(context), request_(request), receiver_(receiver),
       spoken_(request.output != Output::text), sampling_(request.sampling.value_or(parts.info.sampling)), seed_(seed),
       rows_(parts, runner, context) {
-    check();
+    check_request();
+    if (!request_.samples.empty()) {
+        clock_.measure(timings_.encode_ms, [&] { find_speech(); });
+    }
+    if (!spoken_to()) {
+        return;
+    }
+    check_room();
     if (spoken_) {
         speaker_.emplace(parts, runner, request.speaking, seed, request.max_seconds);
     }
 }
 
-void Turn::check() const {
+void Turn::check_request() const {
     if (request_.samples.empty() == request_.text.empty()) {
         throw MossError(request_.text.empty() ? code::audio_length : code::invalid_argument,
                         request_.text.empty() ? "the request is empty" : "the request is both speech and text");
     }
-    const bool speech = !request_.samples.empty();
-    if (speech) {
-        check_speech(parts_, request_.samples, parts_.info.max_input_seconds);
+    if (!request_.samples.empty()) {
+        const ModelInfo & info = parts_.info;
+        check_speech(parts_, request_.samples, request_.vad ? info.max_input_seconds : info.max_turn_seconds);
     }
-    const int64_t input =
-        speech ? parts_.speech_rows(request_.samples.size()) : static_cast<int64_t>(request_.text.size());
+}
+
+/// From the first utterance to the last one: pauses between them are heard, silence around them is not.
+void Turn::find_speech() {
+    timings_.input_seconds = static_cast<double>(request_.samples.size()) / parts_.info.input_sample_rate;
+    const std::vector<Span> utterances = utterances_of(parts_, runner_, request_.samples, request_.vad);
+    if (utterances.empty()) {
+        finish_reason_ = FinishReason::no_speech;
+        heard_sounds_.emplace().no_speech = true;
+        return;
+    }
+    speech_ = {utterances.front().begin, utterances.back().end};
+    const double seconds = static_cast<double>(speech_.size()) / parts_.info.input_sample_rate;
+    const double limit = parts_.info.max_turn_seconds;
+    if (seconds > limit) {
+        std::ostringstream text;
+        text << "from the first word to the last one there are " << std::fixed << std::setprecision(1) << seconds
+             << " seconds, and a turn of this model has at most " << limit << ": transcribe() writes down longer speech";
+        throw MossError(code::audio_length, text.str(), {{"seconds", seconds}, {"limit", limit}});
+    }
+}
+
+void Turn::check_room() const {
+    const int64_t input = !request_.samples.empty() ? parts_.speech_rows(speech_.size())
+                                                    : static_cast<int64_t>(request_.text.size());
     const int64_t needed = input + parts_.prompt_overhead() + parts_.reply_reserve();
     const int64_t free = context_.n_ctx() - context_.length();
     if (needed > free) {
@@ -145,9 +102,8 @@ void Turn::close() {
 /// Reads the user's turn up to the reply's first draw.
 LmLogits Turn::read() {
     if (!request_.samples.empty()) {
-        clock_.measure(timings_.encode_ms, [&] { heard_ = hear(parts_, runner_, *listener_, request_.samples); });
-        heard_sounds_ = heard_sounds(parts_, heard_, request_.samples.size(), runner_.cancel);
-        timings_.input_seconds = static_cast<double>(request_.samples.size()) / parts_.info.input_sample_rate;
+        clock_.measure(timings_.encode_ms, [&] { heard_ = hear(parts_, runner_, *listener_, request_.samples, speech_); });
+        heard_sounds_ = heard_sounds(parts_, heard_, speech_, runner_.cancel);
     }
     return clock_.measure(timings_.prefill_ms, [&] {
         rows_.push_text(parts_.rows.user_prefix, Tails::none);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/clock.h"
+#include "core/hearing.h"
 #include "core/rows.h"
 #include "core/speaker.h"
 
@@ -10,31 +11,16 @@
 
 namespace moss {
 
-/// Refuses speech that is empty, not finite or longer than `max_seconds`.
-void check_speech(const Model::Parts & parts, const std::vector<float> & samples, double max_seconds);
-
-/// Hears an utterance from its start to its end.
-Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples);
-
-/// What the CTC head and the tone module made of it.
-HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, size_t samples,
-                         const std::atomic<bool> & cancel);
-
-/// The CTC hypothesis alone, which a model that hears in windows can make of hours. `progress` may be empty.
-HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
-                       const Progress & progress);
-
-/// Writes down what was heard. The context is empty before and holds the rows after.
-std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
-                                const Sampling & sampling, int max_tokens);
-
 /// One turn of a conversation: ARCHITECTURE.md, "Turn".
 class Turn {
   public:
-    /// `listener` may be null in a bundle without one. Sampling and noise follow `seed`.
-    /// Throws, before anything is computed, where the request does not fit the model or the context.
+    /// `listener` may be null in a bundle without one. Sampling and noise follow `seed`. Looks for the speech, and
+    /// throws, before anything else is computed, where the request does not fit the model or the context.
     Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & context,
          const Request & request, const Receiver & receiver, uint64_t seed);
+
+    /// Whether there is something to answer: not where nobody speaks. Then only close() is to be called.
+    bool spoken_to() const { return finish_reason_ != FinishReason::no_speech; }
 
     /// Hears, reads, speaks and writes; delivers as it goes. The context holds the turn then.
     void run();
@@ -46,7 +32,9 @@ class Turn {
     void close();
 
   private:
-    void check() const;
+    void check_request() const;
+    void find_speech();
+    void check_room() const;
     LmLogits read();
     LmLogits speak(LmLogits logits);
     void write(LmLogits logits);
@@ -59,12 +47,13 @@ class Turn {
     Lm::State & context_;
     const Request & request_;
     const Receiver & receiver_;
-    bool spoken_;
+    bool spoken_; // the reply
     Sampling sampling_;
     uint64_t seed_;
     Clock clock_;
     Timings timings_;
     FinishReason finish_reason_ = FinishReason::stop;
+    Span speech_; // of the request's samples
     Rows rows_;
     std::optional<Speaker> speaker_; // of a spoken reply
     Heard heard_;

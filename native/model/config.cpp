@@ -117,6 +117,31 @@ FrontendConfig FrontendConfig::load(const GgufFile & file) {
     return c;
 }
 
+VadConfig VadConfig::load(const GgufFile & file) {
+    const Keys keys(file, "vad");
+    VadConfig c;
+    c.window_length = keys.integer("window_length", 16, 16000);
+    c.context_length = keys.integer("context_length", 0, c.window_length);
+    c.fft_length = keys.integer("fft_length", 4, c.window_length);
+    c.hop_length = keys.integer("hop_length", 1, c.fft_length);
+    c.channels = keys.integers("channels", 1, 4096, 1, 16);
+    c.strides = keys.integers("strides", 1, 16, c.channels.size(), c.channels.size());
+    c.hidden = keys.integer("hidden", 1, 4096);
+    c.max_utterance_seconds = keys.number("max_utterance_seconds", 1, 3600);
+    int frames = c.frames();
+    for (const int stride : c.strides) {
+        if (frames % stride != 0) {
+            frames = 0;
+            break;
+        }
+        frames /= stride;
+    }
+    if (frames != 1) {
+        keys.reject("strides", "a product of " + std::to_string(c.frames()) + ", the spectra of a window", "another");
+    }
+    return c;
+}
+
 ToneConfig ToneConfig::load(const GgufFile & file) {
     const Keys keys(file, "tone");
     ToneConfig c;

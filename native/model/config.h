@@ -31,6 +31,22 @@ struct FrontendConfig {
     bool streamable() const { return causal; }
 };
 
+/// Silero VAD. Lengths are samples.
+struct VadConfig {
+    int window_length = 0;  // one probability each
+    int context_length = 0; // of the window before
+    int fft_length = 0;
+    int hop_length = 0;
+    std::vector<int> channels, strides; // of the convolutions, whose last one leaves one frame of a window
+    int hidden = 0;
+    float max_utterance_seconds = 0; // of one turn: the language model was trained on no longer ones
+
+    static VadConfig load(const GgufFile & file);
+    int bins() const { return fft_length / 2 + 1; }
+    /// Spectra of a window.
+    int frames() const { return (context_length + window_length + fft_length / 4 - fft_length) / hop_length + 1; }
+};
+
 struct ToneConfig {
     std::vector<int> lags; // samples, ascending
     int hidden = 0;

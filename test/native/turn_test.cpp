@@ -310,14 +310,18 @@ TEST(a_transcription_takes_no_part_in_the_conversation) {
     generate(other, written({9}));
     const int before = session.length();
     CancelToken cancel;
-    const Transcript a = session.transcribe(hum(1), {}, 2, 8, cancel);
+    Transcribing options;
+    options.seed = 2;
+    options.max_tokens = 8;
+    const Transcript a = session.transcribe(hum(1), options, cancel);
     CHECK_EQ(session.length(), before);
-    CHECK(a.text.size() <= 8);
+    CHECK_EQ(a.segments.size(), size_t(1));
+    CHECK(a.segments[0].text.size() <= 8);
     for (const HeardUnit & unit : a.sounds.units) {
         CHECK(unit.start >= 0 && unit.start <= unit.end && unit.end <= 1.0001F);
     }
     CHECK(same(generate(session, spoken(1)), generate(other, spoken(1))));
-    CHECK(session.transcribe(hum(1), {}, 2, 8, cancel).text == a.text);
+    CHECK(session.transcribe(hum(1), options, cancel).segments[0].text == a.segments[0].text);
     CHECK_EQ(session.encode(hum(1), cancel).units.size(), a.sounds.units.size());
 }
 
@@ -327,7 +331,10 @@ TEST(a_turn_can_write_down_what_it_heard) {
     request.transcribe = true;
     const Reply reply = generate(session, request);
     CancelToken cancel;
-    CHECK(reply.heard_text == session.transcribe(request.samples, {}, 5, 8, cancel).text);
+    Transcribing options;
+    options.seed = 5;
+    options.max_tokens = 8;
+    CHECK(reply.heard_text == session.transcribe(request.samples, options, cancel).segments[0].text);
 }
 
 TEST(units_are_read_aloud_by_the_voice_of_their_language) {

@@ -136,12 +136,26 @@ class VoiceConfig:
     log_f0_std: float = 0.4
 
 
+@dataclass
+class VadConfig:
+    """Silero VAD v6 at 16 kHz; samples."""
+
+    window_length: int = 512  # one probability each: 32 ms
+    context_length: int = 64  # of the window before
+    fft_length: int = 256
+    hop_length: int = 128
+    channels: list[int] = field(default_factory=lambda: [128, 64, 64, 128])
+    strides: list[int] = field(default_factory=lambda: [1, 2, 2, 1])  # their product is the number of spectra in a window
+    hidden: int = 128
+    max_utterance_seconds: float = 15.0  # of one turn: the longest that the language model was trained on (the bundle's, not Silero's)
+
+
 def log_spaced_lags(low: int, high: int, count: int) -> list[int]:
     ratio = (high / low) ** (1 / (count - 1))
     return [round(low * ratio**i) for i in range(count)]
 
 
-COMPONENTS = {"frontend": FrontendConfig, "tone": ToneConfig, "encoder": EncoderConfig, "aligner": AlignerConfig, "lm": LMConfig, "decoder": DecoderConfig}
+COMPONENTS = {"vad": VadConfig, "frontend": FrontendConfig, "tone": ToneConfig, "encoder": EncoderConfig, "aligner": AlignerConfig, "lm": LMConfig, "decoder": DecoderConfig}
 
 
 def to_gguf_keys(component: str, config) -> dict[str, object]:

@@ -1,0 +1,104 @@
+#include "core/hearing.h"
+
+#include "core/rows.h"
+#include "core/transcript.h"
+
+#include <cmath>
+
+namespace moss {
+
+void check_speech(const Model::Parts & parts, const std::vector<float> & samples, double max_seconds) {
+    if (!parts.listener) {
+        throw MossError(code::unsupported, "this model has no encoder: it cannot hear");
+    }
+    const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
+    if (samples.empty() || seconds > max_seconds) {
+        throw MossError(code::audio_length,
+                        samples.empty()
+                            ? "the speech is empty"
+                            : "the speech is longer than the " + std::to_string(static_cast<int>(max_seconds)) +
+                                  " seconds that this model can take at once",
+                        {{"seconds", seconds}, {"limit", max_seconds}});
+    }
+    for (size_t i = 0; i < samples.size(); i++) {
+        if (!std::isfinite(samples[i])) {
+            throw MossError(code::invalid_argument,
+                            "sample " + std::to_string(i) + " of the speech is not a finite number",
+                            {{"option", "samples"}, {"index", static_cast<double>(i)}});
+        }
+    }
+}
+
+std::vector<Span> utterances_of(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                                bool find_speech) {
+    if (!find_speech || !parts.info.finds_speech) {
+        return {{0, samples.size()}};
+    }
+    return find_utterances(*parts.vad, runner, samples);
+}
+
+Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples,
+           const Span & span) {
+    Heard heard;
+    state.clear();
+    parts.listener->push(runner, state, samples.data() + span.begin, span.size(), heard);
+    parts.listener->finish(runner, state, heard);
+    return heard;
+}
+
+HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, const Span & span,
+                         const std::atomic<bool> & cancel) {
+    const double frame_seconds = parts.info.frame_seconds;
+    std::vector<int32_t> path;
+    append_likeliest(heard.encoder.logits, static_cast<int>(parts.info.units.size()), path);
+    HeardSounds sounds;
+    const double rate = parts.info.input_sample_rate;
+    sounds.units = ctc_greedy(path, frame_seconds, static_cast<double>(span.size()) / rate);
+    const auto offset = static_cast<float>(static_cast<double>(span.begin) / rate);
+    for (HeardUnit & unit : sounds.units) {
+        unit.start += offset;
+        unit.end += offset;
+    }
+    if (parts.syllables) {
+        auto mandarin = parts.syllables->hear(heard.encoder.logits, heard.tone.logits, frame_seconds, &cancel);
+        sounds.pinyin = std::move(mandarin.pinyin);
+        sounds.mandarin = mandarin.mandarin;
+    }
+    return sounds;
+}
+
+void append_sounds(HeardSounds & sounds, HeardSounds && next) {
+    // Of several utterances the language is the one in which more was said.
+    sounds.mandarin = next.units.size() > sounds.units.size() ? next.mandarin : sounds.mandarin;
+    sounds.units.insert(sounds.units.end(), next.units.begin(), next.units.end());
+    sounds.pinyin += (sounds.pinyin.empty() || next.pinyin.empty() ? "" : " ") + next.pinyin;
+}
+
+HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                       const Progress & progress) {
+    const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
+    std::vector<int32_t> path;
+    parts.listener->hear(runner, samples.data(), samples.size(), {}, [&](EncoderFrames && frames, int64_t total) {
+        append_likeliest(frames.logits, static_cast<int>(parts.info.units.size()), path);
+        if (progress) {
+            progress(seconds * static_cast<double>(path.size()) / static_cast<double>(total));
+        }
+    });
+    HeardSounds sounds;
+    sounds.units = ctc_greedy(path, parts.info.frame_seconds, seconds);
+    return sounds;
+}
+
+std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
+                                const Sampling & sampling, int max_tokens) {
+    Rows rows(parts, runner, context);
+    rows.push_text(parts.rows.transcribe_prefix, Tails::none);
+    rows.push_speech(heard.rows);
+    Sampler sampler(sampling);
+    std::vector<int32_t> text;
+    rows.write(rows.push_text(parts.rows.assistant_prefix, Tails::text), sampler, max_tokens,
+               [&](int32_t id) { text.push_back(id); });
+    return text;
+}
+
+} // namespace moss

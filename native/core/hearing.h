@@ -1,0 +1,40 @@
+// From a recording to what was heard in it.
+
+#pragma once
+
+#include "core/parts.h"
+#include "core/voice_activity.h"
+
+#include <atomic>
+#include <vector>
+
+namespace moss {
+
+/// Refuses speech that is empty, not finite or longer than `max_seconds`.
+void check_speech(const Model::Parts & parts, const std::vector<float> & samples, double max_seconds);
+
+/// The utterances of a recording that check_speech() has passed; all of it where there is no voice activity network or
+/// none is wanted. Empty where nobody speaks.
+std::vector<Span> utterances_of(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                                bool find_speech);
+
+/// Hears an utterance of a recording from its start to its end.
+Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples,
+           const Span & span);
+
+/// What the CTC head and the tone module made of it; times count from the start of the recording.
+HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, const Span & span,
+                         const std::atomic<bool> & cancel);
+
+/// Adds what was heard in the next utterance of the same recording.
+void append_sounds(HeardSounds & sounds, HeardSounds && next);
+
+/// The CTC hypothesis alone, which a model that hears in windows can make of hours. `progress` may be empty.
+HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                       const Progress & progress);
+
+/// Writes down what was heard. The context is empty before and holds the rows after.
+std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
+                                const Sampling & sampling, int max_tokens);
+
+} // namespace moss

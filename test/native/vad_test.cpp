@@ -1,0 +1,211 @@
+// The voice activity network against its twin and against Silero's own, and what becomes of its probabilities.
+
+#include "golden.h"
+
+#include "core/moss.h"
+#include "core/parts.h"
+#include "core/voice_activity.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace moss;
+using namespace moss::test;
+
+namespace {
+
+struct TestVad {
+    explicit TestVad(const std::string & path)
+        : file(GgufFile::open(path)), weights(file), runner(std::make_shared<ThreadPools>(1)), vad(file, weights) {}
+
+    /// Probabilities of samples pushed in pieces of `size`.
+    std::vector<float> hear(const std::vector<float> & samples, size_t size, Stages * stages = nullptr) {
+        Vad::State state(vad);
+        std::vector<float> probabilities;
+        runner.stages = stages;
+        for (size_t begin = 0; begin < samples.size(); begin += size) {
+            vad.push(runner, state, samples.data() + begin, std::min(size, samples.size() - begin), probabilities);
+        }
+        vad.finish(runner, state, probabilities);
+        runner.stages = nullptr;
+        return probabilities;
+    }
+
+    GgufFile file;
+    Weights weights;
+    Runner runner;
+    Vad vad;
+};
+
+const std::string nano = std::string(MOSS_SOURCE_DIR) + "/models/nano.gguf";
+
+std::vector<Span> spans(const std::vector<float> & probabilities, VoiceActivity rule = {}) {
+    return utterances(probabilities, 512, 16000, probabilities.size() * 512, rule);
+}
+
+/// So many windows, each with one probability.
+std::vector<float> & append(std::vector<float> & to, size_t windows, float probability) {
+    to.insert(to.end(), windows, probability);
+    return to;
+}
+
+} // namespace
+
+TEST(vad_stages_match_the_twin) {
+    TestVad model(golden_path("vad.gguf"));
+    const Golden golden("vad.golden.gguf");
+    Stages stages;
+    const std::vector<float> samples = golden.values("input.samples");
+    const std::vector<float> probabilities = model.hear(samples, samples.size(), &stages);
+    CHECK_EQ(golden.check_error(stages, 1e-5), 4);
+    CHECK_EQ(probabilities.size(), (samples.size() + 127) / 128);
+}
+
+TEST(vad_gives_the_same_whatever_the_sizes_pushed) {
+    TestVad model(golden_path("vad.gguf"));
+    const std::vector<float> samples = Golden("vad.golden.gguf").values("input.samples");
+    const std::vector<float> whole = model.hear(samples, samples.size());
+    for (const size_t size : {1, 127, 128, 129, 1000}) {
+        CHECK(max_difference(model.hear(samples, size), whole) <= 1e-6);
+    }
+    // A state that is cleared is a new one.
+    Vad::State state(model.vad);
+    std::vector<float> first, second;
+    model.vad.push(model.runner, state, samples.data(), 1000, first);
+    state.clear();
+    model.vad.push(model.runner, state, samples.data(), 1000, second);
+    CHECK(first == second);
+}
+
+TEST(nano_has_the_probabilities_of_sileros_network) {
+    TestVad model(nano);
+    const Golden golden("vad.golden.gguf");
+    const std::vector<float> expected = golden.values("silero.probability");
+    CHECK(*std::max_element(expected.begin(), expected.end()) > 0.5F); // somebody speaks
+    // nano's weights are F16.
+    CHECK(max_difference(model.hear(golden.values("silero.samples"), 5000), expected) <= 0.01);
+}
+
+TEST(utterances_are_apart_and_in_the_recording) {
+    CHECK(spans({}).empty());
+    CHECK(spans(std::vector<float>(100, 0.1F)).empty());
+    CHECK(spans(std::vector<float>(100, 0.39F)).empty()); // nothing is certain
+    std::vector<float> probabilities;
+    append(append(append(probabilities, 10, 0.0F), 4, 0.9F), 30, 0.0F); // too short
+    CHECK(spans(probabilities).empty());
+    append(append(probabilities, 1, 0.5F), 9, 0.25F); // one certain window is enough
+    append(append(probabilities, 8, 0.1F), 5, 0.9F);  // 0.26 s: no pause
+    append(append(probabilities, 9, 0.1F), 20, 0.9F); // 0.29 s: a pause
+    append(probabilities, 3, 0.0F);
+    const std::vector<Span> found = spans(probabilities);
+    CHECK_EQ(found.size(), size_t(2));
+    CHECK_EQ(found[0].begin, size_t(44 * 512 - 4800));
+    CHECK(found[0].end > (44 + 23) * 512 && found[0].end <= found[1].begin); // the pause is shared
+    CHECK(found[1].begin < (44 + 32) * 512 && found[1].begin >= (44 + 23) * 512);
+    CHECK_EQ(found[1].end, probabilities.size() * 512); // no further than the recording
+}
+
+TEST(long_utterances_are_cut_where_speech_is_least_probable) {
+    std::vector<float> probabilities(1000, 0.9F);
+    probabilities[200] = 0.3F;
+    const std::vector<Span> found = spans(probabilities);
+    CHECK(found.size() >= 4);
+    CHECK_EQ(found[0].end, size_t(200 * 512));
+    for (size_t i = 0; i < found.size(); i++) {
+        CHECK(found[i].size() > 0 && found[i].size() <= 8 * 16000);
+        CHECK_EQ(found[i].begin, i == 0 ? 0 : found[i - 1].end);
+    }
+    CHECK_EQ(found.back().end, size_t(1000 * 512));
+}
+
+TEST(quiet_speech_is_found_and_silence_noise_and_tones_are_none) {
+    TestVad model(nano);
+    const std::vector<float> speech = Golden("vad.golden.gguf").values("silero.samples");
+    std::vector<float> quiet = speech;
+    for (float & sample : quiet) {
+        sample *= 0.02F;
+    }
+    const std::vector<Span> found = find_utterances(model.vad, model.runner, speech);
+    CHECK_EQ(found.size(), size_t(1));
+    CHECK_EQ(find_utterances(model.vad, model.runner, quiet).size(), size_t(1));
+    CHECK(find_utterances(model.vad, model.runner, {}).empty());
+    CHECK(find_utterances(model.vad, model.runner, std::vector<float>(32000, 0.0F)).empty());
+    std::vector<float> tone(32000), noise(32000);
+    uint32_t random = 1;
+    for (size_t i = 0; i < tone.size(); i++) {
+        tone[i] = 0.5F * std::sin(0.1727875959F * static_cast<float>(i)); // 440 Hz
+        random = random * 1664525 + 1013904223;
+        noise[i] = static_cast<float>(random >> 8) / 83886080.0F - 0.1F;
+    }
+    CHECK(find_utterances(model.vad, model.runner, tone).empty());
+    CHECK(find_utterances(model.vad, model.runner, noise).empty());
+    CHECK(find_utterances(model.vad, model.runner, std::vector<float>(8000, 3e38F)).empty());
+}
+
+TEST(a_vad_that_does_not_fit_is_refused) {
+    const auto model = Model::load(nano);
+    CHECK(model->info().finds_speech);
+    CHECK_NEAR(model->info().max_turn_seconds, 15, 1e-6);
+    CHECK(model->info().max_input_seconds > 3600);
+}
+
+TEST(where_nobody_speaks_there_is_no_turn) {
+    Session session(Model::load(nano, {1}), 1);
+    CancelToken cancel;
+    Request request;
+    std::vector<Chunk> chunks;
+    const Receiver receive = [&](Chunk && chunk) { chunks.push_back(std::move(chunk)); };
+    request.samples = Golden("vad.golden.gguf").values("silero.samples");
+    const size_t spoken = request.samples.size();
+    request.samples.insert(request.samples.begin(), 32000, 0.0F); // two seconds of silence before it
+    CHECK(session.generate(request, receive, cancel));
+    CHECK(chunks.front().heard && !chunks.front().heard->no_speech && !chunks.front().heard->units.empty());
+    for (const HeardUnit & unit : chunks.front().heard->units) {
+        CHECK(unit.start >= 1.6F && unit.end <= static_cast<float>(32000 + spoken) / 16000);
+    }
+    const int length = session.length();
+    chunks.clear();
+    request.samples.assign(32000, 0.0F);
+    CHECK(!session.generate(request, receive, cancel));
+    CHECK_EQ(session.length(), length);
+    CHECK_EQ(chunks.size(), size_t(1));
+    CHECK(chunks[0].finish_reason == FinishReason::no_speech && chunks[0].heard->no_speech && chunks[0].timings);
+    session.undo(); // of the turn before
+    CHECK_EQ(session.length(), 0);
+    // All of it is heard where that is wanted.
+    request.vad = false;
+    request.max_seconds = 1;
+    CHECK(session.generate(request, receive, cancel));
+    CHECK(session.length() > 0);
+}
+
+TEST(long_speech_is_transcribed_by_utterances_and_no_turn) {
+    Session session(Model::load(nano, {2}), 1);
+    CancelToken cancel;
+    const std::vector<float> once = Golden("vad.golden.gguf").values("silero.samples");
+    std::vector<float> samples;
+    for (int i = 0; i < 12; i++) {
+        samples.insert(samples.end(), once.begin(), once.end());
+        samples.resize(samples.size() + 16000, 0.0F);
+    }
+    double seconds = 0;
+    const Transcript transcript = session.transcribe(samples, {}, cancel, [&](double heard) { seconds = heard; });
+    CHECK_EQ(transcript.segments.size(), size_t(12));
+    CHECK(seconds > 15);
+    float last = 0;
+    for (const Segment & segment : transcript.segments) {
+        CHECK(segment.start >= last && segment.end > segment.start);
+        CHECK(segment.text.size() < 40); // an order, not one that goes on and on
+        last = segment.end;
+    }
+    last = 0;
+    for (const HeardUnit & unit : transcript.sounds.units) {
+        CHECK(unit.start >= last);
+        last = unit.start;
+    }
+    CHECK(last > 15);
+    CHECK_EQ(session.length(), 0);
+    Request request;
+    request.samples = samples;
+    CHECK_THROWS_WITH(session.generate(request, [](Chunk &&) {}, cancel), "transcribe() writes down longer speech");
+}

@@ -1,0 +1,91 @@
+"""Puts the voice activity network into a GGUF bundle.
+
+    pip download silero-vad==6.2.3 --no-deps                       # its wheel holds silero_vad_16k_op15.onnx (MIT)
+    python -m training.import_vad silero_vad_16k_op15.onnx models/nano.gguf
+
+Everything else in the bundle stays as it is, byte for byte; a voice activity network that it has already is replaced. The network is stored in F16, norms and
+tables in F32: its probabilities differ from the original's by less than 0.005.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+
+import gguf
+import onnx
+import torch
+
+from .export_gguf import MATRIX_TYPES, add_key, encode, layouts
+from .networks.config import VadConfig, to_gguf_keys
+from .networks.vad import Vad
+
+SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
+
+
+def imported(path: Path) -> Vad:
+    """The network with the weights of Silero's file. Raises ValueError for another file than the known one."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != SHA256:
+        raise ValueError(f"{path}: expected silero_vad_16k_op15.onnx of silero-vad 6.2.3 (sha256 {SHA256}), found {found}")
+    theirs = {t.name.removeprefix("model."): torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in onnx.load(path).graph.initializer}
+    ours = {
+        "stft.weight": theirs["stft.forward_basis_buffer"][:, 0],
+        "input.weight": theirs["decoder.rnn.weight_ih"],
+        "input.bias": theirs["decoder.rnn.bias_ih"] + theirs["decoder.rnn.bias_hh"],
+        "recurrent.weight": theirs["decoder.rnn.weight_hh"],
+        "output.weight": theirs["decoder.decoder.2.weight"][..., 0],
+        "output.bias": theirs["decoder.decoder.2.bias"],
+    }
+    for i in range(4):
+        for kind in ("weight", "bias"):
+            ours[f"conv.{i}.{kind}"] = theirs[f"encoder.{i}.reparam_conv.{kind}"]
+    vad = Vad(VadConfig())
+    vad.load_state_dict(ours)
+    return vad.eval()
+
+
+def copy_bundle(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, leave_out: str) -> None:
+    """Keys and tensors of `reader`, but those that begin with `leave_out` (tensors) and `moss-speech.` + `leave_out` (keys)."""
+    for key, field in reader.fields.items():
+        if key.startswith(("GGUF.", f"moss-speech.{leave_out}")) or key == "general.architecture":
+            continue
+        kind = field.types[0]
+        writer.add_key_value(key, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
+    for tensor in reader.tensors:
+        if not tensor.name.startswith(leave_out):
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+
+
+@torch.no_grad()
+def add_vad(vad: Vad, bundle: Path, matrix_type: str = "f16") -> None:
+    """Rewrites the file `bundle`, atomically."""
+    reader = gguf.GGUFReader(bundle)
+    part = bundle.with_name(bundle.name + ".part")
+    writer = gguf.GGUFWriter(part, reader.fields["general.architecture"].contents())
+    copy_bundle(reader, writer, "vad.")
+    for key, value in to_gguf_keys("vad", vad.config).items():
+        add_key(writer, key, value)
+    for name, kind in layouts(vad).items():
+        array, type_ = encode(f"vad.{name}", kind, vad.state_dict()[name], MATRIX_TYPES[matrix_type])
+        writer.add_tensor(f"vad.{name}", array, raw_dtype=type_)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    os.replace(part, bundle)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("bundle", type=Path)
+    args = parser.parse_args()
+    add_vad(imported(args.weights), args.bundle)
+    print(f"{args.bundle}: {args.bundle.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
