@@ -5,6 +5,7 @@ import { heardSounds } from '../dist/lib/engine/heard.js'
 
 const info = { units: ['_', 'm', 'a', '↓'] } as unknown as Parameters<typeof heardSounds>[1]
 const native = (mandarin: boolean): Parameters<typeof heardSounds>[0] => ({
+  noSpeech: false,
   units: Int32Array.of(1, 2, 3),
   starts: Float32Array.of(0.02, 0.1, 0.1),
   ends: Float32Array.of(0.1, 0.24004, 0.3),

@@ -27,8 +27,7 @@ function noise(): number[] {
   })
 }
 
-const wave = (f: (second: number) => number): number[] =>
-  Array.from({ length: SECONDS * RATE }, (_, i) => f(i / RATE))
+const wave = (f: (second: number) => number): number[] => Array.from({ length: SECONDS * RATE }, (_, i) => f(i / RATE))
 const sine = (hertz: number) => (second: number) => Math.sin(2 * Math.PI * hertz * second)
 
 const NO_SPEECH: Record<string, Float32Array> = {
@@ -160,7 +159,11 @@ t.test('a long recording is written down utterance by utterance', async t => {
     const transcript = await session.transcribe(speech, { onProgress: ({ seconds }) => told.push(seconds) })
     const segments = transcript.segments ?? []
     t.ok(segments.length >= names.length * rounds, `${segments.length} utterances`)
-    t.ok(segments.every(({ start, end, text }, i) => start >= (segments[i - 1]?.end ?? 0) && end > start && text.length < 120))
+    t.ok(
+      segments.every(
+        ({ start, end, text }, i) => start >= (segments[i - 1]?.end ?? 0) && end > start && text.length < 120,
+      ),
+    )
     t.ok(transcript.units.every(({ start }, i) => start >= (transcript.units[i - 1]?.start ?? 0)))
     // The neighbours are no part of an utterance: most are written down as they are alone.
     const found = single.filter(text => segments.filter(segment => segment.text === text).length >= rounds / 2)
@@ -195,7 +198,9 @@ t.test('the command says so', async t => {
   t.equal(plain.stdout, '')
   t.match(plain.stderr, `${silence}: no speech was heard in it`)
   const json = await runCommand(['chat', silence, question('en-home-02.opus'), '--json'])
-  const { turns } = JSON.parse(json.stdout) as { turns: { heard: { noSpeech?: true }; reply: { finishReason: string } }[] }
+  const { turns } = JSON.parse(json.stdout) as {
+    turns: { heard: { noSpeech?: true }; reply: { finishReason: string } }[]
+  }
   t.strictSame(
     turns.map(({ heard, reply }) => [heard.noSpeech, reply.finishReason]),
     [

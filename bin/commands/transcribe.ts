@@ -25,7 +25,10 @@ export function transcribeCommand(): Command {
     .description('Write speech down.')
     .argument('<audio>', 'an audio file; - is standard input')
     .option('--encoder <file>', 'an imported speech encoder (docs/encoders.md); any length, in overlapping windows')
-    .option('--json', 'print one object: { text, language?, segments?, words?, units: [{ unit, start, end }], pinyin?, noSpeech? }')
+    .option(
+      '--json',
+      'print one object: { text, language?, segments?, words?, units: [{ unit, start, end }], pinyin?, noSpeech? }',
+    )
     .addHelpText('after', EXAMPLES)
   return addModelFlags(command).action(transcribe)
 }

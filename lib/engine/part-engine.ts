@@ -154,7 +154,8 @@ export class PartEngine implements Engine {
     try {
       return await toSamples(speech, limit, signal)
     } catch (thrown) {
-      if (nCtx === 0 || this.info.vad || !(thrown instanceof AudioLengthError) || thrown.details.limit !== limit) throw thrown
+      if (nCtx === 0 || this.info.vad || !(thrown instanceof AudioLengthError) || thrown.details.limit !== limit)
+        throw thrown
       const message = `${thrown.message}: a context of ${nCtx} rows holds no more`
       throw new AudioLengthError(message, thrown.details, { cause: thrown })
     }

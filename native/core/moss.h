@@ -174,7 +174,7 @@ struct HeardSounds {
 
 /// An utterance in a recording, as the language model wrote it down.
 struct Segment {
-    float start, end; ///< seconds
+    float start, end;          ///< seconds
     std::vector<int32_t> text; ///< token ids
 };
 

@@ -247,7 +247,8 @@ void Session::features(const std::vector<float> & samples, const Receiver & rece
         parts.listener->hear(state.runner, samples.data(), samples.size(), {},
                              [&](EncoderFrames && frames, int64_t) { deliver(std::move(frames.hidden), {}); });
     } else {
-        deliver(std::move(hear(parts, state.runner, state.listener(), samples, {0, samples.size()}).encoder.hidden), {});
+        deliver(std::move(hear(parts, state.runner, state.listener(), samples, {0, samples.size()}).encoder.hidden),
+                {});
     }
     timings.encode_ms = timings.total_ms = clock.now();
     timings.input_seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;

@@ -57,14 +57,15 @@ void Turn::find_speech() {
     if (seconds > limit) {
         std::ostringstream text;
         text << "from the first word to the last one there are " << std::fixed << std::setprecision(1) << seconds
-             << " seconds, and a turn of this model has at most " << limit << ": transcribe() writes down longer speech";
+             << " seconds, and a turn of this model has at most " << limit
+             << ": transcribe() writes down longer speech";
         throw MossError(code::audio_length, text.str(), {{"seconds", seconds}, {"limit", limit}});
     }
 }
 
 void Turn::check_room() const {
-    const int64_t input = !request_.samples.empty() ? parts_.speech_rows(speech_.size())
-                                                    : static_cast<int64_t>(request_.text.size());
+    const int64_t input =
+        !request_.samples.empty() ? parts_.speech_rows(speech_.size()) : static_cast<int64_t>(request_.text.size());
     const int64_t needed = input + parts_.prompt_overhead() + parts_.reply_reserve();
     const int64_t free = context_.n_ctx() - context_.length();
     if (needed > free) {
@@ -102,7 +103,8 @@ void Turn::close() {
 /// Reads the user's turn up to the reply's first draw.
 LmLogits Turn::read() {
     if (!request_.samples.empty()) {
-        clock_.measure(timings_.encode_ms, [&] { heard_ = hear(parts_, runner_, *listener_, request_.samples, speech_); });
+        clock_.measure(timings_.encode_ms,
+                       [&] { heard_ = hear(parts_, runner_, *listener_, request_.samples, speech_); });
         heard_sounds_ = heard_sounds(parts_, heard_, speech_, runner_.cancel);
     }
     return clock_.measure(timings_.prefill_ms, [&] {

@@ -58,8 +58,9 @@ std::vector<Span> utterances(const std::vector<float> & probabilities, size_t wi
         return static_cast<size_t>(std::lround(seconds * sample_rate / static_cast<double>(window)));
     };
     std::vector<Run> runs = runs_of(probabilities, rule, windows(rule.pause));
-    runs.erase(std::remove_if(runs.begin(), runs.end(), [&](const Run & run) { return run.longest < windows(rule.shortest); }),
-               runs.end());
+    runs.erase(
+        std::remove_if(runs.begin(), runs.end(), [&](const Run & run) { return run.longest < windows(rule.shortest); }),
+        runs.end());
     runs = cut(runs, probabilities, std::max<size_t>(windows(rule.longest), 2));
     std::vector<Span> spans;
     const auto margin = static_cast<size_t>(rule.margin * sample_rate);

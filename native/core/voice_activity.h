@@ -2,7 +2,6 @@
 
 #pragma once
 
-
 #include "model/vad.h"
 
 #include <cstddef>
@@ -19,7 +18,8 @@ struct Span {
     size_t size() const { return end - begin; }
 };
 
-/// How probabilities become utterances. The thresholds were chosen on people who are not in the tests (docs/reliability.md).
+/// How probabilities become utterances. The thresholds were chosen on people who are not in the tests
+/// (docs/reliability.md).
 struct VoiceActivity {
     float begin = 0.4F;          ///< speech has a window as probable as this
     float hold = 0.2F;           ///< and goes on while windows are as probable as this
@@ -31,12 +31,13 @@ struct VoiceActivity {
     float amplification = 100.F; ///< but not more than so many times louder
 };
 
-/// The utterances of a whole recording, in order and apart; none where nobody speaks. Loud and quiet recordings are heard
-/// alike. Finite `samples`.
+/// The utterances of a whole recording, in order and apart; none where nobody speaks. Loud and quiet recordings are
+/// heard alike. Finite `samples`.
 std::vector<Span> find_utterances(const Vad & vad, Runner & runner, const std::vector<float> & samples,
                                   const VoiceActivity & rule = {});
 
-/// The same of the probabilities of windows of `window` samples at `sample_rate` Hz, in a recording of `samples` samples.
+/// The same of the probabilities of windows of `window` samples at `sample_rate` Hz, in a recording of `samples`
+/// samples.
 std::vector<Span> utterances(const std::vector<float> & probabilities, size_t window, int sample_rate, size_t samples,
                              const VoiceActivity & rule);
 

@@ -123,7 +123,7 @@ VadConfig VadConfig::load(const GgufFile & file) {
     c.window_length = keys.integer("window_length", 16, 16000);
     c.context_length = keys.integer("context_length", 0, c.window_length);
     c.fft_length = keys.integer("fft_length", 4, c.window_length);
-    c.hop_length = keys.integer("hop_length", 1, c.fft_length);
+    c.hop_length = keys.integer("hop_length", (c.fft_length + 3) / 4, c.fft_length); // spectra take bounded memory
     c.channels = keys.integers("channels", 1, 4096, 1, 16);
     c.strides = keys.integers("strides", 1, 16, c.channels.size(), c.channels.size());
     c.hidden = keys.integer("hidden", 1, 4096);

@@ -31,8 +31,7 @@ ggml_tensor * part(Graph & g, ggml_tensor * x, int64_t first, int64_t count) {
 } // namespace
 
 Vad::Vad(const GgufFile & file, const Weights & weights)
-    : config_(VadConfig::load(file)),
-      stft_(weights, "vad.stft", config_.fft_length, 2 * config_.bins(), false),
+    : config_(VadConfig::load(file)), stft_(weights, "vad.stft", config_.fft_length, 2 * config_.bins(), false),
       input_(weights, "vad.input", config_.channels.back(), 4 * config_.hidden),
       recurrent_(weights, "vad.recurrent", config_.hidden, 4 * config_.hidden, false),
       output_(weights, "vad.output", config_.hidden, 1) {
@@ -128,7 +127,8 @@ ggml_tensor * Vad::features(Graph & g, ggml_tensor * frames, int64_t windows) co
     const int64_t bins = config_.bins();
     ggml_tensor * x = stft_(g, frames); // [2 bins, F W]
     const auto half = [&](int64_t i) {
-        return ggml_cont(g, ggml_view_2d(g, x, bins, x->ne[1], x->nb[1], static_cast<size_t>(i * bins) * sizeof(float)));
+        return ggml_cont(g,
+                         ggml_view_2d(g, x, bins, x->ne[1], x->nb[1], static_cast<size_t>(i * bins) * sizeof(float)));
     };
     x = ggml_sqrt(g, ggml_add(g, ggml_sqr(g, half(0)), ggml_sqr(g, half(1)))); // [bins, F W]
     g.stage(x, "vad.magnitudes");
