@@ -139,8 +139,8 @@ Template Template::load(const GgufFile & file, const LmConfig & lm) {
 
 Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options,
                     CancelToken & cancel)
-    : pools(std::make_shared<ThreadPools>(options.threads)) {
-    const Weights tensors(file);
+    : pools(std::make_shared<ThreadPools>(options.threads, Device::cpu())) {
+    const Weights tensors(file, pools->device());
     weights = tensors.memory();
     const auto text = [&](const char * key, const std::string & missing) {
         return file.has(key) ? file.get_string(key) : missing;

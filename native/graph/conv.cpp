@@ -73,6 +73,9 @@ PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & 
 
 std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const std::string & name, int64_t in,
                                                 int64_t out, bool with_bias) {
+    if (!weights.device().runs_our_kernels()) {
+        return nullptr;
+    }
     TensorRows rows(weights, name + ".weight", {in, out});
     const ConvType type = conv_type(rows.type());
     const bool own = PackedConv1d::has_kernel(type, in);

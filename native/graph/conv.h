@@ -39,8 +39,8 @@ PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & 
                                    const std::string & bias_name, const Conv1dShape & shape, int64_t drop);
 
 /// A linear layer as a convolution of width 1: `name.weight` [in, out] and, where it has one, `name.bias` [out]. Null
-/// where ggml's own product serves better: types other than F32, BF16 and Q8_0 (and small matrices in F16), CPUs
-/// without a kernel for them. Throws model_format.
+/// where ggml's own product serves better: other devices, types other than F32, BF16 and Q8_0 (and small matrices in
+/// F16), CPUs without a kernel for them. Throws model_format.
 std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const std::string & name, int64_t in,
                                                 int64_t out, bool with_bias);
 

@@ -49,7 +49,8 @@ void load_backends([[maybe_unused]] const std::string & folder) {
 Runner::Runner(int threads) : Runner(std::make_shared<ThreadPools>(threads)) {}
 
 Runner::Runner(std::shared_ptr<ThreadPools> pools)
-    : pools_(std::move(pools)), serial_(1), allocator_(ggml_gallocr_new(ggml_backend_cpu_buffer_type())) {
+    : pools_(std::move(pools)), serial_(1, pools_->device()),
+      allocator_(ggml_gallocr_new(pools_->device().buffer_type())) {
     if (allocator_ == nullptr) {
         throw MossError(code::out_of_memory, "no memory for a session");
     }

@@ -40,6 +40,8 @@ class Runner {
     Runner(const Runner &) = delete;
     Runner & operator=(const Runner &) = delete;
 
+    const Device & device() const { return pools_->device(); }
+
     /// Memory of the largest computation so far.
     size_t bytes() const { return ggml_gallocr_get_buffer_size(allocator_, 0); }
 

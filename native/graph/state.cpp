@@ -4,7 +4,8 @@
 
 namespace moss {
 
-StreamState::StreamState(size_t slots) : context_(ggml_init({slots * ggml_tensor_overhead(), nullptr, true})) {
+StreamState::StreamState(const Device & device, size_t slots)
+    : device_(&device), context_(ggml_init({slots * ggml_tensor_overhead(), nullptr, true})) {
     if (!context_) {
         throw MossError(code::out_of_memory, "no memory for a stream's state");
     }
@@ -19,8 +20,7 @@ void StreamState::allocate() {
     if (!ggml_get_first_tensor(context_.get())) {
         return;
     }
-    ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), ggml_backend_dev_buffer_type(device)));
+    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), device_->buffer_type()));
     if (!buffer_) {
         throw MossError(code::out_of_memory, "no memory for a stream's state");
     }

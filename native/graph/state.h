@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include "device.h"
+
 #include "../io/gguf_file.h" // Shape
 
 #include "ggml-cpp.h"
@@ -15,7 +17,8 @@ class StreamState {
   public:
     static constexpr size_t max_slots = 1024;
 
-    explicit StreamState(size_t slots = max_slots);
+    /// In the memory of `device`.
+    explicit StreamState(const Device & device, size_t slots = max_slots);
 
     /// A slot, all zeros after allocate(). Every dimension > 0.
     ggml_tensor * add(const std::string & name, ggml_type type, const Shape & shape);
@@ -29,6 +32,7 @@ class StreamState {
     size_t bytes() const;
 
   private:
+    const Device * device_;
     ggml_context_ptr context_;
     ggml_backend_buffer_ptr buffer_; // null without slots
 };

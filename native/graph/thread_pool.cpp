@@ -12,26 +12,19 @@ namespace moss {
 
 namespace {
 
-ggml_backend_dev_t cpu_device() {
-    ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    if (device == nullptr) {
-        throw MossError(code::internal, "no CPU backend is loaded");
-    }
-    return device;
-}
-
 /// The CPU backend may be a library loaded at run time, so its functions are found by name.
 template <class F>
 F cpu_function(const char * name) {
-    return reinterpret_cast<F>(ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu_device()), name));
+    return reinterpret_cast<F>(
+        ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(Device::cpu().get()), name));
 }
 
 } // namespace
 
-ThreadPool::ThreadPool(int threads) : workspace_(threads) {
-    backend_ = ggml_backend_dev_init(cpu_device(), nullptr);
+ThreadPool::ThreadPool(int threads, const Device & device) : workspace_(threads) {
+    backend_ = ggml_backend_dev_init(device.get(), nullptr);
     if (backend_ == nullptr) {
-        throw MossError(code::internal, "the CPU backend of ggml cannot be started");
+        throw MossError(code::internal, "the backend of ggml cannot be started");
     }
     // Threads of its own, or every graph would start and join new ones. They spin for a few ms after a graph, which
     // spans the gap to a language model's next step, and sleep then.
@@ -85,8 +78,8 @@ void ThreadPool::run(ggml_cgraph * graph, const std::atomic<bool> & cancel) {
     }
 }
 
-ThreadPools::ThreadPools(int threads)
-    : threads_(threads),
+ThreadPools::ThreadPools(int threads, const Device & device)
+    : threads_(threads), device_(device),
       most_(std::max<size_t>(1, std::thread::hardware_concurrency() / static_cast<size_t>(threads))) {
     free_.push_back(add());
 }
@@ -94,7 +87,7 @@ ThreadPools::ThreadPools(int threads)
 ThreadPool * ThreadPools::add() {
     pools_.reserve(pools_.size() + 1);
     free_.reserve(pools_.size() + 1); // giving back never fails
-    pools_.push_back(std::make_unique<ThreadPool>(threads_));
+    pools_.push_back(std::make_unique<ThreadPool>(threads_, device_));
     return pools_.back().get();
 }
 

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include "device.h"
+
 #include "../kernels/cpu/workspace.h"
 
 #include "ggml-backend.h"
@@ -20,7 +22,7 @@ namespace moss {
 class ThreadPool {
   public:
     /// Of 1 … 256 threads. Throws out_of_threads where the system gives no more of them, or out_of_memory.
-    explicit ThreadPool(int threads);
+    ThreadPool(int threads, const Device & device);
     ~ThreadPool();
     ThreadPool(const ThreadPool &) = delete;
     ThreadPool & operator=(const ThreadPool &) = delete;
@@ -45,7 +47,9 @@ class ThreadPool {
 class ThreadPools {
   public:
     /// Of `threads` each, 1 … 256. Throws out_of_threads or out_of_memory.
-    explicit ThreadPools(int threads);
+    explicit ThreadPools(int threads, const Device & device = Device::cpu());
+
+    const Device & device() const { return device_; }
 
     /// Of one pool.
     int threads() const { return threads_; }
@@ -76,6 +80,7 @@ class ThreadPools {
     ThreadPool * add();
 
     const int threads_;
+    const Device & device_;
     std::mutex mutex_;                               // of what follows
     size_t most_;                                    // pools
     std::vector<std::unique_ptr<ThreadPool>> pools_; // all

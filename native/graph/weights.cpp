@@ -29,6 +29,9 @@ bool is_readable(ggml_type type) {
     }
 }
 
+/// Bytes of a tensor that are in memory at once on their way to another device.
+constexpr uint64_t piece_size = 4 << 20;
+
 Shape trimmed(Shape shape) {
     while (shape.size() > 1 && shape.back() == 1) {
         shape.pop_back();
@@ -38,7 +41,8 @@ Shape trimmed(Shape shape) {
 
 } // namespace
 
-Weights::Weights(const GgufFile & file) : file_(file), memory_(std::make_shared<WeightMemory>()) {
+Weights::Weights(const GgufFile & file, const Device & device)
+    : file_(file), device_(device), memory_(std::make_shared<WeightMemory>()) {
     if (file.tensors().empty()) {
         throw model_format_error("tensors", "some", "none");
     }
@@ -77,14 +81,10 @@ ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const 
     if (ggml_tensor * known = ggml_get_tensor(memory_->context.get(), name.c_str())) {
         return known;
     }
-    ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-    if (!device) {
-        throw MossError(code::internal, "no CPU backend is loaded");
-    }
     ggml_tensor * tensor =
         ggml_new_tensor(memory_->context.get(), info.type, static_cast<int>(info.shape.size()), info.shape.data());
     ggml_set_name(tensor, name.c_str());
-    ggml_backend_buffer_type_t memory = ggml_backend_dev_buffer_type(device);
+    ggml_backend_buffer_type_t memory = device_.buffer_type();
     ggml_backend_buffer_ptr buffer(
         ggml_backend_buft_alloc_buffer(memory, ggml_backend_buft_get_alloc_size(memory, tensor)));
     if (!buffer) {
@@ -92,7 +92,16 @@ ggml_tensor * Weights::get(const std::string & name, const Shape & shape) const 
     }
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     ggml_backend_tensor_alloc(buffer.get(), tensor, ggml_backend_buffer_get_base(buffer.get()));
-    file_.read(info, ggml_get_data(tensor));
+    if (ggml_backend_buffer_is_host(buffer.get())) {
+        file_.read(info, ggml_get_data(tensor));
+    } else {
+        std::vector<uint8_t> piece;
+        for (uint64_t offset = 0; offset < info.bytes; offset += piece.size()) {
+            piece.resize(std::min<uint64_t>(info.bytes - offset, piece_size));
+            file_.read(info, offset, piece.size(), piece.data());
+            ggml_backend_tensor_set(tensor, piece.data(), offset, piece.size());
+        }
+    }
     memory_->buffers.push_back(std::move(buffer));
     return tensor;
 }

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include "device.h"
+
 #include "../io/gguf_file.h"
 
 #include "ggml-cpp.h"
@@ -24,9 +26,11 @@ struct WeightMemory {
 /// for our kernels is not kept.
 class Weights {
   public:
-    /// Checks the types; reads nothing. The file must outlive all asking. Throws model_format for a type that cannot be
-    /// computed with.
-    explicit Weights(const GgufFile & file);
+    /// Of a model that computes on `device`. Checks the types; reads nothing. The file must outlive all asking. Throws
+    /// model_format for a type that cannot be computed with.
+    explicit Weights(const GgufFile & file, const Device & device = Device::cpu());
+
+    const Device & device() const { return device_; }
 
     /// The tensor of that name and shape, in memory of its own; asked for again, the same one. Throws model_format with
     /// tensor, expected and found, or out_of_memory.
@@ -58,6 +62,7 @@ class Weights {
     const TensorInfo & find(const std::string & name, const Shape & shape) const;
 
     const GgufFile & file_;
+    const Device & device_;
     std::map<std::string, const TensorInfo *> infos_;
     std::shared_ptr<WeightMemory> memory_;
 };

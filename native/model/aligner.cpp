@@ -17,7 +17,7 @@ size_t graph_tensors(int blocks) {
 
 Aligner::Aligner(const GgufFile & file, const Weights & weights, int encoder_size, ggml_tensor * text_embd,
                  Runner & runner)
-    : config_(AlignerConfig::load(file)), encoder_size_(encoder_size) {
+    : config_(AlignerConfig::load(file)), encoder_size_(encoder_size), table_(weights.device()) {
     const int64_t size = config_.embedding_length, text_size = text_embd->ne[0], vocabulary = text_embd->ne[1];
     Weights::check_state("moss-speech.aligner.block_count",
                          double(config_.block_count) * double(size) * double(vocabulary) * 2 * sizeof(float),

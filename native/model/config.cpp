@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "../io/error.h"
+#include "../io/gguf_keys.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,55 +20,14 @@ constexpr int64_t max_kernel = 4096;
 constexpr int64_t max_vocabulary = 1 << 20;
 constexpr int max_group_norm_kernel = 64; // its covariance is computed
 
-/// The keys `moss-speech.<component>.*`.
-struct Keys {
-    const GgufFile & file;
-    std::string prefix;
+GgufKeys keys_of(const GgufFile & file, const std::string & component) {
+    return {file, "moss-speech." + component + "."};
+}
 
-    Keys(const GgufFile & gguf, const std::string & component) : file(gguf), prefix("moss-speech." + component + ".") {}
-
-    int integer(const char * field, int64_t low, int64_t high) const {
-        return static_cast<int>(file.get_int(prefix + field, low, high));
-    }
-    float number(const char * field, double low, double high) const {
-        return static_cast<float>(file.get_float(prefix + field, low, high));
-    }
-    bool boolean(const char * field) const { return file.get_bool(prefix + field); }
-    bool boolean(const char * field, bool missing) const { return has(field) ? boolean(field) : missing; }
-    std::string string(const char * field) const { return file.get_string(prefix + field); }
-    bool has(const char * field) const { return file.has(prefix + field); }
-    /// Optional: gelu.
-    Activation::Kind activation(const char * field) const {
-        const std::string name = has(field) ? string(field) : "gelu";
-        if (name != "gelu" && name != "relu") {
-            reject(field, "gelu or relu", name);
-        }
-        return name == "gelu" ? Activation::gelu : Activation::relu;
-    }
-    std::vector<int> integers(const char * field, int64_t low, int64_t high, size_t count_low,
-                              size_t count_high) const {
-        const std::vector<int64_t> values = file.get_ints(prefix + field, low, high);
-        if (values.size() < count_low || values.size() > count_high) {
-            const std::string most = count_low == count_high ? "" : " … " + std::to_string(count_high);
-            reject(field, std::to_string(count_low) + most + " values", std::to_string(values.size()));
-        }
-        std::vector<int> small;
-        for (const int64_t value : values) {
-            small.push_back(static_cast<int>(value));
-        }
-        return small;
-    }
-    [[noreturn]] void reject(const char * field, const std::string & expected, const std::string & found) const {
-        throw model_format_error(prefix + field, expected, found);
-    }
-    /// `field` must be divisible by `divisor`, whose value is `by`.
-    void divisible(const char * field, int value, const char * divisor, int by) const {
-        if (value % by != 0) {
-            reject(field, "a multiple of " + std::string(divisor) + " (" + std::to_string(by) + ")",
-                   std::to_string(value));
-        }
-    }
-};
+/// GELU where the file has no such key.
+Activation::Kind load_activation(const GgufKeys & keys, const char * field) {
+    return keys.optional_choice(field, "gelu", "relu") == "gelu" ? Activation::gelu : Activation::relu;
+}
 
 } // namespace
 
@@ -81,44 +40,34 @@ int FrontendConfig::hop_length() const {
 }
 
 FrontendConfig FrontendConfig::load(const GgufFile & file) {
-    const Keys keys(file, "frontend");
+    const GgufKeys keys = keys_of(file, "frontend");
     FrontendConfig c;
     c.sample_rate = keys.integer("sample_rate", 16000, 16000);
     c.channels = keys.integers("channels", 1, max_channels, 1, 32);
     c.kernel_sizes = keys.integers("kernel_sizes", 1, max_kernel, c.channels.size(), c.channels.size());
     c.strides = keys.integers("strides", 1, max_kernel, c.channels.size(), c.channels.size());
-    const std::string norm = keys.string("norm");
-    if (norm != "layer" && norm != "group") {
-        keys.reject("norm", "layer or group", norm);
-    }
-    c.layer_norm = norm == "layer";
+    c.layer_norm = keys.choice("norm", "layer", "group") == "layer";
     c.causal = keys.boolean("causal");
     c.normalize = keys.boolean("normalize", false);
-    c.activation = keys.activation("activation");
-    if (c.causal && (!c.layer_norm || c.normalize)) {
-        keys.reject("causal", "false where the norm or the normalization spans the utterance", "true");
-    }
-    if (!c.layer_norm && c.kernel_sizes[0] > max_group_norm_kernel) {
-        keys.reject("kernel_sizes", "a first one up to " + std::to_string(max_group_norm_kernel) + " with group norm",
-                    std::to_string(c.kernel_sizes[0]));
-    }
+    c.activation = load_activation(keys, "activation");
+    keys.require(!c.causal || (c.layer_norm && !c.normalize), "causal",
+                 "false where the norm or the normalization spans the utterance", "true");
+    keys.require(c.layer_norm || c.kernel_sizes[0] <= max_group_norm_kernel, "kernel_sizes",
+                 "a first one up to " + std::to_string(max_group_norm_kernel) + " with group norm",
+                 std::to_string(c.kernel_sizes[0]));
     c.tail_padding = keys.integer("tail_padding", 0, 16000 * 10);
     int64_t hop = 1;
     for (size_t i = 0; i < c.strides.size(); i++) {
         hop *= c.strides[i];
-        if (hop > 16000) {
-            keys.reject("strides", "a product up to 16000", std::to_string(hop) + " and more");
-        }
-        if (c.causal && c.kernel_sizes[i] < c.strides[i]) {
-            keys.reject("kernel_sizes", "no kernel below its stride in a causal model",
-                        std::to_string(c.kernel_sizes[i]));
-        }
+        keys.require(hop <= 16000, "strides", "a product up to 16000", std::to_string(hop) + " and more");
+        keys.require(!c.causal || c.kernel_sizes[i] >= c.strides[i], "kernel_sizes",
+                     "no kernel below its stride in a causal model", std::to_string(c.kernel_sizes[i]));
     }
     return c;
 }
 
 VadConfig VadConfig::load(const GgufFile & file) {
-    const Keys keys(file, "vad");
+    const GgufKeys keys = keys_of(file, "vad");
     VadConfig c;
     c.window_length = keys.integer("window_length", 16, 16000);
     c.context_length = keys.integer("context_length", 0, c.window_length);
@@ -136,21 +85,18 @@ VadConfig VadConfig::load(const GgufFile & file) {
         }
         frames /= stride;
     }
-    if (frames != 1) {
-        keys.reject("strides", "a product of " + std::to_string(c.frames()) + ", the spectra of a window", "another");
-    }
+    keys.require(frames == 1, "strides", "a product of " + std::to_string(c.frames()) + ", the spectra of a window",
+                 "another");
     return c;
 }
 
 ToneConfig ToneConfig::load(const GgufFile & file) {
-    const Keys keys(file, "tone");
+    const GgufKeys keys = keys_of(file, "tone");
     ToneConfig c;
     c.lags = keys.integers("lags", 1, 4000, 1, 1024);
     for (size_t i = 1; i < c.lags.size(); i++) {
-        if (c.lags[i] <= c.lags[i - 1]) {
-            keys.reject("lags", "ascending values",
-                        std::to_string(c.lags[i]) + " after " + std::to_string(c.lags[i - 1]));
-        }
+        keys.require(c.lags[i] > c.lags[i - 1], "lags", "ascending values",
+                     std::to_string(c.lags[i]) + " after " + std::to_string(c.lags[i - 1]));
     }
     c.hidden = keys.integer("hidden", 1, max_channels);
     c.tcn_channels = keys.integer("tcn_channels", 1, max_channels);
@@ -164,45 +110,44 @@ ToneConfig ToneConfig::load(const GgufFile & file) {
 }
 
 EncoderConfig EncoderConfig::load(const GgufFile & file) {
-    const Keys keys(file, "encoder");
+    const GgufKeys keys = keys_of(file, "encoder");
     EncoderConfig c;
     c.embedding_length = keys.integer("embedding_length", 1, max_channels);
     c.feed_forward_length = keys.integer("feed_forward_length", 1, max_channels);
     c.block_count = keys.integer("block_count", 1, max_blocks);
-    c.head_counts = file.get_int_each(keys.prefix + "head_count", 1, max_heads, c.block_count);
+    c.head_counts = file.get_int_each(keys.name("head_count"), 1, max_heads, c.block_count);
     c.layer_norm_epsilon = keys.number("layer_norm_epsilon", 0, 1);
     c.pos_conv_kernel = keys.integer("pos_conv_kernel", 1, max_kernel);
     c.pos_conv_groups = keys.integer("pos_conv_groups", 1, max_channels);
     c.pos_conv_causal = keys.boolean("pos_conv_causal");
-    c.pos_conv_stack = keys.has("pos_conv_stack") ? keys.integer("pos_conv_stack", 0, 32) : 0;
-    if (c.pos_conv_stack > 0 && c.pos_conv_causal) {
-        keys.reject("pos_conv_causal", "false for a stack of convolutions", "true");
-    }
+    c.pos_conv_stack = keys.integer("pos_conv_stack", 0, 32, 0);
+    keys.require(c.pos_conv_stack == 0 || !c.pos_conv_causal, "pos_conv_causal", "false for a stack of convolutions",
+                 "true");
     c.feature_norm = keys.boolean("feature_norm", true);
     c.norm_first = keys.boolean("norm_first");
-    c.activation = keys.activation("activation");
-    c.position_activation = keys.activation("position_activation");
+    c.activation = load_activation(keys, "activation");
+    c.position_activation = load_activation(keys, "position_activation");
     c.chunk_size = keys.integer("chunk_size", 0, 4096);
     c.left_context = keys.integer("left_context", 0, 65536);
-    keys.divisible("embedding_length", c.embedding_length, "pos_conv_groups", c.pos_conv_groups);
+    keys.multiple("embedding_length", c.embedding_length, "pos_conv_groups", c.pos_conv_groups);
     if (keys.has("key_length") || !all_equal(c.head_counts)) {
         c.key_length = keys.integer("key_length", 1, max_channels);
     } else {
-        keys.divisible("embedding_length", c.embedding_length, "head_count", c.head_counts.front());
+        keys.multiple("embedding_length", c.embedding_length, "head_count", c.head_counts.front());
         c.key_length = c.embedding_length / c.head_counts.front();
     }
     return c;
 }
 
 AlignerConfig AlignerConfig::load(const GgufFile & file) {
-    const Keys keys(file, "aligner");
+    const GgufKeys keys = keys_of(file, "aligner");
     AlignerConfig c;
     c.embedding_length = keys.integer("embedding_length", 1, max_channels);
     c.block_count = keys.integer("block_count", 0, max_blocks);
     c.head_count = keys.integer("head_count", 1, max_heads);
     c.feed_forward_length = keys.integer("feed_forward_length", 1, max_channels);
     c.downsample = keys.integer("downsample", 1, 64);
-    keys.divisible("embedding_length", c.embedding_length, "head_count", c.head_count);
+    keys.multiple("embedding_length", c.embedding_length, "head_count", c.head_count);
     return c;
 }
 
@@ -211,21 +156,21 @@ LmConfig LmConfig::load(const GgufFile & file) {
     if (architecture != "moss-speech") {
         return import(file, architecture);
     }
-    const Keys keys(file, "lm");
+    const GgufKeys keys = keys_of(file, "lm");
     LmConfig c;
     c.embedding_length = keys.integer("embedding_length", 1, max_channels);
     c.feed_forward_length = keys.integer("feed_forward_length", 1, 4 * max_channels);
     c.shared_block_count = keys.integer("shared_block_count", 1, max_blocks);
     c.text_block_count = keys.integer("text_block_count", 0, max_blocks / 2);
     c.audio_block_count = keys.integer("audio_block_count", 0, max_blocks / 2);
-    c.load_heads(file, keys.prefix + "head_count", keys.prefix + "head_count_kv", false);
+    c.load_heads(file, keys.name("head_count"), keys.name("head_count_kv"), false);
     c.key_length = keys.integer("key_length", 2, 1024);
     c.rms_epsilon = keys.number("rms_epsilon", 0, 1);
     c.rope.freq_base = keys.number("rope_freq_base", 1, 1e12);
     c.context_length = keys.integer("context_length", 1, 1 << 20);
     c.text_vocab_size = keys.integer("text_vocab_size", 1, max_vocabulary);
     c.audio_vocab_size = keys.integer("audio_vocab_size", 1, max_vocabulary);
-    keys.divisible("key_length", c.key_length, "RoPE's pairs", 2);
+    keys.multiple("key_length", c.key_length, "RoPE's pairs", 2);
     return c;
 }
 
@@ -257,7 +202,7 @@ Vocabulary Vocabulary::load(const GgufFile & file, const LmConfig & lm) {
                                  std::to_string(v.units.size()));
     }
     v.tokenizer = file.get_string("tokenizer.huggingface.json");
-    const Keys token(file, "token"), audio(file, "audio");
+    const GgufKeys token = keys_of(file, "token"), audio = keys_of(file, "audio");
     v.text.im_start = token.integer("im_start", 0, lm.text_vocab_size - 1);
     v.text.im_end = token.integer("im_end", 0, lm.text_vocab_size - 1);
     v.text.sosp = token.integer("sosp", 0, lm.text_vocab_size - 1);

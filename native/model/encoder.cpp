@@ -8,7 +8,8 @@
 namespace moss {
 
 Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_size, int unit_count)
-    : config_(EncoderConfig::load(file)), feature_size_(feature_size), unit_count_(unit_count) {
+    : config_(EncoderConfig::load(file)), device_(weights.device()), feature_size_(feature_size),
+      unit_count_(unit_count) {
     const int size = config_.embedding_length;
     const float eps = config_.layer_norm_epsilon;
     double channels = 0; // of all keys
@@ -49,7 +50,7 @@ Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_siz
     }
 }
 
-Encoder::State::State(const Encoder & encoder, int chunk_size) : chunk_size_(chunk_size) {
+Encoder::State::State(const Encoder & encoder, int chunk_size) : chunk_size_(chunk_size), slots_(encoder.device_) {
     const EncoderConfig & config = encoder.config_;
     if (!config.pos_conv_causal) {
         throw MossError(code::unsupported, "this model's encoder looks at whole utterances");

@@ -73,6 +73,7 @@ class Encoder {
                          ggml_tensor * mask) const;
 
     EncoderConfig config_;
+    const Device & device_; // of its weights and states
     int feature_size_;
     int unit_count_;
     LayerNorm proj_norm_, norm_;

@@ -13,7 +13,8 @@ constexpr double normalization_epsilon = 1e-7; // transformers Wav2Vec2FeatureEx
 
 } // namespace
 
-Frontend::Frontend(const GgufFile & file, const Weights & weights) : config_(FrontendConfig::load(file)) {
+Frontend::Frontend(const GgufFile & file, const Weights & weights)
+    : config_(FrontendConfig::load(file)), device_(weights.device()) {
     int in = 1;
     for (size_t i = 0; i < config_.channels.size(); i++) {
         const std::string index = std::to_string(i);
@@ -32,7 +33,7 @@ Frontend::Frontend(const GgufFile & file, const Weights & weights) : config_(Fro
     }
 }
 
-Frontend::State::State(const Frontend & frontend) {
+Frontend::State::State(const Frontend & frontend) : slots_(frontend.device_) {
     for (size_t i = 0; i < frontend.conv_.size(); i++) {
         const Conv1d & conv = frontend.conv_[i];
         const std::string name = "frontend.conv." + std::to_string(i) + ".context";

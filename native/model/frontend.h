@@ -64,6 +64,7 @@ class Frontend {
     ggml_tensor * build(Graph & g, ggml_tensor * x, State * state, const PackedConv1d * first) const;
 
     FrontendConfig config_;
+    const Device & device_; // of its weights and states
     std::vector<Conv1d> conv_;
     std::vector<LayerNorm> norm_;
     std::vector<float> group_conv_, group_norm_; // group norm: the first convolution's weight; the norm's weight, bias

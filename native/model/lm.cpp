@@ -46,7 +46,7 @@ struct Lm::Pass {
     }
 };
 
-Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(file)) {
+Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(file)), device_(weights.device()) {
     const int64_t size = config_.embedding_length;
     const float eps = config_.rms_epsilon;
     if (config_.text_only()) {
@@ -105,6 +105,17 @@ void Lm::load_blocks(const Weights & weights, const std::string & prefix, int co
     }
 }
 
+namespace {
+
+/// Copies within the memory of a device, or between devices.
+void copy_bytes(const ggml_tensor * from, size_t from_offset, ggml_tensor * to, size_t to_offset, size_t count) {
+    std::vector<uint8_t> bytes(count);
+    ggml_backend_tensor_get(from, bytes.data(), from_offset, count);
+    ggml_backend_tensor_set(to, bytes.data(), to_offset, count);
+}
+
+} // namespace
+
 Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : lm_(&lm), type_(type), n_ctx_(n_ctx) {
     if (n_ctx < 1 || n_ctx > lm.config_.context_length) {
         throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " rows",
@@ -122,22 +133,21 @@ void Lm::State::reserve(int rows) {
     rows = std::min(std::max(rows, 2 * rows_), n_ctx_);
     const size_t past = static_cast<size_t>(length_) * ggml_type_size(type_);
     while (slots_.size() < lm_->blocks_.size()) {
-        slots_.emplace_back(2);
+        slots_.emplace_back(lm_->device_, 2);
     }
     k_.resize(slots_.size());
     v_.resize(slots_.size());
     for (size_t i = 0; i < slots_.size(); i++) { // one after the other: never are all there twice
         const Block & block = lm_->blocks_[i];
         const int64_t size = int64_t(block.heads_kv) * lm_->config_.key_length;
-        StreamState slots(2);
+        StreamState slots(lm_->device_, 2);
         ggml_tensor * k = slots.add("lm." + block.name + ".k", type_, {size, rows});
         ggml_tensor * v = slots.add("lm." + block.name + ".v", type_, {rows, size});
         slots.allocate();
         if (past > 0) {
-            std::memcpy(k->data, k_[i]->data, past * static_cast<size_t>(size));
+            copy_bytes(k_[i], 0, k, 0, past * static_cast<size_t>(size));
             for (size_t row = 0; row < static_cast<size_t>(size); row++) {
-                std::memcpy(static_cast<char *>(v->data) + row * v->nb[1],
-                            static_cast<const char *>(v_[i]->data) + row * v_[i]->nb[1], past);
+                copy_bytes(v_[i], row * v_[i]->nb[1], v, row * v->nb[1], past);
             }
         }
         slots_[i] = std::move(slots);

@@ -85,6 +85,7 @@ class Lm {
     ggml_tensor * rope(Pass & pass, ggml_tensor * x) const;
 
     LmConfig config_;
+    const Device & device_;                // of its weights and states
     ggml_tensor * rope_factors_ = nullptr; // [D / 2], divisors of the frequencies (Llama 3.1); null: all 1
     ggml_tensor * text_embd_ = nullptr;
     ggml_tensor * audio_embd_ = nullptr;

@@ -2,7 +2,7 @@
 
 #include "config.h"
 
-#include "../io/error.h"
+#include "../io/gguf_keys.h"
 
 #include <cmath>
 
@@ -16,44 +16,23 @@ constexpr int64_t max_blocks = 256;
 constexpr int64_t max_vocabulary = 1 << 20;
 constexpr int64_t max_context = 1 << 24;
 
-struct Keys {
-    const GgufFile & file;
-    std::string prefix;
+/// Refuses what llama.cpp knows and this package does not.
+[[noreturn]] void refuse(const GgufKeys & keys, const char * field, const std::string & why) {
+    throw MossError(code::unsupported, keys.name(field) + ": " + why, {{"name", keys.name(field)}});
+}
 
-    bool has(const char * field) const { return file.has(prefix + field); }
-    int integer(const char * field, int64_t low, int64_t high) const {
-        return static_cast<int>(file.get_int(prefix + field, low, high));
-    }
-    int integer(const char * field, int64_t low, int64_t high, int missing) const {
-        return has(field) ? integer(field, low, high) : missing;
-    }
-    float number(const char * field, double low, double high, float missing) const {
-        return has(field) ? static_cast<float>(file.get_float(prefix + field, low, high)) : missing;
-    }
-    void require(bool condition, const char * field, const std::string & expected, const std::string & found) const {
-        if (!condition) {
-            throw model_format_error(prefix + field, expected, found);
-        }
-    }
-    /// What llama.cpp knows and this package does not.
-    void refuse(const char * field, const std::string & why) const {
-        throw MossError(code::unsupported, prefix + field + ": " + why, {{"name", prefix + field}});
-    }
-};
-
-RopeConfig load_rope(const Keys & keys, const LmConfig & lm) {
+RopeConfig load_rope(const GgufKeys & keys, const LmConfig & lm, bool interleaved) {
     RopeConfig rope;
-    rope.interleaved = keys.prefix == "llama.";
+    rope.interleaved = interleaved;
     rope.freq_base = keys.number("rope.freq_base", 1, 1e12, rope.freq_base);
     rope.original_context_length =
         keys.integer("rope.scaling.original_context_length", 1, max_context, lm.context_length);
-    const std::string type =
-        keys.has("rope.scaling.type") ? keys.file.get_string(keys.prefix + "rope.scaling.type") : "linear";
+    const std::string type = keys.string("rope.scaling.type", "linear");
     if (type == "none") {
         return rope;
     }
     if (type != "linear" && type != "yarn") {
-        keys.refuse("rope.scaling.type", type + " is not supported: none, linear and yarn are");
+        refuse(keys, "rope.scaling.type", type + " is not supported: none, linear and yarn are");
     }
     const char * key = keys.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear"; // its old name
     const float factor = keys.number(key, 0, 1e6, 1);
@@ -69,16 +48,14 @@ RopeConfig load_rope(const Keys & keys, const LmConfig & lm) {
 }
 
 /// Its default follows from the number of heads, where all layers have one.
-int load_key_length(const Keys & keys, const LmConfig & lm) {
+int load_key_length(const GgufKeys & keys, const LmConfig & lm) {
     const char * field = "attention.key_length";
     const int heads = lm.head_counts.front();
     int length = 0;
     if (keys.has(field) || !all_equal(lm.head_counts)) {
         length = keys.integer(field, 2, 1024);
     } else {
-        keys.require(lm.embedding_length % heads == 0, "embedding_length",
-                     "a multiple of attention.head_count (" + std::to_string(heads) + ")",
-                     std::to_string(lm.embedding_length));
+        keys.multiple("embedding_length", lm.embedding_length, "attention.head_count", heads);
         length = lm.embedding_length / heads;
     }
     keys.require(length % 2 == 0 && length >= 2 && length <= 1024, field, "an even number up to 1024",
@@ -92,9 +69,9 @@ LmConfig LmConfig::import(const GgufFile & file, const std::string & architectur
     if (architecture != "qwen3" && architecture != "llama") {
         throw model_format_error("general.architecture", "moss-speech, qwen3 or llama", architecture);
     }
-    const Keys keys{file, architecture + "."};
+    const GgufKeys keys(file, architecture + ".");
     if (keys.integer("expert_count", 0, max_width, 0) > 0) {
-        keys.refuse("expert_count", "a mixture of experts is not supported");
+        refuse(keys, "expert_count", "a mixture of experts is not supported");
     }
     for (const TensorInfo & tensor : file.tensors()) {
         const std::string suffix = tensor.name.substr(tensor.name.find_last_of('.') + 1);
@@ -106,17 +83,17 @@ LmConfig LmConfig::import(const GgufFile & file, const std::string & architectur
     c.embedding_length = keys.integer("embedding_length", 1, max_width);
     c.feed_forward_length = keys.integer("feed_forward_length", 1, 4 * max_width);
     c.shared_block_count = keys.integer("block_count", 1, max_blocks);
-    c.load_heads(file, keys.prefix + "attention.head_count", keys.prefix + "attention.head_count_kv", true);
+    c.load_heads(file, keys.name("attention.head_count"), keys.name("attention.head_count_kv"), true);
     c.key_length = load_key_length(keys, c);
     for (const char * same : {"attention.value_length", "rope.dimension_count"}) {
         const int found = keys.integer(same, 1, max_width, c.key_length);
         keys.require(found == c.key_length, same, "the length of keys, " + std::to_string(c.key_length),
                      std::to_string(found));
     }
-    c.rms_epsilon = static_cast<float>(file.get_float(keys.prefix + "attention.layer_norm_rms_epsilon", 0, 1));
+    c.rms_epsilon = keys.number("attention.layer_norm_rms_epsilon", 0, 1);
     c.context_length = keys.integer("context_length", 1, max_context);
     c.qk_norm = architecture == "qwen3";
-    c.rope = load_rope(keys, c);
+    c.rope = load_rope(keys, c, architecture == "llama");
     const TensorInfo * embedding = file.find_tensor("token_embd.weight");
     if (!embedding || embedding->shape.size() != 2 || embedding->shape[1] > max_vocabulary) {
         throw model_format_error("token_embd.weight",

@@ -24,7 +24,8 @@ void append(std::vector<float> & to, const std::vector<float> & from) {
 
 } // namespace
 
-Tone::Tone(const GgufFile & file, const Weights & weights, int embedding_length) : config_(ToneConfig::load(file)) {
+Tone::Tone(const GgufFile & file, const Weights & weights, int embedding_length)
+    : config_(ToneConfig::load(file)), device_(weights.device()) {
     const int lags = static_cast<int>(config_.lags.size());
     conv_.emplace_back(weights, "tone.conv.0", Conv1dShape{lags + 1, config_.hidden, 3});
     conv_.emplace_back(weights, "tone.conv.1", Conv1dShape{config_.hidden, config_.hidden, 3});
@@ -47,7 +48,7 @@ Tone::Tone(const GgufFile & file, const Weights & weights, int embedding_length)
     }
 }
 
-Tone::State::State(const Tone & tone) : nccf_(tone.config_.lags) {
+Tone::State::State(const Tone & tone) : nccf_(tone.config_.lags), slots_(tone.device_) {
     add_contexts(slots_, tone.conv_, "tone.conv.", conv_);
     add_contexts(slots_, tone.tcn_, "tone.tcn.", tcn_);
     slots_.allocate();

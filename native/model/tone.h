@@ -49,6 +49,7 @@ class Tone {
     void push_part(Runner & runner, State & state, const float * samples, size_t frames, ToneFrames & out) const;
 
     ToneConfig config_;
+    const Device & device_; // of its weights and states
     std::vector<Conv1d> conv_, tcn_;
     Linear f0_, logits_, embd_;
     std::vector<float> lag_log_f0_;

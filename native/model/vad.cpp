@@ -31,7 +31,8 @@ ggml_tensor * part(Graph & g, ggml_tensor * x, int64_t first, int64_t count) {
 } // namespace
 
 Vad::Vad(const GgufFile & file, const Weights & weights)
-    : config_(VadConfig::load(file)), stft_(weights, "vad.stft", config_.fft_length, 2 * config_.bins(), false),
+    : config_(VadConfig::load(file)), device_(weights.device()),
+      stft_(weights, "vad.stft", config_.fft_length, 2 * config_.bins(), false),
       input_(weights, "vad.input", config_.channels.back(), 4 * config_.hidden),
       recurrent_(weights, "vad.recurrent", config_.hidden, 4 * config_.hidden, false),
       output_(weights, "vad.output", config_.hidden, 1) {
@@ -42,7 +43,7 @@ Vad::Vad(const GgufFile & file, const Weights & weights)
     }
 }
 
-Vad::State::State(const Vad & vad) : context_(static_cast<size_t>(vad.config_.context_length)) {
+Vad::State::State(const Vad & vad) : slots_(vad.device_), context_(static_cast<size_t>(vad.config_.context_length)) {
     hidden_ = slots_.add("vad.hidden", GGML_TYPE_F32, {vad.config_.hidden});
     cell_ = slots_.add("vad.cell", GGML_TYPE_F32, {vad.config_.hidden});
     slots_.allocate();

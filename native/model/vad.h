@@ -47,6 +47,7 @@ class Vad {
     ggml_tensor * features(Graph & g, ggml_tensor * frames, int64_t windows) const;
 
     VadConfig config_;
+    const Device & device_; // of its weights and states
     Linear stft_;
     std::vector<Linear> conv_; // of three taps, as linear layers of three neighbouring frames
     Linear input_, recurrent_, output_;

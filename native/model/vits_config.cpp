@@ -1,6 +1,6 @@
 #include "vits_config.h"
 
-#include "../io/error.h"
+#include "../io/gguf_keys.h"
 
 #include <functional>
 #include <numeric>
@@ -11,33 +11,12 @@ namespace {
 
 const std::string prefix = "moss-speech.decoder.";
 
-/// Sizes are bounded so that every product of them is far from overflow, every graph within Graph::max_nodes and every
-/// stream within StreamState::max_slots, whatever a file says.
-struct Keys {
-    const GgufFile & file;
-
-    int integer(const char * field, int64_t low, int64_t high) const {
-        return static_cast<int>(file.get_int(prefix + field, low, high));
-    }
-    std::vector<int> integers(const char * field, int64_t low, int64_t high, size_t most) const {
-        const std::vector<int64_t> values = file.get_ints(prefix + field, low, high);
-        require(!values.empty() && values.size() <= most, field, "1 to " + std::to_string(most) + " values",
-                std::to_string(values.size()));
-        return {values.begin(), values.end()};
-    }
-    static void require(bool condition, const char * field, const std::string & expected, const std::string & found) {
-        if (!condition) {
-            throw model_format_error(prefix + field, expected, found);
-        }
-    }
-};
-
 } // namespace
 
 DecoderConfig DecoderConfig::load(const GgufFile & file) {
     constexpr int64_t channels = 4096;
     constexpr int64_t kernel = 63;
-    const Keys keys{file};
+    const GgufKeys keys(file, prefix);
     DecoderConfig c;
     c.sample_rate = keys.integer("sample_rate", 8000, 96000);
     c.hop_length = keys.integer("hop_length", 1, 4096);
@@ -61,78 +40,73 @@ DecoderConfig DecoderConfig::load(const GgufFile & file) {
     c.wavenet_layers = keys.integer("wavenet_layers", 1, 16);
     c.wavenet_kernel = keys.integer("wavenet_kernel", 1, kernel);
     c.upsample_initial = keys.integer("upsample_initial", 1, channels);
-    c.upsample_rates = keys.integers("upsample_rates", 1, 64, 6);
-    c.upsample_kernels = keys.integers("upsample_kernels", 1, 256, 6);
+    c.upsample_rates = keys.integers("upsample_rates", 1, 64, 1, 6);
+    c.upsample_kernels = keys.integers("upsample_kernels", 1, 256, 1, 6);
     c.resblock_type = keys.integer("resblock_type", 1, 2);
-    c.resblock_kernels = keys.integers("resblock_kernels", 1, kernel, 4);
-    c.resblock_dilations = keys.integers("resblock_dilations", 1, 64, 4);
+    c.resblock_kernels = keys.integers("resblock_kernels", 1, kernel, 1, 4);
+    c.resblock_dilations = keys.integers("resblock_dilations", 1, 64, 1, 4);
     c.subbands = keys.integer("subbands", 1, 64);
     c.istft_n_fft = keys.integer("istft_n_fft", 2, 4096);
     c.istft_hop = keys.integer("istft_hop", 1, 2048);
-    c.source = file.has(prefix + "source") && file.get_bool(prefix + "source");
-    c.log_f0_mean = static_cast<float>(file.get_float(prefix + "log_f0_mean", 0, 20));
-    c.log_f0_std = static_cast<float>(file.get_float(prefix + "log_f0_std", 1e-3, 1e3));
-    if (file.has(prefix + "edge_unit")) {
-        c.edge_unit = keys.integer("edge_unit", -1, c.unit_count - 1);
-    }
+    c.source = keys.boolean("source", false);
+    c.log_f0_mean = keys.number("log_f0_mean", 0, 20);
+    c.log_f0_std = keys.number("log_f0_std", 1e-3, 1e3);
+    c.edge_unit = keys.integer("edge_unit", -1, c.unit_count - 1, c.edge_unit);
 
-    const std::string head = file.get_string(prefix + "head");
-    Keys::require(head == "mb-istft", "head", "mb-istft", head);
-    const auto multiple = [](const char * field, int64_t value, int64_t of, const char * name) {
-        Keys::require(value % of == 0, field, "a multiple of " + std::string(name) + " (" + std::to_string(of) + ")",
-                      std::to_string(value));
-    };
-    multiple("hidden_size", c.hidden_size, c.head_count, "head_count");
-    multiple("flow_size", c.flow_size, 2, "two");
-    multiple("upsample_initial", c.upsample_initial, int64_t{1} << c.upsample_rates.size(),
-             "a halving at each up-sampling");
-    multiple("istft_n_fft", c.istft_n_fft, 2, "two");
-    Keys::require(c.upsample_kernels.size() == c.upsample_rates.size(), "upsample_kernels",
-                  std::to_string(c.upsample_rates.size()) + " values, as upsample_rates",
-                  std::to_string(c.upsample_kernels.size()));
+    const std::string head = keys.string("head");
+    keys.require(head == "mb-istft", "head", "mb-istft", head);
+    keys.multiple("hidden_size", c.hidden_size, "head_count", c.head_count);
+    keys.multiple("flow_size", c.flow_size, "two", 2);
+    keys.multiple("upsample_initial", c.upsample_initial, "a halving at each up-sampling",
+                  int64_t{1} << c.upsample_rates.size());
+    keys.multiple("istft_n_fft", c.istft_n_fft, "two", 2);
+    keys.require(c.upsample_kernels.size() == c.upsample_rates.size(), "upsample_kernels",
+                 std::to_string(c.upsample_rates.size()) + " values, as upsample_rates",
+                 std::to_string(c.upsample_kernels.size()));
     for (size_t i = 0; i < c.upsample_rates.size(); i++) {
         const int rate = c.upsample_rates[i];
         const int size = c.upsample_kernels[i];
-        Keys::require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels", "each its rate plus an even number",
-                      std::to_string(size) + " for rate " + std::to_string(rate));
+        keys.require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels", "each its rate plus an even number",
+                     std::to_string(size) + " for rate " + std::to_string(rate));
     }
     for (const int size : c.resblock_kernels) {
-        Keys::require(size % 2 == 1, "resblock_kernels", "odd sizes", std::to_string(size));
+        keys.odd("resblock_kernels", size);
     }
     const int64_t hop =
         std::accumulate(c.upsample_rates.begin(), c.upsample_rates.end(), int64_t{1}, std::multiplies<>()) *
         c.istft_hop * c.subbands;
-    Keys::require(c.hop_length == hop, "hop_length",
-                  std::to_string(hop) + ", the product of upsample_rates, istft_hop and subbands",
-                  std::to_string(c.hop_length));
+    keys.require(c.hop_length == hop, "hop_length",
+                 std::to_string(hop) + ", the product of upsample_rates, istft_hop and subbands",
+                 std::to_string(c.hop_length));
     return c;
 }
 
 DecoderPresets DecoderPresets::load(const GgufFile & file) {
+    const GgufKeys keys(file, prefix);
     DecoderPresets presets;
-    const auto count = [](const char * field, size_t expected, size_t found) {
-        Keys::require(expected == found, field, std::to_string(expected) + " values", std::to_string(found));
+    const auto count = [&](const char * field, size_t expected, size_t found) {
+        keys.require(expected == found, field, std::to_string(expected) + " values", std::to_string(found));
     };
-    const std::vector<std::string> names = file.get_strings(prefix + "voices");
-    const std::vector<std::string> languages = file.get_strings(prefix + "voice_languages");
-    Keys::require(!names.empty(), "voices", "at least one voice", "none");
+    const std::vector<std::string> names = file.get_strings(keys.name("voices"));
+    const std::vector<std::string> languages = file.get_strings(keys.name("voice_languages"));
+    keys.require(!names.empty(), "voices", "at least one voice", "none");
     count("voice_languages", names.size(), languages.size());
     for (size_t i = 0; i < names.size(); i++) {
         presets.voices.push_back({names[i], languages[i]});
     }
     const std::vector<int64_t> defaults =
-        file.get_ints(prefix + "default_voices", 0, static_cast<int64_t>(names.size()) - 1);
+        file.get_ints(keys.name("default_voices"), 0, static_cast<int64_t>(names.size()) - 1);
     count("default_voices", 2, defaults.size());
     presets.default_voice_en = static_cast<int>(defaults[0]);
     presets.default_voice_zh = static_cast<int>(defaults[1]);
-    const std::vector<std::string> emotions = file.get_strings(prefix + "emotions");
-    const std::vector<double> table = file.get_floats(prefix + "emotion_table");
-    Keys::require(!emotions.empty(), "emotions", "at least one", "none");
+    const std::vector<std::string> emotions = file.get_strings(keys.name("emotions"));
+    const std::vector<double> table = file.get_floats(keys.name("emotion_table"));
+    keys.require(!emotions.empty(), "emotions", "at least one", "none");
     count("emotion_table", 4 * emotions.size(), table.size());
     for (size_t i = 0; i < emotions.size(); i++) {
         const auto value = [&](size_t column) { return static_cast<float>(table[4 * i + column]); };
-        Keys::require(value(0) >= 0.25F && value(0) <= 4.0F, "emotion_table", "speeds of 0.25 to 4",
-                      std::to_string(value(0)));
+        keys.require(value(0) >= 0.25F && value(0) <= 4.0F, "emotion_table", "speeds of 0.25 to 4",
+                     std::to_string(value(0)));
         presets.emotions.push_back({emotions[i], value(0), value(1), value(2), value(3)});
     }
     return presets;

@@ -105,9 +105,10 @@ struct VitsDecoder::Stream::State {
 };
 
 VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen)
-    : decoder(vits), runner(graphs), options(chosen), text(vits.config_, slots), duration(vits.config_, slots),
-      prosody(vits.config_, slots), flow(vits.flow_, slots), generator(vits.generator_, slots),
-      excitation(vits.config_, chosen.seed, vits.generator_.source_context()), gains(vits.config_.hop_length) {
+    : decoder(vits), runner(graphs), options(chosen), slots(graphs.device()), text(vits.config_, slots),
+      duration(vits.config_, slots), prosody(vits.config_, slots), flow(vits.flow_, slots),
+      generator(vits.generator_, slots), excitation(vits.config_, chosen.seed, vits.generator_.source_context()),
+      gains(vits.config_.hop_length) {
     require(chosen.voice >= 0 && static_cast<size_t>(chosen.voice) < vits.voices().size(), "no such voice");
     require(chosen.emotion >= 0 && static_cast<size_t>(chosen.emotion) < vits.emotions().size(), "no such emotion");
     require(chosen.speed >= 0.25F && chosen.speed <= 4.0F, "speed must be between 0.25 and 4");

@@ -60,8 +60,8 @@ VitsVoice::VitsVoice(const GgufFile & file, const Weights & weights)
 
 struct VitsVoice::Stream::State {
     State(const VitsVoice & spoken, Runner & graphs, const VoiceOptions & chosen)
-        : voice(spoken), runner(graphs), options(chosen), gains(spoken.config_.hop_length()), flow(spoken.flow_, slots),
-          generator(spoken.generator_, slots) {
+        : voice(spoken), runner(graphs), options(chosen), gains(spoken.config_.hop_length()), slots(graphs.device()),
+          flow(spoken.flow_, slots), generator(spoken.generator_, slots) {
         slots.allocate();
         if (voice.speakers_ != nullptr) {
             speaker.resize(static_cast<size_t>(voice.config_.gin_channels));

@@ -1,6 +1,6 @@
 #include "voice_config.h"
 
-#include "../io/error.h"
+#include "../io/gguf_keys.h"
 
 #include <algorithm>
 
@@ -10,87 +10,49 @@ namespace {
 
 const std::string prefix = "moss-speech.voice.";
 
-void require(bool condition, const char * field, const std::string & expected, const std::string & found) {
-    if (!condition) {
-        throw model_format_error(prefix + field, expected, found);
-    }
-}
-
-/// Sizes are bounded so that every product of them is far from overflow, every graph within Graph::max_nodes and every
-/// stream within StreamState::max_slots, whatever a file says.
-struct Keys {
-    const GgufFile & file;
-
-    int integer(const char * field, int64_t low, int64_t high) const {
-        return static_cast<int>(file.get_int(prefix + field, low, high));
-    }
-    float number(const char * field, double low, double high) const {
-        return static_cast<float>(file.get_float(prefix + field, low, high));
-    }
-    std::vector<int> integers(const char * field, int64_t low, int64_t high, size_t most) const {
-        const std::vector<int64_t> values = file.get_ints(prefix + field, low, high);
-        require(!values.empty() && values.size() <= most, field, "1 to " + std::to_string(most) + " values",
-                std::to_string(values.size()));
-        return {values.begin(), values.end()};
-    }
-    std::string choice(const char * field, const char * a, const char * b) const {
-        const std::string value = file.get_string(prefix + field);
-        require(value == a || value == b, field, std::string(a) + " or " + b, value);
-        return value;
-    }
-};
-
-void multiple(const char * field, int64_t value, int64_t of, const char * name) {
-    require(value % of == 0, field, "a multiple of " + std::string(name) + " (" + std::to_string(of) + ")",
-            std::to_string(value));
-}
-
-void odd(const char * field, int value) {
-    require(value % 2 == 1, field, "an odd size", std::to_string(value));
-}
-
 /// A layer that sees more frames than this is none of speech, and its input would not fit into memory.
 constexpr int64_t longest_span = 4096;
 
 /// Layers whose dilation grows by `rate`.
-void check_span(const char * field, int layers, int64_t rate, int64_t kernel) {
+void check_span(const GgufKeys & keys, const char * field, int layers, int64_t rate, int64_t kernel) {
     int64_t dilation = 1;
     for (int i = 1; i < layers; i++) {
         dilation *= rate;
-        require(dilation * (kernel - 1) <= longest_span, field, "layers that see at most 4096 frames",
-                std::to_string(dilation * (kernel - 1)));
+        keys.require(dilation * (kernel - 1) <= longest_span, field, "layers that see at most 4096 frames",
+                     std::to_string(dilation * (kernel - 1)));
     }
 }
 
-void load_generator(const Keys & keys, VoiceConfig & c, int64_t channels, int64_t kernel) {
+void load_generator(const GgufKeys & keys, VoiceConfig & c, int64_t channels, int64_t kernel) {
     c.upsample_initial = keys.integer("upsample_initial", 1, channels);
-    c.upsample_rates = keys.integers("upsample_rates", 1, 64, 6);
-    c.upsample_kernels = keys.integers("upsample_kernels", 1, 256, 6);
+    c.upsample_rates = keys.integers("upsample_rates", 1, 64, 1, 6);
+    c.upsample_kernels = keys.integers("upsample_kernels", 1, 256, 1, 6);
     c.resblock_type = keys.integer("resblock_type", 1, 2);
-    c.resblock_kernels = keys.integers("resblock_kernels", 1, kernel, 4);
+    c.resblock_kernels = keys.integers("resblock_kernels", 1, kernel, 1, 4);
     const size_t kernels = c.resblock_kernels.size();
-    const std::vector<int> dilations = keys.integers("resblock_dilations", 1, 64, 4 * kernels);
-    require(dilations.size() % kernels == 0, "resblock_dilations",
-            "equally many for each of " + std::to_string(kernels) + " kernels", std::to_string(dilations.size()));
+    const std::vector<int> dilations = keys.integers("resblock_dilations", 1, 64, 1, 4 * kernels);
+    keys.require(dilations.size() % kernels == 0, "resblock_dilations",
+                 "equally many for each of " + std::to_string(kernels) + " kernels", std::to_string(dilations.size()));
     const auto count = static_cast<std::ptrdiff_t>(dilations.size() / kernels);
     for (auto first = dilations.begin(); first != dilations.end(); first += count) {
         c.resblock_dilations.emplace_back(first, first + count);
     }
     c.leaky_slope = keys.number("leaky_slope", 0, 1);
-    multiple("upsample_initial", c.upsample_initial, int64_t{1} << c.upsample_rates.size(), "a halving at each rate");
-    require(c.upsample_kernels.size() == c.upsample_rates.size(), "upsample_kernels",
-            std::to_string(c.upsample_rates.size()) + " values, as upsample_rates",
-            std::to_string(c.upsample_kernels.size()));
+    keys.multiple("upsample_initial", c.upsample_initial, "a halving at each rate",
+                  int64_t{1} << c.upsample_rates.size());
+    keys.require(c.upsample_kernels.size() == c.upsample_rates.size(), "upsample_kernels",
+                 std::to_string(c.upsample_rates.size()) + " values, as upsample_rates",
+                 std::to_string(c.upsample_kernels.size()));
     for (size_t i = 0; i < c.upsample_rates.size(); i++) {
         const int rate = c.upsample_rates[i];
         const int size = c.upsample_kernels[i];
-        require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels", "each its rate plus an even number",
-                std::to_string(size) + " for rate " + std::to_string(rate));
+        keys.require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels", "each its rate plus an even number",
+                     std::to_string(size) + " for rate " + std::to_string(rate));
     }
     for (const int size : c.resblock_kernels) {
-        odd("resblock_kernels", size);
+        keys.odd("resblock_kernels", size);
     }
-    require(c.hop_length() <= 4096, "upsample_rates", "a product up to 4096", std::to_string(c.hop_length()));
+    keys.require(c.hop_length() <= 4096, "upsample_rates", "a product up to 4096", std::to_string(c.hop_length()));
 }
 
 } // namespace
@@ -98,13 +60,13 @@ void load_generator(const Keys & keys, VoiceConfig & c, int64_t channels, int64_
 VoiceConfig VoiceConfig::load(const GgufFile & file) {
     constexpr int64_t channels = 4096;
     constexpr int64_t kernel = 63;
-    const Keys keys{file};
+    const GgufKeys keys(file, prefix);
     VoiceConfig c;
     c.sample_rate = keys.integer("sample_rate", 4000, 192000);
     c.vocab_size = keys.integer("vocab_size", 1, 1 << 20);
     c.speaker_count = keys.integer("speaker_count", 1, 1 << 20);
     c.gin_channels = keys.integer("gin_channels", 0, channels);
-    require(c.gin_channels > 0 || c.speaker_count == 1, "gin_channels", "above 0 for several speakers", "0");
+    keys.require(c.gin_channels > 0 || c.speaker_count == 1, "gin_channels", "above 0 for several speakers", "0");
 
     c.hidden_size = keys.integer("hidden_size", 1, channels);
     c.block_count = keys.integer("block_count", 0, 48);
@@ -114,15 +76,15 @@ VoiceConfig VoiceConfig::load(const GgufFile & file) {
     c.ffn_activation = keys.choice("ffn_activation", "relu", "gelu");
     c.window_size = keys.integer("window_size", 0, 1024);
     c.norm_epsilon = keys.number("norm_epsilon", 0, 1);
-    multiple("hidden_size", c.hidden_size, c.head_count, "head_count");
+    keys.multiple("hidden_size", c.hidden_size, "head_count", c.head_count);
 
     c.stochastic = keys.choice("duration", "stochastic", "plain") == "stochastic";
     c.duration_channels = keys.integer("duration_channels", 1, channels);
     c.duration_kernel = keys.integer("duration_kernel", 1, kernel);
-    odd("duration_kernel", c.duration_kernel);
+    keys.odd("duration_kernel", c.duration_kernel);
     if (c.stochastic) {
         c.duration_layers = keys.integer("duration_layers", 0, 16);
-        check_span("duration_layers", c.duration_layers, c.duration_kernel, c.duration_kernel);
+        check_span(keys, "duration_layers", c.duration_layers, c.duration_kernel, c.duration_kernel);
         c.duration_flows = keys.integer("duration_flows", 0, 16);
         c.duration_bins = keys.integer("duration_bins", 1, 256);
         c.duration_tail_bound = keys.number("duration_tail_bound", 1e-3, 1e3);
@@ -134,9 +96,9 @@ VoiceConfig VoiceConfig::load(const GgufFile & file) {
     c.wavenet_layers = keys.integer("wavenet_layers", 1, 16);
     c.wavenet_kernel = keys.integer("wavenet_kernel", 1, kernel);
     c.wavenet_dilation_rate = keys.integer("wavenet_dilation_rate", 1, 4);
-    multiple("flow_size", c.flow_size, 2, "two");
-    odd("wavenet_kernel", c.wavenet_kernel);
-    check_span("wavenet_dilation_rate", c.wavenet_layers, c.wavenet_dilation_rate, c.wavenet_kernel);
+    keys.multiple("flow_size", c.flow_size, "two", 2);
+    keys.odd("wavenet_kernel", c.wavenet_kernel);
+    check_span(keys, "wavenet_dilation_rate", c.wavenet_layers, c.wavenet_dilation_rate, c.wavenet_kernel);
 
     load_generator(keys, c, channels, kernel);
     c.noise_scale = keys.number("noise_scale", 0, 2);
@@ -155,12 +117,13 @@ int VoiceConfig::hop_length() const {
 }
 
 VoiceInfo VoiceInfo::load(const GgufFile & file, const VoiceConfig & config) {
+    const GgufKeys keys(file, prefix);
     VoiceInfo info;
-    info.speakers = file.get_strings(prefix + "speakers");
-    require(info.speakers.size() == static_cast<size_t>(config.speaker_count), "speakers",
-            std::to_string(config.speaker_count) + " names", std::to_string(info.speakers.size()));
-    info.language = file.get_string(prefix + "language");
-    info.text = file.get_string(prefix + "text");
+    info.speakers = file.get_strings(keys.name("speakers"));
+    keys.require(info.speakers.size() == static_cast<size_t>(config.speaker_count), "speakers",
+                 std::to_string(config.speaker_count) + " names", std::to_string(info.speakers.size()));
+    info.language = keys.string("language");
+    info.text = keys.string("text");
     return info;
 }
 
