@@ -46,7 +46,7 @@ const skip =
 t.test('without threads there is an error, the session is free and the process ends', { skip }, t => {
   const shell = `${stacks} && exec "$0" -e "$1"`
   const run = spawnSync('sh', ['-c', shell, process.execPath, program], { encoding: 'utf8', timeout: 120_000 })
-  t.equal(run.signal, null, 'the process has ended by itself')
+  t.equal(run.signal, null, 'the process has ended by itself', { stderr: run.stderr })
   t.strictSame(
     JSON.parse(run.stdout),
     {
@@ -88,7 +88,7 @@ const workers = `
 t.test('a worker thread that cannot start is the same error, and the next call tries again', { skip }, t => {
   const out = join(t.testdir(), 'out.gguf')
   const run = spawnSync(process.execPath, ['-e', workers, out], { encoding: 'utf8', timeout: 120_000 })
-  t.equal(run.signal, null, 'the process has ended by itself')
+  t.equal(run.signal, null, 'the process has ended by itself', { stderr: run.stderr })
   t.strictSame(
     JSON.parse(run.stdout || 'null'),
     { listen: 'MOSS_OUT_OF_THREADS', convert: 'MOSS_OUT_OF_THREADS', again: 'none', convertAgain: 'none' },
