@@ -6,6 +6,9 @@
  *     node bench/event-loop.mjs --threads 4 --rounds 10 --phases speak,generate
  *     node bench/event-loop.mjs --encoder wav2vec2.gguf --lm qwen3.gguf --voice joe.gguf
  *
+ * The phase `cascade` answers speech with a composed model: the parts that are given, else nano's encoder and voice around the tiny language
+ * model of test/golden, whose answers are noise of many lines.
+ *
  * `ours` is the loop of this process, `bystander` that of a bare Node process in the same moments, which does nothing but measure: what it
  * waits is what the system's scheduler makes a thread wait that wants a core, so the difference is what this package's own JavaScript adds.
  * All in milliseconds, of a timer that is due every millisecond. Times of a shared machine are noise: compare with `idle` and `bystander`.
@@ -14,6 +17,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const MS = 1e6
@@ -47,7 +51,7 @@ function bystander() {
 async function main() {
   const { loadModel } = await import('moss-speech-native')
   const { choices, report, rounded, whole } = await import('./harness.mjs')
-  const PHASES = ['idle', 'load', 'speak', 'generate', 'transcribe', 'speak+load']
+  const PHASES = ['idle', 'load', 'speak', 'generate', 'transcribe', 'cascade', 'speak+load']
   const { values } = parseArgs({
     options: {
       model: { type: 'string' },
@@ -83,6 +87,10 @@ async function main() {
 
   const model = await loadModel(source, options)
   const session = model.createSession({ seed: 1 })
+  const tiny = fileURLToPath(new URL('../test/golden/lm-qwen3.gguf', import.meta.url))
+  const composed =
+    phases.includes('cascade') && (await loadModel({ encoder: 'nano', lm: tiny, voice: 'nano', ...parts }, options))
+  const conversation = composed && composed.createSession({ seed: 1 })
   const TEXT = 'The lights in the kitchen are on now, and the music is off. 客厅的灯已经打开了，音乐关了。 '
   const said = await session.speak(TEXT, { seed: 1 }).result()
   const speech = { samples: said.audio.subarray(0, said.sampleRate * 5), sampleRate: said.sampleRate }
@@ -101,6 +109,10 @@ async function main() {
       await session.generate({ speech }, { seed: 1, maxSeconds: 10 }).result()
     },
     transcribe: () => session.transcribe(speech),
+    cascade: async () => {
+      conversation.reset()
+      await conversation.generate({ speech }, { seed: 1, temperature: 0, maxTokens: 200 }).result()
+    },
     'speak+load': async () => {
       let speaking = true
       const spoken = session.speak(TEXT.repeat(2), { seed: 1 }).result()
@@ -128,6 +140,7 @@ async function main() {
   }
   other.disconnect()
   await model.dispose()
+  if (composed) await composed.dispose()
   const worst = (all, pick) => rounded(Math.max(...all.map(pick)), 1)
   const mid = (all, pick) => rounded(all.map(pick).toSorted((a, b) => a - b)[all.length >> 1], 1)
   const summary = Object.fromEntries(

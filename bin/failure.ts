@@ -17,8 +17,8 @@ export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof UsageError) return USAGE
   if (!(thrown instanceof MossSpeechError)) return FAILED
   if (isInterrupted(thrown)) return INTERRUPTED
-  // An option's value is the command line's fault; a sample's is the file's.
-  return thrown.code === 'MOSS_INVALID_ARGUMENT' && thrown.details.option !== 'speech' ? USAGE : FAILED
+  // An option's value is the command line's fault; a sample's is the file's, and so is what a document or a lexicon holds.
+  return thrown.code === 'MOSS_INVALID_ARGUMENT' && !isOfContent(thrown.details.option) ? USAGE : FAILED
 }
 
 /** Ctrl-C. */
@@ -47,6 +47,11 @@ export function errorJson(thrown: unknown): { code?: string; message: string } {
   return { ...(error instanceof MossSpeechError && { code: error.code }), message: error.message }
 }
 
+/** Options of the library whose value is what a file or standard input holds. */
+function isOfContent(option: unknown): boolean {
+  return option === 'speech' || option === 'ssml' || option === 'pronunciations'
+}
+
 /** Errors that are about what was put in. */
 const OF_INPUT = ['MOSS_AUDIO_FORMAT', 'MOSS_AUDIO_LENGTH', 'MOSS_PROMPT_TOO_LONG', 'MOSS_INVALID_ARGUMENT']
 
@@ -63,6 +68,22 @@ export async function naming<T>(input: string, work: () => Promise<T>): Promise<
   }
 }
 
+/** Work on an SSML document: an error that is about it names where it came from; '' is the command line. */
+export async function namingDocument<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (!(thrown instanceof MossSpeechError) || name === '') throw thrown
+    const { message, details } = thrown
+    if (details.line !== undefined)
+      throw reworded(
+        thrown,
+        message.replace(/^ssml\b/, () => name),
+      )
+    throw details.option === 'ssml' ? reworded(thrown, `${name}: ${message}`) : thrown
+  }
+}
+
 /** Work with what flags say: an error about an option that was given calls it as the command line does. */
 export async function speakingOfFlags<T>(flags: object, work: () => Promise<T>): Promise<T> {
   try {
@@ -73,6 +94,9 @@ export async function speakingOfFlags<T>(flags: object, work: () => Promise<T>):
     if (code === 'MOSS_PROMPT_TOO_LONG') throw reworded(thrown, message.replace('session.reset() empties it', FULL))
     const { option } = details
     if (code !== 'MOSS_INVALID_ARGUMENT' || typeof option !== 'string') throw thrown
+    const { pronunciations } = flags as { pronunciations?: string }
+    if (option === 'pronunciations' && pronunciations !== undefined && !message.startsWith(pronunciations))
+      throw reworded(thrown, `${pronunciations}: ${message.replace(/^pronunciations:? /, '')}`)
     const flag = flagOf(option, flags)
     throw flag === undefined ? thrown : reworded(thrown, message.replace(new RegExp(`\\b${option}\\b`), flag))
   }
@@ -84,6 +108,7 @@ const FULL = 'fewer turns fit, or a larger --context-length'
 function flagOf(option: string, flags: object): string | undefined {
   const was = (name: string): boolean => (flags as Record<string, unknown>)[name] !== undefined
   if (option === 'out') return '-o'
+  if (isOfContent(option)) return undefined
   const name = option === 'voice' && was('speaker') ? 'speaker' : option
   return was(name) ? `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}` : undefined
 }

@@ -1,8 +1,8 @@
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream, readFileSync, statSync } from 'node:fs'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { abortedBy } from '../lib/errors.js'
 import { fileError } from '../lib/files.js'
-import { AudioLengthError } from '../lib/index.js'
+import { AudioLengthError, InvalidArgumentError } from '../lib/index.js'
 import { UsageError } from './failure.js'
 
 const LARGEST_INPUT = 512 * 1024 * 1024
@@ -48,7 +48,46 @@ function isPipe(path: string): boolean {
 
 /** A text argument, or `-` for the text on standard input. */
 export async function textOf(argument: string): Promise<string> {
-  return argument === '-' ? (await readStdin()).toString('utf8') : argument
+  return argument === '-' ? decoded(await readStdin()) : argument
+}
+
+/** The text of a file; `-` is standard input. */
+export async function textOfFile(path: string): Promise<string> {
+  return path === '-' ? textOf(path) : decoded(await readAll(createReadStream(path), path, undefined))
+}
+
+/** UTF-8, or UTF-16 where a mark says so, as Windows writes it. */
+function decoded(bytes: Buffer): string {
+  const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
+  return new TextDecoder(isUtf16 ? `utf-16${bytes[0] === 0xff ? 'le' : 'be'}` : 'utf-8').decode(bytes)
+}
+
+/**
+ * The lexicon in a file: a JSON object of words and their sounds. The library checks what it holds.
+ *
+ * @throws {@link FileError}; {@link InvalidArgumentError} it is no JSON: names the file, and where the parser says it the place
+ */
+export function lexiconOf(path: string): Readonly<Record<string, string>> {
+  let json: string
+  try {
+    json = decoded(readFileSync(path))
+  } catch (thrown) {
+    throw fileError(path, 'read', thrown)
+  }
+  try {
+    return JSON.parse(json) as Readonly<Record<string, string>>
+  } catch (thrown) {
+    const what = (thrown as Error).message.replace(/\s+/g, ' ')
+    throw new InvalidArgumentError(`${path}${placeIn(json, what)}: ${what}`, { option: 'pronunciations', path })
+  }
+}
+
+/** Where JSON is none, as far as V8's message tells: not all of them have a position. */
+function placeIn(json: string, message: string): string {
+  const position = message.includes('end of JSON') ? json.trimEnd().length : / at position (\d+)/.exec(message)?.[1]
+  if (position === undefined) return ''
+  const before = json.slice(0, Number(position)).split('\n')
+  return `, line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`
 }
 
 /** Standard input can be read once. */

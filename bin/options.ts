@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { GenerateOptions, ModelParts, SpeakOptions } from '../lib/index.js'
 import { UsageError } from './failure.js'
+import { lexiconOf } from './input.js'
 
 /** Options of every command that loads a model: a file, or the parts that it is composed of. */
 export interface ModelFlags {
@@ -34,6 +35,8 @@ export interface ReadingFlags extends VoiceFlags {
   noiseW?: number
   lengthScale?: number
   phonemizer?: string
+  /** A file. */
+  pronunciations?: string
 }
 
 /** Options of every command that answers. */
@@ -87,6 +90,10 @@ export function addReadingFlags(command: Command): Command {
         'espeak-ng',
       ]),
     )
+    .option(
+      '--pronunciations <file>',
+      'how words are read aloud: a JSON object such as { "MOSS": "ˈmɔs", "重庆": "chong2 qing4" }, IPA or pinyin',
+    )
 }
 
 export function addReplyFlags(command: Command): Command {
@@ -116,7 +123,18 @@ export function speakOptions(flags: ReadingFlags): SpeakOptions {
     throw new UsageError('--speaker is for voice files (--voice FILE.gguf); --voice names a voice of the model')
   }
   const voice = isVoiceFile(flags.voice) ? speaker : flags.voice
-  return given({ voice, speed, emotion, seed, noiseScale, noiseW, lengthScale, phonemizer }) as SpeakOptions
+  const pronunciations = flags.pronunciations === undefined ? undefined : lexiconOf(flags.pronunciations)
+  return given({
+    voice,
+    speed,
+    emotion,
+    seed,
+    noiseScale,
+    noiseW,
+    lengthScale,
+    phonemizer,
+    pronunciations,
+  }) as SpeakOptions
 }
 
 /** `--voice` names a voice in the model, or a file; `nano` is the file that comes with the package. */
@@ -124,9 +142,9 @@ function isVoiceFile(voice: string | undefined): voice is string {
   return voice !== undefined && (voice === 'nano' || voice.endsWith('.gguf') || existsSync(voice))
 }
 
-/** Files that a model is loaded from; what is no file does no harm. */
-export function modelFiles({ model, encoder, lm, voice }: ModelFlags): (string | undefined)[] {
-  return [model, encoder, lm, voice]
+/** Files that flags name; what is no file does no harm. */
+export function filesOf({ model, encoder, lm, voice, pronunciations }: ReadingFlags): (string | undefined)[] {
+  return [model, encoder, lm, voice, pronunciations]
 }
 
 /** What `loadModel` is to load. */

@@ -67,7 +67,7 @@ export async function readAudio(
 
 async function decode(input: unknown, maxSeconds: number, signal: AbortSignal | undefined): Promise<DecodedAudio> {
   const source = await toSource(input)
-  const transfer = 'bytes' in source ? [source.bytes.buffer] : []
+  const transfer = 'bytes' in source ? [source.bytes.buffer as ArrayBuffer] : []
   return audioThread.run('decodeAudio', { source, maxSeconds }, { signal, transfer })
 }
 

@@ -1,6 +1,6 @@
 import { join } from './audio/concat.js'
 import { AbortedError, abortedBy, NotKeptError, toMossError } from './errors.js'
-import { follow } from './weak.js'
+import { follow, onceCollected } from './weak.js'
 
 /**
  * Makes the chunks; ends early, by throwing, when the signal aborts. Its return value is the result but for the audio, which the chunks
@@ -14,9 +14,18 @@ interface Link<C> {
   next?: Link<C>
 }
 
+/** Stops the work of a reply that nobody holds any more. */
+function stopping(abort: AbortController, producer: AsyncGenerator<unknown, unknown, void>): () => void {
+  return () => {
+    abort.abort(new AbortedError())
+    producer.return(undefined).catch(() => undefined)
+  }
+}
+
 /**
  * A reply that is being made: its chunks by `for await`, the whole of it by {@link result}, or both. Work starts with the first of
- * these. Leaving the loop early stops the work.
+ * these. Leaving the loop early stops the work. Who calls `next()` by hand ends early with `return()` or {@link cancel}; where the reply and
+ * its iterators are only dropped, the work stops, and the session is free, when the garbage collector finds out.
  *
  * A chunk that the loops have had is not kept, so memory does not grow with the reply's length. Who wants the chunks and the whole audio
  * calls {@link result} first:
@@ -37,6 +46,7 @@ export class ReplyStream<
   readonly #abort = new AbortController()
   readonly #signal: AbortSignal | undefined
   #unfollow: (() => void) | undefined
+  #unwatch: (() => void) | undefined
   #last: Link<C> = {}
   /** Where a loop begins; undefined when a loop has had the first chunk and nobody had asked for all of them. */
   #first: Link<C> | undefined = this.#last
@@ -129,6 +139,7 @@ export class ReplyStream<
       if (this.#signal?.aborted) return this.#finish({ error: abortedBy(this.#signal) })
       this.#unfollow = this.#signal && follow(this.#abort, this.#signal)
       this.#producer = this.#produce(this.#abort.signal)
+      this.#unwatch = onceCollected(this, stopping(this.#abort, this.#producer))
     }
     try {
       const step = await this.#producer.next()
@@ -163,6 +174,7 @@ export class ReplyStream<
 
   #finish(outcome: { result: R } | { error: Error }): void {
     this.#unfollow?.()
+    this.#unwatch?.()
     this.#outcome ??= outcome
   }
 }

@@ -51,7 +51,8 @@ export class Session {
   readonly #reading: Reading
   readonly #pronunciations: string
   readonly #onDispose: () => void
-  #running: { ended: Promise<void>; stream: ReplyStream<ReplyChunk, Spoken> | undefined } | undefined
+  /** A reply is held weakly: it ends when nobody else holds it. */
+  #running: { ended: Promise<void>; stream: WeakRef<ReplyStream<ReplyChunk, Spoken>> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
   /** @internal */
@@ -185,13 +186,15 @@ export class Session {
   async #dispose(): Promise<void> {
     this.#engine.dispose()
     const running = this.#running
-    await running?.stream?.stop(new DisposedError('the session was disposed'))
-    await running?.ended
+    const stream = running?.stream?.deref()
+    await stream?.stop(new DisposedError('the session was disposed'))
+    // A reply that has been collected ends in a finalizer, for which nobody need wait.
+    if (stream || !running?.stream) await running?.ended
     this.#onDispose()
   }
 
   /** Takes the session for one task; returns what releases it. */
-  #begin(stream?: ReplyStream<ReplyChunk, Spoken>): () => void {
+  #begin(stream?: WeakRef<ReplyStream<ReplyChunk, Spoken>>): () => void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
     if (this.#running) {
       throw new SessionBusyError('the session is at work; wait for that, stop it, or create another session')
@@ -225,13 +228,14 @@ export class Session {
     produce: Producer<ReplyChunk, R>,
     signal: AbortSignal | undefined,
   ): ReplyStream<ReplyChunk, R> {
-    const running: Producer<ReplyChunk, R> = s => this.#during(stream, () => produce(s))
+    const running: Producer<ReplyChunk, R> = s => this.#during(held, () => produce(s))
     const stream = new ReplyStream(running, signal)
+    const held = new WeakRef<ReplyStream<ReplyChunk, Spoken>>(stream)
     return stream
   }
 
   async *#during<R>(
-    stream: ReplyStream<ReplyChunk, Spoken>,
+    stream: WeakRef<ReplyStream<ReplyChunk, Spoken>>,
     task: () => AsyncGenerator<ReplyChunk, R, void>,
   ): AsyncGenerator<ReplyChunk, R, void> {
     const end = this.#begin(stream)

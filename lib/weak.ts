@@ -6,6 +6,16 @@
 const whenCollected = new FinalizationRegistry<() => void>(undo => undo())
 
 /**
+ * Runs `undo`, which must not hold the object, when nobody holds it any more.
+ *
+ * @returns ends that
+ */
+export function onceCollected(object: object, undo: () => void): () => void {
+  whenCollected.register(object, undo, undo)
+  return () => void whenCollected.unregister(undo)
+}
+
+/**
  * Lets `controller` abort when `signal` does. The signal, which may live as long as the program, does not keep the controller alive.
  *
  * @returns ends it

@@ -154,6 +154,70 @@ t.test('what goes wrong is said in one line, with its code', async t => {
   t.equal(await readFile(kept, 'utf8'), 'older', 'a command that fails leaves an older file as it was')
 })
 
+t.test('SSML and pronunciations', async t => {
+  const at = (name: string): string => join(folder, name)
+  const out = at('ssml.wav')
+  const say = (...args: string[]): ReturnType<typeof run> => run(['say', ...args, '-o', out, '--json', ...MODEL])
+  const units = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await say(...args)
+    t.equal(code, 0, stderr)
+    return (JSON.parse(stdout) as { units: string[] }).units.join('')
+  }
+  const document = '<speak>\n  <sub alias="seven">7.0</sub> <b>lights</b>\n</speak>\n'
+  await writeFile(at('good.ssml'), document)
+  await writeFile(at('good.xml'), `\ufeff${document}`)
+  await writeFile(at('utf16.ssml'), Buffer.from(`\ufeff${document}`, 'utf16le'))
+  await writeFile(at('letter.txt'), 'seven lights')
+  const seven = await units('seven lights')
+  t.equal(await units('--ssml', document), seven, 'the argument')
+  t.equal(await units('--file', at('good.ssml')), seven, 'a file, by its name')
+  t.equal(await units('--file', at('good.xml'), '--ssml'), seven, 'a file of any name')
+  t.equal(await units('--file', at('utf16.ssml')), seven, 'as Windows writes it')
+  t.equal(await units('--file', at('letter.txt')), seven, 'a text')
+  const piped = await run(['say', '-', '--ssml', '-o', '-', '--seed', '1', ...MODEL], { input: Buffer.from(document) })
+  t.equal(piped.code, 0, piped.stderr)
+  t.ok((await readAudio(piped.bytes)).seconds > 0, 'standard input')
+  t.match(JSON.parse((await say('--ssml', document)).stdout), { text: 'seven lights' }, 'what was said, not the markup')
+  t.not(await units(document), seven, 'what is not said to be SSML is a text')
+
+  await writeFile(at('words.json'), '{ "MOSS": "ˈkæt", "重庆": "chong2 qing4" }')
+  t.equal(await units('The MOSS.', '--pronunciations', at('words.json')), await units('The cat.'))
+
+  await writeFile(at('bad.ssml'), '<speak>\n  <break time="soon"/>\n</speak>')
+  await writeFile(at('lacks.ssml'), '<speak>\n<prosody contour="(0%,+5Hz)">x</prosody></speak>')
+  await writeFile(at('empty.ssml'), '<speak/>')
+  await writeFile(at('sound.json'), '{ "good": "kæt", "nacht": "naʘt" }')
+  await writeFile(at('type.json'), '{ "good": "kæt", "bad": 1 }')
+  await writeFile(at('list.json'), '["a"]')
+  await writeFile(at('cut.json'), '{\n  "a": ')
+  await writeFile(at('comma.json'), `{ "a": "kæt", "${'b'.repeat(60)}": "kæt", }`)
+  const cases: [string[], number, RegExp][] = [
+    [['--file', at('bad.ssml')], 1, /error: \S*bad\.ssml, line 2, column 22: <break time="soon">.*500ms.*\(MOSS_INVALID_ARGUMENT\)\n$/],
+    [['--file', at('lacks.ssml')], 1, /error: \S*lacks\.ssml, line 2, column 29: .*contour.*\(MOSS_UNSUPPORTED\)/],
+    [['--file', at('empty.ssml')], 1, /error: \S*empty\.ssml: nothing in the ssml can be read aloud/],
+    [['--ssml', '<speak><b>x</speak>'], 1, /error: ssml, line 1, column \d+: .*close tag/],
+    [['--file', at('none.ssml')], 1, /error: cannot read \S*none\.ssml: there is no such file.*\(MOSS_FILE\)/],
+    [['a', '--pronunciations', at('none.json')], 1, /cannot read \S*none\.json: there is no such file.*\(MOSS_FILE\)/],
+    [['a', '--pronunciations', at('sound.json')], 1, /error: \S*sound\.json: "nacht" as ipa "naʘt": this voice has no "ʘ"/],
+    [['a', '--pronunciations', at('type.json')], 1, /error: \S*type\.json: the sounds of "bad" must be a string/],
+    [['a', '--pronunciations', at('list.json')], 1, /error: \S*list\.json: must be an object of words/],
+    [['a', '--pronunciations', at('cut.json')], 1, /error: \S*cut\.json, line 2, column 7: .*JSON.*\(MOSS_INVALID_ARGUMENT\)\n$/],
+    [['a', '--pronunciations', at('comma.json')], 1, /error: \S*comma\.json, line 1, column 8\d: .*JSON.*\n$/],
+    [['a', '--file', at('letter.txt')], 2, /one of them/],
+    [[], 2, /one of them/],
+  ] // prettier-ignore
+  for (const [args, exit, message] of cases) {
+    const { code, stderr, stdout } = await say(...args)
+    t.equal(code, exit, args.join(' '))
+    t.match(stderr, message)
+    t.equal(stdout, '')
+  }
+  const answered = await run(['ask', 'x', '--pronunciations', at('words.json'), ...MODEL])
+  t.match(answered, { code: 1, stderr: /read aloud.*\(MOSS_UNSUPPORTED\)/ }, 'nano answers without a text')
+  await writeFile(at('raw'), 'seven')
+  t.match(await run(['say', '--file', at('raw'), '-o', at('raw'), ...MODEL]), { code: 2, stderr: /are the same file/ })
+})
+
 t.test('Ctrl-C', { skip: process.platform === 'win32' && 'there are no signals' }, async t => {
   const out = join(folder, 'stopped.wav')
   const text = 'This is a sentence of many words that are read aloud one after the other. '.repeat(1000)

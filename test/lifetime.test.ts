@@ -92,6 +92,38 @@ t.test('the chunks of a reply', async t => {
   t.equal(kept.whole, kept.samples, 'and the audio is whole')
 })
 
+t.test('a reply that was read by hand and dropped leaves its session free', async t => {
+  const result = await runProgram(`
+    const model = await lib.loadModel(${tiny}, { threads: 1 })
+    const session = model.createSession({ seed: 1 })
+    const text = 'The light is on. '.repeat(60)
+    const next = async reply => (await reply[Symbol.asyncIterator]().next()).done
+    const speak = () => session.speak('a').result().then(() => 'free', e => e.code)
+    const done = await next(session.speak(text))
+    const before = await speak()
+    let after = before
+    for (let i = 0; i < 20 && after !== 'free'; i++) {
+      await turn()
+      after = await speak()
+    }
+    const reply = session.speak(text)
+    await next(reply)
+    await turn()
+    await turn()
+    const held = [await speak(), await reply.result().then(r => r.seconds > 1, e => e.code)]
+    await next(session.speak(text))
+    await turn()
+    await turn()
+    await session.dispose()
+    return { done, before, after, held }`)
+  t.strictSame(result, {
+    done: false,
+    before: 'MOSS_SESSION_BUSY',
+    after: 'free',
+    held: ['MOSS_SESSION_BUSY', true], // who holds the reply may go on
+  })
+})
+
 t.test('replies that nobody reads on, with a signal that lives long', async t => {
   const result = await runProgram(`
     const { getEventListeners } = require('node:events')

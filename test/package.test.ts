@@ -141,6 +141,22 @@ t.test('types are read in every way of resolution, with ES2020 and all checks', 
   }
 })
 
+t.test('types say nothing that only newer compilers can read', t => {
+  const read = new Set<string>()
+  const visit = (path: string): void => {
+    if (read.has(path)) return
+    read.add(path)
+    const text = readFileSync(path, 'utf8')
+    // Before TypeScript 5.7 arrays and buffers had no type parameter.
+    t.notMatch(text, /\b(?:Buffer|DataView|\w+Array)<(?:Shared)?ArrayBuffer/, path)
+    for (const [, name = ''] of text.matchAll(/(?:from|import\()\s*'(\.[^']+)\.js'/g))
+      visit(join(dirname(path), `${name}.d.ts`))
+  }
+  visit(join(root, 'dist', 'lib', 'index.d.ts'))
+  t.ok(read.size > 20, `${read.size} files are read with the types`)
+  t.end()
+})
+
 t.test('the programs of the README are programs', async t => {
   const { transpileModule, ModuleKind, ScriptTarget } = await import('typescript')
   const [code = ''] = blocks('README.md', 'js')

@@ -46,7 +46,7 @@ const skip =
 t.test('without threads there is an error, the session is free and the process ends', { skip }, t => {
   const shell = `${stacks} && exec "$0" -e "$1"`
   const run = spawnSync('sh', ['-c', shell, process.execPath, program], { encoding: 'utf8', timeout: 120_000 })
-  t.equal(run.signal, null, 'the process has ended by itself')
+  t.equal(run.signal, null, 'the process has ended by itself', { stderr: run.stderr })
   t.strictSame(
     JSON.parse(run.stdout),
     {
@@ -57,6 +57,41 @@ t.test('without threads there is an error, the session is free and the process e
       loadAgain: 'none',
       other: 'MOSS_OUT_OF_THREADS',
     },
+    run.stderr,
+  )
+  t.end()
+})
+
+/** For JavaScript's worker threads, which have stacks of 4 MB of their own. */
+const workers = `
+  const { execFileSync } = require('node:child_process')
+  const { readFileSync } = require('node:fs')
+  const lib = require(${JSON.stringify(join(root, 'dist', 'lib', 'index.js'))})
+  const limit = bytes => execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + bytes + ':'])
+  const code = async work => { try { await work(); return 'none' } catch (error) { return error.code } }
+  async function main() {
+    const model = await lib.loadModel(${JSON.stringify(tiny)}, { threads: 1 })
+    const session = model.createSession({ seed: 1 })
+    const listen = () => session.transcribe(${JSON.stringify(join(root, 'examples', 'audio', 'seven.flac'))})
+    const convert = () => lib.quantize(${JSON.stringify(tiny)}, process.argv[1], { type: 'f32' })
+    const used = 1024 * Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1])
+    limit(used + (2 << 20))
+    const found = { listen: await code(listen), convert: await code(convert) }
+    limit('unlimited')
+    found.again = await code(listen)
+    found.convertAgain = await code(convert)
+    console.log(JSON.stringify(found)) // and the process ends by itself
+  }
+  void main()
+`
+
+t.test('a worker thread that cannot start is the same error, and the next call tries again', { skip }, t => {
+  const out = join(t.testdir(), 'out.gguf')
+  const run = spawnSync(process.execPath, ['-e', workers, out], { encoding: 'utf8', timeout: 120_000 })
+  t.equal(run.signal, null, 'the process has ended by itself', { stderr: run.stderr })
+  t.strictSame(
+    JSON.parse(run.stdout || 'null'),
+    { listen: 'MOSS_OUT_OF_THREADS', convert: 'MOSS_OUT_OF_THREADS', again: 'none', convertAgain: 'none' },
     run.stderr,
   )
   t.end()

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { textOf } from '../input.js'
-import { addReplyFlags, generateOptions, modelFiles, type ReplyFlags } from '../options.js'
+import { addReplyFlags, generateOptions, filesOf, type ReplyFlags } from '../options.js'
 import { Line, printJson } from '../output.js'
 import { progress } from '../progress.js'
 import { withSession } from '../run.js'
@@ -32,10 +32,11 @@ export function askCommand(): Command {
 }
 
 async function ask(argument: string, flags: Flags): Promise<void> {
-  const target = targetOf(flags, [argument === '-' ? '-' : undefined, ...modelFiles(flags)])
+  const target = targetOf(flags, [argument === '-' ? '-' : undefined, ...filesOf(flags)])
   const prompt = await textOf(argument)
+  const replyOptions = generateOptions(flags)
   await withSession(flags, async ({ model, session, signal }) => {
-    const options = { ...generateOptions(flags), output: target ? 'both' : 'text', signal } as const
+    const options = { ...replyOptions, output: target ? 'both' : 'text', signal } as const
     const stream = session.generate({ text: prompt }, options)
     progress('answering')
     await withOptionalSpeechOutput(target, model.info().sampleRate, signal, async output => {

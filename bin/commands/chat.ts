@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import type { Heard } from '../../lib/index.js'
+import type { GenerateOptions, Heard } from '../../lib/index.js'
 import { errorJson, isReaderGone, naming } from '../failure.js'
 import { refuseTwoStdins, speechOf } from '../input.js'
-import { addReplyFlags, generateOptions, modelFiles, type ReplyFlags } from '../options.js'
+import { addReplyFlags, generateOptions, filesOf, type ReplyFlags } from '../options.js'
 import { printJson, say } from '../output.js'
 import { progress } from '../progress.js'
 import { withSession, type Run } from '../run.js'
@@ -51,7 +51,8 @@ interface Turn {
 
 async function chat(inputs: string[], flags: Flags): Promise<void> {
   refuseTwoStdins(inputs)
-  const target = targetOf(flags, [...inputs, ...modelFiles(flags)])
+  const target = targetOf(flags, [...inputs, ...filesOf(flags)])
+  const options = generateOptions(flags)
   await withSession(flags, async run => {
     const turns: Turn[] = []
     const report = async (error?: unknown): Promise<void> => {
@@ -60,7 +61,7 @@ async function chat(inputs: string[], flags: Flags): Promise<void> {
     }
     const { sampleRate } = run.model.info()
     const work = async (output: SpeechOutput | undefined): Promise<number> => {
-      for (const input of inputs) turns.push(await takeTurn(input, flags, run, output))
+      for (const input of inputs) turns.push(await takeTurn(input, options, flags, run, output))
       return output?.seconds ?? 0
     }
     const seconds = await withOptionalSpeechOutput(target, sampleRate, run.signal, work).catch(
@@ -79,13 +80,14 @@ async function chat(inputs: string[], flags: Flags): Promise<void> {
 
 async function takeTurn(
   input: string,
+  replyOptions: GenerateOptions,
   flags: Flags,
   { session, model, signal }: Run,
   output: SpeechOutput | undefined,
 ): Promise<Turn> {
   const speech = await speechOf(input, signal)
   progress(`listening to ${input}`)
-  const options = { ...generateOptions(flags), output: output ? 'both' : 'text', transcribe: true, signal } as const
+  const options = { ...replyOptions, output: output ? 'both' : 'text', transcribe: true, signal } as const
   const stream = session.generate({ speech }, options)
   let silence = output && output.seconds > 0 ? Math.round(PAUSE_SECONDS * model.info().sampleRate) : 0
   await naming(input, async () => {

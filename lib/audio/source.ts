@@ -3,7 +3,7 @@ import { FileError } from '../errors.js'
 import { fileError } from '../files.js'
 
 /** Where encoded audio comes from: a file's path, or its bytes. */
-export type AudioSource = { path: string } | { bytes: Uint8Array<ArrayBuffer> }
+export type AudioSource = { path: string } | { bytes: Uint8Array }
 
 /** Bytes at random positions, read as they are needed. */
 export interface ByteReader {

@@ -2,6 +2,9 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { ModelFormatError } from '../errors.js'
 import { fileError } from '../files.js'
 
+/** A buffer with memory of its own, in a type that TypeScript before 5.7 can read, too: it knows no parameter of buffers. */
+export type Bytes = ReturnType<typeof Buffer.alloc>
+
 /** An open file that is read by position. Reading blocks: for worker threads. */
 export class RandomAccessFile {
   readonly size: number
@@ -23,7 +26,7 @@ export class RandomAccessFile {
   }
 
   /** @throws {@link ModelFormatError} when the file ends before; {@link FileError} */
-  read(position: number, length: number): Buffer<ArrayBuffer> {
+  read(position: number, length: number): Bytes {
     if (length < 0 || position < 0 || length > this.size - position) throw this.cutOff()
     // Not of the pool: views of other element types must be aligned.
     return this.readInto(Buffer.from(new ArrayBuffer(length)), position)

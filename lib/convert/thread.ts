@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { Worker } from 'node:worker_threads'
 import { abortedBy, MossSpeechError, toMossError } from '../errors.js'
-import { scriptPath } from '../package-root.js'
+import { startWorker, workerError } from '../worker/start.js'
 import type { Job, JobName, Jobs, Message } from './jobs.js'
 
 /**
@@ -14,9 +13,7 @@ export async function inThread<N extends JobName>(
   { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: (progress: Jobs[N]['progress']) => void },
 ): Promise<Jobs[N]['output']> {
   if (signal?.aborted) throw abortedBy(signal)
-  // No inherited flags: a loader or inspector of the main thread is not for this one.
-  const worker = new Worker(scriptPath('convert', 'main.js'), {
-    execArgv: [],
+  const worker = startWorker(['convert', 'main.js'], {
     name: 'moss-speech-convert',
     workerData: { name, input } satisfies Job,
   })
@@ -29,7 +26,7 @@ export async function inThread<N extends JobName>(
         else if ('error' in message) reject(toMossError(Object.assign(new Error(message.error.message), message.error)))
         else resolve(message.output as Jobs[N]['output'])
       })
-      worker.on('error', reject)
+      worker.on('error', error => reject(workerError(error)))
       worker.on('exit', code => reject(new MossSpeechError('MOSS_INTERNAL', `the conversion thread ended (${code})`)))
     })
   } catch (thrown) {

@@ -1,7 +1,7 @@
-import { Worker, type TransferListItem } from 'node:worker_threads'
-import { abortedBy, MossSpeechError, toMossError } from '../errors.js'
-import { scriptPath } from '../package-root.js'
+import type { TransferListItem, Worker } from 'node:worker_threads'
+import { abortedBy, toMossError } from '../errors.js'
 import type { Answer, Job, JobName, Jobs } from './jobs.js'
+import { startWorker, workerError } from './start.js'
 
 interface Pending {
   resolve: (value: never) => void
@@ -28,7 +28,11 @@ class Offload {
     return this.#worker !== undefined
   }
 
-  /** Runs a job of `jobs.ts`. An aborted `signal` rejects at once; the thread finishes what it does and its answer is dropped. */
+  /**
+   * Runs a job of `jobs.ts`. An aborted `signal` rejects at once; the thread finishes what it does and its answer is dropped.
+   *
+   * @throws {@link OutOfThreadsError} the system gives no thread; the next job tries again
+   */
   async run<N extends JobName>(
     name: N,
     input: Jobs[N]['input'],
@@ -52,11 +56,7 @@ class Offload {
   }
 
   #start(): Worker {
-    const worker = new Worker(scriptPath('worker', 'main.js'), {
-      name: 'moss-speech',
-      execArgv: [], // a loader or inspector of the main thread is not for this one
-      resourceLimits: LIMITS,
-    })
+    const worker = startWorker(['worker', 'main.js'], { name: 'moss-speech', resourceLimits: LIMITS })
     worker.on('message', (answer: Answer) => {
       const job = this.#pending.get(answer.id)
       this.#pending.delete(answer.id)
@@ -69,12 +69,7 @@ class Offload {
       if (this.#worker === worker) this.#worker = undefined
       const jobs = [...this.#pending.values()]
       this.#pending.clear()
-      const reason = new MossSpeechError(
-        'MOSS_INTERNAL',
-        `the worker thread died: ${error.message}`,
-        {},
-        { cause: error },
-      )
+      const reason = workerError(error)
       for (const job of jobs) job.reject(reason)
     }
     worker.on('error', fail)

@@ -2,17 +2,27 @@
 
 namespace moss::addon {
 
-std::shared_ptr<Worker> AddonData::new_worker() {
-    auto worker = std::make_shared<Worker>([this](Worker & self) {
+class AddonData::Ended : public Delivery {
+  public:
+    Ended(AddonData & data, Worker * worker) : data_(data), worker_(worker) {}
+
+    void deliver(Napi::Env /*env*/) override {
         // Node delivers it after shut_down() too, which has joined and let go of all of them.
-        dispatcher.post([this, id = &self](Napi::Env) {
-            const auto found = workers_.find(id);
-            if (found != workers_.end()) {
-                found->second->join();
-                workers_.erase(found);
-            }
-        });
-    });
+        const auto found = data_.workers_.find(worker_);
+        if (found != data_.workers_.end()) {
+            found->second->join();
+            data_.workers_.erase(found);
+        }
+    }
+
+  private:
+    AddonData & data_;
+    Worker * worker_;
+};
+
+std::shared_ptr<Worker> AddonData::new_worker() {
+    auto worker = std::make_shared<Worker>();
+    worker->at_end([this, ended = std::make_shared<Ended>(*this, worker.get())] { dispatcher.post(ended); });
     if (shut_down_) {
         worker->close();
         return worker;

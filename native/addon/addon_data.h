@@ -28,6 +28,9 @@ class AddonData {
     Napi::FunctionReference stream_class;
 
   private:
+    /// A thread has ended: joins it and lets go of it.
+    class Ended;
+
     std::map<Worker *, std::shared_ptr<Worker>> workers_;
     bool shut_down_ = false;
 };

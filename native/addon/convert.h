@@ -5,22 +5,16 @@
 
 #include <napi.h>
 
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace moss::addon {
 
-/// An error on its way from a worker's thread to JavaScript.
-struct Failure {
-    std::string code;
-    std::string message;
-    ErrorDetails details;
-
-    /// Describes the exception being handled; to be called in a catch block.
-    static Failure current();
-    Napi::Error to_js(Napi::Env env) const;
-};
+/// JavaScript's error of an exception, with code and details. Exceptions travel from a worker's thread as they are:
+/// that needs no memory.
+Napi::Error to_error(Napi::Env env, const std::exception_ptr & exception);
 
 /// Runs the body of a method called by JavaScript; what it throws becomes a JavaScript error with code and details.
 template <class Body>
@@ -30,7 +24,7 @@ auto guarded(Napi::Env env, Body && body) {
     } catch (const Napi::Error &) {
         throw;
     } catch (...) {
-        throw Failure::current().to_js(env);
+        throw to_error(env, std::current_exception());
     }
 }
 

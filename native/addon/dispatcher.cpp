@@ -1,19 +1,36 @@
 #include "addon/dispatcher.h"
 
-#include <memory>
+#include <exception>
 #include <utility>
 
 namespace moss::addon {
 
-Dispatcher::Dispatcher(Napi::Env env) : env_(env), queue_(Queue::New(env, "moss-speech", 0, 1)) {
+Dispatcher::Dispatcher(Napi::Env env) : env_(env), queue_(Queue::New(env, "moss-speech", 0, 1, this)) {
     queue_.Unref(env_);
 }
 
-void Dispatcher::post(Callback callback) {
-    auto owned = std::make_unique<Callback>(std::move(callback));
-    if (queue_.NonBlockingCall(owned.get()) == napi_ok) {
-        (void) owned.release(); // call() deletes it
+Dispatcher::~Dispatcher() {
+    while (take()) { // one after the other: a chain of them would end recursively
     }
+}
+
+void Dispatcher::post(std::shared_ptr<Delivery> delivery) noexcept {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (delivery->waits_) {
+            return;
+        }
+        Delivery * const added = delivery.get();
+        added->waits_ = true;
+        (last_ != nullptr ? last_->next_ : first_) = std::move(delivery);
+        last_ = added;
+        if (called_) {
+            return;
+        }
+        called_ = true;
+    }
+    // One call at a time is on its way, which keeps Node's own queue as short as it can be.
+    (void) queue_.NonBlockingCall();
 }
 
 void Dispatcher::hold() {
@@ -28,15 +45,36 @@ void Dispatcher::release() {
     }
 }
 
-void Dispatcher::call(Napi::Env env, Napi::Function /*function*/, std::nullptr_t * /*context*/, Callback * callback) {
-    const std::unique_ptr<Callback> owned(callback);
-    if (static_cast<napi_env>(env) == nullptr) {
-        return; // shutting down
+/// The first of those that wait; null: there is none, and the next one has to call.
+std::shared_ptr<Delivery> Dispatcher::take() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::shared_ptr<Delivery> delivery = std::move(first_);
+    if (!delivery) {
+        called_ = false;
+        return delivery;
     }
-    try {
-        (*owned)(env);
-    } catch (const Napi::Error &) {
-        // The environment is being terminated (worker.terminate()): nobody is left to tell.
+    first_ = std::move(delivery->next_);
+    if (!first_) {
+        last_ = nullptr;
+    }
+    delivery->waits_ = false;
+    return delivery;
+}
+
+void Dispatcher::deliver_all(Napi::Env env) {
+    while (const std::shared_ptr<Delivery> delivery = take()) {
+        const Napi::HandleScope scope(env);
+        try {
+            delivery->deliver(env);
+        } catch (const Napi::Error &) {
+            // The environment is being terminated (worker.terminate()): nobody is left to tell.
+        }
+    }
+}
+
+void Dispatcher::call(Napi::Env env, Napi::Function /*function*/, Dispatcher * self, void * /*data*/) {
+    if (static_cast<napi_env>(env) != nullptr) { // null: shutting down
+        self->deliver_all(env);
     }
 }
 

@@ -62,33 +62,32 @@ std::vector<Value> column(const std::vector<HeardUnit> & heard, Value HeardUnit:
 
 } // namespace
 
-Failure Failure::current() {
-    try {
-        throw;
-    } catch (const MossError & error) {
-        return {error.code(), error.what(), error.details()};
-    } catch (const std::bad_alloc &) {
-        return {code::out_of_memory, "out of memory", {}};
-    } catch (const std::exception & error) {
-        return {code::internal, error.what(), {}};
-    } catch (...) {
-        return {code::internal, "an unknown error", {}};
-    }
-}
-
-Napi::Error Failure::to_js(Napi::Env env) const {
-    Napi::Error error = Napi::Error::New(env, message);
-    Napi::Object fields = Napi::Object::New(env);
-    for (const auto & [name, value] : details) {
-        if (const double * number = std::get_if<double>(&value)) {
-            fields.Set(name, *number);
-        } else {
-            fields.Set(name, std::get<std::string>(value));
+Napi::Error to_error(Napi::Env env, const std::exception_ptr & exception) {
+    const auto described = [env](const char * code, const char * message, const ErrorDetails & details) {
+        Napi::Error error = Napi::Error::New(env, message);
+        Napi::Object fields = Napi::Object::New(env);
+        for (const auto & [name, value] : details) {
+            if (const double * number = std::get_if<double>(&value)) {
+                fields.Set(name, *number);
+            } else {
+                fields.Set(name, std::get<std::string>(value));
+            }
         }
+        error.Set("code", code);
+        error.Set("details", fields);
+        return error;
+    };
+    try {
+        std::rethrow_exception(exception);
+    } catch (const MossError & error) {
+        return described(error.code(), error.what(), error.details());
+    } catch (const std::bad_alloc &) {
+        return described(code::out_of_memory, "out of memory", {});
+    } catch (const std::exception & error) {
+        return described(code::internal, error.what(), {});
+    } catch (...) {
+        return described(code::internal, "an unknown error", {});
     }
-    error.Set("code", code);
-    error.Set("details", fields);
-    return error;
 }
 
 Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t> & ids) {

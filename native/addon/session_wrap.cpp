@@ -9,6 +9,23 @@ namespace {
 /// A session's thread: what its stack takes.
 constexpr size_t thread_bytes = 256 << 10;
 
+/// Tells V8 what memory a session takes.
+class MemoryNews : public Delivery {
+  public:
+    MemoryNews(std::shared_ptr<const Conversation> conversation, std::weak_ptr<ExternalMemory> memory)
+        : conversation_(std::move(conversation)), memory_(std::move(memory)) {}
+
+    void deliver(Napi::Env env) override {
+        if (const auto told = memory_.lock()) {
+            told->set(env, conversation_->bytes + thread_bytes);
+        }
+    }
+
+  private:
+    std::shared_ptr<const Conversation> conversation_;
+    std::weak_ptr<ExternalMemory> memory_;
+};
+
 } // namespace
 
 Napi::Function NativeSession::define(Napi::Env env) {
@@ -79,13 +96,8 @@ void NativeSession::post(Napi::Env env, std::shared_ptr<Task> task) {
     AddonData & data = AddonData::of(env);
     Worker & thread = worker(env);
     thread.post(std::move(task));
-    thread.post(std::make_shared<Errand>([&data, conversation = conversation_, memory = std::weak_ptr(memory_)] {
-        data.dispatcher.post([bytes = conversation->bytes + thread_bytes, memory](Napi::Env js) {
-            if (const auto told = memory.lock()) {
-                told->set(js, bytes);
-            }
-        });
-    }));
+    thread.post(std::make_shared<Errand>(
+        [&data, news = std::make_shared<MemoryNews>(conversation_, memory_)] { data.dispatcher.post(news); }));
 }
 
 Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {

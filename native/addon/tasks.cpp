@@ -4,33 +4,47 @@
 
 namespace moss::addon {
 
+void Errand::run() noexcept {
+    try {
+        work_();
+    } catch (...) { // NOLINT(bugprone-empty-catch): see the declaration
+    }
+    work_ = nullptr;
+}
+
 PromiseTask::PromiseTask(Napi::Env env, Work work)
     : data_(AddonData::of(env)), deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)) {
     data_.dispatcher.hold();
 }
 
 void PromiseTask::run() noexcept {
-    Result result;
-    std::optional<Failure> failure;
     try {
         if (cancelled()) {
             throw MossError(code::aborted, "cancelled");
         }
-        result = work_(token_);
+        result_ = work_(token_);
     } catch (...) {
-        failure = Failure::current();
+        failure_ = std::current_exception();
     }
     work_ = nullptr; // what it holds is freed here, not on the JavaScript thread
-    data_.dispatcher.post(
-        [self = shared_from_this(), result = std::move(result), failure = std::move(failure)](Napi::Env env) {
-            self->settled_ = true;
-            self->data_.dispatcher.release();
-            if (failure) {
-                self->deferred_.Reject(failure->to_js(env).Value());
-            } else {
-                self->deferred_.Resolve(result(env));
-            }
-        });
+    data_.dispatcher.post(shared_from_this());
+}
+
+void PromiseTask::deliver(Napi::Env env) {
+    settled_ = true;
+    data_.dispatcher.release();
+    const Result result = std::move(result_);
+    if (!failure_) {
+        try {
+            deferred_.Resolve(result(env));
+            return;
+        } catch (const Napi::Error &) {
+            throw;
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+    }
+    deferred_.Reject(to_error(env, failure_).Value());
 }
 
 Napi::Promise promise_of(Napi::Env env, PromiseTask::Work work) {
@@ -55,7 +69,7 @@ void StreamTask::abort(Napi::Env env) {
         const std::lock_guard<std::mutex> lock(mutex_);
         chunks_.clear();
         if (!failure_) {
-            failure_ = Failure{code::aborted, "cancelled", {}};
+            failure_ = std::make_exception_ptr(MossError(code::aborted, "cancelled"));
         }
     }
     settle(env);
@@ -71,7 +85,7 @@ void StreamTask::run() noexcept {
     try {
         work_([this](Chunk && chunk) { receive(std::move(chunk)); }, token_);
     } catch (...) {
-        fail(Failure::current());
+        fail(std::current_exception());
     }
     work_ = nullptr;
 }
@@ -85,23 +99,23 @@ void StreamTask::receive(Chunk && chunk) {
         }
         chunks_.push_back(std::move(chunk));
     }
-    data_.dispatcher.post([self = shared_from_this()](Napi::Env env) { self->settle(env); });
+    data_.dispatcher.post(shared_from_this());
 }
 
-void StreamTask::fail(Failure && failure) {
+void StreamTask::fail(const std::exception_ptr & failure) noexcept {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!failure_) {
-            failure_ = std::move(failure);
+            failure_ = failure;
         }
     }
-    data_.dispatcher.post([self = shared_from_this()](Napi::Env env) { self->settle(env); });
+    data_.dispatcher.post(shared_from_this());
 }
 
 void StreamTask::settle(Napi::Env env) {
     while (!waiting_.empty()) {
         std::optional<Chunk> chunk;
-        std::optional<Failure> failure;
+        std::exception_ptr failure;
         if (!finished_) {
             const std::lock_guard<std::mutex> lock(mutex_);
             if (!chunks_.empty()) {
@@ -119,13 +133,24 @@ void StreamTask::settle(Napi::Env env) {
         data_.dispatcher.release();
         if (failure) {
             failed_ = true;
-            waiting.deferred.Reject(failure->to_js(env).Value());
+            waiting.deferred.Reject(to_error(env, failure).Value());
         } else if (chunk) {
-            finished_ = chunk->timings.has_value();
+            const bool last = chunk->timings.has_value();
+            Napi::Value value;
+            try {
+                value = to_js(env, *chunk, last);
+            } catch (const Napi::Error &) {
+                throw;
+            } catch (...) { // the chunk is lost, and so is what comes after it
+                waiting.deferred.Reject(to_error(env, std::current_exception()).Value());
+                abort(env);
+                return;
+            }
+            finished_ = last;
             if (finished_ && on_finished_) {
                 on_finished_();
             }
-            waiting.deferred.Resolve(to_js(env, *chunk, finished_));
+            waiting.deferred.Resolve(value);
         } else {
             waiting.deferred.Resolve(to_js(env, Chunk(), true));
         }

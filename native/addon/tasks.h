@@ -5,6 +5,7 @@
 #include "addon/worker.h"
 
 #include <deque>
+#include <exception>
 #include <optional>
 
 namespace moss::addon {
@@ -13,14 +14,16 @@ namespace moss::addon {
 class Errand : public Task {
   public:
     explicit Errand(std::function<void()> work) : work_(std::move(work)) {}
-    void run() noexcept override { work_(); }
+    /// What it throws (there was no memory) is lost: nobody waits for it, and what is to be freed is freed all the
+    /// same.
+    void run() noexcept override;
 
   private:
     std::function<void()> work_;
 };
 
 /// Work with one result: a promise.
-class PromiseTask : public Task, public std::enable_shared_from_this<PromiseTask> {
+class PromiseTask : public Task, public Delivery, public std::enable_shared_from_this<PromiseTask> {
   public:
     /// Makes the result's JavaScript value, on the JavaScript thread.
     using Result = std::function<Napi::Value(Napi::Env)>;
@@ -34,11 +37,14 @@ class PromiseTask : public Task, public std::enable_shared_from_this<PromiseTask
     bool over() const { return settled_ || cancelled(); }
 
     void run() noexcept override;
+    void deliver(Napi::Env env) override;
 
   private:
     AddonData & data_;
     Napi::Promise::Deferred deferred_;
     Work work_;
+    Result result_; // with the next one, of the thread until it is delivered
+    std::exception_ptr failure_;
     bool settled_ = false;
 };
 
@@ -47,7 +53,7 @@ Napi::Promise promise_of(Napi::Env env, PromiseTask::Work work);
 
 /// Work that delivers chunks: an asynchronous queue, computed at most `capacity` chunks ahead of its reader. The chunk
 /// with timings is the last.
-class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> {
+class StreamTask : public Task, public Delivery, public std::enable_shared_from_this<StreamTask> {
   public:
     static constexpr size_t capacity = 16;
     using Work = std::function<void(const Receiver &, CancelToken &)>;
@@ -65,6 +71,7 @@ class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> 
 
     void run() noexcept override;
     void cancel() override;
+    void deliver(Napi::Env env) override { settle(env); }
 
   private:
     struct Waiting {
@@ -73,7 +80,7 @@ class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> 
     };
 
     void receive(Chunk && chunk);
-    void fail(Failure && failure);
+    void fail(const std::exception_ptr & failure) noexcept;
     void settle(Napi::Env env);
 
     AddonData & data_;
@@ -83,7 +90,7 @@ class StreamTask : public Task, public std::enable_shared_from_this<StreamTask> 
     std::mutex mutex_; // of the next three
     std::condition_variable room_;
     std::deque<Chunk> chunks_;
-    std::optional<Failure> failure_; // comes after chunks_
+    std::exception_ptr failure_; // comes after chunks_
 
     std::deque<Waiting> waiting_; // JavaScript thread
     bool finished_ = false;       // JavaScript thread: the last chunk has been read

@@ -67,7 +67,7 @@ void Worker::loop() {
         tasks_.pop_front();
     }
     lock.unlock();
-    ended_(*this);
+    ended_();
 }
 
 } // namespace moss::addon

@@ -33,11 +33,13 @@ class Task {
 /// A thread that runs tasks one after the other. It ends after close().
 class Worker {
   public:
-    /// `ended` is called on the thread as its last act: the worker is to be joined.
-    explicit Worker(std::function<void(Worker &)> ended) : ended_(std::move(ended)) {}
+    Worker() = default;
     ~Worker();
     Worker(const Worker &) = delete;
     Worker & operator=(const Worker &) = delete;
+
+    /// Before start(): `ended` is called on the thread as its last act: the worker is to be joined.
+    void at_end(std::function<void()> ended) { ended_ = std::move(ended); }
 
     /// Starts the thread, once. Throws out_of_threads.
     void start();
@@ -57,7 +59,7 @@ class Worker {
   private:
     void loop();
 
-    std::function<void(Worker &)> ended_;
+    std::function<void()> ended_;
     std::thread thread_;
     std::mutex mutex_; // of what follows
     std::condition_variable changed_;
