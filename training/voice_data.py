@@ -13,7 +13,8 @@ import torch
 from .data.corpora import manifest_rows
 from .data.teacher_features import CHANNELS, FOLDER, FRAME
 from .data.units import SPACE, UNIT_ID, teacher_to_units
-from .data.voices import holds_test_voice, voice_vector
+from .data.speakers import blend_split
+from .data.voices import voice_vector
 from .decoder_data import EDGE_CAP, ENERGY, TEACHER_STRIDE, collate, padded, unit_window
 from .folders import runs_folder
 from .networks.config import VoiceConfig
@@ -64,7 +65,7 @@ class Clips:
         self.clips = [clip for row in rows if (clip := self._clip(row, config))]
 
     def _clip(self, row: dict, config: VoiceConfig) -> Clip | None:
-        if holds_test_voice(row["voice"]):
+        if blend_split(row["voice"]) != "train":
             return None
         aligned = teacher_to_units(row["phonemes"], row["durations"], row["lang"])
         lead, tail = TEACHER_STRIDE * aligned.lead, TEACHER_STRIDE * aligned.tail

@@ -15,7 +15,7 @@ import {
 } from '../speech-output.js'
 import { heardJson, heardLine, replyJson, warnOfCut, warnOfInput, type HeardJson, type ReplyJson } from './shared.js'
 
-type Flags = ReplyFlags & OutputFlags
+type Flags = ReplyFlags & OutputFlags & { vad: boolean }
 
 const PAUSE_SECONDS = 0.5
 
@@ -38,6 +38,7 @@ export function chatCommand(): Command {
     .description('Answer speech: each file is a turn of one conversation.')
     .argument('<audio...>', 'audio files; - is standard input')
     .option('--encoder <file>', 'with --lm: a speech encoder that writes down what is said (docs/composing.md)')
+    .option('--no-vad', 'answer what is no speech, too')
     .option('--json', 'print one object: { path, turns: [{ heard, reply, timings }], error? }')
     .addHelpText('after', EXAMPLES)
   return addReplyFlags(addOutputFlags(command, 'the spoken answers go')).action(chat)
@@ -87,7 +88,13 @@ async function takeTurn(
 ): Promise<Turn> {
   const speech = await speechOf(input, signal)
   progress(`listening to ${input}`)
-  const options = { ...replyOptions, output: output ? 'both' : 'text', transcribe: true, signal } as const
+  const options = {
+    ...replyOptions,
+    output: output ? 'both' : 'text',
+    transcribe: true,
+    vad: flags.vad,
+    signal,
+  } as const
   const stream = session.generate({ speech }, options)
   let silence = output && output.seconds > 0 ? Math.round(PAUSE_SECONDS * model.info().sampleRate) : 0
   await naming(input, async () => {

@@ -11,6 +11,7 @@ import { heardJson, warnOfInput } from './shared.js'
 
 interface Flags extends ModelFlags {
   json?: boolean
+  vad: boolean
 }
 
 const EXAMPLES = `
@@ -25,6 +26,7 @@ export function transcribeCommand(): Command {
     .description('Write speech down.')
     .argument('<audio>', 'an audio file; - is standard input')
     .option('--encoder <file>', 'an imported speech encoder (docs/encoders.md); any length, in overlapping windows')
+    .option('--no-vad', 'hear all of it as one utterance, also what is no speech')
     .option(
       '--json',
       'print one object: { text, language?, segments?, words?, units: [{ unit, start, end }], pinyin?, noSpeech? }',
@@ -39,7 +41,7 @@ async function transcribe(input: string, flags: Flags): Promise<void> {
     progress(`listening to ${input}`)
     const onProgress = ({ seconds, total }: TranscribeProgress): void =>
       progress(`listening to ${input}, ${seconds.toFixed(0)} of ${total.toFixed(0)} s`)
-    const transcript = await naming(input, () => session.transcribe(speech, { signal, onProgress }))
+    const transcript = await naming(input, () => session.transcribe(speech, { vad: flags.vad, signal, onProgress }))
     progress()
     warnOfInput(input, transcript)
     if (flags.json) await printJson({ ...heardJson(transcript), ...segmentsOf(transcript) })
