@@ -65,9 +65,9 @@ export interface NativeModelInfo {
   /** A Hugging Face tokenizer.json; '' without a language model, and where the file's is llama.cpp's. */
   tokenizer: string
   specialTokens: { imStart: number; imEnd: number; sosp: number; modalityPad: number; pad: number }
-  /** Rows of a session's context. */
+  /** Positions of a session's context. */
   nCtx: number
-  /** Rows that the language model was trained for. */
+  /** Positions that the language model was trained for. */
   maxNCtx: number
   /** The longest recording that can be heard, in seconds: transcribed, or searched for the speech of a turn. */
   maxInputSeconds: number
@@ -248,7 +248,7 @@ export interface NativeSession {
   speakUnits(units: Int32Array, options?: NativeSpeaking & NativeUnitProsody): NativeStream
   /** Of the speech that an `encode` or `transcribe` has got, how many seconds it has heard. Encoders that hear in windows, and transcriptions of several utterances, tell it. */
   readonly heardSeconds: number
-  /** Rows of the context in use. */
+  /** Positions of the context in use. */
   readonly length: number
   /** Forgets the conversation. */
   reset(): void

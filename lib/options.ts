@@ -100,7 +100,7 @@ export interface ModelParts {
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
   /**
-   * Rows of the language model's context in a session, 16 to `model.info().maxNCtx`; its memory grows as it is used. Default: the model's, and 4096 at most
+   * Positions of the language model's context in a session, 16 to `model.info().maxNCtx`; its memory grows as it is used. Default: the model's, and 4096 at most
    * for an imported language model.
    */
   contextLength?: number

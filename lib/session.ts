@@ -162,7 +162,7 @@ export class Session {
     return this.#stream(signal => this.#engine.speak(input, speaking, signal), check.checkSignal(o.signal))
   }
 
-  /** Rows of the model's context that the conversation takes so far, of `model.info().nCtx`. */
+  /** Positions of the model's context that the conversation takes so far, of `model.info().nCtx`. */
   get length(): number {
     return this.#engine.length
   }

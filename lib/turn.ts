@@ -79,9 +79,9 @@ export interface SessionInfo {
   path: 'end-to-end' | 'cascade' | 'encoder' | 'lm' | 'voice'
   /** What {@link Session.generate} can do; none without a language model. */
   modes: readonly Mode[]
-  /** Rows of the context that the conversation takes so far. */
+  /** Positions of the context that the conversation takes so far. */
   length: number
-  /** Rows of the context; 0 without a language model. */
+  /** Positions of the context; 0 without a language model. */
   nCtx: number
 }
 

@@ -255,7 +255,7 @@ t.test('an error names the file that it is about', async t => {
   const cases: [string[], RegExp, Uint8Array?][] = [
     [['chat', question, bad], /error: \S*nan\.wav: sample 100 is NaN \(MOSS_AUDIO_FORMAT\)/],
     [['transcribe', bad], /error: \S*nan\.wav: sample 100 is NaN \(MOSS_AUDIO_FORMAT\)/],
-    [['chat', question, long], /error: \S*long\.wav: the audio is 400 s long; the limit is [\d.]+ s: a context of \d+ rows holds no more \(MOSS_AUDIO_LENGTH\)/],
+    [['chat', question, long], /error: \S*long\.wav: the audio is 400 s long; the limit is [\d.]+ s: a context of \d+ positions holds no more \(MOSS_AUDIO_LENGTH\)/],
     [['transcribe', '-'], /error: standard input: sample 100 is NaN \(MOSS_AUDIO_FORMAT\)/, await readFile(bad)],
     [['chat', ...Array<string>(20).fill(question)], /error: \S*question\.wav: .*filled .*context: fewer turns fit, or a larger --context-length \(MOSS_PROMPT_TOO_LONG\)/],
   ] // prettier-ignore
@@ -270,8 +270,8 @@ t.test('an error names the file that it is about', async t => {
 
 t.test('an error speaks of the flags that were given, and of no other', async t => {
   const cases: [string[], number, RegExp][] = [
-    [['chat', question, '--context-length', '16'], 1, /question\.wav: a context of 16 rows has no room for speech/],
-    [['chat', question, '--context-length', '40'], 1, /question\.wav: the audio is 1 s long; the limit is [\d.]+ s: a context of 40 rows holds no more/],
+    [['chat', question, '--context-length', '16'], 1, /question\.wav: a context of 16 positions has no room for speech/],
+    [['chat', question, '--context-length', '40'], 1, /question\.wav: the audio is 1 s long; the limit is [\d.]+ s: a context of 40 positions holds no more/],
     [['ask', 'hello', '--top-p', '9'], 2, /error: --top-p must be a number above 0, at most 1, not 9/],
     [['ask', 'hello', '--max-tokens', '0'], 2, /error: --max-tokens must be/],
     [['ask', 'hello', '--context-length', '100000'], 2, /--context-length/],
@@ -336,7 +336,7 @@ t.test('a reply that was cut says so', async t => {
   const cases: [string[], string, RegExp][] = [
     [['--max-tokens', '2'], 'maxTokens', /the reply was cut after 2 tokens: --max-tokens takes more\n/],
     [['-o', join(folder, 'cut-reply.wav'), '--max-seconds', '0.3'], 'maxSeconds', /the reply was cut after 0\.3 s: --max-seconds takes more/],
-    [['--context-length', '64', '--temperature', '2', ...MODEL], 'contextLength', /the context of 64 rows was full/],
+    [['--context-length', '64', '--temperature', '2', ...MODEL], 'contextLength', /the context of 64 positions was full/],
     [[], 'stop', /^$/],
   ] // prettier-ignore
   for (const [flags, reason, message] of cases) {

@@ -57,7 +57,7 @@ function describe(i: ModelInfo): string {
       i.inputSampleRate > 0 ? `${i.inputSampleRate} Hz, up to ${i.maxInputSeconds.toFixed(0)} s a turn` : '',
     ],
     ['speaks at', i.sampleRate > 0 ? `${i.sampleRate} Hz` : ''],
-    ['context', i.nCtx > 0 ? `${i.nCtx} rows${i.maxNCtx > i.nCtx ? ` of ${i.maxNCtx}` : ''}` : ''],
+    ['context', i.nCtx > 0 ? `${i.nCtx} positions${i.maxNCtx > i.nCtx ? ` of ${i.maxNCtx}` : ''}` : ''],
     ['sampling', sampling.join(', ')],
     ['threads', String(i.threads)],
   ]

@@ -50,7 +50,7 @@ export function warnOfCut({ finishReason, seconds }: ReplyJson, model: Model, fl
     noSpeech: undefined,
     maxSeconds: `after ${roundSeconds(seconds)} s: --max-seconds takes more, up to 600`,
     maxTokens: `after ${flags.maxTokens ?? 512} tokens: --max-tokens takes more`,
-    contextLength: `where the context of ${model.info().nCtx} rows was full: fewer turns leave more room, or a larger --context-length`,
+    contextLength: `where the context of ${model.info().nCtx} positions was full: fewer turns leave more room, or a larger --context-length`,
   }[finishReason]
   if (longer !== undefined) warn(`the reply was cut ${longer}`)
 }

@@ -39,7 +39,7 @@ export interface Listening {
 export interface Engine {
   readonly path: SessionInfo['path']
   readonly modes: readonly Mode[]
-  /** Rows of the language model's context that the conversation takes. */
+  /** Positions of the language model's context that the conversation takes. */
   readonly length: number
   generate(
     prompt: Prompt,

@@ -147,7 +147,7 @@ export class PartEngine implements Engine {
     const { maxInputSeconds, maxTurnSeconds, nCtx } = this.info
     const limit = vad ? maxInputSeconds : maxTurnSeconds
     if (nCtx > 0 && maxTurnSeconds < MIN_SECONDS) {
-      throw new PromptTooLongError(`a context of ${nCtx} rows has no room for speech; take a longer one`, {
+      throw new PromptTooLongError(`a context of ${nCtx} positions has no room for speech; take a longer one`, {
         context: nCtx,
       })
     }
@@ -156,7 +156,7 @@ export class PartEngine implements Engine {
     } catch (thrown) {
       if (nCtx === 0 || this.info.vad || !(thrown instanceof AudioLengthError) || thrown.details.limit !== limit)
         throw thrown
-      const message = `${thrown.message}: a context of ${nCtx} rows holds no more`
+      const message = `${thrown.message}: a context of ${nCtx} positions holds no more`
       throw new AudioLengthError(message, thrown.details, { cause: thrown })
     }
   }

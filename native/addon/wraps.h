@@ -36,7 +36,7 @@ struct Conversation {
     std::shared_ptr<const Model> model;
     std::optional<uint64_t> seed;
     std::optional<Session> session;
-    int length = 0;               ///< JavaScript thread: rows of the turns whose end has been read
+    int length = 0;               ///< JavaScript thread: positions of the turns whose end has been read
     std::atomic<double> heard{0}; ///< seconds, by the encode() or transcribe() that runs
     std::atomic<size_t> bytes{0}; ///< memory that the session takes
 

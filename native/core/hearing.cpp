@@ -1,6 +1,6 @@
 #include "core/hearing.h"
 
-#include "core/rows.h"
+#include "core/lm_context.h"
 #include "core/transcript.h"
 
 #include <cmath>
@@ -89,15 +89,15 @@ HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::v
     return sounds;
 }
 
-std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
+std::vector<int32_t> transcribe(const Model::Parts & parts, Runner & runner, Lm::State & state, const Heard & heard,
                                 const Sampling & sampling, int max_tokens) {
-    Rows rows(parts, runner, context);
-    rows.push_text(parts.rows.transcribe_prefix, Tails::none);
-    rows.push_speech(heard.rows);
+    LmContext context(parts, runner, state);
+    context.append_text(parts.turn_template.transcribe_prefix, Tails::none);
+    context.append_embeddings(heard.embeddings);
     Sampler sampler(sampling);
     std::vector<int32_t> text;
-    rows.write(rows.push_text(parts.rows.assistant_prefix, Tails::text), sampler, max_tokens,
-               [&](int32_t id) { text.push_back(id); });
+    context.generate_text(context.append_text(parts.turn_template.assistant_prefix, Tails::text), sampler, max_tokens,
+                          [&](int32_t id) { text.push_back(id); });
     return text;
 }
 

@@ -33,8 +33,8 @@ void append_sounds(HeardSounds & sounds, HeardSounds && next);
 HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
                        const Progress & progress);
 
-/// Writes down what was heard. The context is empty before and holds the rows after.
-std::vector<int32_t> write_down(const Model::Parts & parts, Runner & runner, Lm::State & context, const Heard & heard,
+/// The text of what was heard, as token ids. The context is empty before and holds the speech and its text after.
+std::vector<int32_t> transcribe(const Model::Parts & parts, Runner & runner, Lm::State & state, const Heard & heard,
                                 const Sampling & sampling, int max_tokens);
 
 } // namespace moss

@@ -9,7 +9,7 @@ namespace moss {
 
 namespace {
 
-/// Keys and values of more rows are seldom needed and take much memory; LoadOptions::context_length gives more.
+/// Keys and values of more positions are seldom needed and take much memory; LoadOptions::context_length gives more.
 constexpr int default_context = 4096;
 
 /// Seconds of what is heard piece by piece: memory holds its samples, 64 KB a second.
@@ -84,12 +84,12 @@ Sampling load_sampling(const GgufFile & file, bool imported) {
     return sampling;
 }
 
-/// Rows of a session's context.
+/// Positions of a session's context.
 int context_length(const LmConfig & lm, int asked) {
     if (asked > lm.context_length) {
         throw MossError(code::invalid_argument,
                         "contextLength: the model was trained for " + std::to_string(lm.context_length) +
-                            " rows, not for " + std::to_string(asked),
+                            " positions, not for " + std::to_string(asked),
                         {{"option", "contextLength"}, {"limit", static_cast<double>(lm.context_length)}});
     }
     return asked > 0 ? asked : lm.text_only() ? std::min(lm.context_length, default_context) : lm.context_length;
@@ -125,7 +125,7 @@ void initialize(const std::string & folder) {
     }
 }
 
-Template Template::load(const GgufFile & file, const LmConfig & lm) {
+TurnTemplate TurnTemplate::load(const GgufFile & file, const LmConfig & lm) {
     const auto ids = [&](const std::string & name) {
         const std::string key = "moss-speech.template." + name;
         const std::vector<int64_t> values = file.get_ints(key, 0, lm.text_vocab_size - 1);
@@ -163,7 +163,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     }
     if (lm && !imported) {
         vocabulary = Vocabulary::load(file, lm->config());
-        rows = Template::load(file, lm->config());
+        turn_template = TurnTemplate::load(file, lm->config());
         const auto & token = vocabulary.text;
         info.tokens = {token.im_start, token.im_end, token.sosp, token.modality_pad, token.pad};
         info.tokenizer = vocabulary.tokenizer;
@@ -218,9 +218,9 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     info.finds_speech = vad && listener && !hears_in_windows();
     if (lm && listener && listener->aligner() != nullptr) {
         const FrontendConfig & frontend = listener->frontend().config();
-        const int64_t most_rows = info.n_ctx - reply_reserve() - prompt_overhead();
+        const int64_t most_positions = info.n_ctx - reply_reserve() - prompt_overhead();
         const int64_t samples =
-            most_rows * frontend.hop_length() * listener->aligner()->config().downsample - frontend.tail_padding;
+            most_positions * frontend.hop_length() * listener->aligner()->config().downsample - frontend.tail_padding;
         info.max_turn_seconds = static_cast<double>(std::max<int64_t>(samples, 0)) / frontend.sample_rate;
         if (info.finds_speech) {
             info.max_turn_seconds = std::min<double>(info.max_turn_seconds, vad->config().max_utterance_seconds);
@@ -235,16 +235,16 @@ double Model::Parts::encode_seconds() const {
     return hears_in_windows() ? longest_recording : 600.0; // the latter takes 100 MB
 }
 
-int64_t Model::Parts::speech_rows(size_t samples) const {
+int64_t Model::Parts::speech_positions(size_t samples) const {
     const FrontendConfig & frontend = listener->frontend().config();
-    const int64_t row = static_cast<int64_t>(frontend.hop_length()) * listener->aligner()->config().downsample;
-    return (static_cast<int64_t>(samples) + frontend.tail_padding + row - 1) / row;
+    const int64_t position = static_cast<int64_t>(frontend.hop_length()) * listener->aligner()->config().downsample;
+    return (static_cast<int64_t>(samples) + frontend.tail_padding + position - 1) / position;
 }
 
 int Model::Parts::prompt_overhead() const {
-    const size_t prefix = std::max(rows.user_prefix.size(), rows.transcribe_prefix.size());
+    const size_t prefix = std::max(turn_template.user_prefix.size(), turn_template.transcribe_prefix.size());
     const size_t marks = 2; // sosp, eosp
-    return static_cast<int>(prefix + rows.assistant_prefix.size() + rows.turn_end.size() + marks);
+    return static_cast<int>(prefix + turn_template.assistant_prefix.size() + turn_template.turn_end.size() + marks);
 }
 
 int Model::Parts::chunk_size() const {

@@ -73,8 +73,8 @@ struct ModelInfo {
     struct {
         int im_start = 0, im_end = 0, sosp = 0, modality_pad = 0, pad = 0;
     } tokens;
-    int n_ctx = 0;                ///< rows of a session's context
-    int max_n_ctx = 0;            ///< rows that the language model was trained for
+    int n_ctx = 0;                ///< positions of a session's context
+    int max_n_ctx = 0;            ///< positions that the language model was trained for
     double max_input_seconds = 0; ///< the longest recording that can be transcribed, or searched for a turn's speech
     double max_turn_seconds = 0;  ///< the longest speech of one turn in an empty session
     bool finds_speech = false;    ///< whether there is a voice activity network
@@ -86,7 +86,7 @@ struct ModelInfo {
 struct LoadOptions {
     /// Threads of a computation, 1..256; 0: half of the logical CPUs, at most 8, but 2 where there are 2.
     int threads = 0;
-    /// Rows of a session's context, up to ModelInfo::max_n_ctx; 0: all of them, but 4096 at most in an imported
+    /// Positions of a session's context, up to ModelInfo::max_n_ctx; 0: all of them, but 4096 at most in an imported
     /// language model.
     int context_length = 0;
 };
@@ -151,7 +151,7 @@ struct Request {
     std::optional<Sampling> sampling; ///< its seed is not used; else the model's defaults
     double max_seconds = 60;          ///< of speech; what is longer is cut
     int max_tokens = 512;             ///< of the reply's text
-    bool transcribe = false;          ///< spoken input: also write down what was heard
+    bool transcribe = false;          ///< spoken input: also transcribe what was heard
     /// Spoken input, with a voice activity network: silence around the speech is left out, and where nobody speaks
     /// there is no turn. False: all of it is heard as it is.
     bool vad = true;
@@ -172,7 +172,7 @@ struct HeardSounds {
     bool mandarin = false; ///< whether it sounds so
 };
 
-/// An utterance in a recording, as the language model wrote it down.
+/// An utterance in a recording, as the language model transcribed it.
 struct Segment {
     float start, end;          ///< seconds
     std::vector<int32_t> text; ///< token ids
@@ -261,13 +261,13 @@ class Session {
     /// Encoders that hear whole utterances deliver a window at a time, as in encode(); the others all at once.
     void features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel);
 
-    /// What encode() gives, and what the language model writes down, utterance by utterance where there is a voice
+    /// What encode() gives, and what the language model transcribes, utterance by utterance where there is a voice
     /// activity network. The conversation takes no part in it. Without a language model, where ModelInfo::ctc says how
     /// units are text, there are no segments.
     Transcript transcribe(const std::vector<float> & samples, const Transcribing & options, CancelToken & cancel,
                           const Progress & progress = {});
 
-    /// Rows of the context in use.
+    /// Positions of the context in use.
     int length() const;
 
     /// Memory that it has taken so far: of the context, of what it heard, and of computations.

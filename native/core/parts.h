@@ -14,11 +14,11 @@
 
 namespace moss {
 
-/// The fixed rows of a turn, as text ids (training/data/template.py): `moss-speech.template.*`.
-struct Template {
+/// The fixed text of a turn, as token ids (training/data/template.py): `moss-speech.template.*`.
+struct TurnTemplate {
     std::vector<int32_t> user_prefix, transcribe_prefix, assistant_prefix, turn_end;
 
-    static Template load(const GgufFile & file, const LmConfig & lm);
+    static TurnTemplate load(const GgufFile & file, const LmConfig & lm);
 };
 
 /// A loaded bundle. What it lacks is null.
@@ -30,8 +30,8 @@ struct Model::Parts {
     std::shared_ptr<ThreadPools> pools;          // of all sessions
     std::shared_ptr<const WeightMemory> weights; // of all networks
     std::unique_ptr<Lm> lm;
-    Vocabulary vocabulary; // with a bundle's lm
-    Template rows;         // with a bundle's lm
+    Vocabulary vocabulary;      // with a bundle's lm
+    TurnTemplate turn_template; // with a bundle's lm
     std::unique_ptr<Vad> vad;
     std::unique_ptr<Listener> listener;
     std::optional<Syllables> syllables; // with a listener that knows Mandarin
@@ -42,11 +42,11 @@ struct Model::Parts {
     bool hears_in_windows() const { return !listener->frontend().config().causal && listener->aligner() == nullptr; }
     /// The longest speech whose units can be had: no context bounds it, but memory grows with it.
     double encode_seconds() const;
-    /// Aligner rows of an utterance of so many samples.
-    int64_t speech_rows(size_t samples) const;
-    /// Rows of a turn other than the user's input and the reply.
+    /// Positions that an utterance of so many samples takes.
+    int64_t speech_positions(size_t samples) const;
+    /// Positions of a turn other than the user's input and the reply.
     int prompt_overhead() const;
-    /// Rows that a reply can count on.
+    /// Positions that a reply can count on.
     int reply_reserve() const { return info.n_ctx / 8; }
     /// Encoder frames that are computed at a time; 0: the whole utterance.
     int chunk_size() const;

@@ -28,7 +28,7 @@ struct Exercise {
 struct HeadShares {
     std::string block;          ///< its tensors' name: "encoder.blk.0", "blk.3", "audio.blk.0"
     std::vector<double> shares; ///< of an encoder's head, or a language model's KV head with its queries: mean over the
-                                ///< rows of the length of what it adds, relative to the stream's
+                                ///< positions of the length of what it adds, relative to the stream's
     int64_t rows = 0;
 };
 

@@ -68,11 +68,11 @@ struct Session::State {
     std::shared_ptr<const Model> model;
     Random seeds;
     Runner runner;
-    std::optional<Lm::State> context;    // the conversation
-    std::optional<Lm::State> scratch;    // of transcriptions; made when first needed
-    std::optional<Listener::State> ears; // made when first needed
-    std::vector<int32_t> ids;            // of the context's rows, in an imported language model
-    std::vector<int> turns;              // lengths of the context before each turn that was finished
+    std::optional<Lm::State> context;              // the conversation
+    std::optional<Lm::State> scratch;              // of transcriptions; made when first needed
+    std::optional<Listener::State> listener_state; // made when first needed
+    std::vector<int32_t> ids;                      // of the context's positions, in an imported language model
+    std::vector<int> turns;                        // lengths of the context before each turn that was finished
 
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
         : model(std::move(loaded)), seeds(seed), runner(parts().pools) {
@@ -92,19 +92,19 @@ struct Session::State {
     uint64_t seed(std::optional<uint64_t> given) { return given ? *given : seeds.next(); }
 
     Listener::State & listener() {
-        if (!ears) {
-            ears.emplace(*parts().listener, parts().chunk_size());
+        if (!listener_state) {
+            listener_state.emplace(*parts().listener, parts().chunk_size());
         }
-        return *ears;
+        return *listener_state;
     }
 
-    std::vector<int32_t> write_down(const Heard & heard, Sampling sampling, uint64_t seed, int max_tokens) {
+    std::vector<int32_t> transcribe(const Heard & heard, Sampling sampling, uint64_t seed, int max_tokens) {
         if (!scratch) {
             scratch.emplace(*parts().lm, parts().info.n_ctx);
         }
         scratch->truncate(0);
         sampling.seed = seed;
-        return moss::write_down(parts(), runner, *scratch, heard, sampling, max_tokens);
+        return moss::transcribe(parts(), runner, *scratch, heard, sampling, max_tokens);
     }
 };
 
@@ -143,8 +143,8 @@ bool Session::generate(const Request & request, const Receiver & receiver, Cance
         }
         turn.run();
         if (request.transcribe && listener != nullptr) {
-            turn.note([&](const Heard & heard) {
-                return state.write_down(heard, request.sampling.value_or(parts.info.sampling), seed,
+            turn.add_transcript([&](const Heard & heard) {
+                return state.transcribe(heard, request.sampling.value_or(parts.info.sampling), seed,
                                         request.max_tokens);
             });
         }
@@ -187,7 +187,7 @@ void Session::speak(const std::vector<int32_t> & units, const Speaking & speakin
     Clock clock;
     Timings timings;
     constexpr double no_limit = 1e9; // seconds
-    Speaker speaker(state.parts(), state.runner, speaking, state.seed(speaking.seed), no_limit);
+    Synthesizer synthesizer(state.parts(), state.runner, speaking, state.seed(speaking.seed), no_limit);
     std::vector<float> audio;
     std::vector<int32_t> spoken;
     const auto deliver = [&](std::optional<Timings> at_the_end) {
@@ -203,14 +203,14 @@ void Session::speak(const std::vector<int32_t> & units, const Speaking & speakin
     for (size_t i = 0; i < units.size(); i++) {
         const UnitProsody how = prosody.empty() ? UnitProsody() : prosody[i];
         spoken.push_back(units[i]);
-        clock.measure(timings.decode_ms, [&] { speaker.push(units[i], audio, how); });
+        clock.measure(timings.decode_ms, [&] { synthesizer.push(units[i], audio, how); });
         if (!audio.empty()) {
             deliver({});
         }
     }
-    clock.measure(timings.decode_ms, [&] { speaker.finish(audio); });
+    clock.measure(timings.decode_ms, [&] { synthesizer.finish(audio); });
     timings.total_ms = clock.now();
-    timings.reply_seconds = speaker.seconds();
+    timings.reply_seconds = synthesizer.seconds();
     deliver(timings);
 }
 
@@ -265,7 +265,7 @@ Transcript Session::transcribe(const std::vector<float> & samples, const Transcr
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     if (!parts.lm || !parts.listener || parts.listener->aligner() == nullptr) {
         throw MossError(code::unsupported,
-                        "this model has no encoder, aligner and language model: it cannot write down speech");
+                        "this model has no encoder, aligner and language model: it cannot transcribe speech");
     }
     check_speech(parts, samples, options.vad ? parts.info.max_input_seconds : parts.info.max_turn_seconds);
     const Sampling sampling = options.sampling.value_or(parts.info.sampling);
@@ -279,7 +279,7 @@ Transcript Session::transcribe(const std::vector<float> & samples, const Transcr
         append_sounds(transcript.sounds, heard_sounds(parts, heard, span, state.runner.cancel));
         transcript.segments.push_back({static_cast<float>(static_cast<double>(span.begin) / rate),
                                        static_cast<float>(static_cast<double>(span.end) / rate),
-                                       state.write_down(heard, sampling, seed, options.max_tokens)});
+                                       state.transcribe(heard, sampling, seed, options.max_tokens)});
         if (progress) {
             progress(static_cast<double>(span.end) / rate);
         }
@@ -294,7 +294,7 @@ int Session::length() const {
 size_t Session::bytes() const {
     const State & state = *state_;
     return state.runner.bytes() + (state.context ? state.context->bytes() : 0) +
-           (state.scratch ? state.scratch->bytes() : 0) + (state.ears ? state.ears->bytes() : 0);
+           (state.scratch ? state.scratch->bytes() : 0) + (state.listener_state ? state.listener_state->bytes() : 0);
 }
 
 void Session::reset() {

@@ -1,6 +1,6 @@
 #include "core/steps.h"
 
-#include "core/turn.h"
+#include "core/hearing.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@ namespace moss {
 
 namespace {
 
-constexpr size_t piece_rows = 128; // logits of so many rows are in memory at once
+constexpr size_t piece_size = 128; // logits of so many positions are in memory at once
 
 void check_ids(const char * option, const std::vector<int32_t> & ids, size_t least, int vocabulary) {
     if (ids.size() < least) {
@@ -25,16 +25,17 @@ void check_ids(const char * option, const std::vector<int32_t> & ids, size_t lea
     }
 }
 
-/// Rows of the grid, and their targets where something predicts them.
-void append(std::vector<Step> & steps, const std::vector<int32_t> & text, const std::vector<int32_t> & audio,
-            Tails tails = Tails::none, const std::vector<int32_t> & targets = {}) {
-    for (size_t begin = 0; begin < text.size(); begin += piece_rows) {
-        const size_t end = std::min(begin + piece_rows, text.size());
+/// Positions, and their targets where something predicts them.
+void append(std::vector<Step> & steps, const Positions & positions, Tails tails = Tails::none,
+            const std::vector<int32_t> & targets = {}) {
+    const size_t count = positions.text.size();
+    for (size_t begin = 0; begin < count; begin += piece_size) {
+        const size_t end = std::min(begin + piece_size, count);
         const auto part = [&](const std::vector<int32_t> & all) {
             const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin);
             return all.empty() ? all : std::vector<int32_t>(first, first + static_cast<std::ptrdiff_t>(end - begin));
         };
-        steps.push_back({part(text), part(audio), {}, tails, part(targets)});
+        steps.push_back({{part(positions.text), part(positions.audio)}, {}, tails, part(targets)});
     }
 }
 
@@ -42,7 +43,7 @@ void append(std::vector<Step> & steps, const std::vector<int32_t> & text, const 
 std::vector<Step> text_steps(const LmConfig & config, const std::vector<int32_t> & ids) {
     check_ids("text", ids, 2, config.text_vocab_size);
     std::vector<Step> steps;
-    append(steps, {ids.begin(), ids.end() - 1}, {}, Tails::text, {ids.begin() + 1, ids.end()});
+    append(steps, {{ids.begin(), ids.end() - 1}, {}}, Tails::text, {ids.begin() + 1, ids.end()});
     return steps;
 }
 
@@ -50,7 +51,7 @@ std::vector<Step> text_steps(const LmConfig & config, const std::vector<int32_t>
 void append_question(std::vector<Step> & steps, const Model::Parts & parts, Runner & runner,
                      const Exercise & exercise) {
     if (exercise.samples.empty()) {
-        append(steps, exercise.text, std::vector<int32_t>(exercise.text.size(), parts.vocabulary.audio.pad));
+        append(steps, TurnPositions(parts.vocabulary).text(exercise.text));
         return;
     }
     if (!parts.listener || parts.listener->aligner() == nullptr) {
@@ -59,43 +60,41 @@ void append_question(std::vector<Step> & steps, const Model::Parts & parts, Runn
     check_speech(parts, exercise.samples, parts.info.max_turn_seconds);
     Listener::State state(*parts.listener, parts.chunk_size());
     Step step;
-    step.rows = hear(parts, runner, state, exercise.samples, {0, exercise.samples.size()}).rows;
+    step.embeddings = hear(parts, runner, state, exercise.samples, {0, exercise.samples.size()}).embeddings;
     steps.push_back(std::move(step));
 }
 
 std::vector<Step> turn_steps(const Model::Parts & parts, Runner & runner, const Exercise & exercise) {
     const LmConfig & config = parts.lm->config();
-    const auto & token = parts.vocabulary.text;
-    const auto & sound = parts.vocabulary.audio;
     check_ids("text", exercise.text, exercise.samples.empty() ? 1 : 0, config.text_vocab_size);
     check_ids("units", exercise.units, 0, config.audio_vocab_size);
     check_ids("reply", exercise.reply, 0, config.text_vocab_size);
+    const TurnPositions positions(parts.vocabulary);
     std::vector<Step> steps;
-    const auto pads = [&](size_t count) { return std::vector<int32_t>(count, sound.pad); };
-    append(steps, parts.rows.user_prefix, pads(parts.rows.user_prefix.size()));
+    append(steps, positions.text(parts.turn_template.user_prefix));
     append_question(steps, parts, runner, exercise);
 
-    std::vector<int32_t> before = parts.rows.assistant_prefix;  // the reply's text
-    std::vector<int32_t> text{before.back()}, audio{sound.pad}; // the row that predicts its first id, and the text
-    if (!exercise.units.empty()) {
-        std::vector<int32_t> spoken{sound.pad}, next = exercise.units;
-        spoken.insert(spoken.end(), exercise.units.begin(), exercise.units.end());
-        next.push_back(sound.eosp);
-        std::vector<int32_t> channel(spoken.size(), token.modality_pad);
-        channel.front() = token.sosp;
-        append(steps, before, pads(before.size()));
-        append(steps, channel, spoken, Tails::audio, next);
-        text = {token.modality_pad};
-        audio = {sound.eosp};
+    std::vector<int32_t> prefix = parts.turn_template.assistant_prefix;
+    Positions text; // the position that predicts the reply's first id, and its text
+    if (exercise.units.empty()) {
+        text = positions.text({prefix.back()});
+        prefix.pop_back();
+        append(steps, positions.text(prefix));
     } else {
-        before.pop_back();
-        append(steps, before, pads(before.size()));
+        Positions speech = positions.speech_start();
+        for (const int32_t unit : exercise.units) {
+            speech += positions.unit(unit);
+        }
+        std::vector<int32_t> next = exercise.units;
+        next.push_back(parts.vocabulary.audio.eosp);
+        append(steps, positions.text(prefix));
+        append(steps, speech, Tails::audio, next);
+        text = positions.speech_end();
     }
-    text.insert(text.end(), exercise.reply.begin(), exercise.reply.end());
-    audio.resize(text.size(), sound.pad);
+    text += positions.text(exercise.reply);
     std::vector<int32_t> next = exercise.reply;
-    next.push_back(token.im_end);
-    append(steps, text, audio, Tails::text, next);
+    next.push_back(parts.vocabulary.text.im_end);
+    append(steps, text, Tails::text, next);
     return steps;
 }
 
@@ -106,14 +105,16 @@ std::vector<Step> steps_of(const Model::Parts & parts, Runner & runner, const Ex
     return config.text_only() ? text_steps(config, exercise.text) : turn_steps(parts, runner, exercise);
 }
 
-LmLogits push(const Lm & lm, Runner & runner, Lm::State & state, const Step & step, bool all_rows) {
-    const Tails tails = lm.config().text_only() && !all_rows ? Tails::none : step.tails; // logits of a large vocabulary
-    if (!step.rows.empty()) {
+LmLogits push(const Lm & lm, Runner & runner, Lm::State & state, const Step & step, bool all_positions) {
+    const Tails tails =
+        lm.config().text_only() && !all_positions ? Tails::none : step.tails; // logits of a large vocabulary
+    if (!step.embeddings.empty()) {
         const auto width = static_cast<size_t>(lm.config().embedding_length);
-        return lm.push(runner, state, step.rows.data(), static_cast<int>(step.rows.size() / width), tails, all_rows);
+        return lm.push(runner, state, step.embeddings.data(), static_cast<int>(step.embeddings.size() / width), tails,
+                       all_positions);
     }
-    return lm.push(runner, state, step.text.data(), step.audio.data(), static_cast<int>(step.text.size()), tails,
-                   all_rows);
+    return lm.push(runner, state, step.positions.text.data(), step.positions.audio.data(), step.positions.count(),
+                   tails, all_positions);
 }
 
 } // namespace moss

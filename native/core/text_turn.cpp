@@ -33,13 +33,13 @@ void TextTurn::check() const {
         }
     }
     const auto reserve = static_cast<size_t>(std::max(1, std::min(parts_.reply_reserve(), request_.max_tokens)));
-    const auto n_ctx = static_cast<size_t>(context_.rows.n_ctx());
+    const auto n_ctx = static_cast<size_t>(context_.cache.n_ctx());
     if (request_.text.size() > n_ctx - std::min(n_ctx, reserve)) {
         throw MossError(code::prompt_too_long,
                         context_.ids.empty()
                             ? "the text is longer than the model's context"
                             : "the conversation has filled the model's context: session.reset() empties it",
-                        {{"rows", static_cast<double>(request_.text.size())},
+                        {{"positions", static_cast<double>(request_.text.size())},
                          {"free", static_cast<double>(n_ctx - context_.ids.size())},
                          {"context", static_cast<double>(n_ctx)}});
     }
@@ -47,7 +47,7 @@ void TextTurn::check() const {
 
 void TextTurn::run() {
     Timings timings;
-    context_.rows.truncate(kept());
+    context_.cache.truncate(kept());
     context_.ids.resize(kept_);
     LmLogits logits = clock_.measure(timings.prefill_ms,
                                      [&] { return push(request_.text.data() + kept_, request_.text.size() - kept_); });
@@ -68,7 +68,7 @@ void TextTurn::run() {
         if (count + 1 == request_.max_tokens) {
             break;
         }
-        if (context_.rows.length() == context_.rows.n_ctx()) {
+        if (context_.cache.length() == context_.cache.n_ctx()) {
             reason = FinishReason::context_length;
             break;
         }
@@ -82,7 +82,7 @@ void TextTurn::run() {
 }
 
 LmLogits TextTurn::push(const int32_t * ids, size_t count) {
-    LmLogits logits = parts_.lm->push(runner_, context_.rows, ids, nullptr, static_cast<int>(count), Tails::text);
+    LmLogits logits = parts_.lm->push(runner_, context_.cache, ids, nullptr, static_cast<int>(count), Tails::text);
     context_.ids.insert(context_.ids.end(), ids, ids + count);
     return logits;
 }

@@ -8,16 +8,16 @@ namespace moss {
 
 namespace {
 
-/// Rows kept for the text of a spoken reply when speech runs into the context's end.
+/// Positions kept for the text of a spoken reply when speech runs into the context's end.
 constexpr int text_reserve = 64;
 
 } // namespace
 
-Turn::Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & context,
+Turn::Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & state,
            const Request & request, const Receiver & receiver, uint64_t seed)
-    : parts_(parts), runner_(runner), listener_(listener), context_(context), request_(request), receiver_(receiver),
+    : parts_(parts), runner_(runner), listener_(listener), request_(request), receiver_(receiver),
       spoken_(request.output != Output::text), sampling_(request.sampling.value_or(parts.info.sampling)), seed_(seed),
-      rows_(parts, runner, context) {
+      context_(parts, runner, state) {
     check_request();
     if (!request_.samples.empty()) {
         clock_.measure(timings_.encode_ms, [&] { find_speech(); });
@@ -27,7 +27,7 @@ Turn::Turn(const Model::Parts & parts, Runner & runner, Listener::State * listen
     }
     check_room();
     if (spoken_) {
-        speaker_.emplace(parts, runner, request.speaking, seed, request.max_seconds);
+        synthesizer_.emplace(parts, runner, request.speaking, seed, request.max_seconds);
     }
 }
 
@@ -57,19 +57,18 @@ void Turn::find_speech() {
     if (seconds > limit) {
         std::ostringstream text;
         text << "from the first word to the last one there are " << std::fixed << std::setprecision(1) << seconds
-             << " seconds, and a turn of this model has at most " << limit
-             << ": transcribe() writes down longer speech";
+             << " seconds, and a turn of this model has at most " << limit << ": transcribe() takes longer speech";
         throw MossError(code::audio_length, text.str(), {{"seconds", seconds}, {"limit", limit}});
     }
 }
 
 void Turn::check_room() const {
-    const int64_t input =
-        !request_.samples.empty() ? parts_.speech_rows(speech_.size()) : static_cast<int64_t>(request_.text.size());
+    const int64_t input = !request_.samples.empty() ? parts_.speech_positions(speech_.size())
+                                                    : static_cast<int64_t>(request_.text.size());
     const int64_t needed = input + parts_.prompt_overhead() + parts_.reply_reserve();
     const int64_t free = context_.n_ctx() - context_.length();
     if (needed > free) {
-        const ErrorDetails details{{"rows", static_cast<double>(needed)},
+        const ErrorDetails details{{"positions", static_cast<double>(needed)},
                                    {"free", static_cast<double>(free)},
                                    {"context", static_cast<double>(context_.n_ctx())}};
         throw MossError(code::prompt_too_long,
@@ -86,11 +85,11 @@ void Turn::run() {
         logits = speak(std::move(logits));
     }
     write(std::move(logits));
-    clock_.measure(timings_.lm_ms, [&] { rows_.push_text(parts_.rows.turn_end, Tails::none); });
+    clock_.measure(timings_.lm_ms, [&] { context_.append_text(parts_.turn_template.turn_end, Tails::none); });
 }
 
-void Turn::note(const std::function<std::vector<int32_t>(const Heard &)> & write) {
-    last_.heard_text = clock_.measure(timings_.lm_ms, [&] { return write(heard_); });
+void Turn::add_transcript(const std::function<std::vector<int32_t>(const Heard &)> & transcribe) {
+    last_.heard_text = clock_.measure(timings_.lm_ms, [&] { return transcribe(heard_); });
 }
 
 void Turn::close() {
@@ -108,23 +107,23 @@ LmLogits Turn::read() {
         heard_sounds_ = heard_sounds(parts_, heard_, speech_, runner_.cancel);
     }
     return clock_.measure(timings_.prefill_ms, [&] {
-        rows_.push_text(parts_.rows.user_prefix, Tails::none);
+        context_.append_text(parts_.turn_template.user_prefix, Tails::none);
         if (!request_.samples.empty()) {
-            rows_.push_speech(heard_.rows);
+            context_.append_embeddings(heard_.embeddings);
         } else {
-            rows_.push_text(request_.text, Tails::none);
+            context_.append_text(request_.text, Tails::none);
         }
         if (!spoken_) {
-            return rows_.push_text(parts_.rows.assistant_prefix, Tails::text);
+            return context_.append_text(parts_.turn_template.assistant_prefix, Tails::text);
         }
-        rows_.push_text(parts_.rows.assistant_prefix, Tails::none);
-        return rows_.push(parts_.vocabulary.text.sosp, parts_.vocabulary.audio.pad, Tails::audio);
+        context_.append_text(parts_.turn_template.assistant_prefix, Tails::none);
+        return context_.append(TurnPositions(parts_.vocabulary).speech_start(), Tails::audio);
     });
 }
 
 /// Draws units until eosp, and speaks them while it goes on. The text channel is modality_pad all the while.
 LmLogits Turn::speak(LmLogits logits) {
-    const int modality_pad = parts_.vocabulary.text.modality_pad;
+    const TurnPositions positions(parts_.vocabulary);
     const int eosp = parts_.vocabulary.audio.eosp;
     const int reserve = std::min(text_reserve, parts_.reply_reserve() / 2);
     Sampling sampling = sampling_;
@@ -141,29 +140,29 @@ LmLogits Turn::speak(LmLogits logits) {
     };
     bool may_end = false;
     while (true) {
-        if (speaker_->full() || rows_.left() <= reserve) {
-            finish_reason_ = speaker_->full() ? FinishReason::max_seconds : FinishReason::context_length;
+        if (synthesizer_->full() || context_.left() <= reserve) {
+            finish_reason_ = synthesizer_->full() ? FinishReason::max_seconds : FinishReason::context_length;
             break;
         }
-        const int32_t unit = rows_.draw_unit(sampler, logits, may_end);
+        const int32_t unit = context_.sample_unit(sampler, logits, may_end);
         if (unit == eosp) {
             break;
         }
         may_end = true;
         units.push_back(unit);
-        clock_.measure(timings_.decode_ms, [&] { speaker_->push(unit, audio); });
+        clock_.measure(timings_.decode_ms, [&] { synthesizer_->push(unit, audio); });
         if (!audio.empty()) {
             deliver_audio();
         }
-        logits = clock_.measure(timings_.lm_ms, [&] { return rows_.push(modality_pad, unit, Tails::audio); });
+        logits = clock_.measure(timings_.lm_ms, [&] { return context_.append(positions.unit(unit), Tails::audio); });
     }
-    clock_.measure(timings_.decode_ms, [&] { speaker_->finish(audio); });
-    if (speaker_->cut()) {
+    clock_.measure(timings_.decode_ms, [&] { synthesizer_->finish(audio); });
+    if (synthesizer_->cut()) {
         finish_reason_ = FinishReason::max_seconds;
     }
     deliver_audio();
-    timings_.reply_seconds = speaker_->seconds();
-    return clock_.measure(timings_.lm_ms, [&] { return rows_.push(modality_pad, eosp, Tails::text); });
+    timings_.reply_seconds = synthesizer_->seconds();
+    return clock_.measure(timings_.lm_ms, [&] { return context_.append(positions.speech_end(), Tails::text); });
 }
 
 /// The text: what was said, or the reply itself.
@@ -172,7 +171,7 @@ void Turn::write(LmLogits logits) {
     sampling.seed = ~seed_;
     Sampler sampler(sampling);
     const FinishReason reason = clock_.measure(timings_.lm_ms, [&] {
-        return rows_.write(std::move(logits), sampler, request_.max_tokens, [&](int32_t id) {
+        return context_.generate_text(std::move(logits), sampler, request_.max_tokens, [&](int32_t id) {
             first_result();
             if (request_.output != Output::speech) {
                 Chunk chunk;

@@ -2,8 +2,8 @@
 
 #include "core/clock.h"
 #include "core/hearing.h"
-#include "core/rows.h"
-#include "core/speaker.h"
+#include "core/lm_context.h"
+#include "core/synthesizer.h"
 
 #include <functional>
 #include <optional>
@@ -16,7 +16,7 @@ class Turn {
   public:
     /// `listener` may be null in a bundle without one. Sampling and noise follow `seed`. Looks for the speech, and
     /// throws, before anything else is computed, where the request does not fit the model or the context.
-    Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & context,
+    Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & state,
          const Request & request, const Receiver & receiver, uint64_t seed);
 
     /// Whether there is something to answer: not where nobody speaks. Then only close() is to be called.
@@ -25,8 +25,8 @@ class Turn {
     /// Hears, reads, speaks and writes; delivers as it goes. The context holds the turn then.
     void run();
 
-    /// After run(): lets `write` put down what was heard, for the last chunk.
-    void note(const std::function<std::vector<int32_t>(const Heard &)> & write);
+    /// After run(): lets `transcribe` tell the text of what was heard, for the last chunk.
+    void add_transcript(const std::function<std::vector<int32_t>(const Heard &)> & transcribe);
 
     /// Delivers the last chunk.
     void close();
@@ -44,7 +44,6 @@ class Turn {
     const Model::Parts & parts_;
     Runner & runner_;
     Listener::State * listener_;
-    Lm::State & context_;
     const Request & request_;
     const Receiver & receiver_;
     bool spoken_; // the reply
@@ -54,8 +53,8 @@ class Turn {
     Timings timings_;
     FinishReason finish_reason_ = FinishReason::stop;
     Span speech_; // of the request's samples
-    Rows rows_;
-    std::optional<Speaker> speaker_; // of a spoken reply
+    LmContext context_;
+    std::optional<Synthesizer> synthesizer_; // of a spoken reply
     Heard heard_;
     Chunk last_;
     std::optional<HeardSounds> heard_sounds_; // until the first chunk takes it

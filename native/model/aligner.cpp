@@ -6,7 +6,7 @@ namespace moss {
 
 namespace {
 
-constexpr int64_t rows_a_graph = 1024; // rows do not look at each other: bounded memory, however long the speech
+constexpr int64_t embeddings_a_graph = 1024; // they do not look at each other: bounded memory, however long the speech
 
 /// Tensors of a graph: a block has some 35.
 size_t graph_tensors(int blocks) {
@@ -51,15 +51,15 @@ Aligner::Aligner(const GgufFile & file, const Weights & weights, int encoder_siz
     g.run();
 }
 
-void Aligner::push(Runner & runner, const float * hidden, int frames, std::vector<float> & rows) const {
-    for (int64_t left = frames / config_.downsample; left > 0; left -= rows_a_graph) {
-        const int64_t count = std::min(left, rows_a_graph);
-        push_rows(runner, hidden, count, rows);
+void Aligner::push(Runner & runner, const float * hidden, int frames, std::vector<float> & embeddings) const {
+    for (int64_t left = frames / config_.downsample; left > 0; left -= embeddings_a_graph) {
+        const int64_t count = std::min(left, embeddings_a_graph);
+        push_piece(runner, hidden, count, embeddings);
         hidden += count * config_.downsample * encoder_size_;
     }
 }
 
-void Aligner::push_rows(Runner & runner, const float * hidden, int64_t count, std::vector<float> & rows) const {
+void Aligner::push_piece(Runner & runner, const float * hidden, int64_t count, std::vector<float> & embeddings) const {
     const int64_t size = config_.embedding_length, heads = config_.head_count, dim = size / heads;
     std::vector<float> values;
     Graph g(runner, graph_tensors(config_.block_count));
@@ -75,9 +75,9 @@ void Aligner::push_rows(Runner & runner, const float * hidden, int64_t count, st
         x = ggml_add(g, x, block.ffn_down(g, block.ffn_up(g, block.ffn_norm(g, x), Activation::gelu)));
         g.stage(x, "aligner.blk." + std::to_string(i));
     }
-    g.output(g.stage(out_(g, out_norm_(g, x)), "aligner.rows"), values); // [H, R]
+    g.output(g.stage(out_(g, out_norm_(g, x)), "aligner.rows"), values); // [H, T]
     g.run();
-    rows.insert(rows.end(), values.begin(), values.end());
+    embeddings.insert(embeddings.end(), values.begin(), values.end());
 }
 
 } // namespace moss

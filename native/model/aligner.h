@@ -17,12 +17,12 @@ class Aligner {
 
     const AlignerConfig & config() const { return config_; }
 
-    /// hidden [E, T], T a positive multiple of downsample -> appends T / downsample rows of text_size values. Rows do
-    /// not look at each other, so there is no state.
-    void push(Runner & runner, const float * hidden, int frames, std::vector<float> & rows) const;
+    /// hidden [E, T], T a positive multiple of downsample -> appends T / downsample embeddings of text_size values.
+    /// They do not look at each other, so there is no state.
+    void push(Runner & runner, const float * hidden, int frames, std::vector<float> & embeddings) const;
 
   private:
-    void push_rows(Runner & runner, const float * hidden, int64_t count, std::vector<float> & rows) const;
+    void push_piece(Runner & runner, const float * hidden, int64_t count, std::vector<float> & embeddings) const;
 
     struct Block {
         LayerNorm attn_norm, ffn_norm;

@@ -24,7 +24,8 @@ struct FrontendConfig {
     bool causal = true;
     bool normalize = false;                         // an utterance to mean 0 and variance 1; never causal
     Activation::Kind activation = Activation::gelu; // or relu
-    int tail_padding = 0; // samples of silence appended to an utterance before it is rounded up to whole aligner rows
+    int tail_padding = 0; // samples of silence appended to an utterance before it is rounded up to whole positions of
+                          // the language model
 
     static FrontendConfig load(const GgufFile & file);
     int hop_length() const; // samples a frame: the product of the strides
@@ -87,7 +88,7 @@ struct AlignerConfig {
     int block_count = 0;
     int head_count = 0;
     int feed_forward_length = 0;
-    int downsample = 0; // encoder frames a row
+    int downsample = 0; // encoder frames a position of the language model
 
     static AlignerConfig load(const GgufFile & file);
 };

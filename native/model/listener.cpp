@@ -77,10 +77,10 @@ void Listener::push(Runner & runner, State & state, const float * samples, size_
 
 void Listener::finish(Runner & runner, State & state, Heard & heard) const {
     const size_t downsample = aligner_ ? static_cast<size_t>(aligner_->config().downsample) : 1;
-    const size_t row = static_cast<size_t>(frontend_.config().hop_length()) * downsample;
+    const size_t position = static_cast<size_t>(frontend_.config().hop_length()) * downsample;
     size_t padded = state.total_ + static_cast<size_t>(frontend_.config().tail_padding);
     if (state.frontend_ || aligner_) { // a whole utterance for an imported encoder stays as it is
-        padded = (padded + row - 1) / row * row;
+        padded = (padded + position - 1) / position * position;
     }
     state.samples_.resize(state.samples_.size() + padded - state.total_, 0.0f);
     state.total_ = padded;
@@ -180,7 +180,8 @@ void Listener::align(Runner & runner, State & state, Heard & heard) const {
     const size_t size = static_cast<size_t>(encoder_.config().embedding_length);
     const size_t downsample = static_cast<size_t>(aligner_->config().downsample);
     const size_t ready = (heard.encoder.hidden.size() / size - state.aligned_) / downsample * downsample;
-    aligner_->push(runner, heard.encoder.hidden.data() + state.aligned_ * size, static_cast<int>(ready), heard.rows);
+    aligner_->push(runner, heard.encoder.hidden.data() + state.aligned_ * size, static_cast<int>(ready),
+                   heard.embeddings);
     state.aligned_ += ready;
 }
 

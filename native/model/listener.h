@@ -1,4 +1,5 @@
-// From samples to the language model's rows: front end, tone module, encoder and aligner in a row.
+// From samples to what the language model reads in place of token embeddings: front end, tone module, encoder and
+// aligner in a row.
 
 #pragma once
 
@@ -14,7 +15,7 @@ namespace moss {
 
 /// What was heard so far. Frames are 20 ms.
 struct Heard {
-    std::vector<float> rows; // [R, H], for the language model
+    std::vector<float> embeddings; // [T, H], which the language model reads in place of token embeddings
     EncoderFrames encoder;
     ToneFrames tone; // empty without a tone module
 };
@@ -60,17 +61,18 @@ class Listener {
         std::vector<float> features_;  // frames that wait for their chunk
         std::vector<float> embedding_; // the tone module's, of the same frames
         size_t total_ = 0;             // samples so far
-        size_t aligned_ = 0;           // encoder frames that are rows
+        size_t aligned_ = 0;           // encoder frames that are embeddings
         std::unique_ptr<Frontend::State> frontend_;
         std::unique_ptr<Tone::State> tone_state_;
         std::unique_ptr<Encoder::State> encoder_;
     };
 
     /// 16 kHz samples of any count; what can be computed is appended to `heard`, which belongs to the same stream from
-    /// its start. Any sizes in which samples are pushed give the same rows.
+    /// its start. Any sizes in which samples are pushed give the same.
     void push(Runner & runner, State & state, const float * samples, size_t count, Heard & heard) const;
 
-    /// The utterance is over: silence is appended (tail_padding, then up to a whole row) and everything is computed.
+    /// The utterance is over: silence is appended (tail_padding, then up to a whole embedding) and everything is
+    /// computed.
     void finish(Runner & runner, State & state, Heard & heard) const;
 
     /// Models that are not causal: a whole utterance in windows. `receive` gets frames as they come, without context,

@@ -9,27 +9,27 @@ namespace moss {
 
 namespace {
 
-constexpr int rows_a_graph = 512; // a long prompt is computed in pieces: bounded memory
-constexpr int first_rows = 64;    // of a KV cache
+constexpr int n_ubatch = 512;      // positions of one graph: a long prompt is computed in pieces, in bounded memory
+constexpr int first_capacity = 64; // positions that a new KV cache has memory for
 
 } // namespace
 
-/// One graph: `count` rows after the `past` rows of the cache.
+/// One graph: `count` positions after the `past` positions of the cache.
 struct Lm::Pass {
     Graph g;
     State & state;
     int past;
     int count;
     Tails tails;
-    bool all_rows;
+    bool all_positions;
     std::vector<int32_t> positions;
     std::vector<float> mask_values;
     ggml_tensor * position = nullptr; // [T]
-    ggml_tensor * mask = nullptr;     // [past + T, T]; null for one row, which sees all
+    ggml_tensor * mask = nullptr;     // [past + T, T]; null for one position, which sees all
 
-    Pass(Runner & runner, State & cache, int past_rows, int rows, Tails wanted, bool every_row)
-        : g(runner, cache.lm_->graph_tensors()), state(cache), past(past_rows), count(rows), tails(wanted),
-          all_rows(every_row) {
+    Pass(Runner & runner, State & cache, int cached, int fresh, Tails wanted, bool all)
+        : g(runner, cache.lm_->graph_tensors()), state(cache), past(cached), count(fresh), tails(wanted),
+          all_positions(all) {
         for (int i = 0; i < count; i++) {
             positions.push_back(past + i);
         }
@@ -118,19 +118,19 @@ void copy_bytes(const ggml_tensor * from, size_t from_offset, ggml_tensor * to, 
 
 Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : lm_(&lm), type_(type), n_ctx_(n_ctx) {
     if (n_ctx < 1 || n_ctx > lm.config_.context_length) {
-        throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " rows",
+        throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " positions",
                         {{"argument", "n_ctx"},
                          {"expected", "1 … " + std::to_string(lm.config_.context_length)},
                          {"found", static_cast<double>(n_ctx)}});
     }
-    reserve(std::min(first_rows, n_ctx));
+    reserve(std::min(first_capacity, n_ctx));
 }
 
-void Lm::State::reserve(int rows) {
-    if (rows <= rows_) {
+void Lm::State::reserve(int positions) {
+    if (positions <= capacity_) {
         return;
     }
-    rows = std::min(std::max(rows, 2 * rows_), n_ctx_);
+    const int capacity = std::min(std::max(positions, 2 * capacity_), n_ctx_);
     const size_t past = static_cast<size_t>(length_) * ggml_type_size(type_);
     while (slots_.size() < lm_->blocks_.size()) {
         slots_.emplace_back(lm_->device_, 2);
@@ -141,8 +141,8 @@ void Lm::State::reserve(int rows) {
         const Block & block = lm_->blocks_[i];
         const int64_t size = int64_t(block.heads_kv) * lm_->config_.key_length;
         StreamState slots(lm_->device_, 2);
-        ggml_tensor * k = slots.add("lm." + block.name + ".k", type_, {size, rows});
-        ggml_tensor * v = slots.add("lm." + block.name + ".v", type_, {rows, size});
+        ggml_tensor * k = slots.add("lm." + block.name + ".k", type_, {size, capacity});
+        ggml_tensor * v = slots.add("lm." + block.name + ".v", type_, {capacity, size});
         slots.allocate();
         if (past > 0) {
             copy_bytes(k_[i], 0, k, 0, past * static_cast<size_t>(size));
@@ -154,11 +154,11 @@ void Lm::State::reserve(int rows) {
         k_[i] = k;
         v_[i] = v;
     }
-    rows_ = rows;
+    capacity_ = capacity;
 }
 
 void Lm::State::truncate(int length) {
-    length_ = std::clamp(length, 0, length_); // rows beyond are overwritten before anything reads them
+    length_ = std::clamp(length, 0, length_); // positions beyond are overwritten before anything reads them
 }
 
 size_t Lm::State::bytes() const {
@@ -173,7 +173,7 @@ ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]
                          r.freq_base, r.freq_scale, r.ext_factor, r.attn_factor, r.beta_fast, r.beta_slow);
 }
 
-/// Writes the keys and values of all rows; with `output` also computes the block. x [H, T] -> [H, T]
+/// Writes the keys and values of all positions; with `output` also computes the block. x [H, T] -> [H, T]
 ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output) const {
     Graph & g = pass.g;
     const Block & b = blocks_[index];
@@ -218,7 +218,7 @@ LmLogits Lm::run(Pass & pass, ggml_tensor * x) const {
             y = block(pass, i, y, wanted || i + 1 < first + static_cast<size_t>(count));
         }
         if (wanted) {
-            if (!pass.all_rows) {
+            if (!pass.all_positions) {
                 y = ggml_view_2d(g, y, y->ne[0], 1, y->nb[1], static_cast<size_t>(pass.count - 1) * y->nb[1]);
             }
             g.output(g.stage(head(g, norm(g, y)), name), out);
@@ -233,22 +233,25 @@ LmLogits Lm::run(Pass & pass, ggml_tensor * x) const {
     return logits;
 }
 
-/// Runs `count` rows in pieces; `rows(pass, begin)` gives a piece's input [H, T].
-template <class Rows>
-LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_rows, Rows rows) const {
+/// Runs `count` positions in pieces; `input(pass, begin)` gives a piece's input [H, T].
+template <class Input>
+LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_positions,
+                         Input input) const {
     if (count < 1 || count > state.n_ctx_ - state.length_) {
-        throw MossError(code::prompt_too_long,
-                        std::to_string(count) + " rows for a context of " + std::to_string(state.n_ctx_) +
-                            " that holds " + std::to_string(state.length_),
-                        {{"rows", double(count)}, {"n_ctx", double(state.n_ctx_)}, {"length", double(state.length_)}});
+        throw MossError(
+            code::prompt_too_long,
+            std::to_string(count) + " positions for a context of " + std::to_string(state.n_ctx_) + " that holds " +
+                std::to_string(state.length_),
+            {{"positions", double(count)}, {"n_ctx", double(state.n_ctx_)}, {"length", double(state.length_)}});
     }
     state.reserve(state.length_ + count);
     LmLogits logits;
-    for (int begin = 0; begin < count; begin += rows_a_graph) {
-        const int part = std::min(rows_a_graph, count - begin);
+    for (int begin = 0; begin < count; begin += n_ubatch) {
+        const int part = std::min(n_ubatch, count - begin);
         const bool last = begin + part == count;
-        Pass pass(runner, state, state.length_ + begin, part, last || all_rows ? tails : Tails::none, all_rows);
-        LmLogits some = run(pass, rows(pass, begin));
+        Pass pass(runner, state, state.length_ + begin, part, last || all_positions ? tails : Tails::none,
+                  all_positions);
+        LmLogits some = run(pass, input(pass, begin));
         logits.text.insert(logits.text.end(), some.text.begin(), some.text.end());
         logits.audio.insert(logits.audio.end(), some.audio.begin(), some.audio.end());
     }
@@ -257,7 +260,7 @@ LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails,
 }
 
 LmLogits Lm::push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
-                  bool all_rows) const {
+                  bool all_positions) const {
     const auto check = [](const char * argument, int32_t id, int size) {
         if (id < 0 || id >= size) {
             throw MossError(
@@ -271,21 +274,24 @@ LmLogits Lm::push(Runner & runner, State & state, const int32_t * text, const in
             check("audio", audio[i], config_.audio_vocab_size);
         }
     }
-    return push_pieces(runner, state, count, tails, all_rows, [&](Pass & pass, int begin) {
+    return push_pieces(runner, state, count, tails, all_positions, [&](Pass & pass, int begin) {
         Graph & g = pass.g;
-        ggml_tensor * text_rows = ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text + begin));
+        ggml_tensor * text_embeddings =
+            ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text + begin));
         if (config_.text_only()) {
-            return text_rows; // [H, T]
+            return text_embeddings; // [H, T]
         }
-        ggml_tensor * audio_rows = ggml_get_rows(g, audio_embd_, g.input(GGML_TYPE_I32, {pass.count}, audio + begin));
-        return ggml_add(g, text_rows, audio_rows); // [H, T]
+        ggml_tensor * audio_embeddings =
+            ggml_get_rows(g, audio_embd_, g.input(GGML_TYPE_I32, {pass.count}, audio + begin));
+        return ggml_add(g, text_embeddings, audio_embeddings); // [H, T]
     });
 }
 
-LmLogits Lm::push(Runner & runner, State & state, const float * rows, int count, Tails tails, bool all_rows) const {
-    return push_pieces(runner, state, count, tails, all_rows, [&](Pass & pass, int begin) {
+LmLogits Lm::push(Runner & runner, State & state, const float * embeddings, int count, Tails tails,
+                  bool all_positions) const {
+    return push_pieces(runner, state, count, tails, all_positions, [&](Pass & pass, int begin) {
         const int64_t size = config_.embedding_length;
-        return pass.g.input(GGML_TYPE_F32, {size, pass.count}, rows + begin * size);
+        return pass.g.input(GGML_TYPE_F32, {size, pass.count}, embeddings + begin * size);
     });
 }
 

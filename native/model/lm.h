@@ -10,7 +10,8 @@
 
 namespace moss {
 
-/// Logits of the last row (or of all rows, row by row, where asked for); empty for a tail that was not asked for.
+/// Logits of the last position (or of all, one after the other, where asked for); empty for a tail that was not asked
+/// for.
 struct LmLogits {
     std::vector<float> text;  // [text_vocab_size]
     std::vector<float> audio; // [audio_vocab_size]
@@ -30,13 +31,13 @@ class Lm {
     /// `.v`. Its memory grows with the conversation.
     class State {
       public:
-        /// Up to `n_ctx` rows, 1 … context_length; `type` F32 or F16.
+        /// Up to `n_ctx` positions, 1 … context_length; `type` F32 or F16.
         State(const Lm & lm, int n_ctx, ggml_type type = GGML_TYPE_F32);
 
         int n_ctx() const { return n_ctx_; }
-        int length() const { return length_; } // rows so far
+        int length() const { return length_; } // positions so far
 
-        /// Forgets all rows from `length` on.
+        /// Forgets all positions from `length` on.
         void truncate(int length);
 
         /// Memory of keys and values.
@@ -44,27 +45,27 @@ class Lm {
 
       private:
         friend class Lm;
-        /// Memory for so many rows.
-        void reserve(int rows);
+        /// Memory for so many positions.
+        void reserve(int positions);
 
         const Lm * lm_;
         ggml_type type_;
         int n_ctx_;
         int length_ = 0;
-        int rows_ = 0;                     // that there is memory for
+        int capacity_ = 0;                 // positions that there is memory for
         std::vector<StreamState> slots_;   // as blocks_
-        std::vector<ggml_tensor *> k_, v_; // the same: [D * Hkv, rows] and, transposed, [rows, D * Hkv]
+        std::vector<ggml_tensor *> k_, v_; // the same: [D * Hkv, capacity] and, transposed, [capacity, D * Hkv]
     };
 
-    /// Appends `count` rows of the two-channel grid; `audio` is not read in a model without that channel. Throws
+    /// Appends `count` positions of the two channels; `audio` is not read in a model without that channel. Throws
     /// invalid_argument for an id outside its vocabulary and prompt_too_long when the context has no room; the state is
     /// unchanged then, and when a computation is cancelled.
     LmLogits push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
-                  bool all_rows = false) const;
+                  bool all_positions = false) const;
 
-    /// Appends `count` continuous rows of embedding_length values.
-    LmLogits push(Runner & runner, State & state, const float * rows, int count, Tails tails,
-                  bool all_rows = false) const;
+    /// Appends `count` embeddings of embedding_length values, in place of ids.
+    LmLogits push(Runner & runner, State & state, const float * embeddings, int count, Tails tails,
+                  bool all_positions = false) const;
 
   private:
     struct Block {
@@ -78,8 +79,8 @@ class Lm {
     /// Tensors of a graph: a block has some 45, and 20 more where heads are measured.
     size_t graph_tensors() const { return 256 + 100 * blocks_.size(); }
     void load_blocks(const Weights & weights, const std::string & prefix, int count);
-    template <class Rows>
-    LmLogits push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_rows, Rows rows) const;
+    template <class Input>
+    LmLogits push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_positions, Input input) const;
     LmLogits run(Pass & pass, ggml_tensor * x) const;
     ggml_tensor * block(Pass & pass, size_t index, ggml_tensor * x, bool output) const;
     ggml_tensor * rope(Pass & pass, ggml_tensor * x) const;

@@ -26,7 +26,7 @@ Heard hear(TestModel & model, const std::vector<float> & samples, int chunk_size
 }
 
 void check_same(const Heard & a, const Heard & b, double tolerance) {
-    CHECK(max_difference(a.rows, b.rows) <= tolerance);
+    CHECK(max_difference(a.embeddings, b.embeddings) <= tolerance);
     CHECK(max_difference(a.encoder.hidden, b.encoder.hidden) <= tolerance);
     CHECK(max_difference(a.encoder.logits, b.encoder.logits) <= tolerance);
     CHECK(max_difference(a.tone.log_f0, b.tone.log_f0) <= tolerance);
@@ -59,7 +59,7 @@ TEST(any_push_sizes_give_the_same) {
     for (const char * name : {"tiny.gguf", "tiny-q8_0.gguf"}) {
         TestModel model(name);
         const Heard whole = hear(model, samples, 4, {samples.size()});
-        CHECK_EQ(whole.rows.size(), 6U * 32U);
+        CHECK_EQ(whole.embeddings.size(), 6U * 32U);
         CHECK_EQ(whole.encoder.hidden.size(), 24U * 32U);
         // The equality rule asks for 1e-4. Only matrix kernels that differ with the number of columns can make a
         // difference.
@@ -132,8 +132,8 @@ TEST(silence_and_short_input) {
     TestModel model("tiny.gguf");
     for (const size_t count : {size_t(1), size_t(320), size_t(5000)}) {
         const Heard heard = hear(model, std::vector<float>(count, 0.0f), 4, {count});
-        CHECK(heard.rows.size() >= 32U);
-        CHECK(std::all_of(heard.rows.begin(), heard.rows.end(), [](float x) { return std::isfinite(x); }));
+        CHECK(heard.embeddings.size() >= 32U);
+        CHECK(std::all_of(heard.embeddings.begin(), heard.embeddings.end(), [](float x) { return std::isfinite(x); }));
     }
     TestModel whole("whole.gguf");
     CHECK_THROWS_WITH(hear(whole, std::vector<float>(10, 0.0f), 0, {10}), "samples");
@@ -153,12 +153,12 @@ TEST(rows_of_a_minute_are_those_of_its_pieces) {
     const Heard streamed = hear(model, samples, 4, {7000});
     const size_t size = 32, frames = streamed.encoder.hidden.size() / size, row = 4;
     CHECK(frames > 3000);
-    CHECK_EQ(streamed.rows.size(), frames / row * size);
+    CHECK_EQ(streamed.embeddings.size(), frames / row * size);
     std::vector<float> pieces, at_once;
     for (size_t i = 0; i + row <= frames; i += row) {
         aligner.push(model.runner, streamed.encoder.hidden.data() + i * size, static_cast<int>(row), pieces);
     }
-    CHECK(max_difference(streamed.rows, pieces) <= 1e-5);
+    CHECK(max_difference(streamed.embeddings, pieces) <= 1e-5);
     aligner.push(model.runner, streamed.encoder.hidden.data(), static_cast<int>(frames), at_once);
     CHECK(max_difference(at_once, pieces) <= 1e-5);
 }

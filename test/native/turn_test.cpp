@@ -180,7 +180,7 @@ TEST(equal_seeds_give_equal_replies) {
     CHECK(!same(first, generate(a, request))); // the generator and the conversation went on
 }
 
-TEST(the_reply_is_generated_from_aligner_rows_alone) {
+TEST(the_reply_is_generated_from_aligner_embeddings_alone) {
     Session session(model(), 1);
     const Reply reply = generate(session, spoken(1.5));
     Session no_ctc(without("encoder.ctc."), 1);

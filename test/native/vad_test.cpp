@@ -207,5 +207,5 @@ TEST(long_speech_is_transcribed_by_utterances_and_no_turn) {
     CHECK_EQ(session.length(), 0);
     Request request;
     request.samples = samples;
-    CHECK_THROWS_WITH(session.generate(request, [](Chunk &&) {}, cancel), "transcribe() writes down longer speech");
+    CHECK_THROWS_WITH(session.generate(request, [](Chunk &&) {}, cancel), "transcribe() takes longer speech");
 }

@@ -2,8 +2,8 @@
 
 #include "changed.h"
 
+#include "core/lm_context.h"
 #include "core/parts.h"
-#include "core/rows.h"
 
 #include <algorithm>
 #include <string>
@@ -27,7 +27,7 @@ TEST(marks_are_not_drawn) {
     const Model::Parts & parts = model->parts();
     Runner runner(1);
     Lm::State context(*parts.lm, 16);
-    const Rows rows(parts, runner, context);
+    const LmContext turn(parts, runner, context);
     const auto & audio = parts.vocabulary.audio;
     const auto & marks = parts.vocabulary.text;
     const auto unit = [&](bool may_end) {
@@ -37,7 +37,7 @@ TEST(marks_are_not_drawn) {
         logits.audio[static_cast<size_t>(audio.eosp)] = 2;
         logits.audio[0] = logits.audio[static_cast<size_t>(audio.pad)] = 3;
         Sampler sampler(likeliest());
-        return rows.draw_unit(sampler, logits, may_end);
+        return turn.sample_unit(sampler, logits, may_end);
     };
     CHECK_EQ(unit(false), 7);
     CHECK_EQ(unit(true), audio.eosp);
@@ -48,7 +48,7 @@ TEST(marks_are_not_drawn) {
         logits.text[static_cast<size_t>(id)] = 2;
     }
     Sampler sampler(likeliest());
-    CHECK_EQ(rows.draw_text(sampler, logits), 7);
+    CHECK_EQ(turn.sample_text(sampler, logits), 7);
 }
 
 // The only logit that is not zero is that of eosp; with one of the two signs it is the largest at the first draw.

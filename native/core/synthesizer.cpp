@@ -1,4 +1,4 @@
-#include "core/speaker.h"
+#include "core/synthesizer.h"
 
 #include <algorithm>
 
@@ -24,8 +24,8 @@ bool is_one_of(const std::string & unit, std::initializer_list<const char *> mar
 
 } // namespace
 
-Speaker::Speaker(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
-                 double max_seconds)
+Synthesizer::Synthesizer(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
+                         double max_seconds)
     : parts_(parts), runner_(runner), voice_(speaking.voice),
       max_samples_(static_cast<size_t>(max_seconds * parts.info.sample_rate)) {
     if (!parts.decoder) {
@@ -44,7 +44,7 @@ Speaker::Speaker(const Model::Parts & parts, Runner & runner, const Speaking & s
     options_.noise_scale = speaking.noise_scale.value_or(options_.noise_scale);
 }
 
-void Speaker::push(int32_t unit, std::vector<float> & audio, const UnitProsody & prosody) {
+void Synthesizer::push(int32_t unit, std::vector<float> & audio, const UnitProsody & prosody) {
     units_.push_back(unit);
     prosody_.push_back(prosody);
     if (voice_ == -1) {
@@ -60,7 +60,7 @@ void Speaker::push(int32_t unit, std::vector<float> & audio, const UnitProsody &
     }
 }
 
-void Speaker::finish(std::vector<float> & audio) {
+void Synthesizer::finish(std::vector<float> & audio) {
     if (voice_ == -1) {
         voice_ = parts_.info.default_voice_en;
     }
@@ -70,7 +70,7 @@ void Speaker::finish(std::vector<float> & audio) {
     }
 }
 
-void Speaker::feed(std::vector<float> & audio) {
+void Synthesizer::feed(std::vector<float> & audio) {
     if (!stream_) {
         options_.voice = voice_;
         stream_.emplace(*parts_.decoder, runner_, options_);
@@ -80,14 +80,14 @@ void Speaker::feed(std::vector<float> & audio) {
     prosody_.clear();
 }
 
-void Speaker::append(const std::vector<float> & samples, std::vector<float> & audio) {
+void Synthesizer::append(const std::vector<float> & samples, std::vector<float> & audio) {
     const size_t count = std::min(samples.size(), max_samples_ - samples_);
     audio.insert(audio.end(), samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count));
     samples_ += count;
     cut_ = cut_ || count < samples.size();
 }
 
-double Speaker::seconds() const {
+double Synthesizer::seconds() const {
     return static_cast<double>(samples_) / parts_.info.sample_rate;
 }
 

@@ -9,11 +9,12 @@ namespace moss {
 
 /// Turns units into audio as they come. Which voice speaks is decided by the first unit that tells the language, a
 /// Mandarin tone mark or an English stress mark, where the caller leaves it open; units before it wait.
-class Speaker {
+class Synthesizer {
   public:
     /// @throws MossError MOSS_UNSUPPORTED without a decoder, MOSS_INVALID_ARGUMENT for a voice, speed or emotion out of
     /// range.
-    Speaker(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed, double max_seconds);
+    Synthesizer(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
+                double max_seconds);
 
     /// Appends the audio that `unit`, which is checked, completes.
     void push(int32_t unit, std::vector<float> & audio, const UnitProsody & prosody = {});
