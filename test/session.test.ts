@@ -1,6 +1,7 @@
 // Model and session over the real addon and a tiny bundle of random weights: what they say is noise, how they behave is not.
 
 import { execFile } from 'node:child_process'
+import { getEventListeners } from 'node:events'
 import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -324,6 +325,11 @@ t.test('stopping', async t => {
     await t.rejects(session.generate({ text: 'a' }, { signal: AbortSignal.abort() }).result(), { code: 'MOSS_ABORTED' })
     await t.rejects(session.transcribe(SPEECH, { signal: AbortSignal.abort() }), { code: 'MOSS_ABORTED' })
 
+    const { signal } = new AbortController() // one that lives long
+    const finished = session.generate({ text: 'a' }, { ...SHORT, signal })
+    await finished.result()
+    t.equal(getEventListeners(signal, 'abort').length, 0, 'a reply that has ended listens no more')
+
     const cancelled = session.generate({ text: 'a' })
     await cancelled.cancel()
     await cancelled.cancel()
@@ -361,6 +367,13 @@ t.test('disposal', async t => {
   await suspended[Symbol.asyncIterator]().next() // a loop that never goes on
   const running = session.generate({ text: 'a' }, { maxSeconds: 30 }).result()
   await Promise.all([t.rejects(running, { code: 'MOSS_DISPOSED' }), session.dispose()])
+  const hearing = model.createSession()
+  let over = ''
+  void hearing.transcribe(sine(20)).catch((error: MossSpeechError) => (over = error.code))
+  await new Promise(resolve => setTimeout(resolve, 20))
+  await hearing.dispose()
+  await new Promise<void>(resolve => process.nextTick(resolve)) // what is settled has been told
+  t.equal(over, 'MOSS_DISPOSED', 'when a session is disposed of, nothing of it runs')
   t.throws(() => session.reset(), { code: 'MOSS_DISPOSED' })
   await t.rejects(session.generate({ text: 'a' }).result(), { code: 'MOSS_DISPOSED' })
   await model.dispose()
