@@ -1,4 +1,4 @@
-/** Seconds of computation against seconds of speech, as an SVG: what scaling.mjs measured, with the lines that it fitted. */
+/** What benchmarks measured, as SVG: scaling.mjs with the lines that it fitted, memory.mjs. */
 
 const [WIDTH, HEIGHT] = [640, 400]
 const MARGIN = { left: 64, right: 24, top: 24, bottom: 52 }
@@ -14,25 +14,42 @@ function ticks(most) {
 }
 
 const escaped = text => text.replace(/[&<>]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c])
+const at = n => n.toFixed(1)
+const text = (x, y, anchor, content, more = '') =>
+  `<text x="${at(x)}" y="${at(y)}" text-anchor="${anchor}" fill="${GREY}"${more}>${escaped(content)}</text>`
+const rule = (x1, y1, x2, y2) =>
+  `<path d="M${at(x1)} ${at(y1)}L${at(x2)} ${at(y2)}" stroke="${GREY}" stroke-opacity="0.35"/>`
 
-/** @param series - `{ name, points: [{ seconds, cost }], secondsASecond, startMs }` … */
-export function scalingPlot(series) {
-  const points = series.flatMap(s => s.points)
-  const [xs, ys] = ['seconds', 'cost'].map(key => ticks(Math.max(...points.map(p => p[key]))))
-  const x = value => MARGIN.left + (value / xs.at(-1)) * (WIDTH - MARGIN.left - MARGIN.right)
+/** Axes from 0 between `left` and `right`: `parts` draws them, `x` and `y` say where a value stands. */
+function axes(left, right, most, labels) {
+  const [xs, ys] = most.map(ticks)
+  const x = value => left + (value / xs.at(-1)) * (right - left)
   const y = value => HEIGHT - MARGIN.bottom - (value / ys.at(-1)) * (HEIGHT - MARGIN.top - MARGIN.bottom)
-  const at = n => n.toFixed(1)
-  const text = (tx, ty, anchor, content, more = '') =>
-    `<text x="${at(tx)}" y="${at(ty)}" text-anchor="${anchor}" fill="${GREY}"${more}>${escaped(content)}</text>`
-  const rule = (x1, y1, x2, y2) =>
-    `<path d="M${at(x1)} ${at(y1)}L${at(x2)} ${at(y2)}" stroke="${GREY}" stroke-opacity="0.35"/>`
   const middle = (y(0) + y(ys.at(-1))) / 2
   const parts = [
     ...xs.flatMap(v => [rule(x(v), y(0), x(v), y(ys.at(-1))), text(x(v), y(0) + 18, 'middle', String(v))]),
     ...ys.flatMap(v => [rule(x(0), y(v), x(xs.at(-1)), y(v)), text(x(0) - 8, y(v) + 4, 'end', String(v))]),
-    text((x(0) + x(xs.at(-1))) / 2, HEIGHT - 12, 'middle', 'seconds of speech'),
-    text(16, middle, 'middle', 'seconds of computation', ` transform="rotate(-90 16 ${at(middle)})"`),
+    text((x(0) + x(xs.at(-1))) / 2, HEIGHT - 12, 'middle', labels[0]),
+    text(left - 48, middle, 'middle', labels[1], ` transform="rotate(-90 ${left - 48} ${at(middle)})"`),
   ]
+  return { x, y, parts }
+}
+
+function picture(parts) {
+  const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="none">`
+  return [head, ...parts, '</svg>', ''].join('\n')
+}
+
+/**
+ * Seconds of computation against seconds of speech.
+ *
+ * @param series - `{ name, points: [{ seconds, cost }], secondsASecond, startMs }` …
+ */
+export function scalingPlot(series) {
+  const points = series.flatMap(s => s.points)
+  const most = ['seconds', 'cost'].map(key => Math.max(...points.map(p => p[key])))
+  const labels = ['seconds of speech', 'seconds of computation']
+  const { x, y, parts } = axes(MARGIN.left, WIDTH - MARGIN.right, most, labels)
   for (const [i, { name, points: measured, secondsASecond, startMs }] of series.entries()) {
     const color = COLORS[i % COLORS.length]
     const fitted = seconds => startMs / 1000 + secondsASecond * seconds
@@ -44,6 +61,28 @@ export function scalingPlot(series) {
       text(x(0) + 28, MARGIN.top + 18 + 18 * i, 'start', name),
     )
   }
-  const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="none">`
-  return [head, ...parts, '</svg>', ''].join('\n')
+  return picture(parts)
+}
+
+/**
+ * The memory of a process over what it has made and dropped: one line for each kind of object, side by side, on one scale.
+ *
+ * @param series - `{ name, rss }` …, RSS in MB after each object
+ */
+export function memoryPlot(series) {
+  const highest = Math.max(...series.flatMap(s => s.rss))
+  const width = (WIDTH - MARGIN.right) / series.length
+  return picture(
+    series.flatMap(({ name, rss }, i) => {
+      const [left, right] = [i * width + MARGIN.left, (i + 1) * width]
+      const { x, y, parts } = axes(
+        left,
+        right,
+        [rss.length, highest],
+        [`${name} made and dropped`, 'resident memory, MB'],
+      )
+      const line = rss.map((mb, n) => `${n === 0 ? 'M' : 'L'}${at(x(n + 1))} ${at(y(mb))}`).join('')
+      return [...parts, `<path d="${line}" stroke="${COLORS[i % COLORS.length]}" stroke-width="1.5"/>`]
+    }),
+  )
 }

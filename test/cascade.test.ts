@@ -57,6 +57,22 @@ async function chunksOf(stream: AsyncIterable<ReplyChunk>): Promise<ReplyChunk[]
   return chunks
 }
 
+t.test('every option of the language model has its effect', async t => {
+  await withModel({ lm: LM, voice: VOICE }, async session => {
+    const write = async (options: GenerateOptions): Promise<string> => {
+      session.reset()
+      const common = { output: 'text', maxTokens: 20, seed: 1 } as const
+      return (await session.generate({ text: QUESTION }, { ...common, ...options }).result()).text
+    }
+    const likeliest = await write({ temperature: 0 })
+    const drawn = await write({ temperature: 2 })
+    t.not(drawn, likeliest, 'temperature')
+    t.equal(await write({ temperature: 2, topK: 1 }), likeliest, 'topK')
+    t.equal(await write({ temperature: 2, topP: 1e-6 }), likeliest, 'topP')
+    t.not(await write({ temperature: 2, seed: 2 }), drawn, 'seed')
+  })
+})
+
 t.test('a spoken question is answered aloud', async t => {
   await withModel(WHOLE, async (session, model) => {
     t.same(session.info(), {

@@ -58,6 +58,12 @@ t.test('chat', async t => {
   t.equal(audio.source.warning, undefined, 'a whole wav')
   t.ok(Math.abs(audio.seconds - (turns[0]?.reply.seconds ?? 0)) < 0.01)
 
+  const two = await run(['chat', question, question, '-o', out, '--json', ...MODEL, ...SHORT])
+  const replies = (JSON.parse(two.stdout) as { turns: { reply: { seconds: number } }[] }).turns.map(turn => turn.reply)
+  const seconds = replies.reduce((sum, reply) => sum + reply.seconds, 0.5) // a pause between them
+  t.equal(replies.length, 2)
+  t.ok(Math.abs((await readAudio(out)).seconds - seconds) < 0.02, 'one after the other')
+
   const people = await run(['chat', question, '-o', out, ...MODEL, ...SHORT])
   t.match(people.stdout, /^heard .*\nreply [^]*wrote .*answers\.wav/)
 })

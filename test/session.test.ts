@@ -1,6 +1,7 @@
 // Model and session over the real addon and a tiny bundle of random weights: what they say is noise, how they behave is not.
 
 import { execFile } from 'node:child_process'
+import { getEventListeners } from 'node:events'
 import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -329,7 +330,10 @@ t.test('stopping', async t => {
     await cancelled.cancel()
     await t.rejects(cancelled.result(), { code: 'MOSS_ABORTED' }, 'cancelled before it began')
     t.equal(session.length, before)
-    t.ok((await session.generate({ text: 'a' }, SHORT).result()).audio.length > 0, 'the session goes on')
+    const { signal } = new AbortController() // one that lives long
+    const reply = session.generate({ text: 'a' }, { ...SHORT, signal })
+    t.ok((await reply.result()).audio.length > 0, 'the session goes on')
+    t.equal(getEventListeners(signal, 'abort').length, 0, 'a reply that has ended listens no more')
   })
 })
 
@@ -361,6 +365,13 @@ t.test('disposal', async t => {
   await suspended[Symbol.asyncIterator]().next() // a loop that never goes on
   const running = session.generate({ text: 'a' }, { maxSeconds: 30 }).result()
   await Promise.all([t.rejects(running, { code: 'MOSS_DISPOSED' }), session.dispose()])
+  const hearing = model.createSession()
+  let over = ''
+  void hearing.transcribe(sine(20)).catch((error: MossSpeechError) => (over = error.code))
+  await new Promise(resolve => setTimeout(resolve, 20))
+  await hearing.dispose()
+  await new Promise<void>(resolve => process.nextTick(resolve)) // what is settled has been told
+  t.equal(over, 'MOSS_DISPOSED', 'when a session is disposed of, nothing of it runs')
   t.throws(() => session.reset(), { code: 'MOSS_DISPOSED' })
   await t.rejects(session.generate({ text: 'a' }).result(), { code: 'MOSS_DISPOSED' })
   await model.dispose()

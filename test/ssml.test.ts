@@ -130,6 +130,14 @@ t.test('a session speaks SSML and knows words', async t => {
   t.equal((await say({ ssml: '<speak>One <b>light</b>.</speak>' })).text, 'One light.')
   const bleep = await say({ ssml: '<speak><say-as interpret-as="expletive">damn</say-as></speak>' })
   t.ok(bleep.units.length === 0 && bleep.audio.some(value => Math.abs(value) > 0.1))
+  t.ok(
+    bleep.audio.slice(-10).every(value => Math.abs(value) < 0.02),
+    'a tone fades away',
+  )
+  const [ada = '', other = ''] = model.info().voices.map(voice => voice.name)
+  const { audio } = await say({ ssml: `<speak><voice name="${other}">one</voice></speak>` }, { voice: ada })
+  t.same(audio, (await say('one', { voice: other })).audio, 'a voice that SSML names')
+  t.not(audio.join(), (await say('one', { voice: ada })).audio.join())
 
   t.same((await say('MOSS')).units, (await say('cat')).units, 'the words of the session')
   t.same(

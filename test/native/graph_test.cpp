@@ -3,7 +3,11 @@
 #include "test.h"
 
 #include "graph/graph.h"
+#include "graph/thread_pool.h"
 #include "io/error.h"
+
+#include <algorithm>
+#include <thread>
 
 using namespace moss;
 
@@ -68,4 +72,13 @@ TEST(a_graph_with_more_tensors_than_counted_is_an_error) {
         }
     };
     CHECK_THROWS_WITH(grow(), "more tensors");
+}
+
+TEST(threads_are_lent_and_given_back) {
+    ThreadPools pools(static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))); // one pool takes all CPUs
+    for (int i = 0; i < 3; i++) {
+        const auto lease = pools.lease();
+        CHECK(static_cast<bool>(lease));
+        CHECK(!pools.lease());
+    }
 }

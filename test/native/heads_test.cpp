@@ -241,6 +241,31 @@ TEST(differences) {
     CHECK_EQ(compare(*model, *changed_lm, Network::lm, written, cancel).rows, 4);
 }
 
+TEST(edits_are_counted_from_one_units_to_the_others) {
+    constexpr int32_t unit = 5; // the only one that the other model hears, once
+    const std::string path = changed(
+        "tiny", [](gguf_context *) {},
+        [](ggml_tensor * tensor) {
+            if (std::string(tensor->name) == "encoder.ctc.bias") {
+                static_cast<float *>(tensor->data)[unit] = 1e6F;
+            }
+        });
+    const auto model = Model::load(golden_path("tiny.gguf"), {1}), monotonous = Model::load(path, {1});
+    std::filesystem::remove(std::filesystem::u8path(path));
+    CancelToken cancel;
+    const Exercise turn = spoken_turn();
+    const std::vector<HeardUnit> heard = Session(model, 1).encode(turn.samples, cancel).units;
+    const bool common = std::any_of(heard.begin(), heard.end(), [](const HeardUnit & u) { return u.id == unit; });
+    const auto count = static_cast<int64_t>(heard.size());
+    CHECK(count > 4);
+    const Difference to = compare(*model, *monotonous, Network::encoder, turn, cancel);
+    const Difference from = compare(*monotonous, *model, Network::encoder, turn, cancel);
+    CHECK_EQ(to.units, count);
+    CHECK_EQ(from.units, 1);
+    CHECK_EQ(to.edits, common ? count - 1 : count);
+    CHECK_EQ(from.edits, to.edits);
+}
+
 TEST(a_text_is_predicted_id_by_id) {
     const auto model = Model::load(golden_path("lm-llama.gguf"), {2});
     CancelToken cancel;

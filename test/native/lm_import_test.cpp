@@ -130,6 +130,16 @@ TEST(an_imported_model_says_what_it_is) {
     CHECK_THROWS_WITH(load("lm-qwen3", 2049), "trained for 2048");
 }
 
+TEST(a_long_context_is_for_who_asks_for_it) {
+    const std::string path =
+        changed("lm-qwen3", [](gguf_context * g) { gguf_set_val_u32(g, "qwen3.context_length", 40960); });
+    const auto usual = Model::load(path, {2}), longer = Model::load(path, {2, 40960});
+    std::filesystem::remove(std::filesystem::u8path(path));
+    CHECK_EQ(usual->info().n_ctx, 4096);
+    CHECK_EQ(usual->info().max_n_ctx, 40960);
+    CHECK_EQ(longer->info().n_ctx, 40960);
+}
+
 TEST(imported_models_that_lie_are_refused) {
     const auto number = [](const char * key, uint32_t value) {
         return [=](gguf_context * g) { gguf_set_val_u32(g, key, value); };
@@ -195,9 +205,11 @@ TEST(a_turn_of_text_goes_on_where_the_last_one_ended) {
     second.insert(second.end(), {2, 40, 50});
     const std::vector<int32_t> a = answer(session, request_of(second, 5));
     CHECK(a == answer(fresh, request_of(second, 5)));
-    // Another past: what differs is forgotten.
-    second[5] += 1;
-    CHECK(answer(session, request_of(second, 5)) == answer(fresh, request_of(second, 5)));
+    // Another past: what differs is forgotten. And the one before again.
+    std::vector<int32_t> other = second;
+    other[5] += 1;
+    CHECK(answer(session, request_of(other, 5)) == answer(fresh, request_of(other, 5)));
+    CHECK(answer(session, request_of(second, 5)) == a);
     // The same once more, and less.
     CHECK(answer(session, request_of(second, 5)) == answer(fresh, request_of(second, 5)));
     CHECK(answer(session, request_of(first, 6)) == said);

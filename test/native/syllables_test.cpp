@@ -65,6 +65,23 @@ TEST(a_tone_is_marked_or_heard_for_long_enough) {
     CHECK_EQ(heard(marked, tones({3, 3, 3, 3, 3})), "ma3"); // 300 ms do
 }
 
+TEST(a_syllable_has_no_tone_after_its_longest_time) {
+    std::vector<std::string> alone(90, "_");
+    alone[0] = "m";
+    alone[1] = "a";
+    std::vector<int> heard_tones(30, 4); // of 60 ms each
+    std::fill_n(heard_tones.begin(), 8, 1);
+    CHECK_EQ(heard(alone, tones(heard_tones)), "ma1"); // 480 ms of it, and of the other 120 ms that count
+}
+
+TEST(what_has_tones_is_rather_mandarin) {
+    std::vector<float> logits = one_hot(ids({"m", "a", "→", "_", "_", "_"}), static_cast<int>(units.size()));
+    logits[10] = logits[6] + 5.5F; // θ in place of m: less likely than three units forgive, likelier than with tones
+    const auto is_mandarin = [&](int tone) { return syllables().hear(logits, tones({tone, tone}), frame).mandarin; };
+    CHECK(!is_mandarin(0));
+    CHECK(is_mandarin(1));
+}
+
 TEST(words_of_another_language_are_left_out) {
     CHECK_EQ(heard({"m", "a", "→", " ", "θ", "θ", "θ", "i", " ", "m", "a", "↘", "n", "i", "↓"}), "ma1 ma4 ni3");
 }

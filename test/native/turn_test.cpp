@@ -79,6 +79,7 @@ struct Reply {
     std::vector<int32_t> units, text, heard_text;
     HeardSounds heard;
     Timings timings;
+    FinishReason finish_reason = FinishReason::stop;
     size_t chunks = 0;
 };
 
@@ -99,6 +100,7 @@ Reply generate(Session & session, const Request & request) {
             last = chunk.timings.has_value();
             CHECK(chunk.finish_reason.has_value() == last);
             reply.timings = chunk.timings.value_or(reply.timings);
+            reply.finish_reason = chunk.finish_reason.value_or(reply.finish_reason);
             reply.chunks++;
         },
         cancel);
@@ -295,13 +297,24 @@ TEST(the_longest_speech_fits_and_its_reply_ends_with_the_context) {
 }
 
 TEST(limits_cut_speech_and_text) {
-    Session session(model(), 1);
-    Request request = spoken(1);
-    request.max_seconds = 0.25;
-    request.max_tokens = 1;
-    const Reply reply = generate(session, request);
-    CHECK(reply.audio.size() <= 4000);
-    CHECK(reply.text.size() <= 1);
+    const double rate = model()->info().sample_rate;
+    const auto within = [](double seconds) {
+        Session session(model(), 1);
+        Request request = spoken(1);
+        request.max_seconds = seconds;
+        request.max_tokens = 1;
+        return generate(session, request);
+    };
+    const Reply whole = within(60);
+    CHECK(whole.finish_reason != FinishReason::max_seconds);
+    CHECK(whole.text.size() <= 1);
+    CHECK(whole.chunks > 4);
+    CHECK(whole.timings.first_audio_ms < whole.timings.total_ms / 2);
+    for (const size_t samples : {size_t(1), whole.audio.size() / 2, whole.audio.size() - 1}) {
+        const Reply cut = within((static_cast<double>(samples) + 0.5) / rate);
+        CHECK_EQ(cut.audio.size(), samples);
+        CHECK(cut.finish_reason == FinishReason::max_seconds);
+    }
 }
 
 TEST(a_transcription_takes_no_part_in_the_conversation) {

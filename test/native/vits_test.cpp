@@ -1,5 +1,6 @@
 // The decoder against its PyTorch twin, stage by stage, and a stream in pieces against the whole.
 
+#include "changed.h"
 #include "golden.h"
 #include "test.h"
 
@@ -265,6 +266,28 @@ TEST(units_have_a_prosody_of_their_own) {
     for (const size_t step : {1, 3}) {
         CHECK(max_difference(speak(high, step, nullptr), whole) <= 1e-4);
     }
+}
+
+// Else a damaged or hostile file could ask for years.
+TEST(a_unit_lasts_ten_seconds_at_most) {
+    const std::string path = changed(
+        "tiny", [](gguf_context *) {},
+        [](ggml_tensor * tensor) {
+            if (std::string(tensor->name) == "decoder.duration.proj.bias") {
+                static_cast<float *>(tensor->data)[0] = 8; // frames: e to this
+            }
+        });
+    const GgufFile file = GgufFile::open(path);
+    const Weights weights(file);
+    const VitsDecoder decoder(file, weights);
+    std::filesystem::remove(std::filesystem::u8path(path));
+    Runner runner(1);
+    VitsDecoder::Stream stream(decoder, runner, DecoderOptions());
+    const int32_t unit = 3;
+    stream.push(&unit, 1);
+    stream.finish();
+    const int most = 10 * decoder.config().sample_rate / decoder.config().hop_length;
+    CHECK_EQ(*std::max_element(stream.durations().begin(), stream.durations().end()), most);
 }
 
 TEST(refuses_what_does_not_fit) {

@@ -1,5 +1,6 @@
 // Imported voices against transformers' VitsModel, stage by stage, and pieces against the whole.
 
+#include "changed.h"
 #include "golden.h"
 #include "test.h"
 
@@ -191,6 +192,24 @@ TEST(refuses_what_does_not_fit) {
     CHECK_THROWS_WITH(ids({20}), "units");
     CHECK_THROWS_WITH(ids(std::vector<int32_t>(VitsVoice::max_ids + 1, 1)), "units");
     CHECK(!ids({1}).next().empty()); // one id is enough
+}
+
+// Else a damaged or hostile file could ask for years.
+TEST(a_sound_of_a_voice_lasts_ten_seconds_at_most) {
+    const std::string path = changed(
+        "voice-plain", [](gguf_context *) {},
+        [](ggml_tensor * tensor) {
+            if (std::string(tensor->name) == "voice.duration.proj.bias") {
+                static_cast<float *>(tensor->data)[0] = 12; // frames: e to this
+            }
+        });
+    const GgufFile file = GgufFile::open(path);
+    const Weights weights(file);
+    const VitsVoice voice(file, weights);
+    std::filesystem::remove(std::filesystem::u8path(path));
+    Runner runner(1);
+    const VitsVoice::Stream stream(voice, runner, {1, 2}, VoiceOptions::of(voice.config()));
+    CHECK(stream.durations() == std::vector<int>(2, 10 * voice.config().sample_rate / voice.config().hop_length()));
 }
 
 TEST(a_spline_and_its_inverse_meet) {
