@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/moss.h"
-#include "core/probe.h"
+#include "core/probe/probe.h"
 
 #include <napi.h>
 

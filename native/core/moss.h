@@ -13,7 +13,7 @@
 #pragma once
 
 #include "core/cancel.h"
-#include "core/sampler.h"
+#include "core/turn/sampler.h"
 #include "io/error.h"
 #include "model/unit_prosody.h"
 

@@ -1,5 +1,5 @@
-#include "core/text_turn.h"
-#include "core/turn.h"
+#include "core/turn/text_turn.h"
+#include "core/turn/turn.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 
 #include "changed.h"
 
-#include "core/syllables.h"
+#include "core/hearing/syllables.h"
 #include "graph/thread_pool.h"
 
 #include <atomic>

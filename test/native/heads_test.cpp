@@ -3,7 +3,7 @@
 
 #include "changed.h"
 
-#include "core/probe.h"
+#include "core/probe/probe.h"
 #include "graph/layers.h"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 #include "changed.h"
 
-#include "core/lm_context.h"
+#include "core/turn/lm_context.h"
 #include "core/parts.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "core/syllables.h"
+#include "core/hearing/syllables.h"
 
 #include "one_hot.h"
 #include "test.h"

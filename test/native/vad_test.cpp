@@ -4,7 +4,7 @@
 
 #include "core/moss.h"
 #include "core/parts.h"
-#include "core/voice_activity.h"
+#include "core/hearing/voice_activity.h"
 
 #include <algorithm>
 #include <cmath>

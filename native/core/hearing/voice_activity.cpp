@@ -1,4 +1,4 @@
-#include "core/voice_activity.h"
+#include "core/hearing/voice_activity.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "core/text_turn.h"
+#include "core/turn/text_turn.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "core/synthesizer.h"
+#include "core/turn/synthesizer.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "core/transcript.h"
+#include "core/hearing/transcript.h"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "core/clock.h"
-#include "core/hearing.h"
-#include "core/lm_context.h"
-#include "core/synthesizer.h"
+#include "core/hearing/hearing.h"
+#include "core/turn/lm_context.h"
+#include "core/turn/synthesizer.h"
 
 #include <functional>
 #include <optional>

@@ -1,6 +1,6 @@
-#include "core/steps.h"
+#include "core/probe/steps.h"
 
-#include "core/hearing.h"
+#include "core/hearing/hearing.h"
 
 #include <algorithm>
 

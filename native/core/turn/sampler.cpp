@@ -1,4 +1,4 @@
-#include "core/sampler.h"
+#include "core/turn/sampler.h"
 
 #include "io/error.h"
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "core/lm_context.h"
+#include "core/turn/lm_context.h"
 #include "core/parts.h"
-#include "core/probe.h"
+#include "core/probe/probe.h"
 
 #include <vector>
 

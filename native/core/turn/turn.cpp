@@ -1,4 +1,4 @@
-#include "core/turn.h"
+#include "core/turn/turn.h"
 
 #include <algorithm>
 #include <iomanip>

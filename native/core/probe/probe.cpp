@@ -1,9 +1,9 @@
-#include "core/probe.h"
+#include "core/probe/probe.h"
 
-#include "core/log_sum_exp.h"
-#include "core/steps.h"
-#include "core/transcript.h"
-#include "core/turn.h"
+#include "core/hearing/log_sum_exp.h"
+#include "core/probe/steps.h"
+#include "core/hearing/transcript.h"
+#include "core/turn/turn.h"
 
 #include <algorithm>
 #include <cmath>

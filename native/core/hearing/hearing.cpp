@@ -1,7 +1,7 @@
-#include "core/hearing.h"
+#include "core/hearing/hearing.h"
 
-#include "core/lm_context.h"
-#include "core/transcript.h"
+#include "core/turn/lm_context.h"
+#include "core/hearing/transcript.h"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
-#include "core/syllables.h"
+#include "core/hearing/syllables.h"
 
-#include "core/log_sum_exp.h"
+#include "core/hearing/log_sum_exp.h"
 #include "io/error.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "core/lm_context.h"
+#include "core/turn/lm_context.h"
 
 #include <algorithm>
 #include <limits>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/parts.h"
-#include "core/voice_activity.h"
+#include "core/hearing/voice_activity.h"
 
 #include <atomic>
 #include <vector>
