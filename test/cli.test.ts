@@ -58,7 +58,8 @@ t.test('chat', async t => {
   t.equal(audio.source.warning, undefined, 'a whole wav')
   t.ok(Math.abs(audio.seconds - (turns[0]?.reply.seconds ?? 0)) < 0.01)
 
-  const two = await run(['chat', question, question, '-o', out, '--json', ...MODEL, ...SHORT])
+  const few = [...SHORT, '--max-tokens', '4'] // the context is a small one
+  const two = await run(['chat', question, question, '-o', out, '--json', ...MODEL, ...few])
   const replies = (JSON.parse(two.stdout) as { turns: { reply: { seconds: number } }[] }).turns.map(turn => turn.reply)
   const seconds = replies.reduce((sum, reply) => sum + reply.seconds, 0.5) // a pause between them
   t.equal(replies.length, 2)
