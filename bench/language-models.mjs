@@ -120,7 +120,7 @@ export function qwen3() {
 }
 
 /**
- * A layer-split model of the same shape: 24 shared blocks, a text tail of 4, an audio tail of `audioBlocks`; as ARCHITECTURE.md has it, for
+ * A layer-split model of the same shape: 24 shared blocks, a text tail of 4, an audio tail of `audioBlocks`; as docs/internals/model-file.md has it, for
  * text turns without the tokenizer.
  *
  * @returns its path, and the bytes that a step reads whose text is wanted: of the audio tail, and of all else

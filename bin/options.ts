@@ -102,7 +102,9 @@ export function addReplyFlags(command: Command): Command {
       .option('--lm <file>', 'a language model that answers in writing, Qwen3 or Llama, in place of --model')
       .option('--system <text>', 'with --lm: what the model is told before (default: what its own template says)')
       .option('--thinking', 'with --lm: let a model that reasons in writing do so before it answers')
-      .addOption(option('--context-length <n>', 'positions of the context (default: the model’s, with --lm at most 4096)'))
+      .addOption(
+        option('--context-length <n>', 'positions of the context (default: the model’s, with --lm at most 4096)'),
+      )
       .addOption(option('--temperature <t>', 'randomness, 0-2; 0 takes the likeliest (default: the model’s)'))
       .addOption(option('--top-p <p>', 'draw from the likeliest that make up p, above 0 to 1 (default: the model’s)'))
       .addOption(option('--top-k <k>', 'draw from the k likeliest; 0 is off (default: the model’s)'))

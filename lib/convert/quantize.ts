@@ -47,7 +47,7 @@ export interface Quantized {
   readonly fallbacks: Exception[]
 }
 
-/** By the names of ARCHITECTURE.md; the matrices among them are named in {@link INNER_MATRIX}. */
+/** By the names of docs/internals/model-file.md; the matrices among them are named in {@link INNER_MATRIX}. */
 const CONVOLUTION =
   /^((frontend|tone)\.conv\.|tone\.tcn\.|encoder\.pos_conv\.|aligner\.down\.|(decoder|voice)\.(text\.blk\.\d+\.ffn_|duration\.|prosody\.|flow\.|gen\.))/
 const INNER_MATRIX = /\.(cond|stats)\.weight$/

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/moss.h"
 #include "core/hearing/syllables.h"
+#include "core/moss.h"
 #include "model/listener.h"
 #include "model/lm.h"
 #include "model/vad.h"

@@ -2,8 +2,8 @@
 
 #include "changed.h"
 
-#include "core/turn/lm_context.h"
 #include "core/parts.h"
+#include "core/turn/lm_context.h"
 
 #include <algorithm>
 #include <string>

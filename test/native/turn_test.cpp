@@ -1,4 +1,4 @@
-// The turn on a tiny bundle of random weights: what it says means nothing, but every rule of ARCHITECTURE.md, "Turn",
+// The turn on a tiny bundle of random weights: what it says means nothing, but every rule of docs/internals/turn.md
 // holds.
 
 #include "core/moss.h"

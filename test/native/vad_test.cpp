@@ -2,9 +2,9 @@
 
 #include "golden.h"
 
+#include "core/hearing/voice_activity.h"
 #include "core/moss.h"
 #include "core/parts.h"
-#include "core/hearing/voice_activity.h"
 
 #include <algorithm>
 #include <cmath>

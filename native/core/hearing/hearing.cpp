@@ -1,7 +1,7 @@
 #include "core/hearing/hearing.h"
 
-#include "core/turn/lm_context.h"
 #include "core/hearing/transcript.h"
+#include "core/turn/lm_context.h"
 
 #include <cmath>
 

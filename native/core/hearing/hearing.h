@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include "core/parts.h"
 #include "core/hearing/voice_activity.h"
+#include "core/parts.h"
 
 #include <atomic>
 #include <vector>

@@ -1,8 +1,8 @@
 #include "core/probe/probe.h"
 
 #include "core/hearing/log_sum_exp.h"
-#include "core/probe/steps.h"
 #include "core/hearing/transcript.h"
+#include "core/probe/steps.h"
 #include "core/turn/turn.h"
 
 #include <algorithm>

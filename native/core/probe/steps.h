@@ -1,8 +1,8 @@
 #pragma once
 
-#include "core/turn/lm_context.h"
 #include "core/parts.h"
 #include "core/probe/probe.h"
+#include "core/turn/lm_context.h"
 
 #include <vector>
 
@@ -16,8 +16,8 @@ struct Step {
     std::vector<int32_t> targets;  // one a position, of the channel that predicts; none where none does
 };
 
-/// An exercise as steps of at most 128 positions: ids an imported model reads, or a bundle's turn (ARCHITECTURE.md,
-/// "Turn"), where only the reply is predicted. Throws invalid_argument and what hearing throws.
+/// An exercise as steps of at most 128 positions: ids an imported model reads, or a bundle's turn
+/// (docs/internals/turn.md), where only the reply is predicted. Throws invalid_argument and what hearing throws.
 std::vector<Step> steps_of(const Model::Parts & parts, Runner & runner, const Exercise & exercise);
 
 /// Logits of the step's tail: of all its positions, or of the last one. An imported model computes them for all

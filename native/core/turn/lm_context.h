@@ -16,7 +16,7 @@ struct Positions {
     Positions & operator+=(const Positions & next);
 };
 
-/// What stands at the positions of a turn (ARCHITECTURE.md, "Turn"; training/data/template.py).
+/// What stands at the positions of a turn (docs/internals/turn.md; training/data/template.py).
 class TurnPositions {
   public:
     explicit TurnPositions(const Vocabulary & vocabulary) : vocabulary_(&vocabulary) {}

@@ -11,7 +11,7 @@
 
 namespace moss {
 
-/// One turn of a conversation: ARCHITECTURE.md, "Turn".
+/// One turn of a conversation: docs/internals/turn.md.
 class Turn {
   public:
     /// `listener` may be null in a bundle without one. Sampling and noise follow `seed`. Looks for the speech, and
