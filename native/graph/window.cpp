@@ -57,7 +57,11 @@ ggml_tensor * Window::push(Graph & g, ggml_tensor * x, bool last) {
 }
 
 ggml_tensor * Window::center(Graph & g, ggml_tensor * window) const {
-    return rows_of(g, window, left_, window->ne[1] - left_ - right_);
+    return rows_of(g, window, left_, center_count(window));
+}
+
+int64_t Window::center_count(const ggml_tensor * window) const {
+    return window == nullptr ? 0 : window->ne[1] - left_ - right_;
 }
 
 ggml_tensor * Delay::push(Graph & g, ggml_tensor * x, int64_t count) {
@@ -90,12 +94,12 @@ void Trail::push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Con
         return;
     }
     all_ = room_between(g, slot_, channels_, count, zeros);
-    written_ = all_;
     if (count == 0) {
         return;
     }
-    options.into = rows_of(g, all_, before_, count);
-    written_ = conv1d(g, window, conv, options);
+    options.into = all_;
+    options.into_first = before_;
+    all_ = conv1d(g, window, conv, options); // the same memory: whoever reads it waits for the convolution
     if (before_ > 0 && !last) {
         g.effect(ggml_cpy(g, rows(g, end_ - before_, before_), slot_));
     }
@@ -116,9 +120,7 @@ ggml_tensor * Trail::rows(Graph & g, int64_t first, int64_t count) const {
     if (all_ == nullptr || first < start_ || first - start_ + count > all_->ne[1]) {
         throw MossError(code::internal, "a streamed layer keeps fewer rows than are read");
     }
-    ggml_tensor * view = rows_of(g, all_, first - start_, count);
-    view->src[0] = written_; // they are there when it is computed
-    return view;
+    return rows_of(g, all_, first - start_, count);
 }
 
 } // namespace moss

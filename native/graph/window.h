@@ -53,6 +53,8 @@ class Window {
 
     /// The n rows in the middle of such a window: those to which a residual connection adds.
     ggml_tensor * center(Graph & g, ggml_tensor * window) const;
+    /// Their number; 0 for null.
+    int64_t center_count(const ggml_tensor * window) const;
 
   private:
     KeptRows rows_;
@@ -121,9 +123,8 @@ class Trail {
     int64_t before_ = 0;
     int64_t after_ = 0;
     int64_t end_ = 0;
-    ggml_tensor * all_ = nullptr;     // of this graph
-    ggml_tensor * written_ = nullptr; // what wrote all_'s new rows, or all_
-    int64_t start_ = 0;               // all_'s first row
+    ggml_tensor * all_ = nullptr; // of this graph
+    int64_t start_ = 0;           // all_'s first row
 };
 
 /// Rows of a piece: 0 for null.
