@@ -75,24 +75,29 @@ std::vector<float> random_values(int64_t count, uint32_t seed) {
     return values;
 }
 
-const char * name_of(ConvType type) {
-    return type == ConvType::f32 ? "f32" : type == ConvType::bf16 ? "bf16" : type == ConvType::i16 ? "i16" : "q8_0";
+const char * name_of(ComputeType type) {
+    return type == ComputeType::f32    ? "f32"
+           : type == ComputeType::bf16 ? "bf16"
+           : type == ComputeType::i16  ? "i16"
+                                       : "q8_0";
 }
 
-double bytes_of(ConvType type) {
-    return type == ConvType::f32 ? 4 : type == ConvType::bf16 ? 2 : type == ConvType::i16 ? 68.0 / 32 : 34.0 / 32;
+double bytes_of(ComputeType type) {
+    return type == ComputeType::f32    ? 4
+           : type == ComputeType::bf16 ? 2
+           : type == ComputeType::i16  ? 68.0 / 32
+                                       : 34.0 / 32;
 }
 
-PackedConv1d pack(const Case & c, ConvType type, uint32_t seed) {
+PackedConv1d pack(const Case & c, ComputeType type, uint32_t seed) {
     const Conv1dShape & s = c.shape;
     const std::vector<float> weight = random_values(s.out_channels * s.kernel_size * s.in_channels / s.groups, seed);
-    return c.transposed
-               ? PackedConv1d::transposed(s, (s.kernel_size - s.stride) / 2, weight.data(), nullptr, type)
-               : PackedConv1d(s, weight.data(), nullptr, type);
+    return c.transposed ? PackedConv1d::transposed(s, (s.kernel_size - s.stride) / 2, weight.data(), nullptr, type)
+                        : PackedConv1d(s, weight.data(), nullptr, type);
 }
 
 /// Seconds of one convolution, the best of some rounds, in a graph with others of its kind.
-double measure(const Case & c, ConvType type, Runner & runner, int rounds, double & operations) {
+double measure(const Case & c, ComputeType type, Runner & runner, int threads, int rounds, double & operations) {
     // One row waits for its weights: there must be more of them than a cache holds, as in a language model.
     const bool step = c.frames == 1;
     std::vector<PackedConv1d> convs;
@@ -117,9 +122,9 @@ double measure(const Case & c, ConvType type, Runner & runner, int rounds, doubl
         for (int i = 0; i < repetitions; i++) {
             g.effect(conv1d(g, x, convs[static_cast<size_t>(i) % convs.size()], options));
         }
-        const double begin = bench::seconds(runner.threads());
+        const double begin = bench::seconds(threads);
         g.run();
-        const double took = (bench::seconds(runner.threads()) - begin) / repetitions;
+        const double took = (bench::seconds(threads) - begin) / repetitions;
         least = round > 0 ? std::min(least, took) : least;
     }
     return least;
@@ -132,16 +137,15 @@ void run(int threads, int rounds, const std::string & part) {
                 "\"bandwidth\":%.4g,\"kernels\":[",
                 threads, peak.f32, peak.bf16, peak.int8, peak.int16, bench::measure_bandwidth(threads));
     const char * comma = "";
-    const auto print = [&](const Case & c, ConvType type, const char * how) {
+    const auto print = [&](const Case & c, ComputeType type, const char * how) {
         double operations = 0;
-        const double took = measure(c, type, runner, rounds, operations);
+        const double took = measure(c, type, runner, threads, rounds, operations);
         const Conv1dShape & s = c.shape;
         const double weights = static_cast<double>(s.out_channels * s.kernel_size * s.in_channels / s.groups);
         const double out = operations / weights * static_cast<double>(s.out_channels); // about; values
         const double bytes = weights * bytes_of(type) + 4 * (out + static_cast<double>(s.in_channels * c.frames));
-        std::printf(
-            "%s\n{\"name\":\"%s%s\",\"type\":\"%s\",\"multiplications\":%.6g,\"bytes\":%.6g,\"seconds\":%.6g}", comma,
-            c.name, how, name_of(type), operations, bytes, took);
+        std::printf("%s\n{\"name\":\"%s%s\",\"type\":\"%s\",\"multiplications\":%.6g,\"bytes\":%.6g,\"seconds\":%.6g}",
+                    comma, c.name, how, name_of(type), operations, bytes, took);
         std::fflush(stdout);
         comma = ",";
     };
@@ -149,14 +153,14 @@ void run(int threads, int rounds, const std::string & part) {
         if (std::string(c.name).find(part) == std::string::npos) {
             continue;
         }
-        for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::i16, ConvType::q8_0}) {
+        for (const ComputeType type : {ComputeType::f32, ComputeType::bf16, ComputeType::i16, ComputeType::q8_0}) {
             allow_conv1d_winograd(false);
             if (pack(c, type, 1).type() == type) { // else it is computed in another one
                 print(c, type, "");
             }
         }
         allow_conv1d_winograd(true);
-        for (const ConvType type : {ConvType::f32, ConvType::i16}) {
+        for (const ComputeType type : {ComputeType::f32, ComputeType::i16}) {
             const PackedConv1d packed = pack(c, type, 1);
             if (packed.winograd() && packed.type() == type) {
                 print(c, type, " winograd");

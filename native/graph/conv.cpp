@@ -9,9 +9,9 @@ namespace moss {
 
 namespace {
 
-/// In what weights of that type are multiplied.
-ConvType conv_type(ggml_type type) {
-    return type == GGML_TYPE_BF16 ? ConvType::bf16 : type == GGML_TYPE_Q8_0 ? ConvType::q8_0 : ConvType::f32;
+/// The type in which weights that are stored in `type` are computed with.
+ComputeType compute_type(ggml_type type) {
+    return type == GGML_TYPE_BF16 ? ComputeType::bf16 : type == GGML_TYPE_Q8_0 ? ComputeType::q8_0 : ComputeType::f32;
 }
 
 /// Rows of `width` values in reverse order.
@@ -49,14 +49,14 @@ PackedConv1d load_conv1d(const Weights & weights, const std::string & name, cons
     if (edit.negate) {
         std::transform(bias.begin(), bias.end(), bias.begin(), std::negate<>());
     }
-    return {shape, edited, bias.data(), conv_type(rows.type())};
+    return {shape, edited, bias.data(), compute_type(rows.type())};
 }
 
 PackedConv1d load_filter1d(const Weights & weights, const std::string & name, const Conv1dShape & shape) {
     const int64_t inputs = shape.in_channels / shape.groups;
     TensorRows rows(weights, name, {inputs * shape.kernel_size, shape.out_channels});
     return {shape, [&](int64_t first, int64_t count) { return rows.values(first, count); }, nullptr,
-            conv_type(rows.type())};
+            compute_type(rows.type())};
 }
 
 PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,
@@ -68,35 +68,36 @@ PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & 
         bias = weights.values(bias_name, {shape.out_channels});
     }
     return PackedConv1d::transposed(shape, drop, weight.data(), bias.data(),
-                                    conv_type(weights.type(weight_name, expected)));
+                                    compute_type(weights.type(weight_name, expected)));
 }
 
-std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const std::string & name, int64_t in,
-                                                int64_t out, bool with_bias) {
+std::optional<PackedLinear> load_linear(const Weights & weights, const std::string & name, int64_t in, int64_t out,
+                                        bool with_bias) {
     if (!weights.device().runs_our_kernels()) {
-        return nullptr;
+        return std::nullopt;
     }
     TensorRows rows(weights, name + ".weight", {in, out});
-    const ConvType type = conv_type(rows.type());
-    const bool own = PackedConv1d::has_kernel(type, in);
+    const ComputeType type = compute_type(rows.type());
+    const bool own = has_kernel(type, in);
     // What is left to ggml takes no more memory than in the file. But its products of F16 matrices depend, on ARM, on
-    // how many rows are multiplied at once, and what is streamed would differ: small ones are computed in F32.
+    // how many positions are multiplied at once, so that a stream's results would depend on how it is cut: small ones
+    // are computed in F32 here.
     constexpr int64_t small = 1 << 16;
     const bool as_floats = rows.type() == GGML_TYPE_F32 || (rows.type() == GGML_TYPE_F16 && in * out <= small);
-    if ((own ? type : PackedConv1d::fallback(in)) == ConvType::f32 && !as_floats) {
-        return nullptr;
+    if ((own ? type : fallback_type(in)) == ComputeType::f32 && !as_floats) {
+        return std::nullopt;
     }
     std::vector<float> values;
     if (with_bias) {
         values = weights.values(name + ".bias", {out});
     }
     const float * bias = with_bias ? values.data() : nullptr;
-    if (own && type == ConvType::q8_0) {
-        return std::make_shared<const PackedConv1d>(PackedConv1d::linear_q8_0(
-            in, out, [&](int64_t first, int64_t count) { return rows.bytes(first, count); }, bias));
+    if (own && type == ComputeType::q8_0) {
+        return PackedLinear::of_q8_0(
+            in, out, [&](int64_t first, int64_t count) { return rows.bytes(first, count); }, bias);
     }
     const auto floats = [&](int64_t first, int64_t count) { return rows.values(first, count); };
-    return std::make_shared<const PackedConv1d>(Conv1dShape{in, out}, floats, bias, type);
+    return PackedLinear(in, out, floats, bias, type);
 }
 
 } // namespace moss

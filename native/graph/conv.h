@@ -1,12 +1,13 @@
-// Loading of convolutions for the direct kernels (kernels/cpu/conv1d.h).
+// Loading of convolutions and linear layers for our kernels (kernels/cpu/conv1d.h and linear.h).
 
 #pragma once
 
 #include "weights.h"
 
 #include "../kernels/cpu/conv1d.h"
+#include "../kernels/cpu/linear.h"
 
-#include <memory>
+#include <optional>
 #include <string>
 
 namespace moss {
@@ -24,7 +25,8 @@ inline ConvEdit reversed_inputs(bool reversed) {
     return edit;
 }
 
-// The weights' type decides in what they multiply (ConvType): BF16 and Q8_0 as such, every other type in F32.
+// The type in which a tensor is stored decides the type in which it is computed: BF16 and Q8_0 are what they are, every
+// other type is F32. Where the CPU has no kernel for that type, PackedConv1d and PackedLinear choose another.
 
 /// `name.weight` [Cin / groups * kernel, Cout], input channel fastest, and `name.bias` [Cout]. Throws model_format.
 PackedConv1d load_conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape,
@@ -38,10 +40,10 @@ PackedConv1d load_filter1d(const Weights & weights, const std::string & name, co
 PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,
                                    const std::string & bias_name, const Conv1dShape & shape, int64_t drop);
 
-/// A linear layer as a convolution of width 1: `name.weight` [in, out] and, where it has one, `name.bias` [out]. Null
-/// where ggml's own product serves better: other devices, types other than F32, BF16 and Q8_0 (and small matrices in
-/// F16), CPUs without a kernel for them. Throws model_format.
-std::shared_ptr<const PackedConv1d> load_linear(const Weights & weights, const std::string & name, int64_t in,
-                                                int64_t out, bool with_bias);
+/// A linear layer: `name.weight` [in, out] and, where it has one, `name.bias` [out]. None where ggml's own matrix
+/// product serves better: on other devices, for types other than F32, BF16 and Q8_0 (and small matrices in F16), and on
+/// CPUs without a kernel for them. Throws model_format.
+std::optional<PackedLinear> load_linear(const Weights & weights, const std::string & name, int64_t in, int64_t out,
+                                        bool with_bias);
 
 } // namespace moss

@@ -20,9 +20,7 @@ Linear::Linear(const Weights & weights, const std::string & name, int64_t in, in
 
 ggml_tensor * Linear::operator()(Graph & g, ggml_tensor * x, Activation::Kind activation) const {
     if (packed) {
-        Conv1dOptions options;
-        options.output = {activation};
-        return conv1d(g, x, *packed, options);
+        return linear(g, x, *packed, {activation});
     }
     x = ggml_mul_mat(g, weight, x); // [out, T]
     return activate(g, activation, bias ? ggml_add(g, x, bias) : x);

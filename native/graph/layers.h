@@ -7,18 +7,19 @@
 
 #include "../kernels/cpu/activations.h"
 #include "../kernels/cpu/conv1d.h"
+#include "../kernels/cpu/linear.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace moss {
 
-/// y = f(W x + b). W [in, out] of any matrix type; the bias may be absent. Either packed for our kernels or ggml's
-/// tensors.
+/// A linear layer y = f(W x + b). W [in, out] of any matrix type; the bias may be absent.
 struct Linear {
-    std::shared_ptr<const PackedConv1d> packed;
-    ggml_tensor * weight = nullptr;
-    ggml_tensor * bias = nullptr;
+    std::optional<PackedLinear> packed; ///< for our kernels, or, where it is none:
+    ggml_tensor * weight = nullptr;     ///< for ggml's
+    ggml_tensor * bias = nullptr;       ///< or null
 
     Linear() = default;
     Linear(const Weights & weights, const std::string & name, int64_t in, int64_t out, bool with_bias = true);
@@ -47,7 +48,7 @@ struct RmsNorm {
     ggml_tensor * operator()(Graph & g, ggml_tensor * x) const;
 };
 
-/// Conv1d on the direct kernel (kernels/cpu/conv1d.h). Weights [Cin / groups * kernel, Cout] of any type, the input
+/// Conv1d on our kernels (kernels/cpu/conv1d.h). Weights [Cin / groups * kernel, Cout] of any type, the input
 /// channel fastest.
 class Conv1d {
   public:

@@ -1,6 +1,6 @@
-// Streaming of layers that look ahead. A layer that sees `right` rows to the right answers that much later; each class
-// here keeps, in a slot of a StreamState, the rows that must be seen or delivered again. Rows are [C, T], ne1 = T;
-// null: no rows.
+// Streaming of layers that look ahead. A layer that sees `right` frames to the right answers that much later; each
+// class here keeps, in a slot of a StreamState, the frames that must be seen or delivered again. Frames are [C, T], ne1
+// = T; null: no frames.
 //
 // A network is written once, for a piece of a stream. The whole is one piece that is the first and the last.
 
@@ -16,23 +16,23 @@
 
 namespace moss {
 
-/// Rows kept between pieces.
-class KeptRows {
+/// Frames kept between pieces.
+class ContextBuffer {
   public:
-    KeptRows() = default;
-    KeptRows(StreamState & state, const std::string & name, int64_t channels, int64_t capacity);
+    ContextBuffer() = default;
+    ContextBuffer(StreamState & state, const std::string & name, int64_t channels, int64_t capacity);
 
     int64_t count() const { return count_; }
     int64_t channels() const { return channels_; }
 
-    /// The kept rows, then x's, then zeros; never memory of the slot itself. Null when there are none of the former
+    /// The kept frames, then x's, then zeros; never memory of the slot itself. Null when there are none of the former
     /// two.
     ggml_tensor * join(Graph & g, ggml_tensor * x, int64_t zeros = 0) const;
 
-    /// Keeps the last `count` rows of `all`, which may be null for 0 of them. Throws internal beyond the capacity.
+    /// Keeps the last `count` frames of `all`, which may be null for 0 of them. Throws internal beyond the capacity.
     void keep(Graph & g, ggml_tensor * all, int64_t count);
 
-    /// Starts with `count` rows of zeros instead of none.
+    /// Starts with `count` frames of zeros instead of none.
     void start_with_zeros(int64_t count) { count_ = count; }
 
   private:
@@ -42,77 +42,81 @@ class KeptRows {
     int64_t count_ = 0;
 };
 
-/// What a convolution with `left` + 1 + `right` taps reads: zeros before the first row and after the last.
+/// What a convolution with `left` + 1 + `right` taps reads: zeros before the first frame and after the last.
 class Window {
   public:
     Window() = default;
     Window(StreamState & state, const std::string & name, int64_t channels, int64_t left, int64_t right);
 
-    /// [C, left + n + right] for the n rows that can now be answered; null where n is 0. `last`: x is the stream's end.
+    /// [C, left + n + right] for the n frames that can now be answered; null where n is 0. `last`: x is the stream's
+    /// end.
     ggml_tensor * push(Graph & g, ggml_tensor * x, bool last);
 
-    /// The n rows in the middle of such a window: those to which a residual connection adds.
+    /// The n frames in the middle of such a window: those to which a residual connection adds.
     ggml_tensor * center(Graph & g, ggml_tensor * window) const;
+    /// Their number; 0 for null.
+    int64_t center_count(const ggml_tensor * window) const;
 
   private:
-    KeptRows rows_;
+    ContextBuffer frames_;
     int64_t left_ = 0;
     int64_t right_ = 0;
 };
 
-/// Delivers rows when a slower path is ready for them, at most `capacity` rows late.
+/// Delivers frames when a slower path is ready for them, at most `capacity` frames late.
 class Delay {
   public:
     Delay() = default;
     Delay(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
-        : rows_(state, name, channels, capacity) {}
+        : frames_(state, name, channels, capacity) {}
 
-    /// The next `count` rows of the kept ones and x; the rest is kept. Null for 0.
+    /// The next `count` frames of the kept ones and x; the rest is kept. Null for 0.
     ggml_tensor * push(Graph & g, ggml_tensor * x, int64_t count);
 
-    /// Rows kept.
-    int64_t pending() const { return rows_.count(); }
+    /// Frames kept.
+    int64_t pending() const { return frames_.count(); }
 
   private:
-    KeptRows rows_;
+    ContextBuffer frames_;
 };
 
-/// The last `capacity` rows, without padding: keys and values of a banded attention.
-class History {
+/// The last `capacity` frames, without padding: keys and values of a banded attention.
+class LeftContext {
   public:
-    History() = default;
-    History(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
-        : rows_(state, name, channels, capacity), capacity_(capacity) {}
+    LeftContext() = default;
+    LeftContext(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
+        : frames_(state, name, channels, capacity), capacity_(capacity) {}
 
-    /// Kept rows and x; afterwards the last `capacity` of them are kept.
+    /// Kept frames and x; afterwards the last `capacity` of them are kept.
     ggml_tensor * push(Graph & g, ggml_tensor * x);
 
-    int64_t count() const { return rows_.count(); }
+    int64_t count() const { return frames_.count(); }
 
   private:
-    KeptRows rows_;
+    ContextBuffer frames_;
     int64_t capacity_ = 0;
 };
 
-/// A stream's rows behind those that came before them, in one run of memory. Who looks back or ahead, or waits, reads a
-/// view of it: only the rows that are needed again are copied.
-class Trail {
+/// A stream's frames behind those that came before them, in one run of memory. Who looks back or ahead, or waits, reads
+/// a view of it: only the frames that are needed again are copied.
+class StreamBuffer {
   public:
-    Trail() = default;
-    /// Of `before` rows before a piece, and `after` rows of zeros after the stream's end.
-    Trail(StreamState & state, const std::string & name, int64_t channels, int64_t before, int64_t after);
+    StreamBuffer() = default;
+    /// Of `before` frames before a piece, and `after` frames of zeros after the stream's end.
+    StreamBuffer(StreamState & state, const std::string & name, int64_t channels, int64_t before, int64_t after);
 
-    /// The next rows are a convolution's of `window`, which may be null for none. Once a graph.
+    /// The next frames are a convolution's of `window`, which may be null for none. Once a graph.
     void push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last);
 
-    /// The same of another trail's rows, with "same" padding (stride 1), as far as they are there; plus `residual`'s.
-    void push(Graph & g, const PackedConv1d & conv, const Trail & from, Conv1dOptions options, bool last,
-              const Trail * residual = nullptr);
+    /// The same of another buffer's frames, with "same" padding (stride 1), as far as they are there; plus
+    /// `residual`'s.
+    void push(Graph & g, const PackedConv1d & conv, const StreamBuffer & from, Conv1dOptions options, bool last,
+              const StreamBuffer * residual = nullptr);
 
-    /// Rows first .. first + count of the stream, of which row 0 is the first; those before it are zeros.
-    ggml_tensor * rows(Graph & g, int64_t first, int64_t count) const;
+    /// Frames first .. first + count of the stream, of which frame 0 is the first; those before it are zeros.
+    ggml_tensor * frames(Graph & g, int64_t first, int64_t count) const;
 
-    /// Rows so far.
+    /// Frames so far.
     int64_t end() const { return end_; }
 
   private:
@@ -121,18 +125,17 @@ class Trail {
     int64_t before_ = 0;
     int64_t after_ = 0;
     int64_t end_ = 0;
-    ggml_tensor * all_ = nullptr;     // of this graph
-    ggml_tensor * written_ = nullptr; // what wrote all_'s new rows, or all_
-    int64_t start_ = 0;               // all_'s first row
+    ggml_tensor * all_ = nullptr; // of this graph
+    int64_t start_ = 0;           // all_'s first frame
 };
 
-/// Rows of a piece: 0 for null.
-inline int64_t row_count(const ggml_tensor * x) {
+/// Frames of a piece: 0 for null.
+inline int64_t frame_count(const ggml_tensor * x) {
     return x == nullptr ? 0 : x->ne[1];
 }
 
-/// Rows first .. first + count of x, as a view.
-ggml_tensor * rows_of(Graph & g, ggml_tensor * x, int64_t first, int64_t count);
+/// Frames first .. first + count of x, as a view.
+ggml_tensor * frames_of(Graph & g, ggml_tensor * x, int64_t first, int64_t count);
 
 /// Channels first .. first + count of x, as a view.
 ggml_tensor * channels_of(Graph & g, ggml_tensor * x, int64_t first, int64_t count);

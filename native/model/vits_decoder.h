@@ -5,7 +5,7 @@
 //     play(stream.push(units, count)); // as often as units come
 //     play(stream.finish());
 //
-// There is one code path: a stream in one piece is the whole. Every layer keeps the rows that its next outputs will see
+// There is one code path: a stream in one piece is the whole. Every layer keeps the frames that its next outputs see
 // again, so nothing is computed twice, memory does not grow, and the audio does not depend on how the units arrive (up
 // to rounding: <= 1e-4).
 

@@ -85,10 +85,7 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
     ggml_tensor * skip = nullptr;
     for (size_t i = 0; i < layer.inp.size(); i++) {
         ggml_tensor * window = stream.inp[i].push(g, x, last);
-        skip = stream.skips[i].push(g, skip,
-                                    i == 0              ? 0
-                                    : window == nullptr ? 0
-                                                        : stream.inp[i].center(g, window)->ne[1]);
+        skip = stream.skips[i].push(g, skip, i == 0 ? 0 : stream.inp[i].center_count(window));
         if (window == nullptr) {
             x = nullptr;
             continue;
@@ -106,7 +103,7 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
         }
         skip = skip == nullptr ? y : ggml_add(g, skip, y); // [H, T']
     }
-    z = stream.pending.push(g, z, row_count(skip));
+    z = stream.pending.push(g, z, frame_count(skip));
     if (skip == nullptr) {
         return nullptr;
     }

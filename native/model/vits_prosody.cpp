@@ -10,7 +10,7 @@ Window same(StreamState & state, const std::string & name, int64_t channels, int
     return {state, name, channels, (kernel - 1) / 2, kernel / 2};
 }
 
-/// x + conv(x) for the rows that a window's middle holds.
+/// x + conv(x) for the frames that a window's middle holds.
 ggml_tensor * residual(Graph & g, const ConvNorm & conv, Window & stream, ggml_tensor * x, bool last) {
     ggml_tensor * window = stream.push(g, x, last);
     return window == nullptr ? nullptr : ggml_add(g, stream.center(g, window), conv(g, window));
@@ -106,7 +106,7 @@ Prosody::Output Prosody::push(Graph & g, Stream & stream, ggml_tensor * x, const
     if (y != nullptr) {
         y = conv1d(g, y, embd_); // [C, T']
     }
-    x = stream.pending.push(g, x, row_count(y));
+    x = stream.pending.push(g, x, frame_count(y));
     x = residual(g, stats_conv_, stream.stats, y == nullptr ? nullptr : ggml_add(g, x, y), last);
     output.stats = x == nullptr ? nullptr : conv1d(g, x, stats_); // [2 Z, T'']
     return output;

@@ -19,9 +19,9 @@ struct ConvNorm {
     ConvNorm(const Weights & weights, const std::string & name, int64_t in, int64_t out, int64_t kernel,
              float epsilon = 1e-5F);
 
-    /// A window of n + kernel - 1 rows -> n rows.
+    /// A window of n + kernel - 1 frames -> n frames.
     ggml_tensor * operator()(Graph & g, ggml_tensor * window) const;
-    /// T rows -> T rows, the kernel odd.
+    /// T frames -> T frames, the kernel odd.
     ggml_tensor * same(Graph & g, ggml_tensor * x) const;
 
     PackedConv1d conv;

@@ -67,7 +67,7 @@ ggml_tensor * UnitEncoder::push(Graph & g, Stream & stream, ggml_tensor * ids, g
 ggml_tensor * UnitEncoder::attend(Graph & g, const VitsBlock & block, BlockStream & stream, ggml_tensor * x,
                                   bool last) const {
     // The kept keys end with those of the pending queries, for which the keys ahead were missing.
-    const int64_t waiting = stream.queries.pending() + row_count(x);
+    const int64_t waiting = stream.queries.pending() + frame_count(x);
     const int64_t ready = last ? waiting : std::max<int64_t>(0, waiting - config_.mask_right);
     const int64_t first = stream.keys.count() - stream.queries.pending();
     ggml_tensor * k = stream.keys.push(g, x == nullptr ? nullptr : conv1d(g, x, block.k));
@@ -93,7 +93,7 @@ ggml_tensor * UnitEncoder::feed_forward(Graph & g, const VitsBlock & block, Bloc
     if (y != nullptr) {
         y = conv1d(g, y, block.ffn_out); // [C, U'']
     }
-    x = stream.residual.push(g, x, row_count(y));
+    x = stream.residual.push(g, x, frame_count(y));
     return y == nullptr ? nullptr : block.ffn_norm(g, ggml_add(g, x, y));
 }
 

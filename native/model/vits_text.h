@@ -41,8 +41,8 @@ class UnitEncoder {
 struct UnitEncoder::BlockStream {
     BlockStream(const DecoderConfig & config, StreamState & state, const std::string & name);
 
-    History keys, values; // [C, mask_left + mask_right]
-    Delay queries;        // the attention's input, until its last key is there
+    LeftContext keys, values; // [C, mask_left + mask_right]
+    Delay queries;            // the attention's input, until its last key is there
     Window ffn_in, ffn_out;
     Delay residual; // the feed-forward's input, until its output is there
 };

@@ -17,7 +17,7 @@ int64_t lookahead(const std::vector<PackedConv1d> & convs) {
     return sum;
 }
 
-/// What is read of a trail before and after the rows of a piece.
+/// Frames that are read before and after those of a piece.
 struct Reach {
     int64_t before = 0, after = 0;
 
@@ -102,10 +102,10 @@ Upsampler::Stream::Stream(const Upsampler & upsampler, StreamState & state) : do
 ggml_tensor * Upsampler::push(Graph & g, Stream & stream, ggml_tensor * x, bool last) const {
     const size_t kernels = shape_.res_kernels.size();
     for (size_t i = 0; i < up_.size(); i++) {
-        Trail & input = stream.inputs_[i];
+        StreamBuffer & input = stream.inputs_[i];
         input.push(g, up_[i], stream.up_[i].push(g, x, last), leaky_input(shape_.slope), last); // [C / 2, rate T]
-        std::vector<const Trail *> blocks;
-        int64_t ready = INT64_MAX; // rows that all blocks have
+        std::vector<const StreamBuffer *> blocks;
+        int64_t ready = INT64_MAX; // frames that all blocks have
         for (size_t k = i * kernels; k < (i + 1) * kernels; k++) {
             blocks.push_back(&residual(g, res_[k], stream.res_[k], input, last));
             ready = std::min(ready, blocks.back()->end());
@@ -114,8 +114,8 @@ ggml_tensor * Upsampler::push(Graph & g, Stream & stream, ggml_tensor * x, bool 
         x = nullptr;
         if (ready > done) {
             std::vector<ggml_tensor *> outputs;
-            for (const Trail * block : blocks) {
-                outputs.push_back(block->rows(g, done, ready - done));
+            for (const StreamBuffer * block : blocks) {
+                outputs.push_back(block->frames(g, done, ready - done));
             }
             x = g.stage(mean(g, outputs), name_ + ".up." + std::to_string(i));
         }
@@ -123,11 +123,11 @@ ggml_tensor * Upsampler::push(Graph & g, Stream & stream, ggml_tensor * x, bool 
     return x;
 }
 
-const Trail & Upsampler::residual(Graph & g, const ResBlock & block, ResStream & stream, const Trail & input,
-                                  bool last) const {
-    const Trail * x = &input;
+const StreamBuffer & Upsampler::residual(Graph & g, const ResBlock & block, ResStream & stream,
+                                         const StreamBuffer & input, bool last) const {
+    const StreamBuffer * x = &input;
     for (size_t i = 0; i < block.first.size(); i++) {
-        Trail & sum = stream.sums[i];
+        StreamBuffer & sum = stream.sums[i];
         const bool one = block.second.empty(); // x + conv(x)
         if (!one) {
             stream.middle[i].push(g, block.first[i], *x, leaky_input(shape_.slope), last);

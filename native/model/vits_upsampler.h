@@ -38,7 +38,8 @@ class Upsampler {
     };
     struct ResStream;
 
-    const Trail & residual(Graph & g, const ResBlock & block, ResStream & stream, const Trail & input, bool last) const;
+    const StreamBuffer & residual(Graph & g, const ResBlock & block, ResStream & stream, const StreamBuffer & input,
+                                  bool last) const;
 
     UpsamplerShape shape_;
     std::string name_;
@@ -47,8 +48,8 @@ class Upsampler {
 };
 
 struct Upsampler::ResStream {
-    std::vector<Trail> middle; // type 1: between the two convolutions
-    std::vector<Trail> sums;   // what a residual connection has added; the last one is the block's output
+    std::vector<StreamBuffer> middle; // type 1: between the two convolutions
+    std::vector<StreamBuffer> sums;   // what a residual connection has added; the last one is the block's output
 };
 
 class Upsampler::Stream {
@@ -58,8 +59,8 @@ class Upsampler::Stream {
   private:
     friend class Upsampler;
     std::vector<Window> up_;
-    std::vector<Trail> inputs_; // of the residual blocks, for each up-sampling
-    std::vector<int64_t> done_; // rows of the blocks' mean
+    std::vector<StreamBuffer> inputs_; // of the residual blocks, for each up-sampling
+    std::vector<int64_t> done_;        // frames of the blocks' mean
     std::vector<ResStream> res_;
 };
 

@@ -5,8 +5,8 @@
 //     for (std::vector<float> audio; !(audio = stream.next()).empty();) play(audio);
 //
 // A sentence's ids are encoded at once (attention sees all of them, durations likewise). What follows, from the prior's
-// samples on, is a stream: every layer keeps the rows that its next outputs see again, so nothing is computed twice and
-// memory does not grow with the audio; the samples do not depend on how many frames are computed at a time.
+// samples on, is a stream: every layer keeps the frames that its next outputs see again, so nothing is computed twice
+// and memory does not grow with the audio; the samples do not depend on how many frames are computed at a time.
 
 #pragma once
 

@@ -5,6 +5,7 @@
 #include "kernels/cpu/conv1d.h"
 #include "kernels/cpu/conv1d_kernel.h"
 #include "kernels/cpu/cpu_features.h"
+#include "kernels/cpu/linear.h"
 
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
@@ -123,7 +124,7 @@ void check_equal(const std::vector<float> & actual, const std::vector<float> & e
 }
 
 /// With each kernel of that type in turn.
-void for_each_kernel(ConvType type, const std::function<void()> & body) {
+void for_each_kernel(ComputeType type, const std::function<void()> & body) {
     const Conv1dKernel * kernels[max_conv1d_kernels];
     const int count = conv1d_kernels(kernels);
     for (int i = 0; i < count; i++) {
@@ -136,7 +137,7 @@ void for_each_kernel(ConvType type, const std::function<void()> & body) {
 }
 
 void for_each_kernel(const std::function<void()> & body) {
-    for_each_kernel(ConvType::f32, body);
+    for_each_kernel(ComputeType::f32, body);
 }
 
 float to_bf16(float value) {
@@ -233,7 +234,7 @@ std::vector<Case> winograd_cases() {
 }
 
 /// What Winograd's convolutions in `type` make of a case, with each kernel of it, and the formula; sums are of about 1.
-void for_each_winograd(ConvType type, const Case & c, uint32_t seed,
+void for_each_winograd(ComputeType type, const Case & c, uint32_t seed,
                        const std::function<void(const std::vector<float> &, const std::vector<float> &)> & body) {
     const Conv1dShape & s = c.shape;
     const Matrix x = random_matrix(s.in_channels, c.frames, seed);
@@ -263,6 +264,11 @@ double relative_error(const std::vector<float> & actual, const std::vector<float
         power += std::pow(expected[i], 2.0);
     }
     return std::sqrt(error / power);
+}
+
+/// Rows of a linear layer's weights that are in memory.
+WeightRows<float> linear_rows(const std::vector<float> & weights, int64_t in) {
+    return [&weights, in](int64_t first, int64_t) { return weights.data() + first * in; };
 }
 
 } // namespace
@@ -308,7 +314,7 @@ TEST(matches_the_formula) {
 TEST(winograd_matches_the_formula) {
     uint32_t seed = 0;
     for (const Case & c : winograd_cases()) {
-        for_each_winograd(ConvType::f32, c, seed += 300, [](const auto & actual, const auto & expected) {
+        for_each_winograd(ComputeType::f32, c, seed += 300, [](const auto & actual, const auto & expected) {
             for (size_t k = 0; k < expected.size(); k++) {
                 CHECK_NEAR(actual[k], expected[k], 4e-5); // ten times the usual error, 4e-6 of a sum of products
             }
@@ -320,7 +326,7 @@ TEST(winograd_in_i16_errs_as_bf16_does) {
     uint32_t seed = 0;
     for (const Case & c : winograd_cases()) {
         if (c.shape.in_channels % 32 == 0) { // whole blocks
-            for_each_winograd(ConvType::i16, c, seed += 300, [](const auto & actual, const auto & expected) {
+            for_each_winograd(ComputeType::i16, c, seed += 300, [](const auto & actual, const auto & expected) {
                 CHECK(relative_error(actual, expected) < 0.004); // of BF16's products: 2^-9 times the root of 2 / 3
             });
         }
@@ -329,34 +335,33 @@ TEST(winograd_in_i16_errs_as_bf16_does) {
 
 TEST(low_types_are_computed_in_the_fastest_one) {
     const auto w = random_values(static_cast<size_t>(64 * 64 * 3), 31);
-    for (const ConvType type : {ConvType::bf16, ConvType::q8_0}) {
-        const ConvType computed = PackedConv1d({64, 64, 3}, w.data(), nullptr, type).type();
-        const bool own = PackedConv1d::has_kernel(type, 64) && !conv1d_kernel(type).outdone;
-        const bool fixed =
-            PackedConv1d::has_kernel(ConvType::i16, 64) && (!cpu_features().avx512 || cpu_features().avx512_vnni);
-        CHECK(computed == (own ? type : fixed ? ConvType::i16 : ConvType::f32));
+    for (const ComputeType type : {ComputeType::bf16, ComputeType::q8_0}) {
+        const ComputeType computed = PackedConv1d({64, 64, 3}, w.data(), nullptr, type).type();
+        const bool own = has_kernel(type, 64) && !conv1d_kernel(type).outdone_by_winograd;
+        const bool fixed = has_kernel(ComputeType::i16, 64) && (!cpu_features().avx512 || cpu_features().avx512_vnni);
+        CHECK(computed == (own ? type : fixed ? ComputeType::i16 : ComputeType::f32));
     }
-    const ConvType single = PackedConv1d({64, 1, 7}, w.data(), nullptr, ConvType::bf16).type();
-    CHECK(single == (PackedConv1d::has_kernel(ConvType::bf16, 64) ? ConvType::bf16 : ConvType::f32));
+    const ComputeType single = PackedConv1d({64, 1, 7}, w.data(), nullptr, ComputeType::bf16).type();
+    CHECK(single == (has_kernel(ComputeType::bf16, 64) ? ComputeType::bf16 : ComputeType::f32));
 }
 
 TEST(winograd_rounds_weights_to_their_type) {
     const Conv1dShape shape = {32, 32, 3, 1, 1, 1};
     auto w = random_values(32 * 3 * 32, 21);
     const Matrix x = {32, 50, random_values(32 * 50, 22)};
-    const auto run = [&](ConvType type) {
+    const auto run = [&](ComputeType type) {
         const PackedConv1d conv(shape, w.data(), nullptr, type);
         return std::make_pair(conv.type(), compute({x}, 1, [&](auto * context, const auto & in) {
                                   return conv1d_same(context, in[0], conv);
                               }));
     };
     // Where it is computed in another type, that is given the rounded weights.
-    const auto [bf16, actual] = run(ConvType::bf16);
+    const auto [bf16, actual] = run(ComputeType::bf16);
     std::transform(w.begin(), w.end(), w.begin(), to_bf16);
-    CHECK(bf16 == ConvType::bf16 || actual == run(bf16).second);
+    CHECK(bf16 == ComputeType::bf16 || actual == run(bf16).second);
     w = to_q8_0(w); // as they come from a file
-    const auto [q8, dequantized] = run(ConvType::q8_0);
-    CHECK(q8 == ConvType::q8_0 || dequantized == run(q8).second);
+    const auto [q8, dequantized] = run(ComputeType::q8_0);
+    CHECK(q8 == ComputeType::q8_0 || dequantized == run(q8).second);
 }
 
 TEST(threads_do_not_share_the_frames_of_a_depthwise_convolution) {
@@ -388,12 +393,12 @@ TEST(low_types_round_weights_and_frames) {
         {{32, 70, 5, 1, 1, 1}, 25, 2, 2, no_activation, {Activation::relu}, true, false, false},
         {{1024, 18, 2, 2, 1, 1}, 26, 0, 0, no_activation, no_activation, true, false, false},
     };
-    for (const ConvType type : {ConvType::bf16, ConvType::q8_0, ConvType::i16}) {
+    for (const ComputeType type : {ComputeType::bf16, ComputeType::q8_0, ComputeType::i16}) {
         for_each_kernel(type, [&] {
             for (size_t i = 0; i < cases.size(); i++) {
                 Case c = cases[i];
                 Conv1dShape & s = c.shape;
-                if (type != ConvType::bf16) { // whole blocks
+                if (type != ComputeType::bf16) { // whole blocks
                     s.in_channels =
                         s.in_channels / s.groups <= 20 ? 32 * s.groups : std::max(96 * s.groups, s.in_channels);
                 }
@@ -416,13 +421,13 @@ TEST(low_types_round_weights_and_frames) {
                 for (float & value : heard.values) {
                     value = activate(c.input, value);
                 }
-                if (type == ConvType::q8_0) {
+                if (type == ComputeType::q8_0) {
                     const bool ranges = conv1d_kernel(type).sum_weights != nullptr;
                     heard.values = ranges ? rounded_ranges(heard.values) : rounded_blocks(heard.values, 127);
                     w = to_q8_0(w);
-                } else if (type == ConvType::i16) {
-                    heard.values = rounded_blocks(heard.values, conv1d_i16_most);
-                    w = rounded_blocks(w, conv1d_i16_most);
+                } else if (type == ComputeType::i16) {
+                    heard.values = rounded_blocks(heard.values, i16_limit);
+                    w = rounded_blocks(w, i16_limit);
                 } else {
                     std::transform(heard.values.begin(), heard.values.end(), heard.values.begin(), to_bf16);
                     std::transform(w.begin(), w.end(), w.begin(), to_bf16);
@@ -452,7 +457,7 @@ TEST(weights_come_a_few_rows_at_a_time) {
         const auto w = random_values(static_cast<size_t>(row * shape.out_channels), 12);
         const auto bias = random_values(static_cast<size_t>(shape.out_channels), 13);
         const Matrix x = random_matrix(shape.in_channels, 20, 14);
-        for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0, ConvType::i16}) {
+        for (const ComputeType type : {ComputeType::f32, ComputeType::bf16, ComputeType::q8_0, ComputeType::i16}) {
             int64_t next = 0;
             std::vector<float> some;
             const auto rows = [&](int64_t first, int64_t count) {
@@ -475,12 +480,12 @@ TEST(weights_come_a_few_rows_at_a_time) {
     }
 }
 
-TEST(a_row_of_a_linear_layer_does_not_depend_on_others) {
-    const Conv1dShape shape = {2144, 90}; // a part of its channels at a time, where there are many rows
+TEST(a_frame_of_a_convolution_of_one_tap_does_not_depend_on_others) {
+    const Conv1dShape shape = {2144, 90}; // a part of its channels at a time, where there are many frames
     const auto w = random_values(2144 * 90, 51);
     const auto bias = random_values(90, 52);
     const Matrix x = random_matrix(2144, 300, 53), residual = random_matrix(90, 300, 54);
-    for (const ConvType type : {ConvType::f32, ConvType::bf16, ConvType::q8_0, ConvType::i16}) {
+    for (const ComputeType type : {ComputeType::f32, ComputeType::bf16, ComputeType::q8_0, ComputeType::i16}) {
         for_each_kernel(type, [&] {
             const PackedConv1d conv(shape, w.data(), bias.data(), type);
             const auto run = [&](int64_t rows, int threads) {
@@ -507,17 +512,53 @@ TEST(a_row_of_a_linear_layer_does_not_depend_on_others) {
 }
 
 TEST(a_linear_layer_has_as_many_outputs_as_it_likes) {
-    const Conv1dShape shape = {320, 7100}; // more than are summed at once of 300 rows
-    const auto w = random_values(320 * 7100, 55);
+    const auto w = random_values(320 * 7100, 55); // more outputs than are summed at once of 300 positions
     const Matrix x = random_matrix(320, 300, 56);
-    const PackedConv1d conv(shape, w.data(), nullptr);
-    const auto run = [&](int64_t rows) {
-        const Matrix some = {320, rows, {x.values.begin(), x.values.begin() + 320 * rows}};
-        return compute({some}, 2, [&](auto * context, const auto & in) { return conv1d(context, in[0], conv); });
+    const PackedLinear layer(320, 7100, linear_rows(w, 320), nullptr, ComputeType::f32);
+    const auto run = [&](int64_t positions) {
+        const Matrix some = {320, positions, {x.values.begin(), x.values.begin() + 320 * positions}};
+        return compute({some}, 2, [&](auto * context, const auto & in) { return linear(context, in[0], layer); });
     };
     const std::vector<float> all = run(300), few = run(40);
     CHECK(std::equal(few.begin(), few.end(), all.begin()));
     CHECK(all.size() == 300 * 7100);
+}
+
+TEST(a_linear_layer_is_a_convolution_of_one_tap_without_padding) {
+    const int64_t in = 544, out = 50; // two parts of its channels
+    const auto w = random_values(static_cast<size_t>(in * out), 57);
+    const auto bias = random_values(static_cast<size_t>(out), 58);
+    for (const ComputeType type : {ComputeType::f32, ComputeType::bf16, ComputeType::q8_0, ComputeType::i16}) {
+        const PackedLinear layer(in, out, linear_rows(w, in), bias.data(), type);
+        const PackedConv1d conv({in, out}, w.data(), bias.data(), type);
+        CHECK(layer.type() == conv.type() && layer.in_channels() == in && layer.out_channels() == out);
+        for (const Activation & activation : {no_activation, Activation::leaky(0.2F), Activation{Activation::gelu}}) {
+            for (const int64_t positions : {1, 7, 60}) {
+                const Matrix x = random_matrix(in, positions, 59);
+                Conv1dOptions options;
+                options.output = activation;
+                CHECK(compute({x}, 2, [&](auto * context, const auto & i) {
+                          return linear(context, i[0], layer, activation);
+                      }) == compute({x}, 2, [&](auto * context, const auto & i) {
+                          return conv1d(context, i[0], conv, options);
+                      }));
+            }
+        }
+    }
+}
+
+TEST(a_linear_layer_matches_the_formula) {
+    const Case c = {{70, 33}, 9, 0, 0, no_activation, {Activation::gelu}, true, false, false};
+    const auto w = random_values(70 * 33, 60);
+    const auto bias = random_values(33, 61);
+    const Matrix x = random_matrix(70, 9, 62);
+    for_each_kernel([&] {
+        const PackedLinear layer(70, 33, linear_rows(w, 70), bias.data(), ComputeType::f32);
+        check_equal(
+            compute({x}, 2,
+                    [&](auto * context, const auto & in) { return linear(context, in[0], layer, {Activation::gelu}); }),
+            reference(c, x, w, bias.data(), nullptr, nullptr));
+    });
 }
 
 TEST(a_linear_layer_takes_blocks_of_q8_0) {
@@ -526,25 +567,38 @@ TEST(a_linear_layer_takes_blocks_of_q8_0) {
     const auto row_bytes = static_cast<int64_t>(ggml_row_size(GGML_TYPE_Q8_0, 64));
     std::vector<uint8_t> blocks(static_cast<size_t>(40 * row_bytes));
     ggml_quantize_chunk(GGML_TYPE_Q8_0, w.data(), blocks.data(), 0, 40, 64, nullptr);
+    const std::vector<float> rounded = to_q8_0(w);
     const Matrix x = {64, 9, random_values(64 * 9, 11)};
-    for_each_kernel(ConvType::q8_0, [&] {
-        const auto run = [&](const PackedConv1d & conv) {
+    for_each_kernel(ComputeType::q8_0, [&] {
+        const auto run = [&](const PackedLinear & layer) {
             return compute({x}, 2, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
-                return conv1d(context, in[0], conv);
+                return linear(context, in[0], layer);
             });
         };
         const auto rows = [&](int64_t first, int64_t) { return blocks.data() + first * row_bytes; };
-        CHECK(run(PackedConv1d::linear_q8_0(64, 40, rows, bias.data())) ==
-              run(PackedConv1d({64, 40}, to_q8_0(w).data(), bias.data(), ConvType::q8_0)));
+        CHECK(run(PackedLinear::of_q8_0(64, 40, rows, bias.data())) ==
+              run(PackedLinear(64, 40, linear_rows(rounded, 64), bias.data(), ComputeType::q8_0)));
     });
+}
+
+TEST(a_linear_layer_refuses_sizes_that_do_not_fit) {
+    const std::vector<float> w(64, 0.0F);
+    CHECK_THROWS(PackedLinear(0, 4, linear_rows(w, 0), nullptr, ComputeType::f32));
+    CHECK_THROWS(PackedLinear::of_q8_0(33, 1, [](int64_t, int64_t) { return nullptr; }, nullptr)); // no whole blocks
+    const PackedLinear layer(4, 16, linear_rows(w, 4), nullptr, ComputeType::f32);
+    ggml_init_params params = {ggml_tensor_overhead() * 8, nullptr, true};
+    const std::unique_ptr<ggml_context, decltype(&ggml_free)> context(ggml_init(params), ggml_free);
+    CHECK_THROWS(linear(context.get(), ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 5, 9), layer));
+    CHECK_THROWS(linear(context.get(), ggml_new_tensor_2d(context.get(), GGML_TYPE_F16, 4, 9), layer));
+    CHECK_THROWS(linear(context.get(), ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 4, 0), layer));
 }
 
 TEST(a_type_that_does_not_fit_is_computed_in_f32) {
     const auto w = random_values(16 * 3 * 3, 5);
     std::vector<float> rounded = w;
     std::transform(w.begin(), w.end(), rounded.begin(), to_bf16);
-    const PackedConv1d conv({3, 16, 3, 1, 1, 1}, w.data(), nullptr, ConvType::bf16); // 3 channels fill no lanes
-    CHECK(conv.type() == ConvType::f32);
+    const PackedConv1d conv({3, 16, 3, 1, 1, 1}, w.data(), nullptr, ComputeType::bf16); // 3 channels fill no lanes
+    CHECK(conv.type() == ComputeType::f32);
     const Matrix x = {3, 20, random_values(60, 6)};
     const Case c = {{3, 16, 3, 1, 1, 1}, 20, 1, 1, no_activation, no_activation, false, false, false};
     check_equal(compute({x}, 2,
@@ -578,7 +632,7 @@ TEST(reads_views_with_a_stride) {
 
 TEST(writes_into_other_rows) {
     const Matrix x = random_matrix(32, 30, 31);
-    const Matrix around = random_matrix(32, 40, 32); // the result is its rows 4 .. 34
+    const Matrix around = random_matrix(32, 40, 32); // its rows 4 .. 34 are written
     const Matrix residual = random_matrix(32, 30, 33);
     const auto w = random_values(32 * 3 * 32, 34);
     const PackedConv1d conv({32, 32, 3, 1, 1, 1}, w.data(), nullptr);
@@ -586,13 +640,15 @@ TEST(writes_into_other_rows) {
         return compute({x, around, residual}, 2, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
             Conv1dOptions options;
             options.residual = in[2];
-            if (into) {
-                options.into = ggml_view_2d(context, in[1], 32, 30, in[1]->nb[1], 4 * in[1]->nb[1]);
-            }
+            options.into = into ? in[1] : nullptr;
+            options.into_first = into ? 4 : 0;
             return conv1d_same(context, in[0], conv, options);
         });
     };
-    CHECK(run(true) == run(false));
+    std::vector<float> expected = around.values;
+    const std::vector<float> rows = run(false);
+    std::copy(rows.begin(), rows.end(), expected.begin() + 4 * 32);
+    CHECK(run(true) == expected);
 }
 
 TEST(transposed_matches_the_formula) {
@@ -647,7 +703,7 @@ TEST(transposed_rounds_little_in_low_types) {
     const Matrix x = {s.in_channels, 30, random_values(960, 1)};
     const auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), 2);
     const auto bias = random_values(static_cast<size_t>(s.out_channels), 3);
-    const auto run = [&](ConvType type) {
+    const auto run = [&](ComputeType type) {
         const PackedConv1d conv = PackedConv1d::transposed(s, 4, w.data(), bias.data(), type);
         return compute({x}, 2, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
             Conv1dOptions options;
@@ -655,8 +711,8 @@ TEST(transposed_rounds_little_in_low_types) {
             return conv1d_same(context, in[0], conv, options);
         });
     };
-    const std::vector<float> exact = run(ConvType::f32);
-    for (const ConvType type : {ConvType::bf16, ConvType::q8_0, ConvType::i16}) {
+    const std::vector<float> exact = run(ComputeType::f32);
+    for (const ComputeType type : {ComputeType::bf16, ComputeType::q8_0, ComputeType::i16}) {
         for_each_kernel(type, [&] {
             CHECK(relative_error(run(type), exact) < 0.01); // 8 bits of mantissa or a step of 1 / 127, at random
         });
@@ -680,6 +736,9 @@ TEST(refuses_sizes_that_do_not_fit) {
     options.condition = x;
     CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
     options.condition = nullptr;
-    options.into = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 4, 3); // a row more than come out
+    options.into = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 4, 3);
+    options.into_first = 2; // two frames come out, and there is room for one
+    CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
+    options.into_first = -1;
     CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
 }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 #include <vector>
 
@@ -14,13 +13,10 @@ namespace moss {
 
 namespace {
 
-// Kept in the tensor's op_params behind ggml's own (24 bytes).
 struct Parameters {
     int32_t heads;
     int32_t left, right, offset;
 };
-constexpr size_t parameters_offset = 32;
-static_assert(parameters_offset + sizeof(Parameters) <= GGML_MAX_OP_PARAMS, "op_params is too small");
 
 const float * row(const ggml_tensor * t, int64_t index) {
     return reinterpret_cast<const float *>(static_cast<const char *>(t->data) + index * t->nb[1]);
@@ -37,7 +33,7 @@ int64_t padded(int64_t columns) {
 void multiply(float * y, int64_t y_step, const float * a, int64_t a_step, const float * b, int64_t stride, int64_t rows,
               int64_t inner, int64_t columns) {
     static constexpr float no_bias[2 * panel] = {};
-    const Conv1dKernel & kernel = conv1d_kernel(ConvType::f32);
+    const Conv1dKernel & kernel = conv1d_kernel(ComputeType::f32);
     for (int64_t column = 0; column < columns; column += (kernel.both ? 2 : 1) * panel) {
         Conv1dTile tile{};
         tile.row_step = a_step * static_cast<int64_t>(sizeof(float));
@@ -72,8 +68,7 @@ void pack(const ggml_tensor * k, const ggml_tensor * v, int64_t head, int64_t di
 }
 
 void attend(ggml_tensor * dst, int ith, int nth, Scratch & scratch) {
-    Parameters p{};
-    std::memcpy(&p, reinterpret_cast<const char *>(dst->op_params) + parameters_offset, sizeof(p));
+    const auto p = parameters_of<Parameters>(dst);
     const ggml_tensor * q = dst->src[0];
     const ggml_tensor * k = dst->src[1];
     const ggml_tensor * v = dst->src[2];
@@ -166,7 +161,7 @@ ggml_tensor * banded_attention(ggml_context * context, ggml_tensor * q, ggml_ten
                                      relative_k != nullptr ? 5 : 3, attention_op, GGML_N_TASKS_MAX, nullptr);
     const Parameters parameters = {static_cast<int32_t>(heads), static_cast<int32_t>(band.left),
                                    static_cast<int32_t>(band.right), static_cast<int32_t>(band.offset)};
-    std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));
+    set_parameters(y, parameters);
     return y;
 }
 

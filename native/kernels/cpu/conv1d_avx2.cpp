@@ -6,10 +6,10 @@ namespace moss {
 
 namespace {
 
-/// Products of words, two and two.
+/// Multiplies words and adds the products of neighbours to `sum`.
 MOSS_INLINE __m256i add_products(__m256i a, __m256i b, __m256i sum) {
 #ifdef MOSS_ASM
-    // GCC reorders sums of integers: it would take all of a tile's at once, on the stack.
+    // GCC reorders sums of integers: it would compute all products of a tile first, and keep them on the stack.
     __m256i product;
     __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(a), "x"(b));
     return sum;
@@ -26,22 +26,22 @@ struct Words : Integers {
     static sums dot_integers(lanes x, lanes w, sums sum) { return add_products(x, w, sum); }
 };
 
-/// A lane is four bytes; those of the input are signed.
+/// A lane is four bytes; the input is signed.
 struct Bytes : Integers {
     static constexpr int values = 4;
     using scale = uint16_t;
     static type load_scales(const scale * p) {
         return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
     }
-    /// |x| (w sign(x)): two products of at most 127 * 127 fit int16.
+    /// Multiplies |x| and w sign(x). The sum of two products of at most 127 * 127 fits an int16.
     static sums dot_integers(lanes x, lanes w, sums sum) {
         const lanes pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(w, x));
         return add_products(pairs, _mm256_set1_epi16(1), sum);
     }
 };
 
-/// The input is in 0 .. 127, around a zero of its block: no sign is to be moved to the weights. What the zero adds to a
-/// block's sum, it begins without.
+/// The input is in 0 .. 127, where each quant block has its own zero, so that no sign needs to be moved to the weights.
+/// The sum of a block's products begins with what the zero adds to it, negated: -zero times the sum of the weights.
 struct UnsignedBytes : Bytes {
     static constexpr bool sums_weights = true;
     static sums begin(const int32_t * less_zero, const int32_t * weight_sums) {
@@ -61,15 +61,15 @@ struct UnsignedBytes : Bytes {
     }
 };
 
-/// Of each block's 16 outputs the sum of their 32 weights, as a word.
+/// Writes the sum of the 32 weights of each quant block and output channel, as a word.
 void sum_weights(const void * weights, int64_t blocks, int32_t * to) {
-    constexpr int64_t lanes = conv1d_block / Bytes::values;
+    constexpr int64_t lanes = quant_block / Bytes::values;
     const __m256i bytes = _mm256_set1_epi8(1), words = _mm256_set1_epi16(1);
     const auto * w = static_cast<const __m256i *>(weights);
     for (int64_t half = 0; half < 2 * blocks; half++) {
         const __m256i * from = w + half / 2 * lanes * 2 + half % 2;
         __m256i sum = _mm256_setzero_si256();
-        for (int64_t lane = 0; lane < lanes; lane++) { // 8 times two bytes fit a word
+        for (int64_t lane = 0; lane < lanes; lane++) { // the sum of 8 times two bytes fits a word
             sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(bytes, _mm256_loadu_si256(from + 2 * lane)));
         }
         const __m256i low = _mm256_and_si256(_mm256_madd_epi16(sum, words), _mm256_set1_epi32(0xFFFF));
@@ -77,7 +77,8 @@ void sum_weights(const void * weights, int64_t blocks, int32_t * to) {
     }
 }
 
-/// A block in 0 .. 127, or SIGNED, less its zero. That stands for 0 exactly, as it must where there is padding.
+/// Writes a quant block as bytes in 0 .. 127 in which the block's zero stands for 0, exactly, as padding does; SIGNED:
+/// as the differences from that zero. `less_zero` is the zero, negated.
 template <bool SIGNED>
 void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32_t * less_zero) {
     constexpr float steps = 127.0F;
@@ -116,29 +117,30 @@ void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32
 template <bool SIGNED>
 void load_bytes(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * less_zeros) {
     auto * out = static_cast<int8_t *>(to);
-    for (int64_t c = 0; c < channels; c += conv1d_block) {
+    for (int64_t c = 0; c < channels; c += quant_block) {
         load_bytes<SIGNED>(x + c, slope, out + c, scales++, less_zeros++);
     }
 }
 
-// 4 x 2 sums of integers, 2 weights, a broadcast value and what its product needs; the sums of floats rest on the
-// stack.
+// Registers: 4 x 2 sums of integers, 2 weights, a broadcast value and what its product needs. The sums of floats are
+// kept on the stack.
 const Conv1dKernel conv1d_avx2_q8_0_few = {
-    "avx2", ConvType::q8_0, 4, false, conv1d_run<IntegerTile, Bytes, 4, false>, load_bytes<true>};
+    "avx2", ComputeType::q8_0, 4, false, conv1d_run<IntegerTile, Bytes, 4, false>, load_bytes<true>};
 
 } // namespace
 
-// 6 x 2 accumulators, 2 weights and a broadcast value: 15 of 16 registers.
+// Registers: 6 x 2 sums, 2 weights and a broadcast value are 15 of 16.
 const Conv1dKernel conv1d_avx2 = {
-    "avx2", ConvType::f32, 6, false, conv1d_run<FloatTile, Vector, 6, false>, nullptr, winograd_transforms<Vector>};
+    "avx2", ComputeType::f32, 6, false, conv1d_run<FloatTile, Vector, 6, false>, nullptr, winograd_transforms<Vector>};
 
-// 6 x 2 sums of integers, 2 weights, a broadcast value and a product: all registers.
+// Registers: 6 x 2 sums of integers, 2 weights, a broadcast value and a product are all 16.
 const Conv1dKernel conv1d_avx2_i16 = {
-    "avx2", ConvType::i16, 6, false, conv1d_run<IntegerTile, Words, 6, false>, load_words, winograd_transforms<Vector>};
+    "avx2",     ComputeType::i16,           6, false, conv1d_run<IntegerTile, Words, 6, false>,
+    load_words, winograd_transforms<Vector>};
 
-// The same, of bytes; the ones that make pairs of products four are read from memory.
+// The same with bytes. The vector of ones, which adds up neighbouring pairs of products, is read from memory.
 const Conv1dKernel conv1d_avx2_q8_0 = {"avx2",
-                                       ConvType::q8_0,
+                                       ComputeType::q8_0,
                                        6,
                                        false,
                                        conv1d_run<IntegerTile, UnsignedBytes, 6, false>,

@@ -7,8 +7,9 @@
 
 namespace moss {
 
-// 12 x 2 accumulators, 2 weights and a broadcast value: 27 of 32 registers.
+// Registers: 12 x 2 sums, 2 weights and a broadcast value are 27 of 32.
 const Conv1dKernel conv1d_avx512 = {
-    "avx512", ConvType::f32, 12, true, conv1d_run<FloatTile, Vector, 12, true>, nullptr, winograd_transforms<Vector>};
+    "avx512", ComputeType::f32,           12, true, conv1d_run<FloatTile, Vector, 12, true>,
+    nullptr,  winograd_transforms<Vector>};
 
 } // namespace moss

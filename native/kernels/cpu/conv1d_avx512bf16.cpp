@@ -32,6 +32,6 @@ void load(const float * x, int64_t channels, float slope, void * to, float * /*s
 
 // As in conv1d_avx512.cpp.
 const Conv1dKernel conv1d_avx512bf16 = {
-    "avx512_bf16", ConvType::bf16, 12, true, conv1d_run<FloatTile, Halves, 12, true>, load, nullptr, 0, true};
+    "avx512_bf16", ComputeType::bf16, 12, true, conv1d_run<FloatTile, Halves, 12, true>, load, nullptr, 0, true};
 
 } // namespace moss

@@ -19,7 +19,7 @@ struct Integers : PackedLanes {
 /// A lane is two signed words.
 struct Words : Integers {
     static constexpr int values = 2;
-    static constexpr float most = conv1d_i16_most;
+    static constexpr float most = i16_limit;
     using scale = float;
     static type load_scales(const scale * p) { return load(p); }
     static sums begin(const int32_t * /*input_sum*/) { return _mm512_setzero_si512(); }
@@ -32,7 +32,7 @@ struct Words : Integers {
     static constexpr int32_t weight_zero = 0;
 };
 
-/// A lane is four bytes: of the input signed, of the weights unsigned, around 128, as VPDPBUSD takes them.
+/// A lane is four bytes, as VPDPBUSD takes them: the input is signed, and the weights are unsigned, with 128 for 0.
 struct Bytes : Integers {
     static constexpr int values = 4;
     static constexpr float most = 127.0F;
@@ -50,7 +50,8 @@ struct Bytes : Integers {
     static constexpr int32_t weight_zero = 128;
 };
 
-/// Rounds a block, a and b times `factor`, to values `at` and after; returns what adds up to their sum.
+/// Rounds a quant block, a and b times `factor`, and writes it to values `at` and after; the lanes of the result add up
+/// to its sum.
 template <class V>
 __m512i store_block(__m512 a, __m512 b, __m512 factor, int64_t at, void * to) {
     const __m512i first = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(a, factor));
@@ -73,7 +74,7 @@ void load_block(const float * x, float slope, int64_t at, void * to, float * sca
     }
 }
 
-/// Across four vectors: lane i of every four lanes of the result is `join` of vector i's 16 lanes.
+/// Reduces four vectors at once: lane i of every four lanes of the result is `join` of the 16 lanes of vector i.
 template <class Join>
 __m512i across(__m512i a, __m512i b, __m512i c, __m512i d, Join join) {
     const __m512i ab = join(_mm512_maskz_unpacklo_epi32(0xFFFF, a, b), _mm512_maskz_unpackhi_epi32(0xFFFF, a, b));
@@ -83,7 +84,7 @@ __m512i across(__m512i a, __m512i b, __m512i c, __m512i d, Join join) {
     return join(half, _mm512_maskz_shuffle_i64x2(0xFF, half, half, 0xB1));
 }
 
-/// Four blocks: what is reduced to one number a block is reduced for all four at once.
+/// Loads four quant blocks, whose maxima and sums are reduced at once.
 template <class V>
 void load_blocks(const float * x, float slope, int64_t at, void * to, float * scales, int32_t * sums) {
     const __m512 slopes = _mm512_set1_ps(slope);
@@ -92,7 +93,7 @@ void load_blocks(const float * x, float slope, int64_t at, void * to, float * sc
     for (int i = 0; i < 8; i++) {
         values[i] = V::leaky(_mm512_loadu_ps(x + i * 16), slopes);
     }
-    for (int i = 0; i < 4; i++) { // of numbers that are not negative, the bits have the same order
+    for (int i = 0; i < 4; i++) { // the bits of numbers that are not negative have the order of the numbers
         largest[i] = _mm512_maskz_max_epi32(0xFFFF, _mm512_castps_si512(_mm512_abs_ps(values[2 * i])),
                                             _mm512_castps_si512(_mm512_abs_ps(values[2 * i + 1])));
     }
@@ -105,7 +106,7 @@ void load_blocks(const float * x, float slope, int64_t at, void * to, float * sc
     __m512i total[4];
     for (int i = 0; i < 4; i++) {
         const __m512 factor = _mm512_maskz_permutexvar_ps(0xFFFF, _mm512_set1_epi32(i), factors);
-        total[i] = store_block<V>(values[2 * i], values[2 * i + 1], factor, at + i * conv1d_block, to);
+        total[i] = store_block<V>(values[2 * i], values[2 * i + 1], factor, at + i * quant_block, to);
     }
     if constexpr (V::weight_zero != 0) {
         const __m512i sum =
@@ -117,32 +118,28 @@ void load_blocks(const float * x, float slope, int64_t at, void * to, float * sc
 
 template <class V>
 void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums) {
-    const int64_t blocks = channels / conv1d_block;
+    const int64_t blocks = channels / quant_block;
     int64_t block = 0;
     for (; block + 4 <= blocks; block += 4) {
-        const int64_t at = block * conv1d_block;
+        const int64_t at = block * quant_block;
         load_blocks<V>(x + at, slope, at, to, scales + block, V::weight_zero != 0 ? sums + block : nullptr);
     }
     for (; block < blocks; block++) {
-        const int64_t at = block * conv1d_block;
+        const int64_t at = block * quant_block;
         load_block<V>(x + at, slope, at, to, scales + block, V::weight_zero != 0 ? sums + block : nullptr);
     }
 }
 
 } // namespace
 
-// 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value: 27 of 32 registers.
+// Registers: 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value are 27 of 32.
 const Conv1dKernel conv1d_avx512vnni = {
-    "avx512_vnni", ConvType::q8_0,    6, true, conv1d_run<IntegerTile, Bytes, 6, true>, load<Bytes>,
+    "avx512_vnni", ComputeType::q8_0, 6, true, conv1d_run<IntegerTile, Bytes, 6, true>, load<Bytes>,
     nullptr,       Bytes::weight_zero};
 
 // The same.
-const Conv1dKernel conv1d_avx512vnni_i16 = {"avx512_vnni",
-                                            ConvType::i16,
-                                            6,
-                                            true,
-                                            conv1d_run<IntegerTile, Words, 6, true>,
-                                            load<Words>,
-                                            winograd_transforms<Vector>};
+const Conv1dKernel conv1d_avx512vnni_i16 = {
+    "avx512_vnni", ComputeType::i16,           6, true, conv1d_run<IntegerTile, Words, 6, true>,
+    load<Words>,   winograd_transforms<Vector>};
 
 } // namespace moss

@@ -2,13 +2,13 @@
 
 #include "conv1d_avx2.inc"
 
-// AVX2 with VNNI's products, as Intel's processors without AVX-512 have it.
+// AVX2 with the products of VNNI, for processors that have these without AVX-512.
 
 namespace moss {
 
 namespace {
 
-// As in conv1d_avx512.inc; an assembler would take these names for AVX-512's.
+// As in conv1d_avx512.inc; without {vex} an assembler would encode these instructions for AVX-512.
 #ifdef MOSS_ASM
 #define MOSS_DOT(instruction, intrinsic, sum, a, b)                                                                    \
     __asm__("%{vex%} " instruction " %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));                                        \
@@ -26,7 +26,7 @@ struct Words : Integers {
     static sums dot_integers(lanes x, lanes w, sums sum) { MOSS_DOT("vpdpwssd", _mm256_dpwssd_avx_epi32, sum, x, w); }
 };
 
-/// A lane is four bytes: of the input signed, of the weights unsigned, around 128, as VPDPBUSD takes them.
+/// A lane is four bytes, as VPDPBUSD takes them: the input is signed, and the weights are unsigned, with 128 for 0.
 struct Bytes : Integers {
     static constexpr int values = 4;
     static constexpr int32_t weight_zero = 128;
@@ -38,7 +38,7 @@ struct Bytes : Integers {
     static sums dot_integers(lanes x, lanes w, sums sum) { MOSS_DOT("vpdpbusd", _mm256_dpbusd_avx_epi32, sum, w, x); }
 };
 
-/// A block in -127 .. 127; the sum of its products with weight_zero is what is to be taken away.
+/// Writes a quant block as bytes in -127 .. 127. `sum` is the sum of these times weight_zero, negated.
 void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32_t * sum) {
     constexpr float most = 127.0F;
     __m256 values[4];
@@ -63,25 +63,22 @@ void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32
 
 void load_bytes(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * sums) {
     auto * out = static_cast<int8_t *>(to);
-    for (int64_t c = 0; c < channels; c += conv1d_block) {
+    for (int64_t c = 0; c < channels; c += quant_block) {
         load_bytes(x + c, slope, out + c, scales++, sums++);
     }
 }
 
 } // namespace
 
-// 6 x 2 sums of integers, 2 weights and a broadcast value: 15 of 16 registers. The sums of floats rest on the stack.
+// Registers: 6 x 2 sums of integers, 2 weights and a broadcast value are 15 of 16. The sums of floats are kept on the
+// stack.
 const Conv1dKernel conv1d_avxvnni = {
-    "avx_vnni", ConvType::q8_0,     6,   false, conv1d_run<IntegerTile, Bytes, 6, false>, load_bytes,
+    "avx_vnni", ComputeType::q8_0,  6,   false, conv1d_run<IntegerTile, Bytes, 6, false>, load_bytes,
     nullptr,    Bytes::weight_zero, true};
 
 // The same.
-const Conv1dKernel conv1d_avxvnni_i16 = {"avx_vnni",
-                                         ConvType::i16,
-                                         6,
-                                         false,
-                                         conv1d_run<IntegerTile, Words, 6, false>,
-                                         load_words,
-                                         winograd_transforms<Vector>};
+const Conv1dKernel conv1d_avxvnni_i16 = {
+    "avx_vnni", ComputeType::i16,           6, false, conv1d_run<IntegerTile, Words, 6, false>,
+    load_words, winograd_transforms<Vector>};
 
 } // namespace moss

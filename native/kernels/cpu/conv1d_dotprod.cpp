@@ -39,13 +39,13 @@ struct Vector {
 void load_block(const float * x, float slope, int8_t * out, float * scale) {
     const float32x4_t slopes = vdupq_n_f32(slope);
     float32x4_t most = Vector::zero();
-    for (int64_t c = 0; c < conv1d_block; c += 4) {
+    for (int64_t c = 0; c < quant_block; c += 4) {
         most = vmaxq_f32(most, vabsq_f32(Vector::leaky(vld1q_f32(x + c), slopes)));
     }
     const float largest = vmaxvq_f32(most);
     *scale = largest / 127.0F;
     const float32x4_t factor = vdupq_n_f32(largest > 0.0F ? 127.0F / largest : 0.0F);
-    for (int64_t c = 0; c < conv1d_block; c += 4) {
+    for (int64_t c = 0; c < quant_block; c += 4) {
         const int32x4_t rounded = vcvtnq_s32_f32(vmulq_f32(Vector::leaky(vld1q_f32(x + c), slopes), factor));
         const int16x4_t words = vmovn_s32(rounded);
         const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
@@ -55,15 +55,16 @@ void load_block(const float * x, float slope, int8_t * out, float * scale) {
 
 void load(const float * x, int64_t channels, float slope, void * to, float * scales, int32_t * /*sums*/) {
     auto * out = static_cast<int8_t *>(to);
-    for (int64_t c = 0; c < channels; c += conv1d_block) {
+    for (int64_t c = 0; c < channels; c += quant_block) {
         load_block(x + c, slope, out + c, scales++);
     }
 }
 
 } // namespace
 
-// 4 x 4 sums of integers, 4 weights and a broadcast value: 21 of 32 registers; the sums of floats rest on the stack.
-const Conv1dKernel conv1d_dotprod = {"dotprod", ConvType::q8_0, 4, false, conv1d_run<IntegerTile, Vector, 4, false>,
+// Registers: 4 x 4 sums of integers, 4 weights and a broadcast value are 21 of 32. The sums of floats are kept on the
+// stack.
+const Conv1dKernel conv1d_dotprod = {"dotprod", ComputeType::q8_0, 4, false, conv1d_run<IntegerTile, Vector, 4, false>,
                                      load};
 
 } // namespace moss

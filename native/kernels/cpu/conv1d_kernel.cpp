@@ -14,18 +14,18 @@ std::atomic<bool> winograd_allowed{true};
 
 } // namespace
 
-const Conv1dKernel & conv1d_kernel(ConvType type) {
+const Conv1dKernel & conv1d_kernel(ComputeType type) {
     std::atomic<const Conv1dKernel *> & choice = chosen[static_cast<int>(type)];
     if (const Conv1dKernel * kernel = choice.load(std::memory_order_relaxed)) {
         return *kernel;
     }
     const Conv1dKernel * kernels[max_conv1d_kernels];
     const int count = conv1d_kernels(kernels);
-    const auto find = [&](ConvType wanted) {
+    const auto find = [&](ComputeType wanted) {
         return std::find_if(kernels, kernels + count, [&](const Conv1dKernel * k) { return k->type == wanted; });
     };
     const Conv1dKernel ** found = find(type);
-    choice.store(found != kernels + count ? *found : *find(ConvType::f32), std::memory_order_relaxed);
+    choice.store(found != kernels + count ? *found : *find(ComputeType::f32), std::memory_order_relaxed);
     return *choice.load(std::memory_order_relaxed);
 }
 

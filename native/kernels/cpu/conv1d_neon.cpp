@@ -31,8 +31,8 @@ struct Vector {
 
 } // namespace
 
-// 6 x 4 accumulators, 4 weights and a broadcast value: 29 of 32 registers.
+// Registers: 6 x 4 sums, 4 weights and a broadcast value are 29 of 32.
 const Conv1dKernel conv1d_neon = {
-    "neon", ConvType::f32, 6, false, conv1d_run<FloatTile, Vector, 6, false>, nullptr, winograd_transforms<Vector>};
+    "neon", ComputeType::f32, 6, false, conv1d_run<FloatTile, Vector, 6, false>, nullptr, winograd_transforms<Vector>};
 
 } // namespace moss

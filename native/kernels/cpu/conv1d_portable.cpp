@@ -14,7 +14,8 @@ namespace {
 
 #if defined(__x86_64__) || defined(_M_X64)
 
-/// SSE2 is a part of x86-64. Written out, for compilers vectorise the plain form over the wrong loop.
+/// Four floats in SSE2, which all x86-64 processors have. It is written out because compilers vectorise the plain form
+/// over the wrong loop.
 struct Vector {
     static constexpr int width = 4;
     using type = __m128;
@@ -36,7 +37,7 @@ struct Vector {
 
 #else
 
-/// Four floats that a compiler keeps in one register where it can.
+/// Four floats, which a compiler keeps in one register where it can.
 struct Vector {
     static constexpr int width = 4;
     struct type {
@@ -77,8 +78,9 @@ struct Vector {
 
 } // namespace
 
-// 2 x 4 accumulators, 4 weights and a broadcast value: 13 of SSE2's 16 registers.
+// Registers: 2 x 4 sums, 4 weights and a broadcast value are 13 of the 16 of SSE2.
 const Conv1dKernel conv1d_portable = {
-    "portable", ConvType::f32, 2, false, conv1d_run<FloatTile, Vector, 2, false>, nullptr, winograd_transforms<Vector>};
+    "portable", ComputeType::f32,           2, false, conv1d_run<FloatTile, Vector, 2, false>,
+    nullptr,    winograd_transforms<Vector>};
 
 } // namespace moss

@@ -1,5 +1,6 @@
 #include "join.h"
 
+#include "op_params.h"
 #include "vector_ops.h"
 
 #include <algorithm>
@@ -51,10 +52,11 @@ void channels(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     }
 }
 
-// Writes all rows but those that are left for another operation: 0 .. b's are b's, the last ones are zeros.
-void edges(ggml_tensor * dst, int ith, int /*nth*/, void * userdata) {
+// Writes the first rows, which are those of the source, and the last ones, which are zeros. Those between them are left
+// for another operation.
+void edges(ggml_tensor * dst, int ith, int /*nth*/, void * /*userdata*/) {
     const ggml_tensor * before = dst->src[0]; // or null
-    const auto zeros = static_cast<int64_t>(reinterpret_cast<intptr_t>(userdata));
+    const auto zeros = parameters_of<int64_t>(dst);
     if (ith > 0) { // a few rows
         return;
     }
@@ -91,9 +93,11 @@ ggml_tensor * room_between(ggml_context * context, ggml_tensor * before, int64_t
     if ((before != nullptr && (!matrix(before) || before->ne[0] != channels)) || count < 0 || zeros < 0) {
         throw std::invalid_argument("room_between: an F32 matrix of as many channels is wanted");
     }
-    return ggml_custom_4d(context, GGML_TYPE_F32, channels, (before != nullptr ? before->ne[1] : 0) + count + zeros, 1,
-                          1, &before, before != nullptr ? 1 : 0, edges, GGML_N_TASKS_MAX,
-                          reinterpret_cast<void *>(static_cast<intptr_t>(zeros)));
+    const int64_t rows = (before != nullptr ? before->ne[1] : 0) + count + zeros;
+    ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, channels, rows, 1, 1, &before, before != nullptr ? 1 : 0,
+                                     edges, GGML_N_TASKS_MAX, nullptr);
+    set_parameters(y, zeros);
+    return y;
 }
 
 ggml_tensor * mean(ggml_context * context, const std::vector<ggml_tensor *> & parts) {

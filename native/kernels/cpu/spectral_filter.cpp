@@ -1,8 +1,9 @@
 #include "spectral_filter.h"
 
+#include "op_params.h"
+
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 
 namespace moss {
@@ -11,21 +12,17 @@ namespace {
 
 constexpr int most_carriers = 4;
 
-// Kept in the tensor's op_params behind ggml's own (24 bytes).
 struct Parameters {
     int32_t subbands, bins, carriers;
     float max_log;
 };
-constexpr size_t parameters_offset = 32;
-static_assert(parameters_offset + sizeof(Parameters) <= GGML_MAX_OP_PARAMS, "op_params is too small");
 
 const float * row(const ggml_tensor * t, int64_t index) {
     return reinterpret_cast<const float *>(static_cast<const char *>(t->data) + index * t->nb[1]);
 }
 
 void filter(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
-    Parameters p{};
-    std::memcpy(&p, reinterpret_cast<const char *>(dst->op_params) + parameters_offset, sizeof(p));
+    const auto p = parameters_of<Parameters>(dst);
     const int64_t frames = dst->ne[1];
     for (int64_t t = frames * ith / nth; t < frames * (ith + 1) / nth; t++) {
         const float * x = row(dst->src[0], t);
@@ -77,7 +74,7 @@ ggml_tensor * spectral_filter(ggml_context * context, ggml_tensor * x, ggml_tens
                                      1 + carrier_count, filter, GGML_N_TASKS_MAX, nullptr);
     const Parameters parameters = {static_cast<int32_t>(shape.subbands), static_cast<int32_t>(shape.bins),
                                    carrier_count, max_log};
-    std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &parameters, sizeof(parameters));
+    set_parameters(y, parameters);
     return y;
 }
 

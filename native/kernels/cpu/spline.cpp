@@ -1,8 +1,9 @@
 #include "spline.h"
 
+#include "op_params.h"
+
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -14,13 +15,10 @@ constexpr int64_t most_bins = 256;
 constexpr float least_width = 1e-3F;      // of a bin, as a share of the interval; likewise of its height
 constexpr float least_derivative = 1e-3F; // at a knot
 
-// Kept in the tensor's op_params behind ggml's own (24 bytes).
 struct Parameters {
     int32_t bins;
     float tail_bound, scale;
 };
-constexpr size_t parameters_offset = 32;
-static_assert(parameters_offset + sizeof(Parameters) <= GGML_MAX_OP_PARAMS, "op_params is too small");
 
 /// Where bins begin and end: softmax of the sizes, stretched to the interval. `knots` holds bins + 1.
 void place_knots(const float * sizes, const Parameters & p, float * knots) {
@@ -81,8 +79,7 @@ float invert(float y, const float * parameters, const Parameters & p) {
 }
 
 void spline_op(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
-    Parameters p{};
-    std::memcpy(&p, reinterpret_cast<const char *>(dst->op_params) + parameters_offset, sizeof(p));
+    const auto p = parameters_of<Parameters>(dst);
     const auto * x = static_cast<const float *>(dst->src[0]->data);
     const auto * parameters = static_cast<const float *>(dst->src[1]->data);
     auto * y = static_cast<float *>(dst->data);
@@ -112,7 +109,7 @@ ggml_tensor * inverse_spline(ggml_context * context, ggml_tensor * x, ggml_tenso
     ggml_tensor * y =
         ggml_custom_4d(context, GGML_TYPE_F32, 1, x->ne[1], 1, 1, sources, 2, spline_op, GGML_N_TASKS_MAX, nullptr);
     const Parameters p = {static_cast<int32_t>(shape.bins), shape.tail_bound, shape.scale};
-    std::memcpy(reinterpret_cast<char *>(y->op_params) + parameters_offset, &p, sizeof(p));
+    set_parameters(y, p);
     return y;
 }
 

@@ -1,0 +1,48 @@
+// Linear layers over [C, T] (ne0 = channel, ne1 = position), as operations of a ggml graph. Packing and kernels are
+// those of convolutions (conv1d.h), which is why positions are called frames there: a linear layer has one tap.
+
+#pragma once
+
+#include "activations.h"
+#include "compute_type.h"
+
+#include "ggml.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace moss {
+
+struct PackedWeights;
+
+/// Weights of a linear layer y = W x + b, packed for the kernels. Immutable; copies share them. It outlives every graph
+/// that uses it. A position's result does not depend on how many positions are computed at once.
+class PackedLinear {
+  public:
+    /// `weight` gives rows of W, [in] floats for each of `out` output channels; `bias` [out] or null. `in` and `out`
+    /// are 1 .. 2^20, or std::invalid_argument is thrown. type() is `type` where the CPU has a kernel for it
+    /// (has_kernel), else fallback_type().
+    PackedLinear(int64_t in, int64_t out, const WeightRows<float> & weight, const float * bias, ComputeType type);
+
+    /// The same of W in ggml's Q8_0, whose blocks [in / 32] of each row are repacked without being rounded again.
+    /// Throws std::invalid_argument for impossible sizes and where this CPU has no kernel for Q8_0.
+    static PackedLinear of_q8_0(int64_t in, int64_t out, const WeightRows<uint8_t> & blocks, const float * bias);
+
+    /// The type in which it is computed.
+    ComputeType type() const;
+    int64_t in_channels() const;
+    int64_t out_channels() const;
+
+  private:
+    friend ggml_tensor * linear(ggml_context *, ggml_tensor *, const PackedLinear &, Activation);
+
+    explicit PackedLinear(std::shared_ptr<const PackedWeights> weights);
+
+    std::shared_ptr<const PackedWeights> weights_;
+};
+
+/// x [in, T] F32 (its positions any stride apart) -> activation(W x + b) [out, T]. Throws std::invalid_argument when x
+/// does not fit or T is 0.
+ggml_tensor * linear(ggml_context * context, ggml_tensor * x, const PackedLinear & layer, Activation activation = {});
+
+} // namespace moss
