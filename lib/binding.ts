@@ -224,7 +224,7 @@ export interface NativeSession {
   /** A finished reply stays in the session's context; a cancelled or failed one leaves it as it was. */
   generate(request: NativeRequest): NativeStream
   /**
-   * Speech that the next `encode`, `transcribe` or `features` begins with. Long speech is handed over in pieces, since each is copied on the calling
+   * Speech that the next `generate`, `encode`, `transcribe` or `features` begins with. Long speech is handed over in pieces, since each is copied on the calling
    * thread; `cancel` forgets them.
    */
   append(samples: Float32Array): void

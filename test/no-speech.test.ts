@@ -106,6 +106,22 @@ t.test('silence is no turn of a conversation, and silence around speech does not
     const padded = { samples: joined(silence, speech, silence), sampleRate: RATE }
     const same = await session.generate({ speech: padded }, options).result()
     t.equal(same.text, plain.text)
+    // So long that it is handed over in pieces.
+    const long = { samples: joined(new Float32Array(70 * RATE), speech, new Float32Array(70 * RATE)), sampleRate: RATE }
+    session.reset()
+    const late = await session.generate({ speech: long }, options).result()
+    t.equal(late.text, plain.text)
+    t.ok((late.heard?.units[0]?.start ?? 0) > 69.5)
+    const aborted = AbortSignal.abort()
+    session.reset()
+    await t.rejects(session.generate({ speech: long }, { ...options, signal: aborted }).result(), {
+      code: 'MOSS_ABORTED',
+    })
+    t.equal(
+      (await session.generate({ speech: padded }, options).result()).text,
+      plain.text,
+      'and is forgotten with its call',
+    )
     const shift = (same.heard?.units[0]?.start ?? 0) - (plain.heard?.units[0]?.start ?? 0)
     t.ok(Math.abs(shift - 3) < 0.1, `times count from the start of the recording: ${shift}`)
   })

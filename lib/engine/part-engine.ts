@@ -76,6 +76,7 @@ export class PartEngine implements Engine {
     const { codec } = this.#file
     if (!codec) throw missing('lm')
     const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal, request.vad)
+    const last = samples && (await this.#handOver(samples, signal))
     const written = text === undefined ? {} : await this.#read(text)
     const builder = new TextBuilder(codec)
     const reply = new ReplyBuilder(this.info.sampleRate)
@@ -83,7 +84,10 @@ export class PartEngine implements Engine {
     let heard: Heard | undefined
     let timings: NativeTimings | undefined
     let finishReason: FinishReason = 'stop'
-    for await (const native of chunksOf(() => this.#native.generate({ ...request, samples, ...written }), signal)) {
+    for await (const native of chunksOf(
+      () => this.#native.generate({ ...request, samples: last, ...written }),
+      signal,
+    )) {
       const chunk: ReplyChunk = {}
       if (native.heard) {
         heard = { ...heardSounds((sounds = native.heard), this.info), ...(warning && { warning }) }
@@ -231,7 +235,10 @@ export class PartEngine implements Engine {
     for (; samples.length - start > COPIED_AT_ONCE; start += COPIED_AT_ONCE) {
       this.#native.append(samples.subarray(start, start + COPIED_AT_ONCE))
       await nextTick()
-      if (signal?.aborted) throw abortedBy(signal)
+      if (signal?.aborted) {
+        this.#native.cancel() // what was handed over is forgotten
+        throw abortedBy(signal)
+      }
     }
     return samples.subarray(start)
   }

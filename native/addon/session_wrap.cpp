@@ -26,6 +26,20 @@ class MemoryNews : public Delivery {
     std::weak_ptr<ExternalMemory> memory_;
 };
 
+/// All pieces and `last`, one after the other; each is freed when it is copied.
+std::vector<float> joined(std::vector<std::vector<float>> pieces, std::vector<float> last) {
+    if (pieces.empty()) {
+        return last;
+    }
+    std::vector<float> all = std::move(pieces.front());
+    pieces.push_back(std::move(last));
+    for (size_t i = 1; i < pieces.size(); i++) {
+        all.insert(all.end(), pieces[i].begin(), pieces[i].end());
+        pieces[i] = {};
+    }
+    return all;
+}
+
 } // namespace
 
 Napi::Function NativeSession::define(Napi::Env env) {
@@ -124,12 +138,16 @@ Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::fun
 
 Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        const auto request = std::make_shared<const Request>(
-            arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
+        // What was appended goes with this call, also where it fails.
+        const auto before = std::make_shared<std::vector<std::vector<float>>>(std::move(appended_));
+        appended_.clear();
+        const auto request =
+            std::make_shared<Request>(arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
         const auto length = std::make_shared<int>(0);     // after the turn
         const auto whole = std::make_shared<bool>(false); // the session's thread: the turn is remembered
-        auto work = [conversation = conversation_, request, length, whole](const Receiver & receiver,
-                                                                           CancelToken & cancel) {
+        auto work = [conversation = conversation_, request, before, length, whole](const Receiver & receiver,
+                                                                                   CancelToken & cancel) {
+            request->samples = joined(std::move(*before), std::move(request->samples));
             conversation->use([&](Session & session) {
                 const Receiver measuring = [&](Chunk && chunk) {
                     *length = session.length();
@@ -174,15 +192,8 @@ void NativeSession::append(const Napi::CallbackInfo & info) {
 std::function<std::vector<float>()> NativeSession::speech(const Napi::Value & last) {
     const auto pieces = std::make_shared<std::vector<std::vector<float>>>(std::move(appended_));
     appended_.clear();
-    pieces->push_back(to_samples(last, "samples"));
-    return [pieces] {
-        std::vector<float> all = std::move(pieces->front());
-        for (size_t i = 1; i < pieces->size(); i++) {
-            all.insert(all.end(), (*pieces)[i].begin(), (*pieces)[i].end());
-            (*pieces)[i] = {};
-        }
-        return all;
-    };
+    const auto end = std::make_shared<std::vector<float>>(to_samples(last, "samples"));
+    return [pieces, end] { return joined(std::move(*pieces), std::move(*end)); };
 }
 
 Napi::Value NativeSession::encode(const Napi::CallbackInfo & info) {

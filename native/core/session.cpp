@@ -1,4 +1,5 @@
 #include "core/turn/text_turn.h"
+#include "core/turn/transcribe.h"
 #include "core/turn/turn.h"
 
 #include <algorithm>

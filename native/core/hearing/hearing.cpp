@@ -1,7 +1,6 @@
 #include "core/hearing/hearing.h"
 
 #include "core/hearing/transcript.h"
-#include "core/turn/lm_context.h"
 
 #include <cmath>
 
@@ -87,18 +86,6 @@ HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::v
     HeardSounds sounds;
     sounds.units = ctc_greedy(path, parts.info.frame_seconds, seconds);
     return sounds;
-}
-
-std::vector<int32_t> transcribe(const Model::Parts & parts, Runner & runner, Lm::State & state, const Heard & heard,
-                                const Sampling & sampling, int max_tokens) {
-    LmContext context(parts, runner, state);
-    context.append_text(parts.turn_template.transcribe_prefix, Tails::none);
-    context.append_embeddings(heard.embeddings);
-    Sampler sampler(sampling);
-    std::vector<int32_t> text;
-    context.generate_text(context.append_text(parts.turn_template.assistant_prefix, Tails::text), sampler, max_tokens,
-                          [&](int32_t id) { text.push_back(id); });
-    return text;
 }
 
 } // namespace moss

@@ -33,8 +33,4 @@ void append_sounds(HeardSounds & sounds, HeardSounds && next);
 HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
                        const Progress & progress);
 
-/// The text of what was heard, as token ids. The context is empty before and holds the speech and its text after.
-std::vector<int32_t> transcribe(const Model::Parts & parts, Runner & runner, Lm::State & state, const Heard & heard,
-                                const Sampling & sampling, int max_tokens);
-
 } // namespace moss
