@@ -138,7 +138,7 @@ export interface NativeRequest extends NativeSampling, NativeSpeaking {
   maxSeconds?: number | undefined
   /** Text tokens of the reply; default 512. */
   maxTokens?: number | undefined
-  /** Spoken input: also writes down what was heard (`heardTextIds` of the last chunk); default false. */
+  /** Spoken input: also transcribes what was heard (`heardTextIds` of the last chunk); default false. */
   transcribe?: boolean | undefined
   /** Spoken input: leave out the silence around the speech, and answer nothing where nobody speaks; default true. */
   vad?: boolean | undefined
@@ -158,7 +158,7 @@ export interface NativeHeard {
   mandarin: boolean
 }
 
-/** An utterance, as the language model wrote it down. */
+/** An utterance, as the language model transcribed it. */
 export interface NativeSegment {
   /** Seconds from the start of the recording. */
   start: number

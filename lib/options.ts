@@ -19,7 +19,7 @@ export interface GenerateOptions extends SpeakOptions {
   /** The longest reply in seconds, above 0 to 600; what is longer is cut there. Default 60. */
   maxSeconds?: number
   /**
-   * For spoken input: also write down what was heard (`reply.heard.text`), at the cost of a second short reply. Default false. A composed
+   * For spoken input: also transcribe what was heard (`reply.heard.text`), at the cost of a second short reply. Default false. A composed
    * model always does.
    */
   transcribe?: boolean
@@ -71,7 +71,7 @@ export interface TranscribeOptions {
   temperature?: number
   /**
    * Whether speech is told from what is none, where the model can (`model.info().vad`; nano can): a recording in which nobody speaks is
-   * `noSpeech`, silence around the speech is left out, and a long recording is written down utterance by utterance. False: all of it is
+   * `noSpeech`, silence around the speech is left out, and a long recording is transcribed utterance by utterance. False: all of it is
    * heard as if it were one utterance. Default true.
    */
   vad?: boolean

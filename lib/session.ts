@@ -109,7 +109,7 @@ export class Session {
   }
 
   /**
-   * Writes speech down: the units that the encoder hears and the language model's text of it, utterance by utterance. An encoder whose units are letters needs no
+   * Transcribes speech: the units that the encoder hears and the language model's text of it, utterance by utterance. An encoder whose units are letters needs no
    * language model: its units are the text, with the words' times; it hears hours, in overlapping windows. The conversation is not changed.
    *
    * @throws as {@link generate}, by rejecting.

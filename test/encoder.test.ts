@@ -1,4 +1,4 @@
-// Imported speech encoders: conversion of checkpoints, and what a small trained one writes down. test/native/wav2vec2_test.cpp compares
+// Imported speech encoders: conversion of checkpoints, and what a small trained one transcribes. test/native/wav2vec2_test.cpp compares
 // their numbers with transformers.
 
 import { cp, readFile, writeFile } from 'node:fs/promises'
@@ -114,7 +114,7 @@ t.test('an encoder without a head', async t => {
     await checkFeatures(t, session, 'base')
   })
   const lm = resolve(root, 'test', 'golden', 'lm-qwen3.gguf')
-  await t.rejects(loadModel({ encoder: file, lm }), { code: 'MOSS_UNSUPPORTED', message: /writes nothing down/ })
+  await t.rejects(loadModel({ encoder: file, lm }), { code: 'MOSS_UNSUPPORTED', message: /transcribes nothing/ })
 })
 
 t.test('features', async t => {

@@ -30,14 +30,14 @@ Examples:
 Audio: wav of any common kind, mp3, flac, ogg (Opus, Vorbis). The answers of several turns stand one after the other in the
 output, half a second apart. Without -o the answers are written only. When a turn fails, those before it are answered all the same.
 
-nano answers speech end to end. --encoder, --lm and --voice FILE compose a conversation of other parts: what is said is written down, the
+nano answers speech end to end. --encoder, --lm and --voice FILE compose a conversation of other parts: what is said is transcribed, the
 text is answered, the answer is read aloud, a sentence at a time. Any of the three may be nano.`
 
 export function chatCommand(): Command {
   const command = new Command('chat')
     .description('Answer speech: each file is a turn of one conversation.')
     .argument('<audio...>', 'audio files; - is standard input')
-    .option('--encoder <file>', 'with --lm: a speech encoder that writes down what is said (docs/composing.md)')
+    .option('--encoder <file>', 'with --lm: a speech encoder that transcribes what is said (docs/composing.md)')
     .option('--no-vad', 'answer what is no speech, too')
     .option('--json', 'print one object: { path, turns: [{ heard, reply, timings }], error? }')
     .addHelpText('after', EXAMPLES)

@@ -23,7 +23,7 @@ Examples:
 
 export function transcribeCommand(): Command {
   const command = new Command('transcribe')
-    .description('Write speech down.')
+    .description('Transcribe speech.')
     .argument('<audio>', 'an audio file; - is standard input')
     .option('--encoder <file>', 'an imported speech encoder (docs/encoders.md); any length, in overlapping windows')
     .option('--no-vad', 'hear all of it as one utterance, also what is no speech')

@@ -65,7 +65,7 @@ export class CascadeTurn {
     return this.#finish()
   }
 
-  /** Writes the speech down. */
+  /** Transcribes the speech. */
   async *#hear(speech: Speech, signal: AbortSignal): Chunks {
     const encoder = this.#encoder
     if (!encoder) throw missing('encoder')

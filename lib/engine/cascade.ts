@@ -17,7 +17,7 @@ import type { PartEngine } from './part-engine.js'
 /** What a cascade is made of. */
 export type CascadeParts = Partial<Record<PartName, PartEngine>>
 
-/** Several files as one: speech is written down by one part, answered in writing by the second, and the answer read aloud by the third. */
+/** Several files as one: speech is transcribed by one part, answered in writing by the second, and the answer read aloud by the third. */
 export class CascadeEngine implements Engine {
   readonly path = 'cascade'
   readonly #parts: CascadeParts

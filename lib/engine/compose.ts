@@ -114,7 +114,7 @@ function checkPart(name: PartName, { codec, info }: Part, answered: boolean): vo
   if (name === 'encoder' && info.inputSampleRate === 0) fail('has no encoder')
   if (name === 'encoder' && answered && !codec && !info.ctc)
     fail(
-      'writes nothing down: take an encoder with a CTC head of letters, such as a Wav2Vec2ForCTC or HubertForCTC checkpoint',
+      'transcribes nothing: take an encoder with a CTC head of letters, such as a Wav2Vec2ForCTC or HubertForCTC checkpoint',
     )
   if (name === 'lm' && !codec) fail('has no language model')
   if (name === 'voice' && info.sampleRate === 0) fail('has no voice')

@@ -13,7 +13,7 @@ const MANDARIN = /\p{Script=Han}|^[a-zü]+[1-5]\b/iu
 const HAN_AT_END = /[\p{Script=Han}\u3000-\u303f\uff00-\uffef]$/u
 const HAN_AT_START = /^[\p{Script=Han}\u3000-\u303f\uff00-\uffef]/u
 
-/** Of an encoder whose units are sounds. A short word of an unknown speaker may sound like neither language: what was written down also tells. */
+/** Of an encoder whose units are sounds. A short word of an unknown speaker may sound like neither language: the transcript also tells. */
 export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string): Heard {
   if (native.noSpeech) return { noSpeech: true, units: [] }
   const mandarin = native.mandarin || MANDARIN.test(text ?? '')
@@ -24,7 +24,7 @@ export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string)
   }
 }
 
-/** What was written down of each utterance, as one: Chinese has no spaces. */
+/** The transcripts of utterances as one: Chinese has no spaces. */
 export function joined(texts: readonly string[]): string {
   return texts
     .map(text => text.trim())

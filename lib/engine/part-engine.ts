@@ -212,7 +212,7 @@ export class PartEngine implements Engine {
     throw new UnsupportedError(
       units.length > 0
         ? 'this model has no language model, and its units are no letters: it has no text'
-        : 'this encoder has no CTC head: it hears, but writes nothing down; session.features() gives its hidden states',
+        : 'this encoder has no CTC head: it hears, but transcribes nothing; session.features() gives its hidden states',
       { component: units.length > 0 ? 'lm' : 'encoder' },
     )
   }

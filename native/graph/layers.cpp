@@ -83,25 +83,25 @@ ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor
     return ggml_cont_2d(g, ggml_permute(g, y, 0, 2, 1, 3), dim * heads, queries);
 }
 
-ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t units,
+ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t groups,
                         const std::string & name) {
     ggml_tensor * added = output(g, y); // [E, T]
     ggml_tensor * sum = ggml_add(g, x, added);
     if (!g.measures_heads()) {
         return sum;
     }
-    const int64_t channels = y->ne[0], rows = y->ne[1], width = channels / units;
-    std::vector<float> others(static_cast<size_t>(channels * units), 1.0F); // [D * H, U]: 0 where a unit's heads are
-    for (int64_t u = 0; u < units; u++) {
-        std::fill_n(others.begin() + u * (channels + width), width, 0.0F);
+    const int64_t channels = y->ne[0], positions = y->ne[1], width = channels / groups;
+    std::vector<float> others(static_cast<size_t>(channels * groups), 1.0F); // [D * H, G]: 0 where a group's heads are
+    for (int64_t group = 0; group < groups; group++) {
+        std::fill_n(others.begin() + group * (channels + width), width, 0.0F);
     }
-    ggml_tensor * without = ggml_mul(g, ggml_repeat_4d(g, y, channels, rows, units, 1),
-                                     g.input({channels, 1, units}, std::move(others))); // [D * H, T, U]
-    without = output(g, ggml_reshape_2d(g, without, channels, rows * units));
-    without = ggml_reshape_3d(g, without, added->ne[0], rows, units); // [E, T, U]
+    ggml_tensor * without = ggml_mul(g, ggml_repeat_4d(g, y, channels, positions, groups, 1),
+                                     g.input({channels, 1, groups}, std::move(others))); // [D * H, T, G]
+    without = output(g, ggml_reshape_2d(g, without, channels, positions * groups));
+    without = ggml_reshape_3d(g, without, added->ne[0], positions, groups); // [E, T, G]
     const auto energy = [&](ggml_tensor * t) { return ggml_sum_rows(g, ggml_sqr(g, t)); };
-    ggml_tensor * share = ggml_sqrt(g, ggml_div(g, energy(ggml_sub(g, without, added)), energy(sum))); // [1, T, U]
-    g.heads(ggml_transpose(g, ggml_reshape_2d(g, share, rows, units)), name);                          // [U, T]
+    ggml_tensor * share = ggml_sqrt(g, ggml_div(g, energy(ggml_sub(g, without, added)), energy(sum))); // [1, T, G]
+    g.heads(ggml_transpose(g, ggml_reshape_2d(g, share, positions, groups)), name);                    // [G, T]
     return sum;
 }
 

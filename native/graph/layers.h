@@ -77,9 +77,9 @@ class Conv1d {
 ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v_transposed, ggml_tensor * mask);
 
 /// The residual stream x [E, T] with what an attention's heads y [D * H, T] add to it by their output projection. Where
-/// the runner measures heads, also keeps under `name` what each of `units` groups of neighbouring heads contributes, by
-/// row: the length of what the stream would lack without it, relative to the stream's own.
-ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t units,
+/// the runner measures heads, also keeps under `name` what each of `groups` of neighbouring heads contributes, by
+/// position: the length of what the stream would lack without it, relative to the stream's own.
+ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t groups,
                         const std::string & name);
 
 /// The activation of a transformer's layer: none, relu or gelu.
