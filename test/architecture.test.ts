@@ -18,11 +18,11 @@ function filesBelow(folder: string, kind: RegExp): string[] {
   })
 }
 
-/** What a file imports of this tree; types alone are no import. */
+/** What a file imports of this tree, types too. */
 function importsOf(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8')
   const native = path.startsWith('native/')
-  const pattern = native ? /^#include "([^"]+)"/gm : /^(?:import|export)(?! type)[^'"]*from '(\.[^']+)\.js'/gm
+  const pattern = native ? /^#include "([^"]+)"/gm : /^(?:import|export)[^'"]*from '(\.[^']+)\.js'/gm
   return [...text.matchAll(pattern)].flatMap(([, name = '']) => {
     const candidates = native ? [join(dirname(path), name), join('native', name)] : [`${join(dirname(path), name)}.ts`]
     const found = candidates.map(candidate => normalize(candidate)).find(candidate => existsSync(join(root, candidate)))

@@ -9,9 +9,9 @@ import {
   type Listening,
   type PartName,
   type Speaking,
+  type SpokenInput,
   type WithoutAudio,
 } from './engine.js'
-import type { SpokenInput } from './speaking.js'
 import type { PartEngine } from './part-engine.js'
 
 /** What a cascade is made of. */

@@ -3,8 +3,10 @@ import type { NativeSampling, NativeSpeaking } from '../binding.js'
 import { UnsupportedError } from '../errors.js'
 import type { TranscribeProgress } from '../options.js'
 import type { Phonemizer } from '../text/voice.js'
-import type { SpokenInput } from './speaking.js'
 import type { Features, Mode, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
+
+/** What is to be read aloud. */
+export type SpokenInput = { text: string; ssml?: undefined } | { ssml: string; text?: undefined }
 
 /** How text is spoken. */
 export interface Speaking extends NativeSpeaking {

@@ -14,20 +14,12 @@ import {
   type Engine,
   type Listening,
   type Speaking,
+  type SpokenInput,
   type WithoutAudio,
 } from './engine.js'
 import { heardSounds, heardWords, joined, roundTime } from './heard.js'
 import { ReplyBuilder } from './reply-builder.js'
-import {
-  isTone,
-  sentencesOf,
-  toneSamples,
-  writtenOf,
-  type Sentence,
-  type SpeakingFile,
-  type SpokenInput,
-  type Tone,
-} from './speaking.js'
+import { isTone, sentencesOf, toneSamples, writtenOf, type Sentence, type SpeakingFile, type Tone } from './speaking.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
 import type { ModelInfo } from './weights.js'
 

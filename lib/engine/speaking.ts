@@ -1,3 +1,4 @@
+import type { SpokenInput } from './engine.js'
 import type { NativeUnitProsody } from '../binding.js'
 import type { Prosody } from '../text/marks.js'
 import { isTone, type Script, type Tone, type Utterance } from '../text/speech.js'
@@ -9,9 +10,6 @@ import type { ModelInfo } from './weights.js'
 /*
  * A text or SSML → what a voice says at once, one thing after the other.
  */
-
-/** What is to be read aloud. */
-export type SpokenInput = { text: string; ssml?: undefined } | { ssml: string; text?: undefined }
 
 /** A sentence: ids for the decoder, or for an imported voice with its symbols. */
 export interface Sentence {
