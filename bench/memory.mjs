@@ -49,7 +49,9 @@ const collect = values.gc ? runInNewContext('gc') : () => undefined
 
 const samples = Float32Array.from({ length: 16_000 }, (_, i) => Math.sin(i / 20) / 5)
 const turn = session =>
-  session.generate({ speech: { samples, sampleRate: 16_000 } }, { seed: 1, maxSeconds: 0.5, maxTokens: 8 }).result()
+  session
+    .generate({ speech: { samples, sampleRate: 16_000 } }, { seed: 1, maxSeconds: 0.5, maxTokens: 8, vad: false })
+    .result()
 
 /** Resident memory in MB after each of `count` objects that `make` makes, uses and drops. */
 async function drops(count, make) {
