@@ -1,5 +1,7 @@
 #include "addon/addon_data.h"
 
+#include <utility>
+
 namespace moss::addon {
 
 class AddonData::Ended : public Delivery {
@@ -7,11 +9,12 @@ class AddonData::Ended : public Delivery {
     Ended(AddonData & data, Worker * worker) : data_(data), worker_(worker) {}
 
     void deliver(Napi::Env /*env*/) override {
-        // Node delivers it after shut_down() too, which has joined and let go of all of them.
-        const auto found = data_.workers_.find(worker_);
-        if (found != data_.workers_.end()) {
-            found->second->join();
-            data_.workers_.erase(found);
+        // A thread that says so has still to leave, for which it may wait for a processor: the one before it has left
+        // by now, and joining that takes no time. Node delivers this after shut_down() too, which has joined all.
+        const auto left = data_.workers_.find(std::exchange(data_.leaving_, worker_));
+        if (left != data_.workers_.end()) {
+            left->second->join();
+            data_.workers_.erase(left);
         }
     }
 
