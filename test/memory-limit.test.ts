@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
+import { skipWithoutLimits, WITHOUT_OPTIMIZER } from './helpers/limits.js'
 import { root } from './helpers/model.js'
 
 // A process whose address space is limited while it has a model. Which allocations fail, and that all of them may, is
@@ -42,16 +43,12 @@ const program = `
 `
 
 // Small stacks, and one heap for all threads: else what a new thread asks for is what fails. What is freed goes back to the
-// system at once, and V8 has beforehand what it needs: it ends a process that gives it no memory, as its optimizing compiler, which works on a thread of its own, would ask for at any time.
+// system at once, and V8 has beforehand what it needs: it ends a process that gives it no memory.
 const stacks = 'ulimit -S -s 2048'
-const can = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0
-const skip =
-  process.platform === 'linux' && can('prlimit', '--version') && can('sh', '-c', stacks)
-    ? false
-    : 'limits the address space with prlimit, and stacks with ulimit, as Linux has them'
+const skip = skipWithoutLimits(stacks)
 
 t.test('without memory there is an error, twice, and with memory the same answer', { skip }, t => {
-  const shell = `${stacks} && exec "$0" --no-opt --expose-gc --min-semi-space-size=32 --max-semi-space-size=32 -e "$1"`
+  const shell = `${stacks} && exec "$0" ${WITHOUT_OPTIMIZER} --expose-gc --min-semi-space-size=32 --max-semi-space-size=32 -e "$1"`
   const run = spawnSync('sh', ['-c', shell, process.execPath, program], {
     encoding: 'utf8',
     timeout: 120_000,

@@ -11,6 +11,7 @@ import {
   type Model,
   type Session,
 } from '../dist/lib/index.js'
+import { concat } from '../dist/lib/audio/concat.js'
 import { runCommand } from './helpers/command.js'
 import { root, TINY } from './helpers/model.js'
 
@@ -43,16 +44,6 @@ const NO_SPEECH: Record<string, Float32Array> = {
     v => 0.2 * v,
   ),
   clicks: Float32Array.from({ length: SECONDS * RATE }, (_, i) => (i % 5000 === 0 ? 0.9 : 0)),
-}
-
-function joined(...pieces: Float32Array[]): Float32Array {
-  const all = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
 }
 
 async function samplesOf(name: string): Promise<Float32Array> {
@@ -103,11 +94,14 @@ t.test('silence is no turn of a conversation, and silence around speech does not
     await session.generate({ speech: { samples: silence, sampleRate: RATE } }, options).result()
     t.equal(session.length, length, 'what was there is still there')
     session.reset()
-    const padded = { samples: joined(silence, speech, silence), sampleRate: RATE }
+    const padded = { samples: concat([silence, speech, silence]), sampleRate: RATE }
     const same = await session.generate({ speech: padded }, options).result()
     t.equal(same.text, plain.text)
     // So long that it is handed over in pieces.
-    const long = { samples: joined(new Float32Array(70 * RATE), speech, new Float32Array(70 * RATE)), sampleRate: RATE }
+    const long = {
+      samples: concat([new Float32Array(70 * RATE), speech, new Float32Array(70 * RATE)]),
+      sampleRate: RATE,
+    }
     session.reset()
     const late = await session.generate({ speech: long }, options).result()
     t.equal(late.text, plain.text)
@@ -167,7 +161,7 @@ t.test('a long recording is written down utterance by utterance', async t => {
       pieces.push(samples, pause)
     }
     const rounds = 12 // longer than two minutes
-    const samples = joined(...Array.from({ length: rounds }, () => pieces).flat())
+    const samples = concat(Array.from({ length: rounds }, () => pieces).flat())
     const seconds = samples.length / RATE
     t.ok(seconds > 120, `${seconds} s`)
     const told: number[] = []

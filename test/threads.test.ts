@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import t from 'tap'
+import { skipWithoutLimits, WITHOUT_OPTIMIZER } from './helpers/limits.js'
 
 // No threads left. A process lets its address space be limited once it has loaded a model: each thread's stack then needs more of it
 // than there is, and so the system gives none, as where a container's pids limit is reached.
@@ -37,18 +38,13 @@ const program = `
 `
 
 const stacks = 'ulimit -S -s 262144' // of 256 MB
-const can = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0
-const skip =
-  process.platform === 'linux' && can('prlimit', '--version') && can('sh', '-c', stacks)
-    ? false
-    : 'limits the address space with prlimit, and stacks with ulimit, as Linux has them'
+const skip = skipWithoutLimits(stacks)
 
-/** V8 ends a process whose optimizing compiler gets no memory, on a thread of its own, and each thread's heap reserves 64 MB of addresses: neither is asked here. */
-const V8_ALONE = '--no-opt'
+/** Each thread's heap would reserve 64 MB of addresses. */
 const env = { ...process.env, MALLOC_ARENA_MAX: '1' }
 
 t.test('without threads there is an error, the session is free and the process ends', { skip }, t => {
-  const shell = `${stacks} && exec "$0" ${V8_ALONE} -e "$1"`
+  const shell = `${stacks} && exec "$0" ${WITHOUT_OPTIMIZER} -e "$1"`
   const run = spawnSync('sh', ['-c', shell, process.execPath, program], { encoding: 'utf8', timeout: 120_000, env })
   t.equal(run.signal, null, 'the process has ended by itself', { stderr: run.stderr })
   t.strictSame(
@@ -91,7 +87,11 @@ const workers = `
 
 t.test('a worker thread that cannot start is the same error, and the next call tries again', { skip }, t => {
   const out = join(t.testdir(), 'out.gguf')
-  const run = spawnSync(process.execPath, [V8_ALONE, '-e', workers, out], { encoding: 'utf8', timeout: 120_000, env })
+  const run = spawnSync(process.execPath, [WITHOUT_OPTIMIZER, '-e', workers, out], {
+    encoding: 'utf8',
+    timeout: 120_000,
+    env,
+  })
   t.equal(run.signal, null, 'the process has ended by itself', { stderr: run.stderr })
   t.strictSame(
     JSON.parse(run.stdout || 'null'),

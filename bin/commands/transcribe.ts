@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Segment, TranscribeProgress, Transcript } from '../../lib/index.js'
+import type { TranscribeProgress } from '../../lib/index.js'
 import { naming } from '../failure.js'
 import { speechOf } from '../input.js'
 import { addModelFlags, type ModelFlags } from '../options.js'
@@ -44,10 +44,8 @@ async function transcribe(input: string, flags: Flags): Promise<void> {
     const transcript = await naming(input, () => session.transcribe(speech, { vad: flags.vad, signal, onProgress }))
     progress()
     warnOfInput(input, transcript)
-    if (flags.json) await printJson({ ...heardJson(transcript), ...segmentsOf(transcript) })
+    if (flags.json)
+      await printJson({ ...heardJson(transcript), ...(transcript.segments && { segments: transcript.segments }) })
     else if (!transcript.noSpeech) await print(`${transcript.text}\n`)
   })
 }
-
-/** The utterances of the recording, where the model tells them apart. */
-const segmentsOf = ({ segments }: Transcript): { segments?: Segment[] } => (segments ? { segments } : {})

@@ -156,7 +156,7 @@ Transcribing to_transcribing(const Napi::Object & object, const ModelInfo & info
     Transcribing options;
     options.sampling = to_sampling(object, info);
     options.seed = to_seed(object);
-    options.max_tokens = integer_field(object, "maxTokens", 1, options.max_tokens, options.max_tokens);
+    options.max_tokens = integer_field(object, "maxTokens", 1, 1 << 30, options.max_tokens);
     options.vad = boolean_field(object, "vad", options.vad);
     return options;
 }

@@ -138,9 +138,7 @@ Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::fun
 
 Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        // What was appended goes with this call, also where it fails.
-        const auto before = std::make_shared<std::vector<std::vector<float>>>(std::move(appended_));
-        appended_.clear();
+        const auto before = take_appended(); // first: it goes with this call, also where that fails
         const auto request =
             std::make_shared<Request>(arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
         const auto length = std::make_shared<int>(0);     // after the turn
@@ -189,9 +187,12 @@ void NativeSession::append(const Napi::CallbackInfo & info) {
     });
 }
 
+std::shared_ptr<std::vector<std::vector<float>>> NativeSession::take_appended() {
+    return std::make_shared<std::vector<std::vector<float>>>(std::exchange(appended_, {}));
+}
+
 std::function<std::vector<float>()> NativeSession::speech(const Napi::Value & last) {
-    const auto pieces = std::make_shared<std::vector<std::vector<float>>>(std::move(appended_));
-    appended_.clear();
+    const auto pieces = take_appended();
     const auto end = std::make_shared<std::vector<float>>(to_samples(last, "samples"));
     return [pieces, end] { return joined(std::move(*pieces), std::move(*end)); };
 }

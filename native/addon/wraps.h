@@ -87,6 +87,8 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
         return result;
     }
     Napi::Value promise(Napi::Env env, PromiseTask::Work work);
+    /// What was appended, which goes with one call.
+    std::shared_ptr<std::vector<std::vector<float>>> take_appended();
     /// Gives what was appended and `last`, joined when it is called: on the session's thread.
     std::function<std::vector<float>()> speech(const Napi::Value & last);
     Progress progress() const;

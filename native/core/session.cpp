@@ -268,7 +268,6 @@ Transcript Session::transcribe(const std::vector<float> & samples, const Transcr
         throw MossError(code::unsupported,
                         "this model has no encoder, aligner and language model: it cannot transcribe speech");
     }
-    check_speech(parts, samples, options.vad ? parts.info.max_input_seconds : parts.info.max_turn_seconds);
     const Sampling sampling = options.sampling.value_or(parts.info.sampling);
     const uint64_t seed = state.seed(options.seed);
     const double rate = parts.info.input_sample_rate;

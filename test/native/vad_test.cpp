@@ -142,7 +142,7 @@ TEST(quiet_speech_is_found_and_silence_noise_and_tones_are_none) {
     CHECK(find_utterances(model.vad, model.runner, std::vector<float>(8000, 3e38F)).empty());
 }
 
-TEST(a_vad_that_does_not_fit_is_refused) {
+TEST(nano_tells_how_much_it_can_hear) {
     const auto model = Model::load(nano);
     CHECK(model->info().finds_speech);
     CHECK_NEAR(model->info().max_turn_seconds, 15, 1e-6);

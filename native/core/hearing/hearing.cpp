@@ -29,8 +29,9 @@ void check_speech(const Model::Parts & parts, const std::vector<float> & samples
 }
 
 std::vector<Span> utterances_of(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
-                                bool find_speech) {
-    if (!find_speech || !parts.info.finds_speech) {
+                                bool vad) {
+    check_speech(parts, samples, vad ? parts.info.max_input_seconds : parts.info.max_turn_seconds);
+    if (!vad || !parts.info.finds_speech) {
         return {{0, samples.size()}};
     }
     return find_utterances(*parts.vad, runner, samples);

@@ -13,10 +13,10 @@ namespace moss {
 /// Refuses speech that is empty, not finite or longer than `max_seconds`.
 void check_speech(const Model::Parts & parts, const std::vector<float> & samples, double max_seconds);
 
-/// The utterances of a recording that check_speech() has passed; all of it where there is no voice activity network or
-/// none is wanted. Empty where nobody speaks.
+/// The utterances of a recording; all of it where there is no voice activity network or `vad` is false. Empty where
+/// nobody speaks. Throws what check_speech() throws: without `vad` all of the recording must fit one turn.
 std::vector<Span> utterances_of(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
-                                bool find_speech);
+                                bool vad);
 
 /// Hears an utterance of a recording from its start to its end.
 Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples,

@@ -5,7 +5,6 @@
 #include "model/vad.h"
 
 #include <cstddef>
-#include <functional>
 #include <vector>
 
 namespace moss {

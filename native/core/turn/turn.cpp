@@ -36,10 +36,6 @@ void Turn::check_request() const {
         throw MossError(request_.text.empty() ? code::audio_length : code::invalid_argument,
                         request_.text.empty() ? "the request is empty" : "the request is both speech and text");
     }
-    if (!request_.samples.empty()) {
-        const ModelInfo & info = parts_.info;
-        check_speech(parts_, request_.samples, request_.vad ? info.max_input_seconds : info.max_turn_seconds);
-    }
 }
 
 /// From the first utterance to the last one: pauses between them are heard, silence around them is not.
