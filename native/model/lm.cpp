@@ -14,35 +14,52 @@ constexpr int first_capacity = 64; // positions that a new KV cache has memory f
 
 } // namespace
 
-/// One graph: `count` positions after the `past` positions of the cache.
+/// One graph: new positions of one conversation or several, after those that their caches hold.
 struct Lm::Pass {
-    Graph g;
-    State & state;
-    int past;
-    int count;
-    Tails tails;
-    bool all_positions;
-    std::vector<int32_t> positions;
-    std::vector<float> mask_values;
-    ggml_tensor * position = nullptr; // [T]
-    ggml_tensor * mask = nullptr;     // [past + T, T]; null for one position, which sees all
+    /// A conversation's share of the graph's positions.
+    struct Sequence {
+        State & state;
+        int past;  // positions in the cache
+        int first; // of the graph's positions
+        int count;
+        std::vector<float> mask_values;
+        ggml_tensor * mask = nullptr; // [past + count, count]; null for one position, which sees all
+    };
 
-    Pass(Runner & runner, State & cache, int cached, int fresh, Tails wanted, bool all)
-        : g(runner, cache.lm_->graph_tensors()), state(cache), past(cached), count(fresh), tails(wanted),
-          all_positions(all) {
-        for (int i = 0; i < count; i++) {
-            positions.push_back(past + i);
+    Graph g;
+    int count = 0; // positions
+    Tails tails;
+    bool all_positions; // logits of all, or of the last one
+    std::vector<Sequence> sequences;
+    std::vector<int32_t> positions;
+    ggml_tensor * position = nullptr; // [T]
+
+    Pass(Runner & runner, const std::vector<std::pair<State *, int>> & shares, Tails wanted, bool all)
+        : g(runner, shares.front().first->lm_->graph_tensors(shares.size())), tails(wanted), all_positions(all) {
+        sequences.reserve(shares.size()); // masks are read where they stand
+        for (const auto & [state, fresh] : shares) {
+            add(*state, fresh);
         }
         position = g.input(GGML_TYPE_I32, {count}, positions.data());
-        if (count > 1) {
-            const int total = past + count;
-            mask_values.resize(static_cast<size_t>(total) * static_cast<size_t>(count), 0.0f);
-            for (int i = 0; i < count; i++) {
-                float * row = mask_values.data() + static_cast<size_t>(i) * static_cast<size_t>(total);
-                std::fill(row + past + i + 1, row + total, -INFINITY);
-            }
-            mask = g.input(GGML_TYPE_F32, {total, count}, mask_values.data());
+    }
+
+  private:
+    void add(State & state, int fresh) {
+        const int past = state.length_, total = past + fresh;
+        Sequence & s = sequences.emplace_back(Sequence{state, past, count, fresh, {}});
+        for (int i = past; i < total; i++) {
+            positions.push_back(i);
         }
+        count += fresh;
+        if (fresh == 1) {
+            return;
+        }
+        s.mask_values.resize(static_cast<size_t>(total) * static_cast<size_t>(fresh), 0.0f);
+        for (int i = 0; i < fresh; i++) {
+            float * seen = s.mask_values.data() + static_cast<size_t>(i) * static_cast<size_t>(total);
+            std::fill(seen + past + i + 1, seen + total, -INFINITY);
+        }
+        s.mask = g.input(GGML_TYPE_F32, {total, fresh}, s.mask_values.data());
     }
 };
 
@@ -173,32 +190,55 @@ ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]
                          r.freq_base, r.freq_scale, r.ext_factor, r.attn_factor, r.beta_fast, r.beta_slow);
 }
 
+/// Appends keys k [D, Hkv, T] and values v [D Hkv, T] to each sequence's cache. With queries q [D, H, T] -> what they
+/// attend to [D H, T]; without, null.
+ggml_tensor * Lm::attend(Pass & pass, size_t index, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) const {
+    Graph & g = pass.g;
+    const int64_t dim = k->ne[0], heads_kv = k->ne[1];
+    ggml_tensor * all = nullptr;
+    for (Pass::Sequence & s : pass.sequences) {
+        const int64_t count = s.count, total = s.past + count;
+        const size_t past = static_cast<size_t>(s.past), first = static_cast<size_t>(s.first);
+        const auto share = [&](ggml_tensor * x) { // [A, B, T] -> this sequence's [A, B, count]
+            return s.count == pass.count
+                       ? x
+                       : ggml_view_3d(g, x, x->ne[0], x->ne[1], count, x->nb[1], x->nb[2], first * x->nb[2]);
+        };
+        ggml_tensor *cache_k = s.state.k_[index], *cache_v = s.state.v_[index];
+        ggml_tensor * fresh_v = ggml_view_2d(g, v, dim * heads_kv, count, v->nb[1], first * v->nb[1]);
+        g.effect(ggml_cpy(g, share(k),
+                          ggml_view_2d(g, cache_k, dim * heads_kv, count, cache_k->nb[1], past * cache_k->nb[1])));
+        g.effect(ggml_cpy(g, ggml_transpose(g, fresh_v),
+                          ggml_view_2d(g, cache_v, count, dim * heads_kv, cache_v->nb[1], past * cache_v->nb[0])));
+        if (q == nullptr) {
+            continue;
+        }
+        const size_t head = static_cast<size_t>(dim);
+        ggml_tensor * seen_k = ggml_view_3d(g, cache_k, dim, heads_kv, total, head * cache_k->nb[0], cache_k->nb[1], 0);
+        ggml_tensor * seen_v = ggml_view_3d(g, cache_v, total, dim, heads_kv, cache_v->nb[1], head * cache_v->nb[1], 0);
+        ggml_tensor * y = attention(g, share(q), seen_k, seen_v, s.mask);
+        all = all ? ggml_concat(g, all, y, 1) : y;
+    }
+    return all;
+}
+
 /// Writes the keys and values of all positions; with `output` also computes the block. x [H, T] -> [H, T]
 ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output) const {
     Graph & g = pass.g;
     const Block & b = blocks_[index];
-    const int64_t dim = config_.key_length, heads = b.heads, heads_kv = b.heads_kv;
-    const int64_t count = pass.count, total = pass.past + count;
+    const int64_t dim = config_.key_length, count = pass.count;
     const auto normed = [&](const RmsNorm & norm, ggml_tensor * t) { return config_.qk_norm ? norm(g, t) : t; };
     ggml_tensor * y = b.attn_norm(g, x);
-    ggml_tensor * k = ggml_reshape_3d(g, b.attn_k(g, y), dim, heads_kv, count); // [D, Hkv, T]
+    ggml_tensor * k = ggml_reshape_3d(g, b.attn_k(g, y), dim, b.heads_kv, count); // [D, Hkv, T]
     k = rope(pass, normed(b.attn_k_norm, k));
     ggml_tensor * v = b.attn_v(g, y); // [D Hkv, T]
-
-    ggml_tensor *cache_k = pass.state.k_[index], *cache_v = pass.state.v_[index];
-    const size_t past = static_cast<size_t>(pass.past);
-    g.effect(ggml_cpy(g, k, ggml_view_2d(g, cache_k, dim * heads_kv, count, cache_k->nb[1], past * cache_k->nb[1])));
-    g.effect(ggml_cpy(g, ggml_transpose(g, v),
-                      ggml_view_2d(g, cache_v, count, dim * heads_kv, cache_v->nb[1], past * cache_v->nb[0])));
     if (!output) {
+        attend(pass, index, nullptr, k, v);
         return x;
     }
-    const size_t head = static_cast<size_t>(dim);
-    k = ggml_view_3d(g, cache_k, dim, heads_kv, total, head * cache_k->nb[0], cache_k->nb[1], 0);
-    v = ggml_view_3d(g, cache_v, total, dim, heads_kv, cache_v->nb[1], head * cache_v->nb[1], 0);
-    ggml_tensor * q = ggml_reshape_3d(g, b.attn_q(g, y), dim, heads, count); // [D, H, T]
+    ggml_tensor * q = ggml_reshape_3d(g, b.attn_q(g, y), dim, b.heads, count); // [D, H, T]
     q = rope(pass, normed(b.attn_q_norm, q));
-    x = add_heads(g, b.attn_output, attention(g, q, k, v, pass.mask), x, heads_kv, b.name);
+    x = add_heads(g, b.attn_output, attend(pass, index, q, k, v), x, b.heads_kv, b.name);
     y = b.ffn_norm(g, x);
     y = ggml_swiglu_split(g, b.ffn_gate(g, y), b.ffn_up(g, y)); // [F, T]
     return ggml_add(g, x, b.ffn_down(g, y));
@@ -233,34 +273,41 @@ LmLogits Lm::run(Pass & pass, ggml_tensor * x) const {
     return logits;
 }
 
+void Lm::State::require(int count) const {
+    if (count < 1 || count > n_ctx_ - length_) {
+        throw MossError(code::prompt_too_long,
+                        std::to_string(count) + " positions for a context of " + std::to_string(n_ctx_) +
+                            " that holds " + std::to_string(length_),
+                        {{"positions", double(count)}, {"n_ctx", double(n_ctx_)}, {"length", double(length_)}});
+    }
+}
+
 /// Runs `count` positions in pieces; `input(pass, begin)` gives a piece's input [H, T].
 template <class Input>
 LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_positions,
                          Input input) const {
-    if (count < 1 || count > state.n_ctx_ - state.length_) {
-        throw MossError(
-            code::prompt_too_long,
-            std::to_string(count) + " positions for a context of " + std::to_string(state.n_ctx_) + " that holds " +
-                std::to_string(state.length_),
-            {{"positions", double(count)}, {"n_ctx", double(state.n_ctx_)}, {"length", double(state.length_)}});
-    }
+    state.require(count);
     state.reserve(state.length_ + count);
+    const int before = state.length_;
     LmLogits logits;
-    for (int begin = 0; begin < count; begin += n_ubatch) {
-        const int part = std::min(n_ubatch, count - begin);
-        const bool last = begin + part == count;
-        Pass pass(runner, state, state.length_ + begin, part, last || all_positions ? tails : Tails::none,
-                  all_positions);
-        LmLogits some = run(pass, input(pass, begin));
-        logits.text.insert(logits.text.end(), some.text.begin(), some.text.end());
-        logits.audio.insert(logits.audio.end(), some.audio.begin(), some.audio.end());
+    try {
+        for (int begin = 0; begin < count; begin += n_ubatch) {
+            const int part = std::min(n_ubatch, count - begin);
+            const bool last = begin + part == count;
+            Pass pass(runner, {{&state, part}}, last || all_positions ? tails : Tails::none, all_positions);
+            LmLogits some = run(pass, input(pass, begin));
+            logits.text.insert(logits.text.end(), some.text.begin(), some.text.end());
+            logits.audio.insert(logits.audio.end(), some.audio.begin(), some.audio.end());
+            state.length_ += part;
+        }
+    } catch (...) {
+        state.truncate(before);
+        throw;
     }
-    state.length_ += count;
     return logits;
 }
 
-LmLogits Lm::push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
-                  bool all_positions) const {
+void Lm::check_ids(int32_t text, int32_t audio) const {
     const auto check = [](const char * argument, int32_t id, int size) {
         if (id < 0 || id >= size) {
             throw MossError(
@@ -268,22 +315,30 @@ LmLogits Lm::push(Runner & runner, State & state, const int32_t * text, const in
                 {{"argument", argument}, {"expected", "0 … " + std::to_string(size - 1)}, {"found", double(id)}});
         }
     };
+    check("text", text, config_.text_vocab_size);
+    if (!config_.text_only()) {
+        check("audio", audio, config_.audio_vocab_size);
+    }
+}
+
+/// The sum of both channels' embeddings of the pass's positions -> [H, T]
+ggml_tensor * Lm::embeddings(Pass & pass, const int32_t * text, const int32_t * audio) const {
+    Graph & g = pass.g;
+    ggml_tensor * of_text = ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text));
+    if (config_.text_only()) {
+        return of_text;
+    }
+    ggml_tensor * of_audio = ggml_get_rows(g, audio_embd_, g.input(GGML_TYPE_I32, {pass.count}, audio));
+    return ggml_add(g, of_text, of_audio);
+}
+
+LmLogits Lm::push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
+                  bool all_positions) const {
     for (int i = 0; i < count; i++) {
-        check("text", text[i], config_.text_vocab_size);
-        if (!config_.text_only()) {
-            check("audio", audio[i], config_.audio_vocab_size);
-        }
+        check_ids(text[i], config_.text_only() ? 0 : audio[i]);
     }
     return push_pieces(runner, state, count, tails, all_positions, [&](Pass & pass, int begin) {
-        Graph & g = pass.g;
-        ggml_tensor * text_embeddings =
-            ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text + begin));
-        if (config_.text_only()) {
-            return text_embeddings; // [H, T]
-        }
-        ggml_tensor * audio_embeddings =
-            ggml_get_rows(g, audio_embd_, g.input(GGML_TYPE_I32, {pass.count}, audio + begin));
-        return ggml_add(g, text_embeddings, audio_embeddings); // [H, T]
+        return embeddings(pass, text + begin, config_.text_only() ? nullptr : audio + begin);
     });
 }
 
@@ -293,6 +348,40 @@ LmLogits Lm::push(Runner & runner, State & state, const float * embeddings, int 
         const int64_t size = config_.embedding_length;
         return pass.g.input(GGML_TYPE_F32, {size, pass.count}, embeddings + begin * size);
     });
+}
+
+std::vector<LmLogits> Lm::step(Runner & runner, const std::vector<Next> & next, Tails tails) const {
+    std::vector<int32_t> text, audio;
+    std::vector<std::pair<State *, int>> shares;
+    for (const Next & n : next) {
+        check_ids(n.text, n.audio);
+        n.state->require(1);
+        if (std::any_of(shares.begin(), shares.end(), [&](const auto & share) { return share.first == n.state; })) {
+            throw MossError(code::invalid_argument, "a conversation is twice in one step", {{"argument", "next"}});
+        }
+        text.push_back(n.text);
+        audio.push_back(n.audio);
+        shares.emplace_back(n.state, 1);
+    }
+    std::vector<LmLogits> logits(next.size());
+    if (next.empty()) {
+        return logits;
+    }
+    for (const Next & n : next) {
+        n.state->reserve(n.state->length_ + 1);
+    }
+    Pass pass(runner, shares, tails, true);
+    const LmLogits all = run(pass, embeddings(pass, text.data(), audio.data()));
+    const auto part = [&](const std::vector<float> & values, size_t i) {
+        const size_t size = values.size() / next.size();
+        const auto first = values.begin() + static_cast<std::ptrdiff_t>(i * size);
+        return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(size));
+    };
+    for (size_t i = 0; i < next.size(); i++) {
+        next[i].state->length_++;
+        logits[i] = {part(all.text, i), part(all.audio, i)};
+    }
+    return logits;
 }
 
 } // namespace moss

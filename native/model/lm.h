@@ -45,6 +45,8 @@ class Lm {
 
       private:
         friend class Lm;
+        /// Refuses positions that there is no room for, and 0 of them.
+        void require(int count) const;
         /// Memory for so many positions.
         void reserve(int positions);
 
@@ -67,6 +69,17 @@ class Lm {
     LmLogits push(Runner & runner, State & state, const float * embeddings, int count, Tails tails,
                   bool all_positions = false) const;
 
+    /// The next position of a conversation.
+    struct Next {
+        State * state;
+        int32_t text, audio; // `audio` is not read in a model without that channel
+    };
+
+    /// Appends one position to each of several conversations, whose states are different ones, in one graph: the linear
+    /// layers read their weights once for all of them; keys, values and attention are each conversation's own. Logits
+    /// of each, in order. Throws as push() does; all states are unchanged then.
+    std::vector<LmLogits> step(Runner & runner, const std::vector<Next> & next, Tails tails) const;
+
   private:
     struct Block {
         std::string name; // of its tensors, up to the last dot
@@ -76,13 +89,16 @@ class Lm {
     };
     struct Pass;
 
-    /// Tensors of a graph: a block has some 45, and 20 more where heads are measured.
-    size_t graph_tensors() const { return 256 + 100 * blocks_.size(); }
+    /// Tensors of a graph: a block has some 25, 20 more for each conversation, and 20 more where heads are measured.
+    size_t graph_tensors(size_t conversations) const { return 256 + (80 + 20 * conversations) * blocks_.size(); }
+    void check_ids(int32_t text, int32_t audio) const;
+    ggml_tensor * embeddings(Pass & pass, const int32_t * text, const int32_t * audio) const;
     void load_blocks(const Weights & weights, const std::string & prefix, int count);
     template <class Input>
     LmLogits push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_positions, Input input) const;
     LmLogits run(Pass & pass, ggml_tensor * x) const;
     ggml_tensor * block(Pass & pass, size_t index, ggml_tensor * x, bool output) const;
+    ggml_tensor * attend(Pass & pass, size_t index, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) const;
     ggml_tensor * rope(Pass & pass, ggml_tensor * x) const;
 
     LmConfig config_;

@@ -88,6 +88,54 @@ TEST(truncated_rows_leave_no_trace) {
     CHECK(max_difference(a.audio, b.audio) <= 1e-5);
 }
 
+TEST(a_step_of_several_conversations_is_a_step_of_each) {
+    for (const char * file : {"tiny.gguf", "tiny-q8_0.gguf"}) {
+        const Golden golden("tiny.golden.gguf");
+        const Prompt p(golden);
+        TestModel model(file);
+        const int32_t *ids = p.text.data(), *units = p.audio.data();
+        std::vector<Lm::State> together, apart;
+        for (size_t i = 0; i < 3; i++) { // each has another past
+            for (auto * states : {&together, &apart}) {
+                states->emplace_back(*model.lm, 64);
+                model.lm->push(model.runner, states->back(), ids + i, units + i, static_cast<int>(2 + 3 * i),
+                               Tails::none);
+            }
+        }
+        for (size_t n = 0; n < 4; n++) {
+            std::vector<Lm::Next> next;
+            for (size_t i = 0; i < 3; i++) {
+                next.push_back({&together[i], ids[n + i], units[n + i]});
+            }
+            const std::vector<LmLogits> logits = model.lm->step(model.runner, next, Tails::both);
+            CHECK_EQ(logits.size(), 3U);
+            for (size_t i = 0; i < 3; i++) {
+                const LmLogits alone =
+                    model.lm->push(model.runner, apart[i], ids + n + i, units + n + i, 1, Tails::both);
+                CHECK_EQ(logits[i].text.size(), alone.text.size());
+                CHECK(max_difference(logits[i].text, alone.text) <= 1e-5);
+                CHECK(max_difference(logits[i].audio, alone.audio) <= 1e-5);
+                CHECK_EQ(together[i].length(), apart[i].length());
+            }
+        }
+    }
+}
+
+TEST(a_step_that_one_conversation_cannot_take_changes_none) {
+    const Golden golden("tiny.golden.gguf");
+    const Prompt p(golden);
+    TestModel model("tiny.gguf");
+    Lm::State room(*model.lm, 64), full(*model.lm, 2);
+    model.lm->push(model.runner, full, p.text.data(), p.audio.data(), 2, Tails::none);
+    CHECK_THROWS_WITH(model.lm->step(model.runner, {{&room, 1, 1}, {&full, 1, 1}}, Tails::text),
+                      "1 positions for a context of 2");
+    CHECK_THROWS_WITH(model.lm->step(model.runner, {{&room, 1, 1}, {&room, 1, 1}}, Tails::text), "twice");
+    CHECK_THROWS_WITH(model.lm->step(model.runner, {{&room, -1, 1}}, Tails::text), "text id -1");
+    CHECK_EQ(room.length(), 0);
+    CHECK_EQ(full.length(), 2);
+    CHECK(model.lm->step(model.runner, {}, Tails::text).empty());
+}
+
 TEST(a_tail_that_is_not_asked_for_still_remembers) {
     const Golden golden("tiny.golden.gguf");
     const Prompt p(golden);
