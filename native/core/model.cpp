@@ -1,5 +1,8 @@
 #include "core/parts.h"
 
+#include "model/vits_decoder.h"
+#include "model/voice.h"
+
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -20,8 +23,11 @@ int default_threads() {
     return std::clamp(cpus / 2, std::min(std::max(cpus, 1), 2), 8);
 }
 
+/// The networks that a file may have, as the data travels.
+constexpr const char * component_names[] = {"vad", "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"};
+
 std::string component_of(const std::string & tensor) {
-    for (const char * name : {"vad", "frontend", "tone", "encoder", "aligner", "decoder", "voice"}) {
+    for (const char * name : component_names) {
         if (tensor.rfind(name + std::string("."), 0) == 0) {
             return name;
         }
@@ -42,8 +48,8 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
         found[name].bytes += tensor.bytes;
         bytes[name][ggml_type_name(tensor.type)] += tensor.bytes;
     }
-    std::vector<ComponentInfo> ordered; // as the data travels
-    for (const char * name : {"vad", "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"}) {
+    std::vector<ComponentInfo> ordered;
+    for (const char * name : component_names) {
         if (found.count(name) == 0) {
             continue;
         }
@@ -111,6 +117,38 @@ std::optional<CtcText> load_ctc_text(const GgufFile & file, size_t unit_count) {
         ctc.special.assign(ids.begin(), ids.end());
     }
     return ctc;
+}
+
+std::unique_ptr<VoiceModel> load_decoder(const GgufFile & file, const Weights & weights, size_t units) {
+    auto decoder = std::make_unique<VitsDecoder>(file, weights);
+    if (decoder->config().unit_count != static_cast<int>(units)) {
+        throw model_format_error("moss-speech.decoder.unit_count", std::to_string(units),
+                                 std::to_string(decoder->config().unit_count));
+    }
+    return decoder;
+}
+
+std::unique_ptr<VoiceModel> load_vits(const GgufFile & file, const Weights & weights, size_t /*units*/) {
+    return std::make_unique<VitsVoice>(file, weights);
+}
+
+/// The kinds of voices, and the key that tells that a file has one.
+constexpr struct {
+    const char * key;
+    std::unique_ptr<VoiceModel> (*load)(const GgufFile & file, const Weights & weights, size_t units);
+} voice_kinds[] = {
+    {"moss-speech.decoder.sample_rate", load_decoder},
+    {"moss-speech.voice.sample_rate", load_vits},
+};
+
+/// The file's voice, the first in the table; null: it has none.
+std::unique_ptr<VoiceModel> load_voice(const GgufFile & file, const Weights & weights, size_t units) {
+    for (const auto & kind : voice_kinds) {
+        if (file.has(kind.key)) {
+            return kind.load(file, weights, units);
+        }
+    }
+    return nullptr;
 }
 
 } // namespace
@@ -187,33 +225,15 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
                                      std::to_string(tone->config().classes));
         }
     }
-    if (file.has("moss-speech.decoder.sample_rate")) {
-        decoder = std::make_unique<VitsDecoder>(file, tensors);
-        const DecoderPresets & presets = decoder->presets();
-        if (decoder->config().unit_count != static_cast<int>(info.units.size())) {
-            throw model_format_error("moss-speech.decoder.unit_count", std::to_string(info.units.size()),
-                                     std::to_string(decoder->config().unit_count));
-        }
-        info.sample_rate = decoder->config().sample_rate;
-        for (const DecoderVoice & preset : presets.voices) {
-            info.voices.push_back({preset.name, preset.language});
-        }
-        for (const Emotion & emotion : presets.emotions) {
-            info.emotions.push_back(emotion.name);
-        }
-        info.default_voice_en = presets.default_voice_en;
-        info.default_voice_zh = presets.default_voice_zh;
-    }
-    if (file.has("moss-speech.voice.sample_rate")) {
-        voice = std::make_unique<VitsVoice>(file, tensors);
-        info.voice_text = voice->info().text;
-        if (!decoder) {
-            info.sample_rate = voice->config().sample_rate;
-            for (const std::string & speaker : voice->info().speakers) {
-                info.voices.push_back({speaker, voice->info().language});
-            }
-            info.default_voice_en = info.default_voice_zh = voice->config().default_speaker;
-        }
+    voice = load_voice(file, tensors, info.units.size());
+    if (voice) {
+        VoiceFacts facts = voice->facts();
+        info.sample_rate = facts.sample_rate;
+        info.voices = std::move(facts.voices);
+        info.default_voice_en = facts.default_voice_en;
+        info.default_voice_zh = facts.default_voice_zh;
+        info.emotions = std::move(facts.emotions);
+        info.voice_text = std::move(facts.text);
     }
     info.finds_speech = vad && listener && !hears_in_windows();
     if (lm && listener && listener->aligner() != nullptr) {

@@ -15,7 +15,7 @@
 #include "core/cancel.h"
 #include "core/turn/sampler.h"
 #include "io/error.h"
-#include "model/unit_prosody.h"
+#include "model/voice_model.h"
 
 #include <cstdint>
 #include <functional>
@@ -30,11 +30,6 @@ namespace moss {
 /// environment variable MOSS_SPEECH_LOG is set. To be called before anything else; later calls do nothing. Thread-safe.
 /// @throws MossError MOSS_ADDON when there is no CPU backend.
 void initialize(const std::string & folder);
-
-struct Voice {
-    std::string name;
-    std::string language; ///< BCP 47: "en", "zh"
-};
 
 /// One network of the bundle, as the file has it.
 struct ComponentInfo {
@@ -125,18 +120,6 @@ enum class Output {
     speech, ///< text is still generated, for the turn's memory, but not delivered
     text,
     both,
-};
-
-/// How units become audio.
-struct Speaking {
-    int voice = -1;                   ///< index into ModelInfo::voices; -1: by the units' language
-    float speed = 1;                  ///< 0.5..2
-    int emotion = 0;                  ///< index into ModelInfo::emotions
-    std::optional<uint64_t> seed;     ///< of noise and sampling; else the next one of the session's generator
-    std::optional<float> noise_scale; ///< 0..2, liveliness of the sound; else the model's
-    // Of imported voices only:
-    std::optional<float> noise_w;      ///< 0..2, liveliness of the rhythm; else the voice's
-    std::optional<float> length_scale; ///< 0.1..10, factor on all durations; else the voice's
 };
 
 /// One turn of the user, and how to answer it. Exactly one of `samples` and `text` is not empty.
@@ -230,6 +213,8 @@ using Receiver = std::function<void(Chunk &&)>;
 /// Seconds of speech heard so far; on the thread that computes.
 using Progress = std::function<void(double seconds)>;
 
+class Turn;
+
 /// A conversation: the streaming states, the KV cache and the random numbers. For one thread at a time.
 class Session {
   public:
@@ -244,8 +229,33 @@ class Session {
     /// MOSS_AUDIO_LENGTH, MOSS_ABORTED or MOSS_OUT_OF_MEMORY.
     bool generate(const Request & request, const Receiver & receiver, CancelToken & cancel);
 
-    /// Takes back the last turn that generate() has finished: the conversation is what it was before it, and the turn
-    /// before it is the last one. Turns that failed or were cancelled are none. Without turns it does nothing.
+    /// Begins a spoken turn that is heard while it is spoken, without speech or text in the request: all that is fed is
+    /// heard as it is, and whoever feeds decides where the turn ends (Request::vad is not looked at). Every other
+    /// function of the session gives up a turn that is not finished, and so does what one of these three throws: the
+    /// conversation is what it was before begin().
+    ///
+    ///     session.begin(request, cancel);
+    ///     session.feed(samples, cancel); // as often as samples come, any number of them
+    ///     session.finish(receiver, cancel);
+    ///
+    /// @throws MossError as generate() does.
+    void begin(const Request & request, CancelToken & cancel);
+
+    /// Hears the next samples and reads what is whole of them. The reply does not depend on how many come at a time.
+    /// @throws MossError MOSS_INVALID_ARGUMENT before begin(), MOSS_AUDIO_LENGTH or MOSS_PROMPT_TOO_LONG where the turn
+    /// has become too long; and as generate() does.
+    void feed(const std::vector<float> & samples, CancelToken & cancel);
+
+    /// Answers and remembers the turn. Timings::first_audio_ms and total_ms count from here; the others hold the whole
+    /// turn. @throws MossError MOSS_AUDIO_LENGTH where nothing was fed; and as generate() does.
+    void finish(const Receiver & receiver, CancelToken & cancel);
+
+    /// Gives up a turn that has begun, if any.
+    void abandon();
+
+    /// Takes back the last turn that generate() or finish() has answered: the conversation is what it was before it,
+    /// and the turn before it is the last one. Turns that failed or were cancelled are none. Without turns it does
+    /// nothing.
     void undo();
 
     /// Reads units aloud: a decoder's (1..65536 of them, none of them blank), or the ids of a sentence for an imported
@@ -278,6 +288,7 @@ class Session {
 
   private:
     struct State;
+    Turn & fed_turn();
     std::unique_ptr<State> state_;
 };
 

@@ -5,8 +5,7 @@
 #include "model/listener.h"
 #include "model/lm.h"
 #include "model/vad.h"
-#include "model/vits_decoder.h"
-#include "model/voice.h"
+#include "model/voice_model.h"
 
 #include <memory>
 #include <optional>
@@ -35,8 +34,7 @@ struct Model::Parts {
     std::unique_ptr<Vad> vad;
     std::unique_ptr<Listener> listener;
     std::optional<Syllables> syllables; // with a listener that knows Mandarin
-    std::unique_ptr<VitsDecoder> decoder;
-    std::unique_ptr<VitsVoice> voice;
+    std::unique_ptr<VoiceModel> voice;
 
     /// Whether the encoder, of a model without aligner, hears whole utterances in overlapping windows: Listener::hear.
     bool hears_in_windows() const { return !listener->frontend().config().causal && listener->aligner() == nullptr; }

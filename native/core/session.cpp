@@ -1,5 +1,5 @@
 #include "core/turn/text_turn.h"
-#include "core/turn/transcribe.h"
+#include "core/turn/transcriber.h"
 #include "core/turn/turn.h"
 
 #include <algorithm>
@@ -28,55 +28,45 @@ void check_prosody(const std::vector<UnitProsody> & prosody, size_t units) {
     }
 }
 
-/// Reads a sentence's ids with an imported voice.
-void speak_voice(const VitsVoice & voice, Runner & runner, const std::vector<int32_t> & ids, const Speaking & speaking,
-                 uint64_t seed, const Receiver & receiver, const std::vector<UnitProsody> & prosody) {
-    VoiceOptions options = VoiceOptions::of(voice.config());
-    options.speaker = speaking.voice == -1 ? options.speaker : speaking.voice;
-    options.speed = speaking.speed;
-    options.noise_scale = speaking.noise_scale.value_or(options.noise_scale);
-    options.noise_w = speaking.noise_w.value_or(options.noise_w);
-    options.length_scale = speaking.length_scale.value_or(options.length_scale);
-    options.seed = seed;
-    Clock clock;
-    Timings timings;
-    VitsVoice::Stream stream =
-        clock.measure(timings.decode_ms, [&] { return VitsVoice::Stream(voice, runner, ids, options, prosody); });
-    size_t samples = 0;
-    Chunk chunk;
-    chunk.units = ids;
-    while (true) {
-        chunk.audio = clock.measure(timings.decode_ms, [&] { return stream.next(); });
-        if (chunk.audio.empty()) {
-            break;
-        }
-        if (samples == 0) {
-            timings.first_audio_ms = clock.now();
-        }
-        samples += chunk.audio.size();
-        clock.pause([&] { receiver(std::move(chunk)); });
-        chunk = {};
+void check_units(const std::vector<int32_t> & units, size_t unit_count) {
+    if (units.empty() || units.size() > max_spoken_units) {
+        throw MossError(code::invalid_argument, "units: expected 1 to " + std::to_string(max_spoken_units) + " of them",
+                        {{"option", "units"}, {"found", static_cast<double>(units.size())}});
     }
-    timings.total_ms = clock.now();
-    timings.reply_seconds = static_cast<double>(samples) / voice.config().sample_rate;
-    chunk.timings = timings;
-    receiver(std::move(chunk));
+    for (const int32_t unit : units) {
+        if (unit < 1 || unit >= static_cast<int32_t>(unit_count)) {
+            throw MossError(code::invalid_argument, "units: expected ids from 1 to " + std::to_string(unit_count - 1),
+                            {{"option", "units"}, {"found", static_cast<double>(unit)}});
+        }
+    }
 }
 
 } // namespace
 
 struct Session::State {
+    /// A turn that is heard while it is spoken.
+    struct Fed {
+        const Request request;
+        const uint64_t seed;
+        Turn turn;
+
+        Fed(State & state, const Request & how, uint64_t drawn)
+            : request(how), seed(drawn),
+              turn(state.parts(), state.runner, &state.hearing.state(), *state.context, request, seed) {}
+    };
+
     std::shared_ptr<const Model> model;
     Random seeds;
     Runner runner;
-    std::optional<Lm::State> context;              // the conversation
-    std::optional<Lm::State> scratch;              // of transcriptions; made when first needed
-    std::optional<Listener::State> listener_state; // made when first needed
-    std::vector<int32_t> ids;                      // of the context's positions, in an imported language model
-    std::vector<int> turns;                        // lengths of the context before each turn that was finished
+    std::optional<Lm::State> context; // the conversation
+    Hearing hearing;
+    std::unique_ptr<Transcriber> transcriber; // made when first needed
+    std::vector<int32_t> ids;                 // of the context's positions, in an imported language model
+    std::vector<int> turns;                   // lengths of the context before each turn that was finished
+    std::unique_ptr<Fed> fed;                 // between begin() and finish()
 
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
-        : model(std::move(loaded)), seeds(seed), runner(parts().pools) {
+        : model(std::move(loaded)), seeds(seed), runner(parts().pools), hearing(parts(), runner) {
         if (parts().lm) {
             const bool imported = parts().lm->config().text_only();
             context.emplace(*parts().lm, parts().info.n_ctx, imported ? GGML_TYPE_F16 : GGML_TYPE_F32);
@@ -92,20 +82,47 @@ struct Session::State {
 
     uint64_t seed(std::optional<uint64_t> given) { return given ? *given : seeds.next(); }
 
-    Listener::State & listener() {
-        if (!listener_state) {
-            listener_state.emplace(*parts().listener, parts().chunk_size());
+    Transcriber & transcribing() {
+        if (!transcriber) {
+            transcriber = make_transcriber(parts(), runner, hearing);
         }
-        return *listener_state;
+        return *transcriber;
     }
 
-    std::vector<int32_t> transcribe(const Heard & heard, Sampling sampling, uint64_t seed, int max_tokens) {
-        if (!scratch) {
-            scratch.emplace(*parts().lm, parts().info.n_ctx);
+    void require_lm() const {
+        if (!parts().lm) {
+            throw MossError(code::unsupported, "this model has no language model: it cannot answer");
         }
-        scratch->truncate(0);
-        sampling.seed = seed;
-        return moss::transcribe(parts(), runner, *scratch, heard, sampling, max_tokens);
+    }
+
+    void require_ears() const {
+        if (!parts().listener || parts().listener->aligner() == nullptr) {
+            throw MossError(code::unsupported, "this model has no encoder and aligner: it cannot hear");
+        }
+    }
+
+    /// What makes text of a turn's speech for its last chunk; empty where that was not asked for.
+    std::function<std::vector<int32_t>(const Heard &)> transcript_of_turn(const Request & request, uint64_t turn_seed) {
+        if (!request.transcribe) {
+            return {};
+        }
+        return [this, &request, turn_seed](const Heard & heard) {
+            // What has an aligner and a language model is transcribed by them.
+            return dynamic_cast<LmTranscriber &>(transcribing())
+                .text_of(heard, request.sampling.value_or(parts().info.sampling), turn_seed, request.max_tokens);
+        };
+    }
+
+    /// Runs `body`, which computes a turn; what it throws leaves the conversation as it was, of `start` positions.
+    template <class Body>
+    void undone_if_it_fails(int start, Body && body) {
+        try {
+            body();
+        } catch (...) {
+            fed.reset();
+            truncate(start);
+            throw;
+        }
     }
 };
 
@@ -118,47 +135,111 @@ Session & Session::operator=(Session &&) noexcept = default;
 
 bool Session::generate(const Request & request, const Receiver & receiver, CancelToken & cancel) {
     State & state = *state_;
+    abandon();
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     const Model::Parts & parts = state.parts();
-    if (!parts.lm) {
-        throw MossError(code::unsupported, "this model has no language model: it cannot answer");
-    }
-    if (!request.samples.empty() && (!parts.listener || parts.listener->aligner() == nullptr)) {
-        throw MossError(code::unsupported, "this model has no encoder and aligner: it cannot hear");
+    const std::vector<float> & samples = request.samples;
+    state.require_lm();
+    if (!samples.empty()) {
+        state.require_ears();
     }
     const uint64_t seed = state.seed(request.speaking.seed);
     int start = length(); // of the turn
-    try {
-        if (parts.lm->config().text_only()) {
-            TextTurn turn(parts, state.runner, {*state.context, state.ids}, request, receiver, seed);
-            start = turn.kept();
-            turn.run();
-            state.turns.push_back(start);
-            return true;
-        }
-        Listener::State * listener = request.samples.empty() ? nullptr : &state.listener();
-        Turn turn(parts, state.runner, listener, *state.context, request, receiver, seed);
-        if (!turn.spoken_to()) {
-            turn.close();
-            return false;
-        }
-        turn.run();
-        if (request.transcribe && listener != nullptr) {
-            turn.add_transcript([&](const Heard & heard) {
-                return state.transcribe(heard, request.sampling.value_or(parts.info.sampling), seed,
-                                        request.max_tokens);
-            });
-        }
-        turn.close();
+    if (parts.lm->config().text_only()) {
+        TextTurn turn(parts, state.runner, {*state.context, state.ids}, request, receiver, seed);
+        start = turn.kept();
+        state.undone_if_it_fails(start, [&] { turn.run(); });
         state.turns.push_back(start);
         return true;
-    } catch (...) {
-        state.truncate(start);
-        throw;
+    }
+    if (samples.empty() == request.text.empty()) {
+        throw MossError(samples.empty() ? code::audio_length : code::invalid_argument,
+                        samples.empty() ? "the request is empty" : "the request is both speech and text");
+    }
+    Turn turn(parts, state.runner, samples.empty() ? nullptr : &state.hearing.state(), *state.context, request, seed);
+    bool answered = true;
+    state.undone_if_it_fails(start, [&] {
+        if (samples.empty()) {
+            turn.begin(static_cast<int64_t>(request.text.size()));
+            turn.read(request.text);
+            turn.finish(receiver);
+            return;
+        }
+        const std::optional<Span> speech = turn.find_speech(samples, request.vad);
+        if (!speech) {
+            turn.finish_unheard(receiver);
+            answered = false;
+            return;
+        }
+        turn.begin(parts.speech_positions(speech->size()));
+        turn.feed(samples.data() + speech->begin, speech->size());
+        turn.finish(receiver, state.transcript_of_turn(request, seed));
+    });
+    if (answered) {
+        state.turns.push_back(start);
+    }
+    return answered;
+}
+
+void Session::begin(const Request & request, CancelToken & cancel) {
+    State & state = *state_;
+    abandon();
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    state.require_lm();
+    state.require_ears();
+    if (!request.samples.empty() || !request.text.empty()) {
+        throw MossError(code::invalid_argument, "a turn that is fed begins without speech and text");
+    }
+    const int start = length();
+    state.undone_if_it_fails(start, [&] {
+        state.fed = std::make_unique<State::Fed>(state, request, state.seed(request.speaking.seed));
+        state.fed->turn.begin();
+    });
+}
+
+void Session::feed(const std::vector<float> & samples, CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    Turn & turn = fed_turn();
+    state.undone_if_it_fails(turn.start(), [&] {
+        if (!samples.empty()) {
+            check_samples(samples);
+            turn.feed(samples.data(), samples.size());
+        }
+    });
+}
+
+void Session::finish(const Receiver & receiver, CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    Turn & turn = fed_turn();
+    const int start = turn.start();
+    state.undone_if_it_fails(start, [&] {
+        turn.restart_clock();
+        turn.finish(receiver, state.transcript_of_turn(state.fed->request, state.fed->seed));
+    });
+    state.fed.reset();
+    state.turns.push_back(start);
+}
+
+void Session::abandon() {
+    if (state_->fed) {
+        const int start = state_->fed->turn.start();
+        state_->fed.reset();
+        state_->truncate(start);
     }
 }
 
+/// The turn that is being fed.
+Turn & Session::fed_turn() {
+    if (!state_->fed) {
+        throw MossError(code::invalid_argument, "no turn has begun that could be fed");
+    }
+    return state_->fed->turn;
+}
+
 void Session::undo() {
+    abandon();
     if (!state_->turns.empty()) {
         state_->truncate(state_->turns.back());
         state_->turns.pop_back();
@@ -168,71 +249,49 @@ void Session::undo() {
 void Session::speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
                     CancelToken & cancel, const std::vector<UnitProsody> & prosody) {
     State & state = *state_;
+    abandon();
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     check_prosody(prosody, units.size());
-    if (state.parts().voice && !state.parts().decoder) {
-        speak_voice(*state.parts().voice, state.runner, units, speaking, state.seed(speaking.seed), receiver, prosody);
-        return;
-    }
-    if (units.empty() || units.size() > max_spoken_units) {
-        throw MossError(code::invalid_argument, "units: expected 1 to " + std::to_string(max_spoken_units) + " of them",
-                        {{"option", "units"}, {"found", static_cast<double>(units.size())}});
-    }
-    const auto unit_count = static_cast<int32_t>(state.parts().info.units.size());
-    for (const int32_t unit : units) {
-        if (unit < 1 || unit >= unit_count) {
-            throw MossError(code::invalid_argument, "units: expected ids from 1 to " + std::to_string(unit_count - 1),
-                            {{"option", "units"}, {"found", static_cast<double>(unit)}});
-        }
+    const ModelInfo & info = state.parts().info;
+    if (info.voice_text.empty()) { // an imported voice checks its ids itself
+        check_units(units, info.units.size());
     }
     Clock clock;
     Timings timings;
     constexpr double no_limit = 1e9; // seconds
     Synthesizer synthesizer(state.parts(), state.runner, speaking, state.seed(speaking.seed), no_limit);
-    std::vector<float> audio;
-    std::vector<int32_t> spoken;
-    const auto deliver = [&](std::optional<Timings> at_the_end) {
-        if (timings.first_audio_ms == 0) {
-            timings.first_audio_ms = clock.now();
+    Chunk chunk;
+    const auto deliver = [&] {
+        while (clock.measure(timings.decode_ms, [&] { return synthesizer.next(chunk.audio); })) {
+            timings.first_audio_ms = timings.first_audio_ms == 0 ? clock.now() : timings.first_audio_ms;
+            clock.pause([&] { receiver(std::move(chunk)); });
+            chunk = {};
         }
-        Chunk chunk;
-        chunk.audio.swap(audio);
-        chunk.units.swap(spoken);
-        chunk.timings = at_the_end;
-        clock.pause([&] { receiver(std::move(chunk)); });
     };
     for (size_t i = 0; i < units.size(); i++) {
-        const UnitProsody how = prosody.empty() ? UnitProsody() : prosody[i];
-        spoken.push_back(units[i]);
-        clock.measure(timings.decode_ms, [&] { synthesizer.push(units[i], audio, how); });
-        if (!audio.empty()) {
-            deliver({});
-        }
+        chunk.units.push_back(units[i]);
+        clock.measure(timings.decode_ms,
+                      [&] { synthesizer.push(units[i], prosody.empty() ? UnitProsody() : prosody[i]); });
+        deliver();
     }
-    clock.measure(timings.decode_ms, [&] { synthesizer.finish(audio); });
+    clock.measure(timings.decode_ms, [&] { synthesizer.finish(); });
+    deliver();
     timings.total_ms = clock.now();
     timings.reply_seconds = synthesizer.seconds();
-    deliver(timings);
+    chunk.timings = timings;
+    receiver(std::move(chunk));
 }
 
 HeardSounds Session::encode(const std::vector<float> & samples, CancelToken & cancel, const Progress & progress) {
     State & state = *state_;
+    abandon();
     const CancelToken::Attach attach(cancel, state.runner.cancel);
-    const Model::Parts & parts = state.parts();
-    if (parts.listener && parts.info.units.empty()) {
-        throw MossError(code::unsupported,
-                        "this encoder has no CTC head: it hears, but has no units for what it hears");
-    }
-    check_speech(parts, samples, parts.listener ? parts.encode_seconds() : 0);
-    if (parts.hears_in_windows()) {
-        return hear_units(parts, state.runner, samples, progress);
-    }
-    const Span whole{0, samples.size()};
-    return heard_sounds(parts, hear(parts, state.runner, state.listener(), samples, whole), whole, state.runner.cancel);
+    return state.hearing.encode(samples, progress);
 }
 
 void Session::features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel) {
     State & state = *state_;
+    abandon();
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     const Model::Parts & parts = state.parts();
     check_speech(parts, samples, parts.listener ? parts.encode_seconds() : 0);
@@ -248,8 +307,7 @@ void Session::features(const std::vector<float> & samples, const Receiver & rece
         parts.listener->hear(state.runner, samples.data(), samples.size(), {},
                              [&](EncoderFrames && frames, int64_t) { deliver(std::move(frames.hidden), {}); });
     } else {
-        deliver(std::move(hear(parts, state.runner, state.listener(), samples, {0, samples.size()}).encoder.hidden),
-                {});
+        deliver(std::move(state.hearing.hear(samples, {0, samples.size()}).encoder.hidden), {});
     }
     timings.encode_ms = timings.total_ms = clock.now();
     timings.input_seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
@@ -259,32 +317,9 @@ void Session::features(const std::vector<float> & samples, const Receiver & rece
 Transcript Session::transcribe(const std::vector<float> & samples, const Transcribing & options, CancelToken & cancel,
                                const Progress & progress) {
     State & state = *state_;
-    const Model::Parts & parts = state.parts();
-    if (!parts.lm && parts.info.ctc) {
-        return {encode(samples, cancel, progress), {}};
-    }
+    abandon();
     const CancelToken::Attach attach(cancel, state.runner.cancel);
-    if (!parts.lm || !parts.listener || parts.listener->aligner() == nullptr) {
-        throw MossError(code::unsupported,
-                        "this model has no encoder, aligner and language model: it cannot transcribe speech");
-    }
-    const Sampling sampling = options.sampling.value_or(parts.info.sampling);
-    const uint64_t seed = state.seed(options.seed);
-    const double rate = parts.info.input_sample_rate;
-    const std::vector<Span> utterances = utterances_of(parts, state.runner, samples, options.vad);
-    Transcript transcript;
-    transcript.sounds.no_speech = utterances.empty();
-    for (const Span & span : utterances) {
-        const Heard heard = hear(parts, state.runner, state.listener(), samples, span);
-        append_sounds(transcript.sounds, heard_sounds(parts, heard, span, state.runner.cancel));
-        transcript.segments.push_back({static_cast<float>(static_cast<double>(span.begin) / rate),
-                                       static_cast<float>(static_cast<double>(span.end) / rate),
-                                       state.transcribe(heard, sampling, seed, options.max_tokens)});
-        if (progress) {
-            progress(static_cast<double>(span.end) / rate);
-        }
-    }
-    return transcript;
+    return state.transcribing().transcribe(samples, options, state.seed(options.seed), progress);
 }
 
 int Session::length() const {
@@ -294,10 +329,11 @@ int Session::length() const {
 size_t Session::bytes() const {
     const State & state = *state_;
     return state.runner.bytes() + (state.context ? state.context->bytes() : 0) +
-           (state.scratch ? state.scratch->bytes() : 0) + (state.listener_state ? state.listener_state->bytes() : 0);
+           (state.transcriber ? state.transcriber->bytes() : 0) + state.hearing.bytes();
 }
 
 void Session::reset() {
+    abandon();
     if (state_->context) {
         state_->truncate(0);
     }

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include "voice_model.h"
+
 #include "../io/gguf_file.h"
 
 #include <string>
@@ -53,12 +55,6 @@ struct DecoderConfig {
     int spectrum_channels() const { return subbands * 2 * istft_bins(); }
 };
 
-/// A voice by name; its vectors are tensors (`decoder.voice.speaker`, `decoder.voice.style`).
-struct DecoderVoice {
-    std::string name;
-    std::string language; ///< BCP 47: "en", "zh"
-};
-
 /// What an emotion does to the prosody predictor's output.
 struct Emotion {
     std::string name;
@@ -72,7 +68,7 @@ struct Emotion {
 /// Mandarin),
 /// `.emotions` (string array, [0] is neutral) and `.emotion_table` (floats [n][4] in Emotion's order).
 struct DecoderPresets {
-    std::vector<DecoderVoice> voices;
+    std::vector<Voice> voices; // their vectors are tensors: `decoder.voice.speaker`, `decoder.voice.style`
     int default_voice_en = 0;
     int default_voice_zh = 0;
     std::vector<Emotion> emotions;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <utility>
 
 namespace moss {
 
@@ -296,6 +297,44 @@ std::vector<float> VitsDecoder::Stream::finish() {
 
 const std::vector<int> & VitsDecoder::Stream::durations() const {
     return state_->durations;
+}
+
+VoiceFacts VitsDecoder::facts() const {
+    VoiceFacts facts;
+    facts.sample_rate = config_.sample_rate;
+    facts.voices = presets_.voices;
+    facts.default_voice_en = presets_.default_voice_en;
+    facts.default_voice_zh = presets_.default_voice_zh;
+    for (const Emotion & emotion : presets_.emotions) {
+        facts.emotions.push_back(emotion.name);
+    }
+    return facts;
+}
+
+std::unique_ptr<VoiceStream> VitsDecoder::open(Runner & runner, const Speaking & speaking, uint64_t seed) const {
+    class Units : public VoiceStream {
+      public:
+        Units(const VitsDecoder & decoder, Runner & runner, const DecoderOptions & options)
+            : stream_(decoder, runner, options) {}
+        void push(const int32_t * units, size_t count, const UnitProsody * prosody) override {
+            append(stream_.push(units, count, prosody));
+        }
+        void finish() override { append(stream_.finish()); }
+        std::vector<float> next() override { return std::exchange(audio_, {}); }
+
+      private:
+        void append(const std::vector<float> & samples) { audio_.insert(audio_.end(), samples.begin(), samples.end()); }
+
+        Stream stream_;
+        std::vector<float> audio_;
+    };
+    DecoderOptions options;
+    options.voice = speaking.voice;
+    options.speed = speaking.speed;
+    options.emotion = speaking.emotion;
+    options.noise_scale = speaking.noise_scale.value_or(options.noise_scale);
+    options.seed = seed;
+    return std::make_unique<Units>(*this, runner, options);
 }
 
 } // namespace moss

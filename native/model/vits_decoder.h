@@ -17,6 +17,7 @@
 #include "vits_generator.h"
 #include "vits_prosody.h"
 #include "vits_text.h"
+#include "voice_model.h"
 
 #include "../graph/runner.h"
 #include "../graph/weights.h"
@@ -39,15 +40,17 @@ struct DecoderOptions {
 };
 
 /// Weights of the decoder. Immutable: any number of streams, on any threads.
-class VitsDecoder {
+class VitsDecoder : public VoiceModel {
   public:
     /// Throws model_format (the key or tensor, expected, found).
     VitsDecoder(const GgufFile & file, const Weights & weights);
 
     const DecoderConfig & config() const { return config_; }
-    const std::vector<DecoderVoice> & voices() const { return presets_.voices; }
+    const std::vector<Voice> & voices() const { return presets_.voices; }
     const std::vector<Emotion> & emotions() const { return presets_.emotions; }
-    const DecoderPresets & presets() const { return presets_; }
+
+    VoiceFacts facts() const override;
+    std::unique_ptr<VoiceStream> open(Runner & runner, const Speaking & speaking, uint64_t seed) const override;
 
     /// Units that must follow one before its frames can be computed: the look-ahead of all blocks and of the durations.
     int lookahead_units() const;

@@ -233,4 +233,47 @@ const std::vector<int> & VitsVoice::Stream::durations() const {
     return state_->durations;
 }
 
+VoiceFacts VitsVoice::facts() const {
+    VoiceFacts facts;
+    facts.sample_rate = config_.sample_rate;
+    for (const std::string & speaker : info_.speakers) {
+        facts.voices.push_back({speaker, info_.language});
+    }
+    facts.default_voice_en = facts.default_voice_zh = config_.default_speaker;
+    facts.text = info_.text;
+    return facts;
+}
+
+std::unique_ptr<VoiceStream> VitsVoice::open(Runner & runner, const Speaking & speaking, uint64_t seed) const {
+    class Sentence : public VoiceStream { // attention sees all of it, so nothing is computed before its end
+      public:
+        Sentence(const VitsVoice & voice, Runner & runner, const VoiceOptions & options)
+            : voice_(voice), runner_(runner), options_(options) {}
+        void push(const int32_t * ids, size_t count, const UnitProsody * prosody) override {
+            ids_.insert(ids_.end(), ids, ids + count);
+            if (prosody != nullptr) {
+                prosody_.insert(prosody_.end(), prosody, prosody + count);
+            }
+        }
+        void finish() override { stream_.emplace(voice_, runner_, ids_, options_, prosody_); }
+        std::vector<float> next() override { return stream_ ? stream_->next() : std::vector<float>(); }
+
+      private:
+        const VitsVoice & voice_;
+        Runner & runner_;
+        VoiceOptions options_;
+        std::vector<int32_t> ids_;
+        std::vector<UnitProsody> prosody_;
+        std::optional<Stream> stream_;
+    };
+    VoiceOptions options = VoiceOptions::of(config_);
+    options.speaker = speaking.voice;
+    options.speed = speaking.speed;
+    options.noise_scale = speaking.noise_scale.value_or(options.noise_scale);
+    options.noise_w = speaking.noise_w.value_or(options.noise_w);
+    options.length_scale = speaking.length_scale.value_or(options.length_scale);
+    options.seed = seed;
+    return std::make_unique<Sentence>(*this, runner, options);
+}
+
 } // namespace moss

@@ -15,6 +15,7 @@
 #include "voice_config.h"
 #include "voice_duration.h"
 #include "voice_generator.h"
+#include "voice_model.h"
 #include "voice_text.h"
 
 #include "../graph/runner.h"
@@ -41,7 +42,7 @@ struct VoiceOptions {
 };
 
 /// Weights of a voice. Immutable: any number of streams, on any threads.
-class VitsVoice {
+class VitsVoice : public VoiceModel {
   public:
     static constexpr size_t max_ids = 4096; // attention costs their square
 
@@ -49,7 +50,9 @@ class VitsVoice {
     VitsVoice(const GgufFile & file, const Weights & weights);
 
     const VoiceConfig & config() const { return config_; }
-    const VoiceInfo & info() const { return info_; }
+
+    VoiceFacts facts() const override;
+    std::unique_ptr<VoiceStream> open(Runner & runner, const Speaking & speaking, uint64_t seed) const override;
 
     class Stream;
 

@@ -81,30 +81,32 @@ struct Reply {
     Timings timings;
     FinishReason finish_reason = FinishReason::stop;
     size_t chunks = 0;
+    bool whole = false; ///< its last chunk has come
 };
+
+/// Puts the chunks together.
+Receiver collector(Reply & reply) {
+    return [&reply](Chunk && chunk) {
+        CHECK(!reply.whole);
+        reply.audio.insert(reply.audio.end(), chunk.audio.begin(), chunk.audio.end());
+        reply.units.insert(reply.units.end(), chunk.units.begin(), chunk.units.end());
+        reply.text.insert(reply.text.end(), chunk.text.begin(), chunk.text.end());
+        CHECK(!chunk.heard || reply.chunks == 0);
+        reply.heard = chunk.heard.value_or(reply.heard);
+        reply.heard_text = chunk.heard_text.value_or(reply.heard_text);
+        reply.whole = chunk.timings.has_value();
+        CHECK(chunk.finish_reason.has_value() == reply.whole);
+        reply.timings = chunk.timings.value_or(reply.timings);
+        reply.finish_reason = chunk.finish_reason.value_or(reply.finish_reason);
+        reply.chunks++;
+    };
+}
 
 Reply generate(Session & session, const Request & request) {
     Reply reply;
-    bool last = false;
     CancelToken cancel;
-    session.generate(
-        request,
-        [&](Chunk && chunk) {
-            CHECK(!last);
-            reply.audio.insert(reply.audio.end(), chunk.audio.begin(), chunk.audio.end());
-            reply.units.insert(reply.units.end(), chunk.units.begin(), chunk.units.end());
-            reply.text.insert(reply.text.end(), chunk.text.begin(), chunk.text.end());
-            CHECK(!chunk.heard || reply.chunks == 0);
-            reply.heard = chunk.heard.value_or(reply.heard);
-            reply.heard_text = chunk.heard_text.value_or(reply.heard_text);
-            last = chunk.timings.has_value();
-            CHECK(chunk.finish_reason.has_value() == last);
-            reply.timings = chunk.timings.value_or(reply.timings);
-            reply.finish_reason = chunk.finish_reason.value_or(reply.finish_reason);
-            reply.chunks++;
-        },
-        cancel);
-    CHECK(last);
+    session.generate(request, collector(reply), cancel);
+    CHECK(reply.whole);
     return reply;
 }
 
@@ -231,6 +233,104 @@ TEST(a_failing_receiver_and_undo_leave_no_trace) {
     session.undo();
     CHECK_EQ(session.length(), 0);
     CHECK(same(reply, generate(session, spoken(1))));
+}
+
+/// Feeds a turn `piece` samples at a time.
+Reply feed(Session & session, const Request & whole, size_t piece) {
+    Request request = whole;
+    request.samples.clear();
+    CancelToken cancel;
+    session.begin(request, cancel);
+    for (size_t i = 0; i < whole.samples.size(); i += piece) {
+        const auto first = whole.samples.begin() + static_cast<std::ptrdiff_t>(i);
+        const size_t count = std::min(piece, whole.samples.size() - i);
+        session.feed({first, first + static_cast<std::ptrdiff_t>(count)}, cancel);
+    }
+    Reply reply;
+    session.finish(collector(reply), cancel);
+    return reply;
+}
+
+TEST(a_turn_that_is_fed_is_the_whole_turn) {
+    Request request = spoken(6); // more positions than are read at a time
+    request.transcribe = true;
+    request.vad = false;
+    Session session(model(), 1);
+    generate(session, written({7, 8}));
+    const Reply whole = generate(session, request);
+    CHECK(whole.heard_text.size() > 0);
+    for (const size_t piece : {size_t(160), size_t(1601), size_t(16000), request.samples.size()}) {
+        Session other(model(), 1);
+        generate(other, written({7, 8}));
+        const Reply fed = feed(other, request, piece);
+        CHECK(fed.units == whole.units);
+        CHECK(fed.text == whole.text);
+        CHECK(fed.heard_text == whole.heard_text);
+        CHECK_EQ(fed.heard.units.size(), whole.heard.units.size());
+        CHECK_EQ(fed.audio.size(), whole.audio.size());
+        for (size_t i = 0; i < fed.audio.size(); i++) {
+            CHECK_NEAR(fed.audio[i], whole.audio[i], 1e-4);
+        }
+        CHECK_EQ(other.length(), session.length());
+        CHECK_NEAR(fed.timings.input_seconds, 6, 1e-6);
+        other.undo();
+        session.undo();
+        CHECK_EQ(other.length(), session.length());
+        generate(session, request);
+    }
+}
+
+TEST(most_of_a_turn_that_is_fed_is_read_before_its_end) {
+    Request request = spoken(6, Output::text);
+    Session session(model(), 1);
+    const std::vector<float> samples = std::move(request.samples);
+    request.samples.clear();
+    CancelToken cancel;
+    session.begin(request, cancel);
+    CHECK(session.length() > 0); // what stands before the user's words
+    session.feed(samples, cancel);
+    CHECK(session.length() >= 64); // of the 76 positions of the speech
+    session.abandon();
+    CHECK_EQ(session.length(), 0);
+}
+
+TEST(a_turn_that_is_not_finished_leaves_no_trace) {
+    const Request request = spoken(1);
+    Request begun = request;
+    begun.samples.clear();
+    Session untouched(model(), 1);
+    generate(untouched, written({7, 8}));
+    const int before = untouched.length();
+    const Reply expected = generate(untouched, request);
+    const std::vector<float> samples = hum(2);
+    const std::vector<float> nan{0, NAN};
+    CancelToken cancel, cancelled;
+    cancelled.cancel();
+    const std::vector<std::pair<std::string, std::function<void(Session &)>>> ends = {
+        {"", [&](Session & s) { s.abandon(); }},
+        {"", [&](Session & s) { s.encode(hum(1), cancel); }},
+        {"", [&](Session & s) { s.begin(begun, cancel), s.abandon(); }},
+        {code::aborted, [&](Session & s) { s.feed(samples, cancelled); }},
+        {code::invalid_argument, [&](Session & s) { s.feed(nan, cancel); }},
+        {code::audio_length, [&](Session & s) { s.feed(hum(60), cancel); }},
+        {code::aborted, [&](Session & s) { s.finish([](Chunk &&) {}, cancelled); }},
+        {code::invalid_argument, [&](Session & s) { s.begin(request, cancel); }},
+    };
+    for (const auto & [code, end] : ends) {
+        Session session(model(), 1);
+        generate(session, written({7, 8}));
+        session.begin(begun, cancel);
+        session.feed(samples, cancel);
+        CHECK_EQ(code_of([&, &e = end] { e(session); }), code);
+        CHECK_EQ(session.length(), before);
+        CHECK_EQ(code_of([&] { session.feed(samples, cancel); }), std::string(code::invalid_argument));
+        CHECK(same(expected, generate(session, request)));
+    }
+    Session session(model(), 1);
+    CHECK_EQ(code_of([&] { session.finish([](Chunk &&) {}, cancel); }), std::string(code::invalid_argument));
+    session.begin(begun, cancel);
+    CHECK_EQ(code_of([&] { session.finish([](Chunk &&) {}, cancel); }), std::string(code::audio_length));
+    CHECK_EQ(session.length(), 0);
 }
 
 TEST(undo_takes_back_the_last_turn_that_was_finished) {

@@ -16,8 +16,8 @@ using namespace moss::test;
 
 namespace {
 
-struct VoiceModel {
-    explicit VoiceModel(const std::string & name, int threads = 1)
+struct LoadedVoice {
+    explicit LoadedVoice(const std::string & name, int threads = 1)
         : file(GgufFile::open(golden_path(name + ".gguf"))), weights(file), voice(file, weights), runner(threads),
           golden(name + ".golden.gguf"), ids(golden.ids("input.ids")), options(VoiceOptions::of(voice.config())) {
         const GgufFile inputs = GgufFile::open(golden_path(name + ".golden.gguf"));
@@ -53,7 +53,7 @@ struct VoiceModel {
 constexpr double tolerance = 1e-4;
 
 void check_stages(const std::string & name, int expected) {
-    VoiceModel model(name);
+    LoadedVoice model(name);
     Stages stages;
     model.runner.stages = &stages;
     const std::vector<float> audio = model.speak();
@@ -90,7 +90,7 @@ TEST(stages_match_transformers_with_residual_blocks_of_type_2) {
 
 TEST(pieces_give_the_whole) {
     for (const char * name : {"voice-stochastic", "voice-plain", "voice-piper"}) {
-        VoiceModel model(name);
+        LoadedVoice model(name);
         model.options.chunk_frames = 4096;
         const std::vector<float> whole = model.speak();
         for (const int chunk : {1, 7, 64}) {
@@ -101,13 +101,13 @@ TEST(pieces_give_the_whole) {
 }
 
 TEST(threads_change_nothing) {
-    VoiceModel one("voice-piper", 1);
-    VoiceModel two("voice-piper", 2);
+    LoadedVoice one("voice-piper", 1);
+    LoadedVoice two("voice-piper", 2);
     CHECK(max_difference(one.speak(), two.speak()) <= 1e-6);
 }
 
 TEST(the_first_samples_do_not_wait_for_the_last) {
-    VoiceModel model("voice-piper");
+    LoadedVoice model("voice-piper");
     model.options.chunk_frames = 16;
     VitsVoice::Stream stream(model.voice, model.runner, model.ids, model.options);
     const size_t first = stream.next().size();
@@ -116,7 +116,7 @@ TEST(the_first_samples_do_not_wait_for_the_last) {
 }
 
 TEST(options_change_the_audio) {
-    VoiceModel model("voice-piper");
+    LoadedVoice model("voice-piper");
     const VoiceOptions plain = model.options;
     const std::vector<float> audio = model.speak();
     CHECK(model.speak() == audio); // the seed decides
@@ -139,7 +139,7 @@ TEST(options_change_the_audio) {
 }
 
 TEST(ids_have_a_prosody_of_their_own) {
-    VoiceModel model("voice-piper");
+    LoadedVoice model("voice-piper");
     const auto speak = [&](const std::vector<UnitProsody> & prosody, std::vector<int> * durations) {
         VitsVoice::Stream stream(model.voice, model.runner, model.ids, model.options, prosody);
         std::vector<float> audio;
@@ -172,7 +172,7 @@ TEST(ids_have_a_prosody_of_their_own) {
 }
 
 TEST(refuses_what_does_not_fit) {
-    VoiceModel model("voice-piper");
+    LoadedVoice model("voice-piper");
     const auto with = [&](const std::function<void(VoiceOptions &)> & change) {
         VoiceOptions options = model.options;
         change(options);

@@ -6,6 +6,36 @@
 
 namespace moss {
 
+namespace {
+
+/// The CTC hypothesis of a model that hears in windows, which can be hours long.
+HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
+                       const Progress & progress) {
+    const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
+    std::vector<int32_t> path;
+    parts.listener->hear(runner, samples.data(), samples.size(), {}, [&](EncoderFrames && frames, int64_t total) {
+        append_likeliest(frames.logits, static_cast<int>(parts.info.units.size()), path);
+        if (progress) {
+            progress(seconds * static_cast<double>(path.size()) / static_cast<double>(total));
+        }
+    });
+    HeardSounds sounds;
+    sounds.units = ctc_greedy(path, parts.info.frame_seconds, seconds);
+    return sounds;
+}
+
+} // namespace
+
+void check_samples(const std::vector<float> & samples) {
+    for (size_t i = 0; i < samples.size(); i++) {
+        if (!std::isfinite(samples[i])) {
+            throw MossError(code::invalid_argument,
+                            "sample " + std::to_string(i) + " of the speech is not a finite number",
+                            {{"option", "samples"}, {"index", static_cast<double>(i)}});
+        }
+    }
+}
+
 void check_speech(const Model::Parts & parts, const std::vector<float> & samples, double max_seconds) {
     if (!parts.listener) {
         throw MossError(code::unsupported, "this model has no encoder: it cannot hear");
@@ -19,13 +49,7 @@ void check_speech(const Model::Parts & parts, const std::vector<float> & samples
                                   " seconds that this model can take at once",
                         {{"seconds", seconds}, {"limit", max_seconds}});
     }
-    for (size_t i = 0; i < samples.size(); i++) {
-        if (!std::isfinite(samples[i])) {
-            throw MossError(code::invalid_argument,
-                            "sample " + std::to_string(i) + " of the speech is not a finite number",
-                            {{"option", "samples"}, {"index", static_cast<double>(i)}});
-        }
-    }
+    check_samples(samples);
 }
 
 std::vector<Span> utterances_of(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
@@ -74,19 +98,28 @@ void append_sounds(HeardSounds & sounds, HeardSounds && next) {
     sounds.pinyin += (sounds.pinyin.empty() || next.pinyin.empty() ? "" : " ") + next.pinyin;
 }
 
-HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
-                       const Progress & progress) {
-    const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
-    std::vector<int32_t> path;
-    parts.listener->hear(runner, samples.data(), samples.size(), {}, [&](EncoderFrames && frames, int64_t total) {
-        append_likeliest(frames.logits, static_cast<int>(parts.info.units.size()), path);
-        if (progress) {
-            progress(seconds * static_cast<double>(path.size()) / static_cast<double>(total));
-        }
-    });
-    HeardSounds sounds;
-    sounds.units = ctc_greedy(path, parts.info.frame_seconds, seconds);
-    return sounds;
+Listener::State & Hearing::state() {
+    if (!state_) {
+        state_.emplace(*parts_.listener, parts_.chunk_size());
+    }
+    return *state_;
+}
+
+Heard Hearing::hear(const std::vector<float> & samples, const Span & span) {
+    return moss::hear(parts_, runner_, state(), samples, span);
+}
+
+HeardSounds Hearing::encode(const std::vector<float> & samples, const Progress & progress) {
+    if (parts_.listener && parts_.info.units.empty()) {
+        throw MossError(code::unsupported,
+                        "this encoder has no CTC head: it hears, but has no units for what it hears");
+    }
+    check_speech(parts_, samples, parts_.listener ? parts_.encode_seconds() : 0);
+    if (parts_.hears_in_windows()) {
+        return hear_units(parts_, runner_, samples, progress);
+    }
+    const Span whole{0, samples.size()};
+    return heard_sounds(parts_, hear(samples, whole), whole, runner_.cancel);
 }
 
 } // namespace moss

@@ -41,9 +41,8 @@ LmLogits LmContext::append_text(const std::vector<int32_t> & ids, Tails tails) {
     return append(TurnPositions(parts_.vocabulary).text(ids), tails);
 }
 
-void LmContext::append_embeddings(const std::vector<float> & embeddings) {
-    const size_t count = embeddings.size() / static_cast<size_t>(parts_.lm->config().embedding_length);
-    parts_.lm->push(runner_, state_, embeddings.data(), static_cast<int>(count), Tails::none);
+void LmContext::append_embeddings(const float * embeddings, size_t count) {
+    parts_.lm->push(runner_, state_, embeddings, static_cast<int>(count), Tails::none);
 }
 
 int LmContext::left() const {

@@ -49,8 +49,8 @@ class LmContext {
     LmLogits append(const Positions & positions, Tails tails);
     /// The same for text ids.
     LmLogits append_text(const std::vector<int32_t> & ids, Tails tails);
-    /// What was heard: the aligner's embeddings [T, H], T > 0.
-    void append_embeddings(const std::vector<float> & embeddings);
+    /// What was heard: the aligner's embeddings [count, H], count > 0.
+    void append_embeddings(const float * embeddings, size_t count);
 
     /// Samples a text id. im_start, sosp, modality_pad and pad are masked.
     int32_t sample_text(Sampler & sampler, LmLogits & logits) const;

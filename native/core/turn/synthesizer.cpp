@@ -26,65 +26,64 @@ bool is_one_of(const std::string & unit, std::initializer_list<const char *> mar
 
 Synthesizer::Synthesizer(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
                          double max_seconds)
-    : parts_(parts), runner_(runner), voice_(speaking.voice),
+    : parts_(parts), runner_(runner), speaking_(speaking), seed_(seed),
       max_samples_(static_cast<size_t>(max_seconds * parts.info.sample_rate)) {
-    if (!parts.decoder) {
+    if (!parts.voice) {
         throw MossError(code::unsupported, "this model has no decoder: it cannot speak");
     }
-    if (voice_ != -1) {
-        check_index("voice", voice_, parts.info.voices.size());
+    if (speaking.voice != -1) {
+        check_index("voice", speaking.voice, parts.info.voices.size());
     }
-    check_index("emotion", speaking.emotion, parts.info.emotions.size());
+    check_index("emotion", speaking.emotion, std::max<size_t>(parts.info.emotions.size(), 1));
     if (!(speaking.speed >= 0.5F && speaking.speed <= 2)) {
         throw out_of_range("speed", "0.5 to 2", static_cast<double>(speaking.speed));
     }
-    options_.speed = speaking.speed;
-    options_.emotion = speaking.emotion;
-    options_.seed = seed;
-    options_.noise_scale = speaking.noise_scale.value_or(options_.noise_scale);
 }
 
-void Synthesizer::push(int32_t unit, std::vector<float> & audio, const UnitProsody & prosody) {
+void Synthesizer::push(int32_t unit, const UnitProsody & prosody) {
     units_.push_back(unit);
     prosody_.push_back(prosody);
-    if (voice_ == -1) {
+    if (speaking_.voice == -1 && parts_.info.voice_text.empty()) {
         const std::string & symbol = parts_.info.units[static_cast<size_t>(unit)];
         if (is_one_of(symbol, {"→", "↗", "↓", "↘"})) {
-            voice_ = parts_.info.default_voice_zh;
+            speaking_.voice = parts_.info.default_voice_zh;
         } else if (is_one_of(symbol, {"ˈ", "ˌ"})) {
-            voice_ = parts_.info.default_voice_en;
+            speaking_.voice = parts_.info.default_voice_en;
         }
     }
-    if (voice_ != -1) {
-        feed(audio);
+    if (speaking_.voice != -1) {
+        feed();
     }
 }
 
-void Synthesizer::finish(std::vector<float> & audio) {
-    if (voice_ == -1) {
-        voice_ = parts_.info.default_voice_en;
+void Synthesizer::finish() {
+    if (full()) {
+        return;
     }
-    if (!full()) {
-        feed(audio);
-        append(stream_->finish(), audio);
+    if (speaking_.voice == -1) {
+        speaking_.voice = parts_.info.default_voice_en;
     }
+    feed();
+    stream_->finish();
 }
 
-void Synthesizer::feed(std::vector<float> & audio) {
+/// Hands the units that wait to the voice.
+void Synthesizer::feed() {
     if (!stream_) {
-        options_.voice = voice_;
-        stream_.emplace(*parts_.decoder, runner_, options_);
+        stream_ = parts_.voice->open(runner_, speaking_, seed_);
     }
-    append(stream_->push(units_.data(), units_.size(), prosody_.data()), audio);
+    stream_->push(units_.data(), units_.size(), prosody_.data());
     units_.clear();
     prosody_.clear();
 }
 
-void Synthesizer::append(const std::vector<float> & samples, std::vector<float> & audio) {
+bool Synthesizer::next(std::vector<float> & audio) {
+    const std::vector<float> samples = stream_ && !full() ? stream_->next() : std::vector<float>();
     const size_t count = std::min(samples.size(), max_samples_ - samples_);
     audio.insert(audio.end(), samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count));
     samples_ += count;
     cut_ = cut_ || count < samples.size();
+    return count > 0;
 }
 
 double Synthesizer::seconds() const {

@@ -11,16 +11,19 @@ namespace moss {
 /// Mandarin tone mark or an English stress mark, where the caller leaves it open; units before it wait.
 class Synthesizer {
   public:
-    /// @throws MossError MOSS_UNSUPPORTED without a decoder, MOSS_INVALID_ARGUMENT for a voice, speed or emotion out of
+    /// @throws MossError MOSS_UNSUPPORTED without a voice, MOSS_INVALID_ARGUMENT for a voice, speed or emotion out of
     /// range.
     Synthesizer(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
                 double max_seconds);
 
-    /// Appends the audio that `unit`, which is checked, completes.
-    void push(int32_t unit, std::vector<float> & audio, const UnitProsody & prosody = {});
+    /// A unit, which is checked, or an id of an imported voice.
+    void push(int32_t unit, const UnitProsody & prosody = {});
 
-    /// No more units: appends the rest.
-    void finish(std::vector<float> & audio);
+    /// No more units. Nothing to do where the audio is full.
+    void finish();
+
+    /// Appends the next audio that is final; false where there is none until more is pushed, or none any more.
+    bool next(std::vector<float> & audio);
 
     /// The audio has reached max_seconds; what is beyond is left out.
     bool full() const { return samples_ >= max_samples_; }
@@ -29,16 +32,15 @@ class Synthesizer {
     double seconds() const;
 
   private:
-    void feed(std::vector<float> & audio);
-    void append(const std::vector<float> & samples, std::vector<float> & audio);
+    void feed();
 
     const Model::Parts & parts_;
     Runner & runner_;
-    int voice_; // -1: not known yet
-    DecoderOptions options_;
-    std::optional<VitsDecoder::Stream> stream_; // from when the voice is known
-    std::vector<int32_t> units_;                // not fed yet
-    std::vector<UnitProsody> prosody_;          // of these
+    Speaking speaking_; // its voice is -1 until it is known
+    uint64_t seed_;
+    std::unique_ptr<VoiceStream> stream_; // from when the voice is known
+    std::vector<int32_t> units_;          // not pushed yet
+    std::vector<UnitProsody> prosody_;    // of these
     size_t samples_ = 0;
     size_t max_samples_;
     bool cut_ = false;

@@ -11,44 +11,40 @@ namespace {
 /// Positions kept for the text of a spoken reply when speech runs into the context's end.
 constexpr int text_reserve = 64;
 
+/// Positions of what was heard that are read at a time, however the samples come: so the numbers are the same.
+constexpr size_t heard_positions = 32;
+
 } // namespace
 
 Turn::Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & state,
-           const Request & request, const Receiver & receiver, uint64_t seed)
-    : parts_(parts), runner_(runner), listener_(listener), request_(request), receiver_(receiver),
-      spoken_(request.output != Output::text), sampling_(request.sampling.value_or(parts.info.sampling)), seed_(seed),
-      context_(parts, runner, state) {
-    check_request();
-    if (!request_.samples.empty()) {
-        clock_.measure(timings_.encode_ms, [&] { find_speech(); });
+           const Request & request, uint64_t seed)
+    : parts_(parts), runner_(runner), listener_(listener), request_(request), spoken_(request.output != Output::text),
+      sampling_(request.sampling.value_or(parts.info.sampling)), seed_(seed), context_(parts, runner, state),
+      start_(context_.length()) {
+    if (listener_ != nullptr) {
+        listener_->clear();
     }
-    if (!spoken_to()) {
-        return;
-    }
-    check_room();
     if (spoken_) {
         synthesizer_.emplace(parts, runner, request.speaking, seed, request.max_seconds);
     }
 }
 
-void Turn::check_request() const {
-    if (request_.samples.empty() == request_.text.empty()) {
-        throw MossError(request_.text.empty() ? code::audio_length : code::invalid_argument,
-                        request_.text.empty() ? "the request is empty" : "the request is both speech and text");
-    }
+std::optional<Span> Turn::find_speech(const std::vector<float> & samples, bool vad) {
+    return clock_.measure(timings_.encode_ms, [&]() -> std::optional<Span> {
+        timings_.input_seconds = static_cast<double>(samples.size()) / parts_.info.input_sample_rate;
+        const std::vector<Span> utterances = utterances_of(parts_, runner_, samples, vad);
+        if (utterances.empty()) {
+            return std::nullopt;
+        }
+        const Span speech{utterances.front().begin, utterances.back().end};
+        check_length(speech.size());
+        offset_ = speech.begin;
+        return speech;
+    });
 }
 
-/// From the first utterance to the last one: pauses between them are heard, silence around them is not.
-void Turn::find_speech() {
-    timings_.input_seconds = static_cast<double>(request_.samples.size()) / parts_.info.input_sample_rate;
-    const std::vector<Span> utterances = utterances_of(parts_, runner_, request_.samples, request_.vad);
-    if (utterances.empty()) {
-        finish_reason_ = FinishReason::no_speech;
-        heard_sounds_.emplace().no_speech = true;
-        return;
-    }
-    speech_ = {utterances.front().begin, utterances.back().end};
-    const double seconds = static_cast<double>(speech_.size()) / parts_.info.input_sample_rate;
+void Turn::check_length(size_t samples) const {
+    const double seconds = static_cast<double>(samples) / parts_.info.input_sample_rate;
     const double limit = parts_.info.max_turn_seconds;
     if (seconds > limit) {
         std::ostringstream text;
@@ -58,11 +54,10 @@ void Turn::find_speech() {
     }
 }
 
-void Turn::check_room() const {
-    const int64_t input = !request_.samples.empty() ? parts_.speech_positions(speech_.size())
-                                                    : static_cast<int64_t>(request_.text.size());
-    const int64_t needed = input + parts_.prompt_overhead() + parts_.reply_reserve();
-    const int64_t free = context_.n_ctx() - context_.length();
+/// For so many positions of the user's words, and a reply.
+void Turn::check_room(int64_t positions) const {
+    const int64_t needed = positions + parts_.prompt_overhead() + parts_.reply_reserve();
+    const int64_t free = context_.n_ctx() - start_;
     if (needed > free) {
         const ErrorDetails details{{"positions", static_cast<double>(needed)},
                                    {"free", static_cast<double>(free)},
@@ -75,17 +70,69 @@ void Turn::check_room() const {
     }
 }
 
-void Turn::run() {
-    LmLogits logits = read();
+void Turn::begin(int64_t positions) {
+    check_room(positions);
+    clock_.measure(timings_.prefill_ms, [&] { context_.append_text(parts_.turn_template.user_prefix, Tails::none); });
+}
+
+void Turn::feed(const float * samples, size_t count) {
+    samples_ += count;
+    check_length(samples_);
+    check_room(parts_.speech_positions(samples_));
+    clock_.measure(timings_.encode_ms, [&] { parts_.listener->push(runner_, *listener_, samples, count, heard_); });
+    read_heard(false);
+}
+
+void Turn::read(const std::vector<int32_t> & text) {
+    clock_.measure(timings_.prefill_ms, [&] { context_.append_text(text, Tails::none); });
+}
+
+/// Reads what was heard and not yet read, as far as it fills whole pieces; with `last` all of it.
+void Turn::read_heard(bool last) {
+    const size_t width = static_cast<size_t>(parts_.lm->config().embedding_length), piece = heard_positions * width;
+    clock_.measure(timings_.prefill_ms, [&] {
+        while (true) {
+            const size_t ready = heard_.embeddings.size() - embeddings_read_;
+            if (ready == 0 || (ready < piece && !last)) {
+                return;
+            }
+            const size_t size = std::min(ready, piece);
+            context_.append_embeddings(heard_.embeddings.data() + embeddings_read_, size / width);
+            embeddings_read_ += size;
+        }
+    });
+}
+
+void Turn::finish(const Receiver & receiver, const std::function<std::vector<int32_t>(const Heard &)> & transcribe) {
+    receiver_ = &receiver;
+    if (listener_ != nullptr) {
+        if (samples_ == 0) {
+            throw MossError(code::audio_length, "the speech is empty",
+                            {{"seconds", 0.0}, {"limit", parts_.info.max_turn_seconds}});
+        }
+        clock_.measure(timings_.encode_ms, [&] { parts_.listener->finish(runner_, *listener_, heard_); });
+        heard_sounds_ = heard_sounds(parts_, heard_, {offset_, offset_ + samples_}, runner_.cancel);
+        read_heard(true);
+        timings_.input_seconds =
+            std::max(timings_.input_seconds, static_cast<double>(samples_) / parts_.info.input_sample_rate);
+    }
+    LmLogits logits = clock_.measure(timings_.prefill_ms, [&] { return prompt(); });
     if (spoken_) {
         logits = speak(std::move(logits));
     }
     write(std::move(logits));
     clock_.measure(timings_.lm_ms, [&] { context_.append_text(parts_.turn_template.turn_end, Tails::none); });
+    if (transcribe) {
+        last_.heard_text = clock_.measure(timings_.lm_ms, [&] { return transcribe(heard_); });
+    }
+    close();
 }
 
-void Turn::add_transcript(const std::function<std::vector<int32_t>(const Heard &)> & transcribe) {
-    last_.heard_text = clock_.measure(timings_.lm_ms, [&] { return transcribe(heard_); });
+void Turn::finish_unheard(const Receiver & receiver) {
+    receiver_ = &receiver;
+    finish_reason_ = FinishReason::no_speech;
+    heard_sounds_.emplace().no_speech = true;
+    close();
 }
 
 void Turn::close() {
@@ -95,26 +142,13 @@ void Turn::close() {
     deliver(std::move(last_));
 }
 
-/// Reads the user's turn up to the reply's first draw.
-LmLogits Turn::read() {
-    if (!request_.samples.empty()) {
-        clock_.measure(timings_.encode_ms,
-                       [&] { heard_ = hear(parts_, runner_, *listener_, request_.samples, speech_); });
-        heard_sounds_ = heard_sounds(parts_, heard_, speech_, runner_.cancel);
+/// Reads what stands between the user's words and the reply's first draw.
+LmLogits Turn::prompt() {
+    if (!spoken_) {
+        return context_.append_text(parts_.turn_template.assistant_prefix, Tails::text);
     }
-    return clock_.measure(timings_.prefill_ms, [&] {
-        context_.append_text(parts_.turn_template.user_prefix, Tails::none);
-        if (!request_.samples.empty()) {
-            context_.append_embeddings(heard_.embeddings);
-        } else {
-            context_.append_text(request_.text, Tails::none);
-        }
-        if (!spoken_) {
-            return context_.append_text(parts_.turn_template.assistant_prefix, Tails::text);
-        }
-        context_.append_text(parts_.turn_template.assistant_prefix, Tails::none);
-        return context_.append(TurnPositions(parts_.vocabulary).speech_start(), Tails::audio);
-    });
+    context_.append_text(parts_.turn_template.assistant_prefix, Tails::none);
+    return context_.append(TurnPositions(parts_.vocabulary).speech_start(), Tails::audio);
 }
 
 /// Draws units until eosp, and speaks them while it goes on. The text channel is modality_pad all the while.
@@ -128,11 +162,13 @@ LmLogits Turn::speak(LmLogits logits) {
     std::vector<float> audio;
     std::vector<int32_t> units;
     const auto deliver_audio = [&] {
-        first_result();
-        Chunk chunk;
-        chunk.audio.swap(audio);
-        chunk.units.swap(units);
-        deliver(std::move(chunk));
+        while (clock_.measure(timings_.decode_ms, [&] { return synthesizer_->next(audio); })) {
+            first_result();
+            Chunk chunk;
+            chunk.audio.swap(audio);
+            chunk.units.swap(units);
+            deliver(std::move(chunk));
+        }
     };
     bool may_end = false;
     while (true) {
@@ -146,17 +182,20 @@ LmLogits Turn::speak(LmLogits logits) {
         }
         may_end = true;
         units.push_back(unit);
-        clock_.measure(timings_.decode_ms, [&] { synthesizer_->push(unit, audio); });
-        if (!audio.empty()) {
-            deliver_audio();
-        }
+        clock_.measure(timings_.decode_ms, [&] { synthesizer_->push(unit); });
+        deliver_audio();
         logits = clock_.measure(timings_.lm_ms, [&] { return context_.append(positions.unit(unit), Tails::audio); });
     }
-    clock_.measure(timings_.decode_ms, [&] { synthesizer_->finish(audio); });
+    clock_.measure(timings_.decode_ms, [&] { synthesizer_->finish(); });
+    deliver_audio();
+    if (!units.empty()) { // of which there was no audio any more
+        Chunk chunk;
+        chunk.units.swap(units);
+        deliver(std::move(chunk));
+    }
     if (synthesizer_->cut()) {
         finish_reason_ = FinishReason::max_seconds;
     }
-    deliver_audio();
     timings_.reply_seconds = synthesizer_->seconds();
     return clock_.measure(timings_.lm_ms, [&] { return context_.append(positions.speech_end(), Tails::text); });
 }
@@ -193,7 +232,7 @@ void Turn::deliver(Chunk && chunk) {
         chunk.heard = std::move(heard_sounds_);
         heard_sounds_.reset();
     }
-    clock_.pause([&] { receiver_(std::move(chunk)); });
+    clock_.pause([&] { (*receiver_)(std::move(chunk)); });
 }
 
 } // namespace moss
