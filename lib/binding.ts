@@ -224,6 +224,17 @@ export interface NativeSession {
   /** A finished reply stays in the session's context; a cancelled or failed one leaves it as it was. */
   generate(request: NativeRequest): NativeStream
   /**
+   * Begins a spoken turn that is heard while it is spoken; the request has neither `samples` nor `textIds`, and its `vad` is not looked at.
+   * Every other function of the session gives up a turn that is not finished, and so does a failure of one of these.
+   */
+  begin(request: NativeRequest): Promise<void>
+  /** Hears the next samples, 16 kHz mono, any number of them. Resolves when they are heard. */
+  feed(samples: Float32Array): Promise<void>
+  /** The turn is over: the reply, as by `generate`. Its `firstAudioMs` and `totalMs` count from here. */
+  finish(): NativeStream
+  /** Gives up a turn that has begun, and stops a `begin` or `feed` that runs. */
+  abandon(): void
+  /**
    * Speech that the next `generate`, `encode`, `transcribe` or `features` begins with. Long speech is handed over in pieces, since each is copied on the calling
    * thread; `cancel` forgets them.
    */
@@ -242,7 +253,7 @@ export interface NativeSession {
   features(samples: Float32Array): NativeStream
   /** Takes back the last turn that `generate` finished, if any: the context is what it was before, and the turn before is the last one. */
   undo(): Promise<void>
-  /** Stops a running `encode` or `transcribe`: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
+  /** Stops what runs and gives a promise: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
   cancel(): void
   /** Units → audio, without the language model; for an imported voice: the ids of one sentence, at most 4096. */
   speakUnits(units: Int32Array, options?: NativeSpeaking & NativeUnitProsody): NativeStream

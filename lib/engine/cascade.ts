@@ -1,4 +1,5 @@
 import type { Speech } from '../audio.js'
+import { join } from '../audio/concat.js'
 import type { Features, Mode, Prompt, Reply, ReplyChunk, Spoken, Transcript } from '../turn.js'
 import { CascadeTurn } from './cascade-turn.js'
 import {
@@ -6,6 +7,7 @@ import {
   modesOf,
   type Answering,
   type Engine,
+  type FedTurn,
   type Listening,
   type PartName,
   type Speaking,
@@ -45,6 +47,18 @@ export class CascadeEngine implements Engine {
     return new CascadeTurn(lm, encoder, voice, answering).run(prompt, signal)
   }
 
+  /** Its parts hear whole utterances: what is fed is kept until the turn is over. */
+  begin(answering: Answering, signal: AbortSignal): Promise<FedTurn> {
+    this.#need('lm')
+    this.#need('encoder')
+    const pieces: Float32Array[] = []
+    return Promise.resolve({
+      feed: samples => Promise.resolve(void pieces.push(samples.slice())),
+      finish: () => this.#answerFed(pieces, answering, signal),
+      abandon: () => void pieces.splice(0),
+    })
+  }
+
   speak(
     input: SpokenInput,
     speaking: Speaking,
@@ -67,6 +81,11 @@ export class CascadeEngine implements Engine {
 
   dispose(): void {
     for (const part of Object.values(this.#parts)) part.dispose()
+  }
+
+  async *#answerFed(pieces: Float32Array[], answering: Answering, signal: AbortSignal): ReturnType<FedTurn['finish']> {
+    const speech = await join(pieces)
+    return yield* this.generate({ speech }, { ...answering, vad: false }, signal)
   }
 
   #need(name: PartName): PartEngine {

@@ -9,7 +9,7 @@ import { packageRoot, unpacked } from '../package-root.js'
 import { CascadeEngine, type CascadeParts } from './cascade.js'
 import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
 import { Part } from './part.js'
-import type { ModelInfo, Weights } from './weights.js'
+import { hasNetwork, type ModelInfo, type Weights } from './weights.js'
 
 /** The bundle that comes with the package, by the name that stands for its file. */
 export const NANO = 'nano'
@@ -116,7 +116,7 @@ function checkPart(name: PartName, { codec, info }: Part, answered: boolean): vo
     fail(
       'transcribes nothing: take an encoder with a CTC head of letters, such as a Wav2Vec2ForCTC or HubertForCTC checkpoint',
     )
-  if (name === 'lm' && !codec) fail('has no language model')
+  if (name === 'lm' && !hasNetwork(info, 'lm')) fail('has no language model')
   if (name === 'voice' && info.sampleRate === 0) fail('has no voice')
 }
 

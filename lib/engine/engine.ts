@@ -34,6 +34,16 @@ export interface Listening {
   onProgress?: ((progress: TranscribeProgress) => void) | undefined
 }
 
+/** A spoken turn that is heard while it is spoken. All that is fed is heard as it is: whoever feeds it decides where it ends. */
+export interface FedTurn {
+  /** Hears the next samples, 16 kHz mono, any number of them; resolves when they are heard. One call at a time. */
+  feed(samples: Float32Array): Promise<void>
+  /** The turn is over: the answer. Once, after the last `feed`. */
+  finish(): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
+  /** Gives up the turn; the conversation is what it was. After `finish`, the answer's signal does that. */
+  abandon(): void
+}
+
 /**
  * What a session does its work with: the networks of one file, or those of several as one. Arguments come checked, one task at a time; a
  * task ends soon after its signal has aborted.
@@ -48,6 +58,8 @@ export interface Engine {
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
+  /** Begins a turn that is fed. What fails, and the signal, gives it up. */
+  begin(answering: Answering, signal: AbortSignal): Promise<FedTurn>
   speak(
     input: SpokenInput,
     speaking: Speaking,

@@ -2,7 +2,15 @@ import { setImmediate as nextTick } from 'node:timers/promises'
 import { toSamples, type Samples, type Speech } from '../audio.js'
 import { join } from '../audio/concat.js'
 import { COPIED_AT_ONCE, MIN_SECONDS } from '../audio/limits.js'
-import type { FinishReason, NativeHeard, NativeSegment, NativeSession, NativeTimings } from '../binding.js'
+import type {
+  FinishReason,
+  NativeHeard,
+  NativeRequest,
+  NativeSegment,
+  NativeSession,
+  NativeStream,
+  NativeTimings,
+} from '../binding.js'
 import { abortedBy, AudioLengthError, InvalidArgumentError, PromptTooLongError, UnsupportedError } from '../errors.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 import type { TextCodec } from './codec.js'
@@ -12,6 +20,7 @@ import {
   modesOf,
   type Answering,
   type Engine,
+  type FedTurn,
   type Listening,
   type Speaking,
   type SpokenInput,
@@ -21,11 +30,16 @@ import { heardSounds, heardWords, joined, roundTime } from './heard.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { isTone, sentencesOf, toneSamples, writtenOf, type Sentence, type SpeakingFile, type Tone } from './speaking.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
-import type { ModelInfo } from './weights.js'
+import { hasNetwork, type ModelInfo } from './weights.js'
 
 /** A file whose networks an engine runs. */
 export interface LoadedFile extends SpeakingFile {
   readonly codec: TextCodec | undefined
+}
+
+/** The networks' part of how a turn is answered. */
+function requestOf({ phonemizer: _, pronunciations: __, ...request }: Answering): NativeRequest {
+  return request
 }
 
 /** The networks of one file. */
@@ -34,6 +48,8 @@ export class PartEngine implements Engine {
   readonly info: ModelInfo
   readonly #native: NativeSession
   readonly #conversation: Conversation | undefined
+  /** The last turn that was begun. */
+  #fed: FedTurn | undefined
 
   constructor(file: LoadedFile, native: NativeSession, conversation: Conversation | undefined) {
     this.#file = file
@@ -43,14 +59,13 @@ export class PartEngine implements Engine {
   }
 
   get path(): SessionInfo['path'] {
-    const { codec, info } = this.#file
-    if (codec) return this.#conversation ? 'lm' : 'end-to-end'
+    const { info } = this.#file
+    if (hasNetwork(info, 'lm')) return this.#conversation ? 'lm' : 'end-to-end'
     return info.inputSampleRate > 0 ? 'encoder' : 'voice'
   }
 
   get modes(): SessionInfo['modes'] {
-    const answers = this.#file.codec !== undefined
-    const hears = this.info.components.some(({ name }) => name === 'aligner')
+    const [answers, hears] = [hasNetwork(this.info, 'lm'), hasNetwork(this.info, 'aligner')]
     return modesOf({ answers, hears, speaks: this.info.sampleRate > 0 })
   }
 
@@ -62,24 +77,59 @@ export class PartEngine implements Engine {
 
   async *generate(
     { speech, text }: Prompt,
-    { phonemizer: _, pronunciations: __, ...request }: Answering,
+    answering: Answering,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
+    const request = requestOf(answering)
+    const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal, request.vad)
+    const last = samples && (await this.#handOver(samples, signal))
+    const written = text === undefined ? {} : await this.#read(text)
+    const start = (): NativeStream => this.#native.generate({ ...request, samples: last, ...written })
+    return yield* this.#answer(start, { text, warning }, signal)
+  }
+
+  async begin(answering: Answering, signal: AbortSignal): Promise<FedTurn> {
+    const native = this.#native
+    if (!this.modes.includes('speech-to-text')) throw missing(hasNetwork(this.info, 'lm') ? 'encoder' : 'lm')
+    const turn: FedTurn = {
+      feed: samples => hearing(() => native.feed(samples)),
+      finish: () => this.#answer(() => (underWay(), native.finish()), {}, signal),
+      abandon: () => {
+        if (this.#fed === turn) native.abandon()
+      },
+    }
+    const underWay = (): void => {
+      if (this.#fed !== turn) throw new InvalidArgumentError('another turn has begun since', { option: 'turn' })
+    }
+    const hearing = async (work: () => Promise<void>): Promise<void> => {
+      underWay()
+      try {
+        await this.#cancellable(signal, work)
+      } catch (thrown) {
+        turn.abandon()
+        throw thrown
+      }
+    }
+    this.#fed = turn
+    await hearing(() => native.begin(requestOf(answering)))
+    return turn
+  }
+
+  /** @param asked - the user's text, and what was odd about the recording */
+  async *#answer(
+    start: () => NativeStream,
+    { text, warning }: { text?: string | undefined; warning?: string | undefined },
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const { codec } = this.#file
     if (!codec) throw missing('lm')
-    const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal, request.vad)
-    const last = samples && (await this.#handOver(samples, signal))
-    const written = text === undefined ? {} : await this.#read(text)
     const builder = new TextBuilder(codec)
     const reply = new ReplyBuilder(this.info.sampleRate)
     let sounds: NativeHeard | undefined
     let heard: Heard | undefined
     let timings: NativeTimings | undefined
     let finishReason: FinishReason = 'stop'
-    for await (const native of chunksOf(
-      () => this.#native.generate({ ...request, samples: last, ...written }),
-      signal,
-    )) {
+    for await (const native of chunksOf(start, signal)) {
       const chunk: ReplyChunk = {}
       if (native.heard) {
         heard = { ...heardSounds((sounds = native.heard), this.info), ...(warning && { warning }) }

@@ -10,6 +10,11 @@ export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 
   readonly parts?: Readonly<Partial<Record<PartName, ModelInfo>>>
 }
 
+/** Whether a model has a network of that name, such as `lm` or `aligner`. */
+export function hasNetwork(info: ModelInfo, name: string): boolean {
+  return info.components.some(component => component.name === name)
+}
+
 /** What is loaded. */
 export interface Weights {
   readonly info: ModelInfo

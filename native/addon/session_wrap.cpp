@@ -45,7 +45,9 @@ std::vector<float> joined(std::vector<std::vector<float>> pieces, std::vector<fl
 Napi::Function NativeSession::define(Napi::Env env) {
     return DefineClass(
         env, "NativeSession",
-        {InstanceMethod<&NativeSession::generate>("generate"),
+        {InstanceMethod<&NativeSession::generate>("generate"), InstanceMethod<&NativeSession::begin>("begin"),
+         InstanceMethod<&NativeSession::feed>("feed"), InstanceMethod<&NativeSession::finish>("finish"),
+         InstanceMethod<&NativeSession::abandon>("abandon"),
          InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::append>("append"),
          InstanceMethod<&NativeSession::encode>("encode"), InstanceMethod<&NativeSession::transcribe>("transcribe"),
          InstanceMethod<&NativeSession::features>("features"), InstanceMethod<&NativeSession::undo>("undo"),
@@ -136,33 +138,83 @@ Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::fun
     return NativeStream::create(env, task, std::move(cancelled));
 }
 
+Napi::Value NativeSession::reply(Napi::Env env,
+                                 std::function<bool(Session &, const Receiver &, CancelToken &)> answer) {
+    const auto length = std::make_shared<int>(0);     // after the turn
+    const auto whole = std::make_shared<bool>(false); // the session's thread: the turn is remembered
+    auto work = [conversation = conversation_, answer = std::move(answer), length, whole](const Receiver & receiver,
+                                                                                          CancelToken & cancel) {
+        conversation->use([&](Session & session) {
+            const Receiver measuring = [&](Chunk && chunk) {
+                *length = session.length();
+                receiver(std::move(chunk));
+            };
+            *whole = answer(session, measuring, cancel);
+        });
+    };
+    // A turn counts when its end has been read: one that is left before that is forgotten, however far it has come.
+    auto finished = [conversation = conversation_, length] { conversation->length = *length; };
+    const auto undo = std::make_shared<Errand>([conversation = conversation_, whole] {
+        if (*whole && conversation->session) {
+            conversation->use([](Session & session) { session.undo(); });
+        }
+    });
+    return stream(env, std::move(work), std::move(finished), undo);
+}
+
 Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         const auto before = take_appended(); // first: it goes with this call, also where that fails
         const auto request =
             std::make_shared<Request>(arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
-        const auto length = std::make_shared<int>(0);     // after the turn
-        const auto whole = std::make_shared<bool>(false); // the session's thread: the turn is remembered
-        auto work = [conversation = conversation_, request, before, length, whole](const Receiver & receiver,
-                                                                                   CancelToken & cancel) {
+        return reply(info.Env(), [request, before](Session & session, const Receiver & receiver, CancelToken & cancel) {
             request->samples = joined(std::move(*before), std::move(request->samples));
-            conversation->use([&](Session & session) {
-                const Receiver measuring = [&](Chunk && chunk) {
-                    *length = session.length();
-                    receiver(std::move(chunk));
-                };
-                *whole = session.generate(*request, measuring, cancel);
-            });
-        };
-        // A turn counts when its end has been read: one that is left before that is forgotten, however far it has come.
-        auto finished = [conversation = conversation_, length] { conversation->length = *length; };
-        const auto undo = std::make_shared<Errand>([conversation = conversation_, whole] {
-            if (*whole && conversation->session) {
-                conversation->use([](Session & session) { session.undo(); });
-            }
+            return session.generate(*request, receiver, cancel);
         });
-        return stream(info.Env(), std::move(work), std::move(finished), undo);
     });
+}
+
+Napi::Value NativeSession::begin(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        const auto request = std::make_shared<const Request>(
+            arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
+        return promise(info.Env(), [conversation = conversation_, request](CancelToken & cancel) {
+            conversation->use([&](Session & session) { session.begin(*request, cancel); });
+            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+        });
+    });
+}
+
+Napi::Value NativeSession::feed(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto samples = std::make_shared<const std::vector<float>>(to_samples(info[0], "samples"));
+        return promise(info.Env(), [conversation = conversation_, samples](CancelToken & cancel) {
+            conversation->use([&](Session & session) { session.feed(*samples, cancel); });
+            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+        });
+    });
+}
+
+Napi::Value NativeSession::finish(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        return reply(info.Env(), [](Session & session, const Receiver & receiver, CancelToken & cancel) {
+            session.finish(receiver, cancel);
+            return true;
+        });
+    });
+}
+
+void NativeSession::abandon(const Napi::CallbackInfo & info) {
+    cancel(info);
+    if (worker_) {
+        worker_->post(std::make_shared<Errand>([conversation = conversation_] {
+            if (conversation->session) {
+                conversation->use([](Session & session) { session.abandon(); });
+            }
+        }));
+    }
 }
 
 Napi::Value NativeSession::speak_units(const Napi::CallbackInfo & info) {

@@ -64,6 +64,10 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
 
   private:
     Napi::Value generate(const Napi::CallbackInfo & info);
+    Napi::Value begin(const Napi::CallbackInfo & info);
+    Napi::Value feed(const Napi::CallbackInfo & info);
+    Napi::Value finish(const Napi::CallbackInfo & info);
+    void abandon(const Napi::CallbackInfo & info);
     Napi::Value speak_units(const Napi::CallbackInfo & info);
     void append(const Napi::CallbackInfo & info);
     Napi::Value encode(const Napi::CallbackInfo & info);
@@ -87,6 +91,8 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
         return result;
     }
     Napi::Value promise(Napi::Env env, PromiseTask::Work work);
+    /// `answer` computes a reply, and returns whether there is a turn to remember.
+    Napi::Value reply(Napi::Env env, std::function<bool(Session &, const Receiver &, CancelToken &)> answer);
     /// What was appended, which goes with one call.
     std::shared_ptr<std::vector<std::vector<float>>> take_appended();
     /// Gives what was appended and `last`, joined when it is called: on the session's thread.
@@ -104,7 +110,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     std::shared_ptr<Conversation> conversation_; // null when disposed
     std::shared_ptr<Worker> worker_;             // null before the first task
     std::function<bool()> over_;                 // of the last task
-    std::weak_ptr<PromiseTask> promised_;        // the last encode() or transcribe()
+    std::weak_ptr<PromiseTask> promised_;        // the last one of promise()
     std::vector<std::vector<float>> appended_;   // for the next one
     std::shared_ptr<ExternalMemory> memory_ = std::make_shared<ExternalMemory>();
 };
