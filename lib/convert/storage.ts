@@ -7,7 +7,7 @@ import { blockSize, type TensorType, type WeightType } from './weight-types.js'
 export type TensorRole = 'matrix' | 'robust-conv' | 'conv' | 'table'
 
 /**
- * The type in which a tensor is stored when the weights are to be `type`, as training/export_gguf.py has it: tables F32; convolutions
+ * The type in which a tensor is stored when the weights are to be `type`, as training/export/bundle.py has it: tables F32; convolutions
  * F16, or what was asked for where that is BF16 or F32; matrices and robust convolutions as asked for, but Q8_0 only with 32 rows or more
  * (else F32; a convolution F16) and rows of a multiple of 32 (else F16).
  *

@@ -18,7 +18,7 @@ import torch
 from make_golden import DECODER, FOLDER, calm_decoder, randomize
 from training.data.units import N_UNITS, SPACE, UNIT_ID
 from training.data.voices import EMOTIONS, emotion_table
-from training.export_gguf import Bundle, write
+from training.export.bundle import Bundle, write
 from training.networks.vits import Decoder
 from training.networks.vits_generator import F0_STEP
 

@@ -29,7 +29,7 @@ sys.path.insert(0, str(FOLDER.parents[1]))
 
 from training.data.units import AUDIO_PAD, N_AUDIO, N_UNITS  # noqa: E402
 from training.data.voices import emotion_table  # noqa: E402
-from training.export_gguf import Bundle, write  # noqa: E402
+from training.export.bundle import Bundle, write  # noqa: E402
 from training.networks.aligner import Aligner  # noqa: E402
 from training.networks.config import AlignerConfig, DecoderConfig, EncoderConfig, FrontendConfig, LMConfig, ToneConfig  # noqa: E402
 from training.networks.encoder import Encoder  # noqa: E402

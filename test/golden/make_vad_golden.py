@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
 
 from make_golden import randomize, save_golden, voice_like  # noqa: E402
-from training.export_gguf import Bundle, write  # noqa: E402
+from training.export.bundle import Bundle, write  # noqa: E402
 from training.networks.config import VadConfig  # noqa: E402
 from training.networks.vad import Vad  # noqa: E402
 

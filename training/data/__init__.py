@@ -1,0 +1,1 @@
+"""Units, text, corpora and the speech that is made for training: what every stage learns from."""

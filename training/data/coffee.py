@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import time
 
-from ..asr_judge import Judge, normalise
 from ..folders import data_folder, runs_folder
+from .asr_judge import Judge, normalise
 from .corpora import COFFEE_TEXTS, coffee_texts, manifest_rows
 from .prepare import decode
 

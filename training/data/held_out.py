@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
 
-from . import domain_en, domain_zh, g2p, mandarin
+from . import domain_en, g2p, mandarin
 from .question_sets import VERSIONS, hearing, questions
 
 SPLITS = ("train", "watch", "test")

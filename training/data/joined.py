@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ..augment import SAMPLE_RATE, resample
 from ..folders import runs_folder
+from .augment import SAMPLE_RATE, resample
 from .corpora import records
 from .digits import close_cut
 from .prepare import decode

@@ -208,11 +208,6 @@ def text_to_phonemes(text: str) -> str:
     return out.strip()
 
 
-def text_to_units(text: str) -> str:
-    """`text_to_phonemes` with third tones as spoken."""
-    return spoken_tones(text_to_phonemes(text)).lstrip(",.?! ")
-
-
 def write_json(path: Path, frequency: Counter[str]) -> None:
     """The table for parsing, also for TypeScript: toneless pinyin → spaced units, `0` where the tone goes, frequent syllables first."""
     ordered = sorted(SYLLABLES, key=lambda p: (-frequency[p], p))

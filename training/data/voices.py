@@ -21,7 +21,6 @@ from . import speakers
 
 PACKAGE = "kokoro-js@1.2.1"
 STYLE_SIZE = 128
-TEST_VOICES = tuple(speakers.voices("test"))  # never trained on, nor any blend with them
 WATCHED_ACCENTS = ("ff_siwis", "hm_omega", "if_sara", "jm_kumo", "pm_alex")  # not trained on alone: digits of theirs watch the encoder
 NAMED_VOICES = ["af_heart", "af_bella", "am_michael", "bf_emma", "zf_xiaoxiao", "zf_xiaobei", "zm_yunjian", "zm_yunxi"]
 DEFAULT_VOICE = {"en": "af_heart", "zh": "zf_xiaoxiao"}

@@ -1,1 +1,1 @@
-"""The parts of `training.eval_nano`: what is asked, the turns through the library, how they are judged, and the report."""
+"""What a finished model can do, alone (`decoder`) or shipped (`nano`, through the library), and how that is judged. What a trainer watches meanwhile is its stage's `validation`."""

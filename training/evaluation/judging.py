@@ -10,9 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import asr_judge
+from ..data import asr_judge, mandarin
 from ..data.edit_distance import distance
-from ..data import mandarin
 
 LATIN = re.compile(r"[a-zü]+", re.I)
 

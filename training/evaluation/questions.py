@@ -11,8 +11,8 @@ from ..data.corpora import Record, question_records, records
 from ..data.domain import LANGUAGES, Item
 from ..data.question_sets import questions
 from ..data.units import ids_to_text
-from ..encoder_data import spoken
-from ..lm_data import item_of
+from ..encoder.examples import spoken
+from ..lm.examples import item_of
 
 KINDS = {"number": "other", "talk": "other"}  # sets are named by kind but for these
 STRATA = ("verb", "order", "lead", "tail", "question", "string")  # what is new in a question: the first of these that is

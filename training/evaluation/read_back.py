@@ -12,7 +12,7 @@ import sys
 import soundfile
 import soxr
 
-from ..asr_judge import Judge, normalise
+from ..data.asr_judge import Judge, normalise
 from ..data.edit_distance import distance
 from .judging import error_interval
 

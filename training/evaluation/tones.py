@@ -5,14 +5,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from .. import checkpoint, export_gguf
 from ..data.corpora import Record
 from ..data.template import TOKENIZER, Template
+from ..encoder.speech_encoder import load_encoder
+from ..encoder.train import FOLDS
+from ..export.bundle import Bundle, write
+from ..export.pack_checkpoints import FOLDER as PUBLISHED
 from ..folders import runs_folder
-from ..pack_checkpoints import FOLDER as PUBLISHED
-from ..speech_encoder import load_encoder
-from ..train_encoder import FOLDS
-from ..train_lm import Speaker
+from ..lm.train import Speaker
+from ..loop import checkpoint
 from .judging import tones_right
 from .turns import Library
 
@@ -24,12 +25,12 @@ def fold_encoder(fold: str) -> Path | None:
 
 def bundle_of(encoder: Path, to: Path) -> None:
     """An encoder's checkpoint and the published language model (which the tones do not depend on, only whether what was written down is Mandarin), so that the library can hear with it."""
-    bundle = export_gguf.Bundle(tokenizer=TOKENIZER)
+    bundle = Bundle(tokenizer=TOKENIZER)
     speaker = Speaker(Template())
     speaker.load_grown(checkpoint.load(PUBLISHED / "lm.pt")["model"])
     for part, name in ((load_encoder(encoder), encoder.name), (speaker, "lm.pt")):
         bundle.add_saved(part.export(), name)
-    export_gguf.write(bundle, to, "q8_0")
+    write(bundle, to, "q8_0")
 
 
 def score(path: Path, speaker: str, found: list[Record]) -> tuple[int, int, dict[str, str]]:

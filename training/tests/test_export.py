@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training import export_gguf
 from training.data.template import IGNORE, TOKENIZER, Rows, Template
 from training.data.units import AUDIO_PAD, EOSP, N_AUDIO, N_UNITS, SPACE, text_to_ids
 from training.data.voices import emotion_table
+from training.encoder.speech_encoder import padded_length
+from training.export.bundle import Bundle, write
 from training.networks.aligner import Aligner
 from training.networks.config import AlignerConfig, DecoderConfig, EncoderConfig, FrontendConfig, LMConfig, ToneConfig
 from training.networks.encoder import Encoder
@@ -26,7 +27,6 @@ from training.networks.frontend import Frontend
 from training.networks.lm import LM
 from training.networks.tone import Tone
 from training.networks.vits import Decoder
-from training.speech_encoder import padded_length
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("parity.cjs")
@@ -71,8 +71,8 @@ class Networks:
             self.decoder.gen.post.weight.mul_(0.1)
         self.voices = np.random.default_rng(7).standard_normal((2, 2, 16)).astype(np.float32)
 
-    def bundle(self) -> export_gguf.Bundle:
-        bundle = export_gguf.Bundle(name="random", tokenizer=TOKENIZER, sampling={"temperature": 0.0, "repetition_penalty": 1.0})
+    def bundle(self) -> Bundle:
+        bundle = Bundle(name="random", tokenizer=TOKENIZER, sampling={"temperature": 0.0, "repetition_penalty": 1.0})
         for name, config in self.configs.items():
             bundle.add(name, config, getattr(self, name).state_dict())
         bundle.voices = (["anna", "mei"], *self.voices)
@@ -144,8 +144,8 @@ def networks() -> Networks:
 
 def test_what_is_written(networks: Networks, tmp_path: Path):
     """Shapes, types and values; equal inputs give equal bytes."""
-    sizes = export_gguf.write(networks.bundle(), tmp_path / "a.gguf", "q8_0")
-    export_gguf.write(networks.bundle(), tmp_path / "b.gguf", "q8_0")
+    sizes = write(networks.bundle(), tmp_path / "a.gguf", "q8_0")
+    write(networks.bundle(), tmp_path / "b.gguf", "q8_0")
     assert (tmp_path / "a.gguf").read_bytes() == (tmp_path / "b.gguf").read_bytes()
     assert set(sizes) == set(networks.configs)
     tensors = {t.name: t for t in gguf.GGUFReader(tmp_path / "a.gguf").tensors}
@@ -162,14 +162,14 @@ def test_what_does_not_fit_is_refused(networks: Networks, tmp_path: Path):
     bundle = networks.bundle()
     bundle.states["lm"] = {k: v for k, v in bundle.states["lm"].items() if k != "text_norm.weight"}
     with pytest.raises(ValueError, match=r"lm\.text_norm\.weight: expected"):
-        export_gguf.write(bundle, tmp_path / "x.gguf", "f32")
+        write(bundle, tmp_path / "x.gguf", "f32")
 
 
 @torch.no_grad()
 def addon(networks: Networks, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the addon makes of speech, of text and of units; what PyTorch does."""
     path, question = folder / "random.gguf", folder / "in.json"
-    export_gguf.write(networks.bundle(), path, "f32")
+    write(networks.bundle(), path, "f32")
     wave, text, units = speech(), networks.template.encode("turn on the light"), text_to_ids("hˈəlO wˈɜɹld.")
     reply = networks.template.encode("Hello world.")
     question.write_text(json.dumps({"samples": wave.tolist(), "textIds": text, "units": units, "replyIds": reply}), encoding="utf-8")

@@ -11,11 +11,11 @@ from training.data import corpora as corpora_module
 from training.data import prepare, speakers, voices
 from training.data.corpora import records, split_of
 from training.data.question_sets import questions
-from training.decoder_data import load_corpus
-from training.encoder_data import Corpora
-from training.lm_data import Spoken, Turns, item_of
+from training.decoder.examples import load_corpus
+from training.encoder.examples import Corpora
+from training.encoder.train import FOLDS, admitted
+from training.lm.examples import Spoken, Turns, item_of
 from training.networks.config import DecoderConfig
-from training.train_encoder import FOLDS, admitted
 
 from .conftest import people, teacher_clips
 

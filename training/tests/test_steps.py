@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from training import average, checkpoint, export_gguf, pack_checkpoints, train_decoder, train_encoder, train_lm
 from training.data import prepare
+from training.decoder import train as train_decoder
+from training.encoder import train as train_encoder
+from training.encoder.speech_encoder import load_encoder
 from training.evaluation import tones
-from training.speech_encoder import load_encoder
+from training.export import average, pack_checkpoints
+from training.export.bundle import Bundle
+from training.lm import train as train_lm
+from training.loop import checkpoint
 
 
 def run(main, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
@@ -75,7 +80,7 @@ def test_encoder_language_model_and_export(prepared, monkeypatch: pytest.MonkeyP
     tones.bundle_of(published / "encoder-a.pt", tmp_path / "fold.gguf")
     assert (tmp_path / "fold.gguf").stat().st_size > 1_000_000
 
-    bundle = export_gguf.Bundle()
+    bundle = Bundle()
     for path in (runs / "encoder-shipped" / "model.pt", runs / "lm" / "latest.pt"):
         bundle.add_checkpoint(path)
     assert {"frontend", "tone", "encoder", "aligner", "lm"} == set(bundle.configs)

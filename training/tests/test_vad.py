@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
-from training.import_vad import add_vad, imported
+from training.export.import_vad import add_vad, imported
 
 ROOT = Path(__file__).parents[2]
 NANO = ROOT / "models" / "nano.gguf"

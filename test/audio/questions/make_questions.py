@@ -26,7 +26,7 @@ sys.path.insert(0, str(FOLDER.parents[2]))
 from training.data.domain import number_reply  # noqa: E402
 from training.data.g2p import to_phonemes, to_symbols  # noqa: E402
 from training.data.teacher import SAMPLE_RATE, Teacher  # noqa: E402
-from training.encoder_data import spoken  # noqa: E402
+from training.encoder.examples import spoken  # noqa: E402
 from training.folders import data_folder  # noqa: E402
 
 TEACHER = {"licence": "Apache-2.0", "source": "made with Kokoro-82M v1.0"}

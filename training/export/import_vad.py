@@ -1,7 +1,7 @@
 """Puts the voice activity network into a GGUF bundle.
 
     pip download silero-vad==6.2.3 --no-deps                       # its wheel holds silero_vad_16k_op15.onnx (MIT)
-    python -m training.import_vad silero_vad_16k_op15.onnx models/nano.gguf
+    python -m training.export.import_vad silero_vad_16k_op15.onnx models/nano.gguf
 
 Everything else in the bundle stays as it is, byte for byte; a voice activity network that it has already is replaced. The network is stored in F16, norms and
 tables in F32: its probabilities differ from the original's by less than 0.01.
@@ -18,9 +18,9 @@ import gguf
 import onnx
 import torch
 
-from .export_gguf import MATRIX_TYPES, add_key, encode, layouts
-from .networks.config import VadConfig, to_gguf_keys
-from .networks.vad import Vad
+from ..networks.config import VadConfig, to_gguf_keys
+from ..networks.vad import Vad
+from .bundle import MATRIX_TYPES, add_key, encode, layouts
 
 SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
 

@@ -1,25 +1,25 @@
 """Keeps what hours of training made: the weights of the encoder's and the language model's runs as FP16, small enough to commit.
 
-    python -m training.pack_checkpoints
+    python -m training.export.pack_checkpoints
 
 reads $MOSS_RUNS/{encoder-base/state.pt, encoder-{shipped,a,b}/model.pt, lm/state.pt}, what of them is there, and writes training/checkpoints/{encoder-base,encoder-shipped,encoder-a,encoder-b,lm}.pt:
 
-    train_encoder --fold a --init training/checkpoints/encoder-base.pt        # never heard human Mandarin
-    eval_nano --sets tones                                                    # encoder-a.pt and encoder-b.pt: who claims tones publishes what they were measured with
-    train_encoder --fold shipped --init training/checkpoints/encoder-shipped.pt
-    train_lm --encoder training/checkpoints/encoder-shipped.pt --init training/checkpoints/lm.pt     # lm.pt hears with this encoder only
+    encoder.train --fold a --init training/checkpoints/encoder-base.pt        # never heard human Mandarin
+    evaluation.nano --sets tones                                              # encoder-a.pt and encoder-b.pt: who claims tones publishes what they were measured with
+    encoder.train --fold shipped --init training/checkpoints/encoder-shipped.pt
+    lm.train --encoder training/checkpoints/encoder-shipped.pt --init training/checkpoints/lm.pt     # lm.pt hears with this encoder only
 
-Optimizer states and the head that goes when training ends are left out: they are warm again after a hundred steps. The decoder's trainer packs its own (`train_decoder --export`).
+Optimizer states and the head that goes when training ends are left out: they are warm again after a hundred steps. The decoder's trainer packs its own (`decoder.train --export`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from . import checkpoint
-from .folders import runs_folder
+from ..folders import runs_folder
+from ..loop import checkpoint
 
-FOLDER = Path(__file__).with_name("checkpoints")
+FOLDER = Path(__file__).parents[1] / "checkpoints"
 FILES = {  # checkpoint: the run's file, the key of its weights, what else is kept
     "encoder-base": ("encoder-base/state.pt", "trainee", ["step"]),
     "encoder-shipped": ("encoder-shipped/model.pt", "trainee", ["step", "config", "units", "fold"]),
@@ -36,7 +36,7 @@ def main() -> None:
             continue
         state = checkpoint.load(runs_folder() / file)
         path = FOLDER / f"{name}.pt"
-        kept = {key: value for key, value in state[weights].items() if not key.startswith("words.")}  # train_lm's head of the words
+        kept = {key: value for key, value in state[weights].items() if not key.startswith("words.")}  # lm.train's head of the words
         checkpoint.save(path, {weights: checkpoint.half(kept)} | {key: state[key] for key in others})
         print(f"{path}: step {state['step']}, {path.stat().st_size / 1e6:.1f} MB")
 

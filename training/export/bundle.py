@@ -1,6 +1,6 @@
 """Component checkpoints to one GGUF bundle.
 
-    python -m training.export_gguf encoder.pt lm.pt decoder.pt --voices data/voices --out models/nano.gguf --type q8_0
+    python -m training.export.bundle encoder.pt lm.pt decoder.pt --voices data/voices --out models/nano.gguf --type q8_0
 
 A checkpoint is {"config": {component: fields}, "model": {"component.tensor": tensor}} and may hold several components, or it is
 the decoder trainer's {"config": fields, "decoder": tensors}. A later one replaces components of an earlier one. Equal inputs
@@ -25,17 +25,17 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from torch import nn
 
-from . import checkpoint
-from .data import mandarin
-from .data.units import AUDIO_PAD, EOSP, SPACE, UNIT_ID, UNITS
-from .networks.aligner import Aligner
-from .networks.config import COMPONENTS, to_gguf_keys
-from .networks.encoder import Encoder
-from .networks.frontend import Frontend
-from .networks.lm import LM, gguf_name
-from .networks.tone import Tone
-from .networks.vad import Vad
-from .networks.vits import Decoder
+from ..data import mandarin
+from ..data.units import AUDIO_PAD, EOSP, SPACE, UNIT_ID, UNITS
+from ..loop import checkpoint
+from ..networks.aligner import Aligner
+from ..networks.config import COMPONENTS, to_gguf_keys
+from ..networks.encoder import Encoder
+from ..networks.frontend import Frontend
+from ..networks.lm import LM, gguf_name
+from ..networks.tone import Tone
+from ..networks.vad import Vad
+from ..networks.vits import Decoder
 
 ARCHITECTURE = "moss-speech"
 MATRIX_TYPES = {"f32": Type.F32, "f16": Type.F16, "q8_0": Type.Q8_0}
@@ -150,7 +150,7 @@ def add_key(writer: gguf.GGUFWriter, key: str, value: object) -> None:
 
 
 def add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Path) -> None:
-    from .data.template import Template
+    from ..data.template import Template
 
     template = Template(tokenizer)
     writer.add_string("tokenizer.huggingface.json", tokenizer.read_text(encoding="utf-8"))
@@ -164,7 +164,7 @@ def add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Path) -> None:
 
 def add_presets(writer: gguf.GGUFWriter, bundle: Bundle) -> None:
     if bundle.units == UNITS:
-        writer.add_uint32("moss-speech.decoder.edge_unit", UNIT_ID[SPACE])  # training has one at both ends (decoder_data.py)
+        writer.add_uint32("moss-speech.decoder.edge_unit", UNIT_ID[SPACE])  # training has one at both ends (decoder/examples.py)
     names, speakers, styles = bundle.voices
     writer.add_array("moss-speech.decoder.voices", names)
     writer.add_array("moss-speech.decoder.voice_languages", bundle.voice_languages)
@@ -240,13 +240,13 @@ def main() -> None:
     for path in args.checkpoints:
         bundle.add_checkpoint(path)
     if "lm" in bundle.configs:
-        from .data.template import TOKENIZER
+        from ..data.template import TOKENIZER
 
         bundle.tokenizer = args.tokenizer or TOKENIZER
         # What nano says is settled by what it heard; and a phoneme said twice is no fault.
         bundle.sampling = {"temperature": 0.0, "repetition_penalty": 1.0}
     if "decoder" in bundle.configs:
-        from .data import voices
+        from ..data import voices
 
         bundle.voices = voices.named_voices(args.voices)
         bundle.emotions = voices.emotion_table()

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from . import checkpoint
-from .data.units import N_UNITS, UNITS
-from .networks.config import EncoderConfig, FrontendConfig, ToneConfig
-from .networks.encoder import Encoder
-from .networks.frontend import Frontend
-from .networks.tone import Tone
+from ..data.units import N_UNITS, UNITS
+from ..loop import checkpoint
+from ..networks.config import EncoderConfig, FrontendConfig, ToneConfig
+from ..networks.encoder import Encoder
+from ..networks.frontend import Frontend
+from ..networks.tone import Tone
 
 FRAME = 320  # samples
 ROW = 1280  # samples of one aligner row; utterances are rounded up to it

@@ -1,6 +1,6 @@
 """A language model's state for a tokenizer that has got more characters: what is new begins as what sounds like it.
 
-    python -m training.grow_vocabulary $MOSS_RUNS/lm-before/state.pt $MOSS_RUNS/lm-after/state.pt
+    python -m training.lm.grow_vocabulary $MOSS_RUNS/lm-before/state.pt $MOSS_RUNS/lm-after/state.pt
 
 A new character's embedding is the mean of those of the old ones whose units are nearest to its own, with noise to tell it from them;
 its row of each output is what the old ids' rows are of their embeddings, by least squares.
@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from . import checkpoint
-from .data.edit_distance import distance
-from .data.g2p import to_symbols
-from .data.template import Template
+from ..data.edit_distance import distance
+from ..data.g2p import to_symbols
+from ..data.template import Template
+from ..loop import checkpoint
 
 NOISE = 0.7  # of the spread of the old characters' embeddings, in each dimension
 RIDGE = 1e-2

@@ -1,4 +1,4 @@
-"""What the decoder says, read back: `python -m training.eval_decoder latest.pt`. Predicted durations and prosody, named voices."""
+"""What the decoder says, read back: `python -m training.evaluation.decoder latest.pt`. Predicted durations and prosody, named voices."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 import soundfile
 import torch
 
-from .asr_judge import Judge
-from .checkpoint import load
-from .folders import runs_folder
-from .data.g2p import to_symbols
-from .data.prepare import AudioStore
-from .data.units import SPACE, text_to_ids
-from .data.voices import DEFAULT_VOICE, voice_vector
-from .decoder_data import HOP, held_out, load_corpus
-from .evaluation.judging import read_back_errors
-from .losses_decoder import Spectra
-from .networks.config import DecoderConfig
-from .networks.vits import Decoder
+from ..data.asr_judge import Judge
+from ..data.g2p import to_symbols
+from ..data.prepare import AudioStore
+from ..data.units import SPACE, text_to_ids
+from ..data.voices import DEFAULT_VOICE, voice_vector
+from ..decoder.examples import HOP, held_out, load_corpus
+from ..decoder.losses import Spectra
+from ..folders import runs_folder
+from ..loop.checkpoint import load
+from ..networks.config import DecoderConfig
+from ..networks.vits import Decoder
+from .judging import read_back_errors
 
 SENTENCES = {
     "en": [

@@ -1,9 +1,9 @@
 """The mean of the weights of several encoders, or of several language models: better than each of them on voices that none has heard.
 
-    python -m training.average --fold shipped --out $MOSS_RUNS/encoder-shipped/model.pt s2/model.pt b2/model.pt a/model.pt
-    python -m training.average --out $MOSS_RUNS/lm/latest.pt before/latest.pt after/latest.pt
+    python -m training.export.average --fold shipped --out $MOSS_RUNS/encoder-shipped/model.pt s2/model.pt b2/model.pt a/model.pt
+    python -m training.export.average --out $MOSS_RUNS/lm/latest.pt before/latest.pt after/latest.pt
 
-They must come from one start, as all of train_encoder's do from `base`: only then does the mean lie in the same valley. An encoder's fold is the one
+They must come from one start, as all of encoder.train's do from `base`: only then does the mean lie in the same valley. An encoder's fold is the one
 whose speakers are all that any of them heard; a checkpoint that knows more is refused.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from . import checkpoint
-from .train_encoder import FOLDS, Trainee
+from ..encoder.train import FOLDS, Trainee
+from ..loop import checkpoint
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What a trained encoder makes of recordings: hidden states for the language model's trainer, and units with times.
 
-    python -m training.encode --checkpoint runs/encoder/latest.pt one.wav two.flac
+    python -m training.encoder.encode --checkpoint runs/encoder/latest.pt one.wav two.flac
 
 prints a JSON object a file.
 """
@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .data.units import BLANK_ID, UNITS
-from .folders import runs_folder
-from .precision import autocast
+from ..data.units import BLANK_ID, UNITS
+from ..folders import runs_folder
+from ..loop.precision import autocast
 from .speech_encoder import FRAME, SpeechEncoder, load_encoder, padded_length
 
 SAMPLE_RATE = 16000
@@ -71,12 +71,6 @@ def encode(model: SpeechEncoder, waves: Sequence[np.ndarray], chunk_size: int | 
         for row, i in enumerate(chosen):
             frames = int(lengths[row])
             yield i, Heard(hidden[row, :frames].numpy().copy(), best_path(log_probs[row, :frames].numpy()), classes[row, :frames].numpy())
-
-
-def hidden_states(model: SpeechEncoder, waves: Sequence[np.ndarray], **options) -> list[np.ndarray]:
-    """Hidden states [T, E] of each wave, in the order given; `options` as for `encode`."""
-    found = dict(encode(model, waves, **options))
-    return [found[i].hidden for i in range(len(waves))]
 
 
 def read(path: Path) -> np.ndarray:

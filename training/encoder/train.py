@@ -1,9 +1,9 @@
 """Trains front end, tone module and encoder together: CTC over the units, frame targets from known durations, pitch and tones.
 
-    python -m training.train_encoder --fold base --minutes 65                       # no human Mandarin
-    python -m training.train_encoder --fold shipped --init base --minutes 12        # both human Mandarin speakers
-    python -m training.train_encoder --fold a --init base --minutes 8               # + yuetan; judged on chenwang's syllables
-    python -m training.train_encoder --fold b --init base --minutes 8               # + chenwang; judged on yuetan's words
+    python -m training.encoder.train --fold base --minutes 65                       # no human Mandarin
+    python -m training.encoder.train --fold shipped --init base --minutes 12        # both human Mandarin speakers
+    python -m training.encoder.train --fold a --init base --minutes 8               # + yuetan; judged on chenwang's syllables
+    python -m training.encoder.train --fold b --init base --minutes 8               # + chenwang; judged on yuetan's words
 
 Reads what training.data.prepare made under $MOSS_RUNS. A run lives in $MOSS_RUNS/encoder-FOLD; `--resume` continues it. The learning rate follows
 the processor time spent, so a run costs what was asked, however busy the machine; on a GPU (`--device cuda --workers 8 --seconds 300`) the clock's.
@@ -24,18 +24,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import checkpoint, fast_gelu
-from .data.corpora import TRAINED
-from .data.units import N_UNITS
-from .encoder_data import HUMAN_MANDARIN, UNIT_DELAY, Clip, Corpora, Examples, collate
-from .encoder_eval import evaluate, held_out, outputs
-from .folders import runs_folder
+from ..data.corpora import TRAINED
+from ..data.units import N_UNITS
+from ..folders import runs_folder
+from ..loop import checkpoint
+from ..loop.muon import Muon
+from ..loop.precision import autocast
+from ..loop.streams import stream
+from . import fast_gelu
+from .examples import HUMAN_MANDARIN, UNIT_DELAY, Clip, Corpora, Examples, collate
 from .initialization import initialize
 from .losses import ctc_loss, forced_alignment, frame_loss, pitch_loss, tone_loss
-from .muon import Muon
-from .precision import autocast
 from .speech_encoder import FRAME, SpeechEncoder
-from .streams import stream
+from .validation import evaluate, held_out, outputs
 
 FOLDS = {"base": set(), "a": {"yuetan"}, "b": {"chenwang"}, "shipped": {"yuetan", "chenwang"}}
 CHUNKS, CHUNK_ODDS = [8, 16, 32, 0], [0.2, 0.45, 0.15, 0.2]

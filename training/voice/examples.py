@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .data.corpora import manifest_rows
-from .data.teacher_features import CHANNELS, FOLDER, FRAME
-from .data.units import SPACE, UNIT_ID, teacher_to_units
-from .data.speakers import blend_split
-from .data.voices import voice_vector
-from .decoder_data import EDGE_CAP, ENERGY, TEACHER_STRIDE, collate, padded, unit_window
-from .folders import runs_folder
-from .networks.config import VoiceConfig
+from ..data.corpora import manifest_rows
+from ..data.speakers import blend_split
+from ..data.teacher_features import CHANNELS, FOLDER, FRAME
+from ..data.units import SPACE, UNIT_ID, teacher_to_units
+from ..data.voices import voice_vector
+from ..decoder.examples import EDGE_CAP, ENERGY, TEACHER_STRIDE, collate, padded, unit_window
+from ..folders import runs_folder
+from ..networks.config import VoiceConfig
 
 HELD_OUT = 40  # one sentence in so many, by its words: the same one in every voice
 VOICED_ABOVE = 10.0  # Hz: the generator's own bound (istft_generator)

@@ -18,16 +18,16 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
-from .augment import Augment, resample
-from .data import domain, g2p
-from .data.corpora import TRAINED, split_of
-from .data.domain import Domain, Item
-from .data.prepare import AudioStore
-from .data.splice import SpliceBank
-from .data.template import IGNORE, Rows, Template
-from .data.units import AUDIO_PAD, text_to_ids
-from .encode import encode
-from .speech_encoder import SpeechEncoder
+from ..data import domain, g2p
+from ..data.augment import Augment, resample
+from ..data.corpora import TRAINED, split_of
+from ..data.domain import Domain, Item
+from ..data.prepare import AudioStore
+from ..data.splice import SpliceBank
+from ..data.template import IGNORE, Rows, Template
+from ..data.units import AUDIO_PAD, text_to_ids
+from ..encoder.encode import encode
+from ..encoder.speech_encoder import SpeechEncoder
 
 ROW_FRAMES = 4  # encoder frames of one aligner row
 ANSWERED = {"en-digits", "en-words", "en-wake", "zh-words", "zh-syllables"}  # recordings that are a user's whole turn

@@ -1,4 +1,4 @@
-"""Trains nano's voice on the teacher's generator features: `python -m training.train_voice`. Resumes from `$MOSS_RUNS/voice/resume.pt`; writes `latest.pt`, averaged.
+"""Trains nano's voice on the teacher's generator features: `python -m training.voice.train`. Resumes from `$MOSS_RUNS/voice/resume.pt`; writes `latest.pt`, averaged.
 
 Everything is known from the teacher: durations, pitch, voicing, energy and features. So all five are regressions, and frames see windows of an utterance only.
 """
@@ -17,15 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checkpoint import Average, half, load, save
-from .data.units import N_UNITS
-from .data.voices import statistics
-from .folders import runs_folder
-from .losses_decoder import masked_mean
-from .networks.config import VoiceConfig
-from .networks.voice import Voice
-from .precision import autocast
-from .voice_data import Clips, chances
+from ..data.units import N_UNITS
+from ..data.voices import statistics
+from ..decoder.losses import masked_mean
+from ..folders import runs_folder
+from ..loop.checkpoint import Average, half, load, save
+from ..loop.precision import autocast
+from ..networks.config import VoiceConfig
+from ..networks.voice import Voice
+from .examples import Clips, chances
 
 WEIGHTS = {"features": 1.0, "features_squared": 0.5, "duration": 0.5, "pitch": 0.9, "voicing": 0.3, "energy": 0.3}
 

@@ -1,4 +1,4 @@
-"""Trains the decoder: `python -m training.train_decoder`. Resumes from `$MOSS_RUNS/decoder/resume.pt`; writes `latest.pt`, averaged and ready to export.
+"""Trains the decoder: `python -m training.decoder.train`. Resumes from `$MOSS_RUNS/decoder/resume.pt`; writes `latest.pt`, averaged and ready to export.
 
 VITS with everything that the teacher's labels give: alignments, pitch and energy are known, so durations and prosody are
 regressions, and all that is frame-level sees windows of an utterance only. A part of each batch's waveforms is generated from the
@@ -20,18 +20,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checkpoint import Average, half, load, save
-from .data.prepare import AudioStore
-from .data.units import N_UNITS
-from .data.voices import statistics
-from .decoder_data import HOP, MARGIN, Mixture, held_out, load_corpus
-from .folders import runs_folder
-from .losses_decoder import Spectra, adversarial_losses, divergence, masked_mean
-from .networks.config import DecoderConfig
-from .networks.discriminators import Discriminators
-from .networks.vits import Decoder
-from .networks.vits_flow import Posterior
-from .precision import autocast
+from ..data.prepare import AudioStore
+from ..data.units import N_UNITS
+from ..data.voices import statistics
+from ..folders import runs_folder
+from ..loop.checkpoint import Average, half, load, save
+from ..loop.precision import autocast
+from ..networks.config import DecoderConfig
+from ..networks.discriminators import Discriminators
+from ..networks.vits import Decoder
+from ..networks.vits_flow import Posterior
+from .examples import HOP, MARGIN, Mixture, held_out, load_corpus
+from .losses import Spectra, adversarial_losses, divergence, masked_mean
 
 WEIGHTS = {"mel": 30.0, "stft": 8.0, "kl": 1.0, "duration": 2.0, "pitch": 2.0, "voicing": 1.0, "energy": 2.0, "adversarial": 1.0, "feature": 3.0}
 OF_WAVE = {"mel", "stft", "adversarial", "feature"}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .data.corpora import TRAINED
-from .data.prepare import AudioStore
-from .data.units import SPACE, UNIT_ID
-from .data.voices import voice_vector
-from .networks.config import DecoderConfig
+from ..data.corpora import TRAINED
+from ..data.prepare import AudioStore
+from ..data.units import SPACE, UNIT_ID
+from ..data.voices import voice_vector
+from ..networks.config import DecoderConfig
 
 HOP = 200  # samples of a decoder frame at 16 kHz: 12.5 ms
 TEACHER_STRIDE = 2  # decoder frames in a frame of the teacher's durations

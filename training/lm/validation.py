@@ -9,12 +9,12 @@ import random
 
 import torch
 
-from .data.domain import KINDS, LANGUAGES, Domain, Item
-from .data.template import IGNORE, Rows, Template
-from .data.units import text_to_ids
-from .lm_data import Spoken, collate, whole_rows
-from .precision import autocast
-from .streams import to_device
+from ..data.domain import KINDS, LANGUAGES, Domain, Item
+from ..data.template import IGNORE, Rows, Template
+from ..data.units import text_to_ids
+from ..loop.precision import autocast
+from ..loop.streams import to_device
+from .examples import Spoken, collate, whole_rows
 
 
 def answered(template: Template, item: Item, **question) -> Rows:

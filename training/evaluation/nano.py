@@ -1,13 +1,13 @@
 """What nano can do, measured on the shipped GGUF through the library, on speakers and sentences held out of training.
 
-    python -m training.eval_nano                                   # 200 clips a set
-    python -m training.eval_nano --limit 0 --json eval.json --card # everything; also into models/README.md, where rows that were not measured stay
-    python -m training.eval_nano --sets digits,home --limit 20
-    python -m training.eval_nano --questions v1 --limit 0          # the new questions: once, when a candidate is chosen; LOOKS keeps count
+    python -m training.evaluation.nano                                   # 200 clips a set
+    python -m training.evaluation.nano --limit 0 --json eval.json --card # everything; also into models/README.md, where rows that were not measured stay
+    python -m training.evaluation.nano --sets digits,home --limit 20
+    python -m training.evaluation.nano --questions v1 --limit 0          # the new questions: once, when a candidate is chosen; LOOKS keeps count
 
 Of the questions, those that training had too (v0: some) are not counted in a set's own row, and counted in a row beside it. A right answer is judged on the units that are spoken: phonemes and tones, without stress, pauses and word borders, must be those of the
 canonical reply. Proportions have Wilson intervals, error rates bootstrap intervals over clips. The tone rows are measured with models
-of the two folds, each of which never heard the speaker it is judged on (`train_encoder --fold a` and `b`); the shipped model may have
+of the two folds, each of which never heard the speaker it is judged on (`encoder.train --fold a` and `b`); the shipped model may have
 heard both. Bars are reported, not enforced: the exit status is 0 whenever there was something to measure.
 """
 
@@ -25,16 +25,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .data.edit_distance import distance
-from .data.prepare import decode
-from .data.question_sets import FOLDER, VERSIONS
-from .encoder_data import spoken
-from .evaluation import judging, questions
-from .evaluation.questions import Question
-from .evaluation.report import Row, components_markdown, error_rate, merged, plain, share, write_card
-from .evaluation.tones import fold_encoder, score
-from .evaluation.turns import ROOT, Library, Turn
-from .folders import data_folder, runs_folder
+from ..data.edit_distance import distance
+from ..data.prepare import decode
+from ..data.question_sets import FOLDER, VERSIONS
+from ..encoder.examples import spoken
+from ..folders import data_folder, runs_folder
+from . import judging, questions
+from .questions import Question
+from .report import Row, components_markdown, error_rate, merged, plain, share, write_card
+from .tones import fold_encoder, score
+from .turns import ROOT, Library, Turn
 
 SETS = ("digits", "home", "words", "other", "repeat", "typed", "written", "transcripts", "tones", "readback", "speed")
 FOLDS = {"chenwang": ("a", "trained on yuetan"), "yuetan": ("b", "trained on chenwang")}
@@ -175,7 +175,7 @@ class Evaluation:
         return [(title, [(q, t) for q, t in pairs if q.trained != "sentence"]), *([(f"{title}, said by training recordings", had)] if had else [])]
 
     def read_back(self) -> None:
-        from .asr_judge import Judge
+        from ..data.asr_judge import Judge
 
         judge = Judge(self.args.threads)
         read: dict[str, str] = {}
@@ -261,7 +261,7 @@ def write_down_look(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="eval_nano", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="evaluation.nano", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "nano.gguf")
     parser.add_argument("--questions", choices=VERSIONS, default="v0", help="v0: those that nano was made with; v1: to be looked at once, which is written down in looks.jsonl")
     parser.add_argument("--limit", type=int, default=200, help="clips a set, always the same ones; 0: all")

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .augment import SAMPLE_RATE, Augment, resample
-from .data.corpora import TRAINED
-from .data.prepare import AudioStore
-from .data.units import TONES, UNIT_ID, UNITS
-from .data.voices import WATCHED_ACCENTS
+from ..data.augment import SAMPLE_RATE, Augment, resample
+from ..data.corpora import TRAINED
+from ..data.prepare import AudioStore
+from ..data.units import TONES, UNIT_ID, UNITS
+from ..data.voices import WATCHED_ACCENTS
 from .speech_encoder import FRAME, padded_length
 
 WATCHED_VOICES = {  # held out of training to watch it: the test voices have no clips in the teacher's corpus

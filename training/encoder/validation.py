@@ -7,17 +7,16 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from .data import g2p
-from .data.edit_distance import distance
-from .data.units import TONES, UNIT_ID
+from ..data import g2p
+from ..data.edit_distance import distance
+from ..data.units import TONES
+from ..loop.precision import autocast
+from ..loop.streams import to_device
 from .encode import best_path
-from .encoder_data import Clip, Corpora, Examples, as_text, collate, spoken
-from .precision import autocast
+from .examples import Clip, Corpora, Examples, as_text, collate, spoken
 from .speech_encoder import SpeechEncoder
-from .streams import to_device
 
 DIGITS = "zero one two three four five six seven eight nine".split()
-TONE_IDS = [UNIT_ID[t] for t in TONES]
 
 
 def tones_heard(wanted: str, heard: str) -> tuple[int, int]:

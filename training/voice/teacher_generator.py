@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..data.teacher import assemble_model
+from ..data.teacher_features import CHANNELS, FEATURES, GENERATOR_STYLE
 from ..folders import runs_folder
 from ..networks.istft_generator import IstftGenerator, IstftGeneratorConfig
-from .teacher import assemble_model
-from .teacher_features import CHANNELS, FEATURES, GENERATOR_STYLE
 
 F0_INPUT = "/decoder/decoder/Unsqueeze_output_0"  # [1, 1, T] Hz
 _PREFIX, _GRAPH = "decoder.decoder.generator.", "/decoder/decoder/generator/"

@@ -1,6 +1,6 @@
 """Trains the aligner and the layer-split language model on the dialogue domain, over a frozen encoder.
 
-    python -m training.train_lm --encoder runs/encoder/latest.pt --minutes 45
+    python -m training.lm.train --encoder runs/encoder/latest.pt --minutes 45
 
 Without --encoder it learns the typed domain alone (a warm start while the encoder still trains). --resume goes on from the run's
 own state, --init starts from another's. Writes runs/lm/{latest.pt, state.pt, log.jsonl}.
@@ -21,21 +21,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import checkpoint
-from .data.domain import KINDS
-from .data.prepare import AudioStore
-from .data.template import IGNORE, Template
-from .data.units import N_AUDIO, UNITS
-from .folders import runs_folder
-from .lm_data import COPIES, TALKING, Spoken, Turns, collate, encode_clips
-from .lm_eval import evaluate, watched_turns
-from .muon import Muon
-from .networks.aligner import Aligner
-from .networks.config import AlignerConfig, EncoderConfig, LMConfig
-from .networks.lm import LM
-from .precision import autocast
-from .speech_encoder import load_encoder
-from .streams import stream
+from ..data.domain import KINDS
+from ..data.prepare import AudioStore
+from ..data.template import IGNORE, Template
+from ..data.units import N_AUDIO, UNITS
+from ..encoder.speech_encoder import load_encoder
+from ..folders import runs_folder
+from ..loop import checkpoint
+from ..loop.muon import Muon
+from ..loop.precision import autocast
+from ..loop.streams import stream
+from ..networks.aligner import Aligner
+from ..networks.config import AlignerConfig, EncoderConfig, LMConfig
+from ..networks.lm import LM
+from .examples import COPIES, TALKING, Spoken, Turns, collate, encode_clips
+from .validation import evaluate, watched_turns
 
 
 class Speaker(nn.Module):

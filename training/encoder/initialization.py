@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from .networks.frontend import Frontend
-from .networks.tone import Tone
+from ..networks.frontend import Frontend
+from ..networks.tone import Tone
 
 
 @torch.no_grad()

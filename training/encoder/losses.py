@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .encoder_data import IGNORE, SILENCE
+from .examples import IGNORE, SILENCE
 
 
 def ctc_loss(logits: torch.Tensor, lengths: torch.Tensor, ids: torch.Tensor, id_lengths: torch.Tensor) -> torch.Tensor:

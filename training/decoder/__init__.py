@@ -1,0 +1,1 @@
+"""Units to a waveform: the VITS decoder of nano v0."""

@@ -1,0 +1,1 @@
+"""The half that listens: front end, tone module and encoder, trained at once."""

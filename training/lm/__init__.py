@@ -1,0 +1,1 @@
+"""The half that answers: aligner and language model, over the frozen encoder."""
