@@ -289,16 +289,17 @@ export interface NativeHeads {
   block: string
   /**
    * One a head of the encoder, one a KV head (with its query heads) of a language model: the length of what it adds to the residual
-   * stream, relative to the stream's, mean over `rows`.
+   * stream, relative to the stream's, mean over the `positions`.
    */
   shares: number[]
-  rows: number
+  /** Of the language model; of the encoder, frames. */
+  positions: number
 }
 
-/** Sums over `rows`, so that those of many exercises can be added. */
+/** Sums over `positions`, so that those of many exercises can be added. */
 export interface NativeDifference {
   /** Encoder: frames; language model: ids that had a next one to predict. */
-  rows: number
+  positions: number
   /** Encoder: of the hidden states. */
   cosine: number
   /** Encoder: units that the unchanged one hears, and edits from them to what the changed one hears. */

@@ -124,17 +124,17 @@ t.test('what is left computes what the whole computes without what is gone', asy
     const gone = result.blocks.map(block => ({ name: block.name, heads: block.removed, of: block.kvHeadsBefore }))
     await changeColumns(golden(name), zeroed, gone, 0)
     const found = await difference(zeroed, out, component, exercise)
-    t.ok(found.rows > 5, `${found.rows} rows`)
+    t.ok(found.positions > 5, `${found.positions} positions`)
     if (component === 'encoder') {
       t.equal(found.edits, 0)
-      t.ok(1 - found.cosine / found.rows < 1e-10, `${name}: cosine ${found.cosine / found.rows}`)
+      t.ok(1 - found.cosine / found.positions < 1e-10, `${name}: cosine ${found.cosine / found.positions}`)
     } else {
-      t.ok(found.divergence / found.rows < 1e-5, `${name}: divergence ${found.divergence / found.rows}`)
-      t.ok(Math.abs(found.lossAfter - found.lossBefore) / found.rows < 1e-5)
+      t.ok(found.divergence / found.positions < 1e-5, `${name}: divergence ${found.divergence / found.positions}`)
+      t.ok(Math.abs(found.lossAfter - found.lossBefore) / found.positions < 1e-5)
     }
     const original = await difference(golden(name), out, component, exercise)
     t.ok(
-      component === 'encoder' ? 1 - original.cosine / original.rows > 1e-6 : original.divergence > 1e-6,
+      component === 'encoder' ? 1 - original.cosine / original.positions > 1e-6 : original.divergence > 1e-6,
       'it is another model',
     )
   }

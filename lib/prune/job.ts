@@ -173,19 +173,22 @@ function sourcesOf(model: NativeModel, paths: readonly string[] | undefined): Ca
   )
 }
 
-/** Mean contributions over all rows of the pieces. */
+/** Mean contributions over all positions of the pieces. */
 async function measure(
   model: NativeModel,
   component: PrunableComponent,
   exercises: Exercises,
   onSource: OnSource,
 ): Promise<{ contributions: Map<string, number[]>; measuredOn: number }> {
-  const sums = new Map<string, { rows: number; sum: number[] }>()
+  const sums = new Map<string, { positions: number; sum: number[] }>()
   let measuredOn = 0
   for await (const exercise of exercises.of('measured', onSource)) {
-    for (const { block, shares, rows } of await model.measureHeads(component, exercise)) {
-      const all = sums.get(block) ?? { rows: 0, sum: shares.map(() => 0) }
-      sums.set(block, { rows: all.rows + rows, sum: all.sum.map((sum, i) => sum + rows * (shares[i] ?? 0)) })
+    for (const { block, shares, positions } of await model.measureHeads(component, exercise)) {
+      const all = sums.get(block) ?? { positions: 0, sum: shares.map(() => 0) }
+      sums.set(block, {
+        positions: all.positions + positions,
+        sum: all.sum.map((sum, i) => sum + positions * (shares[i] ?? 0)),
+      })
     }
     measuredOn++
   }
@@ -195,7 +198,7 @@ async function measure(
       { option: 'calibrate', found: exercises.pieces },
     )
   }
-  const mean = [...sums].map(([block, { rows, sum }]) => [block, sum.map(value => value / rows)] as const)
+  const mean = [...sums].map(([block, { positions, sum }]) => [block, sum.map(value => value / positions)] as const)
   return { contributions: new Map(mean), measuredOn }
 }
 

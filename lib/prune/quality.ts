@@ -36,7 +36,7 @@ async function add(
   after: NativeModel,
   exercises: AsyncIterable<NativeExercise>,
 ): Promise<Sums> {
-  const sums = { pieces: 0, rows: 0, cosine: 0, units: 0, edits: 0, lossBefore: 0, lossAfter: 0, divergence: 0 }
+  const sums = { pieces: 0, positions: 0, cosine: 0, units: 0, edits: 0, lossBefore: 0, lossAfter: 0, divergence: 0 }
   for await (const exercise of exercises) {
     const difference = await before.compare(component, after, exercise)
     for (const [key, value] of Object.entries(difference)) sums[key as keyof NativeDifference] += value as number
@@ -50,8 +50,8 @@ export async function compareEncoders(
   after: NativeModel,
   exercises: AsyncIterable<NativeExercise>,
 ): Promise<EncoderQuality> {
-  const { pieces, rows, cosine, units, edits } = await add('encoder', before, after, exercises)
-  return { pieces, frames: rows, cosine: cosine / rows, units, disagreement: units > 0 ? edits / units : 0 }
+  const { pieces, positions, cosine, units, edits } = await add('encoder', before, after, exercises)
+  return { pieces, frames: positions, cosine: cosine / positions, units, disagreement: units > 0 ? edits / units : 0 }
 }
 
 export async function compareLanguageModels(
@@ -59,15 +59,15 @@ export async function compareLanguageModels(
   after: NativeModel,
   exercises: AsyncIterable<NativeExercise>,
 ): Promise<LanguageModelQuality> {
-  const { pieces, rows, lossBefore, lossAfter, divergence } = await add('lm', before, after, exercises)
-  const [crossEntropyBefore, crossEntropyAfter] = [lossBefore / rows, lossAfter / rows]
+  const { pieces, positions, lossBefore, lossAfter, divergence } = await add('lm', before, after, exercises)
+  const [crossEntropyBefore, crossEntropyAfter] = [lossBefore / positions, lossAfter / positions]
   return {
     pieces,
-    tokens: rows,
+    tokens: positions,
     crossEntropyBefore,
     crossEntropyAfter,
     perplexityBefore: Math.exp(crossEntropyBefore),
     perplexityAfter: Math.exp(crossEntropyAfter),
-    divergence: divergence / rows,
+    divergence: divergence / positions,
   }
 }

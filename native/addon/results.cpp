@@ -136,14 +136,14 @@ Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("block", block.block);
         object.Set("shares", to_array(env, block.shares, [](double share) { return share; }));
-        object.Set("rows", static_cast<double>(block.rows));
+        object.Set("positions", static_cast<double>(block.positions));
         return object;
     });
 }
 
 Napi::Object to_js(Napi::Env env, const Difference & difference) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("rows", static_cast<double>(difference.rows));
+    object.Set("positions", static_cast<double>(difference.positions));
     object.Set("cosine", difference.cosine);
     object.Set("units", static_cast<double>(difference.units));
     object.Set("edits", static_cast<double>(difference.edits));

@@ -75,7 +75,7 @@ void Aligner::push_piece(Runner & runner, const float * hidden, int64_t count, s
         x = ggml_add(g, x, block.ffn_down(g, block.ffn_up(g, block.ffn_norm(g, x), Activation::gelu)));
         g.stage(x, "aligner.blk." + std::to_string(i));
     }
-    g.output(g.stage(out_(g, out_norm_(g, x)), "aligner.rows"), values); // [H, T]
+    g.output(g.stage(out_(g, out_norm_(g, x)), "aligner.embd"), values); // [H, T]
     g.run();
     embeddings.insert(embeddings.end(), values.begin(), values.end());
 }

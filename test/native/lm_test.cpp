@@ -11,10 +11,10 @@ namespace {
 
 struct Prompt {
     explicit Prompt(const Golden & golden)
-        : text(golden.ids("input.text")), audio(golden.ids("input.audio")), rows(golden.values("aligner.rows")) {}
+        : text(golden.ids("input.text")), audio(golden.ids("input.audio")), embeddings(golden.values("aligner.embd")) {}
 
     std::vector<int32_t> text, audio;
-    std::vector<float> rows; // stand after the sixth row of the grid
+    std::vector<float> embeddings; // stand after the sixth row of the grid
 };
 
 /// Pushes the twin's sequence, the second part of the grid in pieces of `size`.
@@ -25,7 +25,7 @@ LmLogits push(TestModel & model, Lm::State & state, const Prompt & p, int size) 
         logits.audio.insert(logits.audio.end(), more.audio.begin(), more.audio.end());
     };
     add(model.lm->push(model.runner, state, p.text.data(), p.audio.data(), 6, Tails::both, true));
-    add(model.lm->push(model.runner, state, p.rows.data(), static_cast<int>(p.rows.size() / 32), Tails::both, true));
+    add(model.lm->push(model.runner, state, p.embeddings.data(), static_cast<int>(p.embeddings.size() / 32), Tails::both, true));
     const int count = static_cast<int>(p.text.size());
     for (int i = 6; i < count; i += size) {
         const int part = std::min(size, count - i);

@@ -1,8 +1,8 @@
-"""How a conversation is laid out in rows of (text id, audio id): ChatML turns, as the official checkpoint's.
+"""How a conversation is laid out in positions of (text id, audio id): ChatML turns, as the official checkpoint's.
 
     <|im_start|>user\n  X  <|im_end|>\n<|im_start|>assistant\n  REPLY  <|im_end|>\n
 
-X is the aligner's rows or the text's tokens. A spoken reply is (sosp, pad), (modality_pad, unit)…, (modality_pad, eosp), then the
+X is the aligner's embeddings or the text's tokens. A spoken reply is (sosp, pad), (modality_pad, unit)…, (modality_pad, eosp), then the
 text of what was said; a written one is the text alone. The role `transcribe` in place of `user` asks for the text of X itself.
 The same strings travel in the GGUF as ids (`moss-speech.template.*`), so that no other code spells them.
 """
@@ -40,8 +40,8 @@ class Template:
         return self.tokenizer.decode(ids)
 
 
-class Rows:
-    """One training sequence: grid rows, the places that aligner rows take, and the targets of both heads."""
+class Positions:
+    """One training sequence: positions, the places that the aligner takes, and the targets of both heads."""
 
     def __init__(self, template: Template):
         self.template = template
@@ -49,42 +49,42 @@ class Rows:
         self.audio: list[int] = []
         self.text_target: list[int] = []
         self.audio_target: list[int] = []
-        self.speech: list[tuple[int, object, list[int]]] = []  # (first row, hidden states [4 R, E], the words in them)
+        self.speech: list[tuple[int, object, list[int]]] = []  # (first position, hidden states [4 T, E], the words in them)
 
-    def _row(self, text: int, audio: int = AUDIO_PAD, text_target: int = IGNORE, audio_target: int = IGNORE) -> None:
+    def _position(self, text: int, audio: int = AUDIO_PAD, text_target: int = IGNORE, audio_target: int = IGNORE) -> None:
         self.text.append(text)
         self.audio.append(audio)
         self.text_target.append(text_target)
         self.audio_target.append(audio_target)
 
-    def user(self, text: list[int] | None = None, hidden=None, words: list[int] | None = None, transcribe: bool = False) -> "Rows":
+    def user(self, text: list[int] | None = None, hidden=None, words: list[int] | None = None, transcribe: bool = False) -> "Positions":
         """`text` is typed; `hidden` is spoken, and `words` are what it says."""
         for token in self.template.strings["transcribe_prefix" if transcribe else "user_prefix"]:
-            self._row(token)
+            self._position(token)
         if hidden is not None:
             self.speech.append((len(self.text), hidden, words or []))
             for _ in range(len(hidden) // 4):
-                self._row(self.template.special["pad"])
+                self._position(self.template.special["pad"])
         for token in text or []:
-            self._row(token)
+            self._position(token)
         return self
 
-    def reply(self, text: list[int], units: list[int] | None = None) -> "Rows":
+    def reply(self, text: list[int], units: list[int] | None = None) -> "Positions":
         """`units`: what is spoken before the text; None for a written reply."""
         special = self.template.special
         for token in self.template.strings["assistant_prefix"]:
-            self._row(token)
+            self._position(token)
         text = [*text, special["im_end"]]
         if units is not None:
-            self._row(special["sosp"], audio_target=units[0])
+            self._position(special["sosp"], audio_target=units[0])
             for unit, target in zip(units, [*units[1:], EOSP]):
-                self._row(special["modality_pad"], unit, audio_target=target)
-            self._row(special["modality_pad"], EOSP)
+                self._position(special["modality_pad"], unit, audio_target=target)
+            self._position(special["modality_pad"], EOSP)
         self.text_target[-1] = text[0]
         for token, target in zip(text, text[1:]):
-            self._row(token, text_target=target)
+            self._position(token, text_target=target)
         for token in self.template.strings["turn_end"]:
-            self._row(token)
+            self._position(token)
         return self
 
     def __len__(self) -> int:

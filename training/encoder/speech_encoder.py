@@ -41,7 +41,7 @@ class SpeechEncoder(nn.Module):
 
 
 def padded_length(samples: int, tail_padding: int) -> int:
-    """Samples of an utterance as live use hears it: `tail_padding` zeros, then up to whole aligner rows."""
+    """Samples of an utterance as live use hears it: `tail_padding` zeros, then up to whole positions of the aligner."""
     return -(-(samples + tail_padding) // ROW) * ROW
 
 

@@ -24,12 +24,12 @@ from ..data.corpora import TRAINED, split_of
 from ..data.domain import Domain, Item
 from ..data.prepare import AudioStore
 from ..data.splice import SpliceBank
-from ..data.template import IGNORE, Rows, Template
+from ..data.template import IGNORE, Positions, Template
 from ..data.units import AUDIO_PAD, text_to_ids
 from ..encoder.encode import encode
 from ..encoder.speech_encoder import SpeechEncoder
 
-ROW_FRAMES = 4  # encoder frames of one aligner row
+POSITION_FRAMES = 4  # encoder frames of one position of the aligner
 ANSWERED = {"en-digits", "en-words", "en-wake", "zh-words", "zh-syllables"}  # recordings that are a user's whole turn
 # Times that a user's turn is encoded, all but the first degraded and resampled: most for short recordings of few people, where copies stand in for more.
 COPIES = {"en-digits": 6, "en-words": 6, "domain-user": 3, "domain-words": 2, "domain-digits": 2}  # else 1
@@ -94,18 +94,18 @@ def encode_clips(model: SpeechEncoder, store: AudioStore, chosen: list[int], cop
 
 
 def whole_rows(hidden: np.ndarray) -> np.ndarray:
-    """Frames up to whole aligner rows."""
-    return hidden[: len(hidden) // ROW_FRAMES * ROW_FRAMES]
+    """Frames up to whole positions of the aligner."""
+    return hidden[: len(hidden) // POSITION_FRAMES * POSITION_FRAMES]
 
 
 class Turns:
     """Draws training sequences of one to three turns."""
 
     def __init__(
-        self, template: Template, spoken: list[Spoken], rng: random.Random, max_rows: int = 320, transcribed: float = 0.12,
+        self, template: Template, spoken: list[Spoken], rng: random.Random, max_positions: int = 320, transcribed: float = 0.12,
         kinds: dict[str, float] | None = None, typed: float = 0.22, copied: float = 0.02,
     ):  # fmt: skip
-        self.template, self.rng, self.max_rows, self.transcribed, self.typed, self.copied = template, rng, max_rows, transcribed, typed, copied
+        self.template, self.rng, self.max_positions, self.transcribed, self.typed, self.copied = template, rng, max_positions, transcribed, typed, copied
         self.ordinary = sorted(set(range(template.tokenizer.get_vocab_size())) - set(template.special.values()))
         self.domain = Domain("train", domain.KINDS | (kinds or {}))
         self.bank = SpliceBank()
@@ -148,7 +148,7 @@ class Turns:
         return None if hidden is None else (hidden, item)
 
     def _noise(self, hidden: np.ndarray) -> np.ndarray:
-        """A little noise and short gaps, so that the language model does not trust single frames; and whole rows.
+        """A little noise and short gaps, so that the language model does not trust single frames; and whole positions.
 
         The encoder hears its training speakers better than others: states of theirs are too clean without this.
         """
@@ -161,7 +161,7 @@ class Turns:
             for _ in range(1 + len(hidden) // 100):
                 start = self.rng.randrange(len(hidden))
                 hidden[start : start + self.rng.randint(1, 4)] = mean
-        shift = self.rng.randrange(ROW_FRAMES)  # where the rows' borders fall is chance
+        shift = self.rng.randrange(POSITION_FRAMES)  # where the positions' borders fall is chance
         return whole_rows(np.concatenate([np.repeat(hidden[:1], shift, 0), hidden]) if shift else hidden)
 
     def _typed(self, text: str) -> str:
@@ -174,20 +174,20 @@ class Turns:
             text = re.sub(r"[,，]", "", text)
         return text
 
-    def _copy(self, rows: Rows) -> None:
-        """Random ids to be written again: only copying writes them. Few different ones in a row want a long look back."""
+    def _copy(self, positions: Positions) -> None:
+        """Random ids to be written again: only copying writes them. Few different ones one after another want a long look back."""
         before, after = self.rng.choice(domain.repeat_frames(self.rng.choice(domain.LANGUAGES))).split("{x}")
         alphabet = self.rng.sample(self.ordinary, self.rng.choice((8, 32, 128)))
         ids = self.rng.choices(alphabet, k=self.rng.randint(2, 40))
-        rows.user(text=[*self.template.encode(before), *ids, *self.template.encode(after)]).reply(ids)
+        positions.user(text=[*self.template.encode(before), *ids, *self.template.encode(after)]).reply(ids)
 
-    def turn(self, rows: Rows) -> None:
+    def turn(self, positions: Positions) -> None:
         """Appends one turn, or nothing where the draw came to nothing."""
         if self.rng.random() < self.copied:
-            return self._copy(rows)
+            return self._copy(positions)
         if not self.bank.frames or self.rng.random() < self.typed:
             item = self.domain.sample(self.rng)
-            self._answer(rows.user(text=self.template.encode(self._typed(item.user))), item)
+            self._answer(positions.user(text=self.template.encode(self._typed(item.user))), item)
             return
         roll = self.rng.random()
         if roll < 0.44:
@@ -198,7 +198,7 @@ class Turns:
             s = self.rng.choice(self.others[self.rng.choice(("en", "zh"))])
             if len(s.record["ids"]) < 60:
                 text = self.template.encode(s.record["text"])
-                rows.user(hidden=self._noise(self.rng.choice(s.states)), words=text, transcribe=True).reply(text)
+                positions.user(hidden=self._noise(self.rng.choice(s.states)), words=text, transcribe=True).reply(text)
             return
         else:
             drawn = self._spliced()
@@ -206,41 +206,41 @@ class Turns:
             return
         hidden, item = drawn
         text, transcribe = self.template.encode(item.user), self.rng.random() < self.transcribed
-        rows.user(hidden=self._noise(hidden), words=text, transcribe=transcribe)
+        positions.user(hidden=self._noise(hidden), words=text, transcribe=transcribe)
         if transcribe:
-            rows.reply(text)
+            positions.reply(text)
         else:
-            self._answer(rows, item)
+            self._answer(positions, item)
 
-    def _answer(self, rows: Rows, item: domain.Item) -> None:
+    def _answer(self, positions: Positions, item: domain.Item) -> None:
         units = text_to_ids(item.reply_units) if self.rng.random() < 0.65 else None
-        rows.reply(self.template.encode(item.reply), units)
+        positions.reply(self.template.encode(item.reply), units)
 
-    def sequence(self) -> Rows:
+    def sequence(self) -> Positions:
         while True:
-            rows = Rows(self.template)
+            positions = Positions(self.template)
             for _ in range(self.rng.choice((1, 1, 1, 1, 1, 2, 3))):
-                self.turn(rows)
-            if 0 < len(rows) <= self.max_rows:
-                return rows
+                self.turn(positions)
+            if 0 < len(positions) <= self.max_positions:
+                return positions
 
-    def batches(self, rows_a_batch: int, pool: int = 4) -> Iterator[list[Rows]]:
-        """Endless batches of sequences of like length, about rows_a_batch rows each, padding included; `pool` are drawn at once."""
+    def batches(self, positions_a_batch: int, pool: int = 4) -> Iterator[list[Positions]]:
+        """Endless batches of sequences of like length, about positions_a_batch positions each, padding included; `pool` are drawn at once."""
         while True:
-            sequences: list[Rows] = []
-            while sum(map(len, sequences)) < pool * rows_a_batch:
+            sequences: list[Positions] = []
+            while sum(map(len, sequences)) < pool * positions_a_batch:
                 sequences.append(self.sequence())
             sequences.sort(key=len)
-            batches: list[list[Rows]] = [[]]
-            for rows in sequences:
-                if batches[-1] and (len(batches[-1]) + 1) * len(rows) > rows_a_batch:
+            batches: list[list[Positions]] = [[]]
+            for positions in sequences:
+                if batches[-1] and (len(batches[-1]) + 1) * len(positions) > positions_a_batch:
                     batches.append([])
-                batches[-1].append(rows)
+                batches[-1].append(positions)
             self.rng.shuffle(batches)
             yield from batches
 
 
-def collate(batch: list[Rows], pad: int) -> dict[str, Any]:
+def collate(batch: list[Positions], pad: int) -> dict[str, Any]:
     """text, audio, text_target, audio_target [B, T]; states: all spoken turns' frames, one after the other, with their places."""
     length = max(map(len, batch))
 
@@ -248,10 +248,10 @@ def collate(batch: list[Rows], pad: int) -> dict[str, Any]:
         return torch.tensor([v + [fill] * (length - len(v)) for v in values])
 
     states, places, turns = [], [], []
-    for b, rows in enumerate(batch):
-        for start, hidden, words in rows.speech:
+    for b, positions in enumerate(batch):
+        for start, hidden, words in positions.speech:
             states.append(torch.from_numpy(np.ascontiguousarray(hidden, np.float32)))
-            turn = torch.stack([torch.full((len(hidden) // ROW_FRAMES,), b), torch.arange(start, start + len(hidden) // ROW_FRAMES)], 1)
+            turn = torch.stack([torch.full((len(hidden) // POSITION_FRAMES,), b), torch.arange(start, start + len(hidden) // POSITION_FRAMES)], 1)
             places.append(turn)
             if words:
                 turns.append((turn, words))
@@ -260,7 +260,7 @@ def collate(batch: list[Rows], pad: int) -> dict[str, Any]:
         "audio": grid([r.audio for r in batch], AUDIO_PAD),
         "text_target": grid([r.text_target for r in batch], IGNORE),
         "audio_target": grid([r.audio_target for r in batch], IGNORE),
-        "states": torch.cat(states)[None] if states else None,  # [1, 4 R, E]: rows do not look at each other
+        "states": torch.cat(states)[None] if states else None,  # [1, 4 T, E]: positions do not look at each other
         "places": torch.cat(places) if places else None,  # [R, 2]
         "turns": pad_sequence([turn for turn, _ in turns]) if turns else None,  # [R, N, 2], the places of each spoken turn
         "turn_lengths": torch.tensor([len(turn) for turn, _ in turns]),

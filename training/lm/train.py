@@ -49,18 +49,18 @@ class Speaker(nn.Module):
         self.lm = LM(lm)
         self.words = nn.Linear(lm.embedding_length, lm.text_vocab_size)  # training only: see words_loss
 
-    def rows(self, batch: dict) -> torch.Tensor:
+    def embeddings(self, batch: dict) -> torch.Tensor:
         """A collated batch -> what the language model reads [B, T, H]."""
-        rows = self.lm.embed(batch["text"], batch["audio"])  # [B, T, H]
+        embeddings = self.lm.embed(batch["text"], batch["audio"])  # [B, T, H]
         if batch["states"] is not None:
             spoken = self.aligner(batch["states"], self.lm.text_embd.weight)[0]  # [R, H]
             b, t = batch["places"].unbind(1)
-            rows = rows.index_put((b, t), spoken.to(rows.dtype))
-        return rows
+            embeddings = embeddings.index_put((b, t), spoken.to(embeddings.dtype))
+        return embeddings
 
     def forward(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
         """A collated batch -> text logits [B, T, V], audio logits [B, T, A]."""
-        return self.lm(self.rows(batch))
+        return self.lm(self.embeddings(batch))
 
     def load_grown(self, state: dict[str, torch.Tensor]) -> None:
         """Weights of a model with as many shared blocks or fewer: what is deeper starts as the identity."""
@@ -77,9 +77,9 @@ class Speaker(nn.Module):
 
 
 def loss_of(model: Speaker, batch: dict, pad: int) -> dict[str, torch.Tensor]:
-    """Cross-entropy of each channel; a batch may lack targets of one. The heads see the rows that have a target only."""
+    """Cross-entropy of each channel; a batch may lack targets of one. The heads see the positions that have a target only."""
     losses, stages = {}, {}
-    for channel, hidden, head in zip(("text", "audio"), model.lm.trunk(model.rows(batch), stages), (model.lm.text_output, model.lm.audio_output)):
+    for channel, hidden, head in zip(("text", "audio"), model.lm.trunk(model.embeddings(batch), stages), (model.lm.text_output, model.lm.audio_output)):
         target = batch[f"{channel}_target"].flatten()
         chosen = (target != IGNORE).nonzero().squeeze(1)
         if len(chosen):
@@ -91,7 +91,7 @@ def loss_of(model: Speaker, batch: dict, pad: int) -> dict[str, torch.Tensor]:
 
 
 def words_loss(model: Speaker, hidden: torch.Tensor, batch: dict, pad: int) -> torch.Tensor:
-    """CTC of a spoken turn's words on the last shared block but one, hidden [B, T, H]: hearing is learned at every row, not from the answer alone.
+    """CTC of a spoken turn's words on the last shared block but one, hidden [B, T, H]: hearing is learned at every position, not from the answer alone.
 
     The head goes when training ends.
     """
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="a run's state to take the weights from")
     parser.add_argument("--run", type=Path, default=runs_folder() / "lm")
     parser.add_argument("--minutes", type=float, default=45)
-    parser.add_argument("--rows", type=int, default=2400, help="rows a batch, padding included")
+    parser.add_argument("--positions", type=int, default=2400, help="positions a batch, padding included")
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--warmup", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
@@ -168,7 +168,7 @@ def main() -> None:
 
     def made(worker: int) -> Iterator[dict]:
         turns.rng = random.Random(args.seed + worker) if worker else rng
-        return (collate(rows, pad) for rows in turns.batches(args.rows))
+        return (collate(batch, pad) for batch in turns.batches(args.positions))
 
     args.run.mkdir(parents=True, exist_ok=True)
     log = (args.run / "log.jsonl").open("a")

@@ -10,21 +10,21 @@ import random
 import torch
 
 from ..data.domain import KINDS, LANGUAGES, Domain, Item
-from ..data.template import IGNORE, Rows, Template
+from ..data.template import IGNORE, Positions, Template
 from ..data.units import text_to_ids
 from ..loop.precision import autocast
 from ..loop.streams import to_device
 from .examples import Spoken, collate, whole_rows
 
 
-def answered(template: Template, item: Item, **question) -> Rows:
+def answered(template: Template, item: Item, **question) -> Positions:
     """A turn with the right answer, spoken and written."""
-    return Rows(template).user(**question).reply(template.encode(item.reply), text_to_ids(item.reply_units))
+    return Positions(template).user(**question).reply(template.encode(item.reply), text_to_ids(item.reply_units))
 
 
-def watched_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dict[str, list[Rows]]:
+def watched_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> dict[str, list[Positions]]:
     """Sequences by kind: `typed.en.number`, `spoken.zh.home` …"""
-    groups: dict[str, list[Rows]] = {}
+    groups: dict[str, list[Positions]] = {}
     domain, rng = Domain("watch"), random.Random(5)
     for lang in LANGUAGES:
         for kind in KINDS:
@@ -40,7 +40,7 @@ def watched_turns(template: Template, spoken: list[Spoken], typed: int = 40) -> 
 
 
 @torch.no_grad()
-def evaluate(model, template: Template, groups: dict[str, list[Rows]], limit: int = 200) -> dict[str, str]:
+def evaluate(model, template: Template, groups: dict[str, list[Positions]], limit: int = 200) -> dict[str, str]:
     scores, device = {}, next(model.parameters()).device
     for kind, sequences in sorted(groups.items()):
         right = right_text = 0
@@ -57,5 +57,5 @@ def evaluate(model, template: Template, groups: dict[str, list[Rows]], limit: in
 
 
 def exact(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """[B]: every target of the sequence is its row's best id."""
+    """[B]: every target of the sequence is its position's best id."""
     return ((logits.argmax(-1) == target) | (target == IGNORE)).all(1)

@@ -54,5 +54,5 @@ class Aligner(nn.Module):
                 stages[f"aligner.blk.{i}"] = x
         x = self.out(self.out_norm(x))  # [B, R, H]
         if stages is not None:
-            stages["aligner.rows"] = x
+            stages["aligner.embd"] = x
         return x

@@ -13,7 +13,7 @@ class FrontendConfig:
     strides: list[int] = field(default_factory=lambda: [8, 5, 2, 2, 2, 1])
     norm: str = "layer"  # "layer": after every conv; "group": per channel over time, after the first conv only
     causal: bool = True
-    tail_padding: int = 2560  # zeros appended to an utterance before it is rounded up to whole aligner rows
+    tail_padding: int = 2560  # zeros appended to an utterance before it is rounded up to whole positions of the aligner
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Layer-split language model: shared Qwen3 blocks, then a text tail and an audio tail in parallel.
 
 Blocks follow transformers' Qwen3 (RMSNorm, per-head QK-norm, rotate-half RoPE, grouped-query attention, SwiGLU).
-A position is a row (text id, audio id) whose embeddings are summed, or one continuous row from the aligner.
+A position is a pair (text id, audio id) whose embeddings are summed, or one embedding of the aligner.
 `gguf_name` maps these parameters to the names that llama.cpp's family uses.
 """
 

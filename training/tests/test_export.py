@@ -87,46 +87,46 @@ class Networks:
         return self.encoder(features, tone, self.configs["encoder"].chunk_size, torch.tensor([features.shape[1]]))
 
     def prompt(self, user: torch.Tensor) -> torch.Tensor:
-        """The rows of a user's turn [1, R, H] in the template."""
+        """The embeddings of a user's turn [1, T, H] in the template."""
         text = lambda name: self.embed(self.template.strings[name])  # noqa: E731
         return torch.cat([text("user_prefix"), user, text("assistant_prefix")], 1)
 
     def embed(self, ids: list[int], audio: int = AUDIO_PAD) -> torch.Tensor:
         return self.lm.embed(torch.tensor([ids]), torch.full((1, len(ids)), audio))
 
-    def write(self, rows: torch.Tensor, count: int) -> list[int]:
+    def write(self, embeddings: torch.Tensor, count: int) -> list[int]:
         ids: list[int] = []
         special = self.template.special
         while len(ids) < count:
-            logits = self.lm(rows)[0][0, -1]
+            logits = self.lm(embeddings)[0][0, -1]
             logits[[special[name] for name in ("im_start", "sosp", "modality_pad", "pad")]] = -torch.inf
             if (best := int(logits.argmax())) == special["im_end"]:
                 break
             ids.append(best)
-            rows = torch.cat([rows, self.embed([best])], 1)
+            embeddings = torch.cat([embeddings, self.embed([best])], 1)
         return ids
 
-    def speak(self, rows: torch.Tensor, count: int) -> list[int]:
+    def speak(self, embeddings: torch.Tensor, count: int) -> list[int]:
         units: list[int] = []
-        rows = torch.cat([rows, self.embed([self.template.special["sosp"]])], 1)
+        embeddings = torch.cat([embeddings, self.embed([self.template.special["sosp"]])], 1)
         while len(units) < count:
-            logits = self.lm(rows)[1][0, -1]
+            logits = self.lm(embeddings)[1][0, -1]
             logits[[BLANK, *(i for i in range(N_UNITS, N_AUDIO) if i != EOSP or not units)]] = -torch.inf
             if (best := int(logits.argmax())) == EOSP:
                 break
             units.append(best)
-            rows = torch.cat([rows, self.embed([self.template.special["modality_pad"]], best)], 1)
+            embeddings = torch.cat([embeddings, self.embed([self.template.special["modality_pad"]], best)], 1)
         return units
 
 
     def loss(self, reply: list[int], units: list[int], **question: Any) -> float:
         """-ln p of a spoken and written reply, summed over both channels."""
-        rows = Rows(self.template).user(**question).reply(reply, units)
-        x = self.lm.embed(torch.tensor([rows.text]), torch.tensor([rows.audio]))
-        for first, hidden, _ in rows.speech:
+        embeddings = Rows(self.template).user(**question).reply(reply, units)
+        x = self.lm.embed(torch.tensor([embeddings.text]), torch.tensor([embeddings.audio]))
+        for first, hidden, _ in embeddings.speech:
             spoken = self.aligner(hidden[None], self.lm.text_embd.weight)
             x[:, first : first + spoken.shape[1]] = spoken
-        targets = (torch.tensor(rows.text_target), torch.tensor(rows.audio_target))
+        targets = (torch.tensor(embeddings.text_target), torch.tensor(embeddings.audio_target))
         return sum(float(F.cross_entropy(logits[0], target, reduction="sum", ignore_index=IGNORE)) for logits, target in zip(self.lm(x), targets))
 
 

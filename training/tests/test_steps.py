@@ -60,7 +60,7 @@ def test_encoder_language_model_and_export(prepared, monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit, match="heard speakers"):
         run(average.main, monkeypatch, "--fold", "base", "--out", tmp_path / "x.pt", runs / "encoder-a" / "model.pt")
 
-    run(train_lm.main, monkeypatch, "--encoder", runs / "encoder-shipped" / "model.pt", "--minutes", 0.02, "--rows", 200, "--run", runs / "lm", "--warmup", 1)
+    run(train_lm.main, monkeypatch, "--encoder", runs / "encoder-shipped" / "model.pt", "--minutes", 0.02, "--positions", 200, "--run", runs / "lm", "--warmup", 1)
     lm = checkpoint.load(runs / "lm" / "state.pt")
     assert lm["step"] >= 1 and finite(lm["model"])
     assert (runs / "lm" / "latest.pt").exists()

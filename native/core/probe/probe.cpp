@@ -28,7 +28,7 @@ EncoderFrames hear_frames(const Model::Parts & parts, Runner & runner, const std
     return all;
 }
 
-/// Of rows of `width` values, the cosines' sum.
+/// Of vectors of `width` values, the cosines' sum.
 double cosines(const std::vector<float> & a, const std::vector<float> & b, size_t width) {
     double sum = 0;
     for (size_t at = 0; at + width <= a.size(); at += width) {
@@ -77,7 +77,7 @@ Difference compare_encoders(const Model & before, const Model & after, Runner & 
         throw MossError(code::invalid_argument, "the encoders differ in their frames or units");
     }
     Difference difference;
-    difference.rows = static_cast<int64_t>(a.hidden.size() / width);
+    difference.positions = static_cast<int64_t>(a.hidden.size() / width);
     difference.cosine = cosines(a.hidden, b.hidden, width);
     if (!a.logits.empty()) {
         const int unit_count = static_cast<int>(before.info().units.size());
@@ -91,7 +91,7 @@ Difference compare_encoders(const Model & before, const Model & after, Runner & 
 /// Adds a row's losses and divergence.
 void compare_row(const float * before, const float * after, size_t count, size_t target, Difference & sum) {
     const double of_before = log_sum_exp(before, count), of_after = log_sum_exp(after, count);
-    sum.rows++;
+    sum.positions++;
     sum.loss_before += of_before - before[target];
     sum.loss_after += of_after - after[target];
     for (size_t i = 0; i < count; i++) {
@@ -159,7 +159,7 @@ std::vector<HeadShares> measure_heads(const Model & model, Network network, cons
             of.shares[i % units] += std::isfinite(data.values[i]) ? data.values[i] : 0;
         }
         for (double & share : of.shares) {
-            share /= static_cast<double>(of.rows);
+            share /= static_cast<double>(of.positions);
         }
         all.push_back(std::move(of));
     }

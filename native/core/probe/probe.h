@@ -29,12 +29,12 @@ struct HeadShares {
     std::string block;          ///< its tensors' name: "encoder.blk.0", "blk.3", "audio.blk.0"
     std::vector<double> shares; ///< of an encoder's head, or a language model's KV head with its queries: mean over the
                                 ///< positions of the length of what it adds, relative to the stream's
-    int64_t rows = 0;
+    int64_t positions = 0;
 };
 
-/// How far a changed network is from another, over the rows of an exercise: sums, so that those of many can be added.
+/// How far a changed network is from another, over the positions of an exercise: sums, so that those of many can be added.
 struct Difference {
-    int64_t rows = 0; ///< encoder: frames; language model: ids that had a next one to predict
+    int64_t positions = 0; ///< encoder: frames; language model: ids that had a next one to predict
     // Encoder:
     double cosine = 0; ///< of the hidden states
     int64_t units = 0; ///< that the CTC head of the unchanged one hears

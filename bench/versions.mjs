@@ -1,0 +1,100 @@
+/*
+ * This build and another one of this package in turn, each in a process of its own: whether a change made something slower. Prints one JSON object.
+ *
+ *     node bench/versions.mjs --other ../before           # a folder of the package, built
+ *     node bench/versions.mjs --other ../before --rounds 9 --threads 1
+ *
+ * Each round runs every work once in each of the two, one after the other; the first round warms up. `ratio` is the other's median over ours: above 1, this
+ * build is faster.
+ */
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { createRequire } from 'node:module'
+import { compare, inTurn, machine, stopwatch, whole } from './harness.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const TEXT = 'Please turn on the lights in the kitchen, and tell me what the time is.'
+
+/** What is measured: each a function of a library and a loaded model that gives a function to run. */
+const WORKS = {
+  async load(library, model, threads) {
+    return async () => (await library.loadModel(undefined, { threads })).dispose()
+  },
+  async turn(library, model) {
+    const { audio, sampleRate } = await model.createSession().speak(TEXT, { seed: 1 }).result()
+    const session = model.createSession({ seed: 1 })
+    return async () => {
+      session.reset()
+      await session.generate({ speech: { samples: audio, sampleRate } }, { seed: 1, maxSeconds: 15 }).result()
+    }
+  },
+  async transcribe(library, model) {
+    const { audio, sampleRate } = await model.createSession().speak(TEXT, { seed: 1 }).result()
+    const session = model.createSession({ seed: 1 })
+    return () => session.transcribe({ samples: audio, sampleRate })
+  },
+  async ask(library, model) {
+    const session = model.createSession({ seed: 1 })
+    return async () => {
+      session.reset()
+      await session.generate({ text: 'What is three plus four?' }, { output: 'text', seed: 1 }).result()
+    }
+  },
+  async speak(library, model) {
+    const session = model.createSession({ seed: 1 })
+    return () => session.speak(TEXT, { seed: 1 }).result()
+  },
+}
+
+/** One build, in a process of its own: it is told which work to run. */
+async function serve(folder, threads) {
+  const library = createRequire(import.meta.url)(folder)
+  const model = await library.loadModel(undefined, { threads })
+  const works = {}
+  for (const [name, make] of Object.entries(WORKS)) works[name] = await make(library, model, threads)
+  process.on('message', async name => {
+    const elapsed = stopwatch()
+    await works[name]()
+    process.send(elapsed())
+  })
+  process.send('ready')
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      other: { type: 'string' },
+      rounds: { type: 'string', default: '7' },
+      threads: { type: 'string', default: '1' },
+    },
+  })
+  if (values.other === undefined) throw new RangeError('--other names the folder of the other build')
+  const [rounds, threads] = [whole('rounds', values.rounds), whole('threads', values.threads)]
+  const builds = { ours: root, other: resolve(values.other) }
+  const processes = {}
+  try {
+    for (const [name, folder] of Object.entries(builds)) {
+      processes[name] = fork(fileURLToPath(import.meta.url), ['--serve', folder, String(threads)])
+      await once(processes[name], 'message')
+    }
+    const run = (name, work) => async () => {
+      processes[name].send(work)
+      const [time] = await once(processes[name], 'message')
+      return time
+    }
+    const works = {}
+    for (const work of Object.keys(WORKS)) {
+      const times = await inTurn({ ours: run('ours', work), other: run('other', work) }, rounds)
+      works[work] = compare(times, [['ours', 'other']])
+    }
+    console.log(JSON.stringify({ machine: machine(), threads, rounds, works }, null, 2))
+  } finally {
+    for (const child of Object.values(processes)) child.kill()
+  }
+}
+
+const [flag, folder, threads] = process.argv.slice(2)
+await (flag === '--serve' ? serve(folder, Number(threads)) : main())
