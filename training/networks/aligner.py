@@ -1,7 +1,7 @@
 """Cross-modal aligner: down-sampled encoder frames attend to the language model's text embeddings.
 
 Keys and values are the text embedding table itself, so a row comes out in the space that the language model reads.
-Rows do not look at each other: row r depends on encoder frames 4r .. 4r + 3 only. In nano v0's weights the attention adds nothing: see the model card.
+Positions do not look at each other: position p depends on encoder frames 4p .. 4p + 3 only. In nano v0's weights the attention adds nothing: see the model card.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.data.template import IGNORE, TOKENIZER, Rows, Template
+from training.data.template import IGNORE, TOKENIZER, Positions, Template
 from training.data.units import AUDIO_PAD, EOSP, N_AUDIO, N_UNITS, SPACE, text_to_ids
 from training.data.voices import emotion_table
 from training.encoder.speech_encoder import padded_length
@@ -121,7 +121,7 @@ class Networks:
 
     def loss(self, reply: list[int], units: list[int], **question: Any) -> float:
         """-ln p of a spoken and written reply, summed over both channels."""
-        embeddings = Rows(self.template).user(**question).reply(reply, units)
+        embeddings = Positions(self.template).user(**question).reply(reply, units)
         x = self.lm.embed(torch.tensor([embeddings.text]), torch.tensor([embeddings.audio]))
         for first, hidden, _ in embeddings.speech:
             spoken = self.aligner(hidden[None], self.lm.text_embd.weight)
