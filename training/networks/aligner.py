@@ -1,6 +1,6 @@
 """Cross-modal aligner: down-sampled encoder frames attend to the language model's text embeddings.
 
-Keys and values are the text embedding table itself, so a row comes out in the space that the language model reads.
+Keys and values are the text embedding table itself, so what comes out lies in the space that the language model reads.
 Positions do not look at each other: position p depends on encoder frames 4p .. 4p + 3 only. In nano v0's weights the attention adds nothing: see the model card.
 """
 
@@ -25,12 +25,12 @@ class AlignerBlock(nn.Module):
         self.ffn_down = nn.Linear(config.feed_forward_length, size)
 
     def forward(self, x: torch.Tensor, text_embd: torch.Tensor) -> torch.Tensor:
-        """x [B, R, E], text_embd [V, H] -> [B, R, E]."""
-        batch, rows, size = x.shape
-        q = self.attn_q(self.attn_norm(x)).view(batch, rows, self.heads, -1).transpose(1, 2)  # [B, H, R, D]
+        """x [B, P, E], text_embd [V, H] -> [B, P, E]."""
+        batch, positions, size = x.shape
+        q = self.attn_q(self.attn_norm(x)).view(batch, positions, self.heads, -1).transpose(1, 2)  # [B, H, P, D]
         k, v = (p(text_embd).view(1, -1, self.heads, size // self.heads).transpose(1, 2).expand(batch, -1, -1, -1) for p in (self.attn_k, self.attn_v))
         y = F.scaled_dot_product_attention(q, k, v)
-        x = x + self.attn_out(y.transpose(1, 2).reshape(batch, rows, size))
+        x = x + self.attn_out(y.transpose(1, 2).reshape(batch, positions, size))
         return x + self.ffn_down(F.gelu(self.ffn_up(self.ffn_norm(x))))
 
 
@@ -44,15 +44,15 @@ class Aligner(nn.Module):
         self.out = nn.Linear(config.embedding_length, text_size)
 
     def forward(self, hidden: torch.Tensor, text_embd: torch.Tensor, stages: dict | None = None) -> torch.Tensor:
-        """hidden [B, T, E], text_embd [V, H] -> rows [B, T / 4, H]."""
-        x = self.down(hidden.transpose(1, 2)).transpose(1, 2)  # [B, R, E]
+        """hidden [B, T, E], text_embd [V, H] -> embeddings [B, T / 4, H]."""
+        x = self.down(hidden.transpose(1, 2)).transpose(1, 2)  # [B, P, E]
         if stages is not None:
             stages["aligner.down"] = x
         for i, block in enumerate(self.blk):
             x = block(x, text_embd)
             if stages is not None:
                 stages[f"aligner.blk.{i}"] = x
-        x = self.out(self.out_norm(x))  # [B, R, H]
+        x = self.out(self.out_norm(x))  # [B, P, H]
         if stages is not None:
             stages["aligner.embd"] = x
         return x
