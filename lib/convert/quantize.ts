@@ -62,7 +62,7 @@ const FILE_TYPES: Record<TensorType, number> = {
 } // prettier-ignore
 
 export function componentOf(name: string): string {
-  return /^(frontend|tone|encoder|aligner|decoder|voice)\./.exec(name)?.[1] ?? 'lm'
+  return /^(vad|frontend|tone|encoder|aligner|decoder|voice)\./.exec(name)?.[1] ?? 'lm'
 }
 
 /** Writes a bundle or a component's file anew with other types. Blocks: runs in the conversion thread. @internal */
