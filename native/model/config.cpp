@@ -11,21 +11,21 @@ namespace moss {
 
 namespace {
 
-// Bounds that no real model comes near. They keep every product of sizes far from overflow and every graph within
-// Graph::max_nodes, whatever a file says.
+// Bounds far above the sizes of any real model. They keep products of sizes from overflowing and bound the size of
+// every graph, whatever a file says.
 constexpr int64_t max_channels = 65536;
 constexpr int64_t max_blocks = 128;
 constexpr int max_heads = 512;
 constexpr int64_t max_kernel = 4096;
 constexpr int64_t max_vocabulary = 1 << 20;
-constexpr int max_group_norm_kernel = 64; // its covariance is computed
+constexpr int max_group_norm_kernel = 64; // the covariance of its inputs is computed (Frontend::Utterance)
 constexpr int64_t max_vad_values = 1 << 16;
 
 GgufKeys keys_of(const GgufFile & file, const std::string & component) {
     return {file, "moss-speech." + component + "."};
 }
 
-/// GELU where the file has no such key.
+/// An optional activation; GELU if the file lacks the key.
 Activation::Kind load_activation(const GgufKeys & keys, const char * field) {
     return keys.optional_choice(field, "gelu", "relu") == "gelu" ? Activation::gelu : Activation::relu;
 }
