@@ -23,7 +23,7 @@ export interface DecodedAudio {
 
 const LARGEST = 32
 
-/** Seconds with two decimals below 100 s, otherwise whole seconds. */
+/** Seconds with up to two decimals below 100 s, otherwise whole seconds. */
 const spoken = (seconds: number): string => String(Number(seconds.toFixed(seconds < 100 ? 2 : 0)))
 
 function tooLong(seconds: number | undefined, limit: number): AudioLengthError {
