@@ -8,27 +8,27 @@ import { AudioLengthError, InvalidArgumentError } from './errors.js'
 import { checkInteger, checkNumber, checkOptions, checkSignal } from './options.js'
 import { audioThread } from './worker/offload.js'
 
-/** Mono speech at 16 kHz, as the networks take it. */
+/** Mono speech at 16 kHz, the input of the networks. */
 export interface Audio {
   /** In [-1, 1]. */
   samples: Float32Array
   /** Always 16000. */
   sampleRate: number
   seconds: number
-  /** What was read. */
+  /** What the file holds. */
   source: {
     format: 'wav' | 'mp3' | 'flac' | 'opus' | 'vorbis'
     /** Hz. */
     sampleRate: number
     channels: number
-    /** What was odd about it, though it could be read: cut off, for instance. */
+    /** A defect of a file that could nevertheless be read, for instance that it is cut off. */
     warning?: string
   }
 }
 
 /** Options of {@link readAudio}. */
 export interface ReadAudioOptions {
-  /** Longer audio is refused, by its header where it has one, before it is read. Default 300. */
+  /** Longer audio is refused, before it is read if its header gives the length. Default 300. */
   maxSeconds?: number
   signal?: AbortSignal
 }
@@ -47,13 +47,13 @@ export interface RawSpeech {
 export type Speech = string | URL | Uint8Array | ArrayBuffer | Float32Array | RawSpeech
 
 /**
- * Reads an audio file (wav of any common kind, mp3, flac, ogg with Opus or Vorbis) as mono samples at 16 kHz. Decoding and resampling
- * happen in a thread of their own.
+ * Reads an audio file (wav of any common kind, mp3, flac, ogg with Opus or Vorbis) as mono samples at 16 kHz. Decoding
+ * and resampling run in a worker thread.
  *
  * @param input A path, a `file:` URL or the file's bytes.
- * @throws {@link FileError} there is no such file; {@link AudioFormatError} it is no audio, of a kind that is not read, damaged, or holds
- * NaN; {@link AudioLengthError} it is empty, shorter than 0.05 s or longer than `maxSeconds`; {@link InvalidArgumentError};
- * {@link AbortedError}
+ * @throws {@link FileError} there is no such file; {@link AudioFormatError} it is not audio, of an unsupported kind,
+ * damaged, or holds NaN; {@link AudioLengthError} it is empty, shorter than 0.05 s or longer than `maxSeconds`; {@link
+ * InvalidArgumentError}; {@link AbortedError}
  */
 export async function readAudio(
   input: string | URL | Uint8Array | ArrayBuffer,
@@ -82,7 +82,7 @@ async function toSource(input: unknown): Promise<AudioSource> {
       throw new InvalidArgumentError(`only file: URLs are read, not ${input.protocol}`, { option: 'input' })
     return { path: fileURLToPath(input) }
   }
-  // A copy, which moves to the thread: the caller keeps its bytes.
+  // The copy is transferred to the worker thread, so that the caller keeps its bytes.
   if (input instanceof Uint8Array) return { bytes: await copy(input, new Uint8Array(input.length)) }
   if (input instanceof ArrayBuffer)
     return { bytes: await copy(new Uint8Array(input), new Uint8Array(input.byteLength)) }
@@ -94,10 +94,10 @@ async function toSource(input: unknown): Promise<AudioSource> {
   )
 }
 
-/** Mono samples at 16 kHz, and what was odd about the file that they are from. */
+/** Mono samples at 16 kHz, with a warning if the file that they are from has a defect. */
 export type Samples = Pick<DecodedAudio, 'samples' | 'warning'>
 
-/** Any form of speech as samples, checked. */
+/** Converts speech in any form to samples, and checks them. */
 export async function toSamples(speech: Speech, maxSeconds: number, signal: AbortSignal | undefined): Promise<Samples> {
   if (speech instanceof Float32Array) {
     await checkSamples(speech, SAMPLE_RATE, maxSeconds)

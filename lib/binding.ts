@@ -4,10 +4,10 @@ import { AddonError } from './errors.js'
 import { packageRoot, unpacked } from './package-root.js'
 
 /*
- * The native addon's surface, as native/addon implements it. Used by lib/ only: arguments are validated before they come here.
+ * The interface of the native addon, implemented by native/addon. Used only by lib/, which validates arguments first.
  *
- * Errors are `Error`s with the `code` and `details` of errors.ts. Nothing here computes on the calling thread. Typed arrays that
- * go in are copied, those that come out belong to JavaScript.
+ * Errors are `Error`s with the `code` and `details` of errors.ts. Nothing computes on the calling thread. Typed arrays
+ * that are passed in are copied; those that are returned belong to JavaScript.
  */
 
 /** One of the bundle's networks. */
@@ -22,22 +22,22 @@ export interface NativeComponent {
   types: string[]
 }
 
-/** How the units of a CTC head are text. */
+/** How the units of a CTC head are turned into text. */
 export interface CtcText {
-  /** Within a unit it ends a word; '': there is none. */
+  /** A character that ends a word within the units; '' if there is none. */
   wordDelimiter: string
-  /** Between the units of a word. */
+  /** Put between the units of a word. */
   separator: string
-  /** The text is to be lowered. */
+  /** Whether the text is to be converted to lower case. */
   lowerCase: boolean
-  /** Units that are no text: start and end of a sentence, unknown. */
+  /** Units that are not text: start and end of a sentence, unknown. */
   special: number[]
 }
 
 export interface NativeModelInfo {
-  /** `moss-speech`, or of an imported language model `qwen3` or `llama`. */
+  /** `moss-speech`; `qwen3` or `llama` for an imported language model. */
   architecture: string
-  /** `general.name`; the file's name where that is missing. */
+  /** `general.name`, or the file's name if the key is missing. */
   name: string
   /** `general.license`, or ''. */
   license: string
@@ -45,24 +45,27 @@ export interface NativeModelInfo {
   description: string
   /** The unit inventory; [0] is the CTC blank. */
   units: string[]
-  /** Encoders whose units are letters or pieces of words: how they are text. */
+  /** Only of encoders whose units are letters or pieces of words: how the units are turned into text. */
   ctc?: CtcText
   voices: { name: string; language: string }[]
   /** Indices of the voices that speak when `voice` is -1. */
   defaultVoices: { en: number; zh: number }
   /** [0] is neutral. */
   emotions: string[]
-  /** Of what goes in, Hz. */
+  /** The sample rate of input audio, in Hz. */
   inputSampleRate: number
-  /** Of what comes out, Hz; 0 without a decoder or voice. */
+  /** The sample rate of output audio, in Hz; 0 without a decoder or voice. */
   sampleRate: number
-  /** Of the encoder's hidden states: numbers a frame; 0 without an encoder. */
+  /** The size of the encoder's hidden states; 0 without an encoder. */
   featureSize: number
-  /** From one such frame to the next, mostly 0.02; 0 without an encoder. */
+  /** The time from one frame of the encoder to the next, mostly 0.02; 0 without an encoder. */
   frameSeconds: number
-  /** Of an imported voice: how text becomes its units, JSON (lib/text/voice.ts); else ''. */
+  /** How text becomes the ids of an imported voice, as JSON (lib/text/voice.ts); otherwise ''. */
   voiceText: string
-  /** A Hugging Face tokenizer.json; '' without a language model, and where the file's is llama.cpp's. */
+  /**
+   * The text of a Hugging Face tokenizer.json; '' without a language model, and for files with llama.cpp's tokenizer
+   * keys.
+   */
   tokenizer: string
   specialTokens: { imStart: number; imEnd: number; sosp: number; modalityPad: number; pad: number }
   /** Positions of a session's context. */
@@ -73,18 +76,18 @@ export interface NativeModelInfo {
   maxInputSeconds: number
   /** The longest speech that one turn can take in an empty session, in seconds. */
   maxTurnSeconds: number
-  /** Whether there is a voice activity network, which tells speech from what is none. */
+  /** Whether there is a voice activity network, which distinguishes speech from silence and noise. */
   vad: boolean
-  /** What sampling options become where they are not given. */
+  /** The defaults of the sampling options. */
   sampling: { temperature: number; topK: number; topP: number; repetitionPenalty: number }
   components: NativeComponent[]
-  /** Threads a computation uses. */
+  /** The number of threads that a computation uses. */
   threads: number
 }
 
-/** Undefined: the model's default. */
+/** Sampling options; the model's defaults replace undefined ones. */
 export interface NativeSampling {
-  /** 0–2; 0 takes the likeliest. */
+  /** 0–2; 0 always takes the most probable token. */
   temperature?: number | undefined
   /** ≥ 0; 0 is off. */
   topK?: number | undefined
@@ -95,27 +98,27 @@ export interface NativeSampling {
 }
 
 export interface NativeSpeaking {
-  /** Index into `voices`; -1 or undefined: by the language of the units. */
+  /** Index into `voices`; -1 or undefined chooses by the language of the units. */
   voice?: number | undefined
   /** 0.5–2; default 1. */
   speed?: number | undefined
   /** Index into `emotions`; default 0, neutral. */
   emotion?: number | undefined
-  /** Integer below 2^53; undefined: the next one of the session's generator. */
+  /** An integer below 2^53; undefined takes the next one from the session's generator. */
   seed?: number | undefined
-  /** 0–2; undefined: the model's. */
+  /** 0–2; undefined takes the model's default. */
   noiseScale?: number | undefined
-  /** Imported voices: 0–2; undefined: the voice's. */
+  /** Only for imported voices: 0–2; undefined takes the voice's default. */
   noiseW?: number | undefined
-  /** Imported voices: 0.1–10, factor on the durations; undefined: the voice's. */
+  /** Only for imported voices: 0.1–10, multiplies the durations; undefined takes the voice's default. */
   lengthScale?: number | undefined
 }
 
-/** How each unit is spoken, besides what holds for all: one number a unit in each array. */
+/** How each unit is spoken, in addition to the options for all units. Each array has one number for each unit. */
 export interface NativeUnitProsody {
   /** 0.25–4, a factor on the speed. */
   speeds?: Float32Array | undefined
-  /** -12–12 semitones; imported voices take 0 only. */
+  /** -12–12 semitones; imported voices accept only 0. */
   pitches?: Float32Array | undefined
   /** 0–10, a factor on the samples, which stay in [-1, 1]. */
   gains?: Float32Array | undefined
@@ -126,11 +129,11 @@ export interface NativeRequest extends NativeSampling, NativeSpeaking {
   /** 16 kHz mono. */
   samples?: Float32Array | undefined
   /**
-   * The user's words; for an imported language model the whole conversation, as its template has it, up to the reply. What the session
-   * holds of it already is not computed again.
+   * The user's text; for an imported language model the whole conversation up to the reply, formatted by its chat
+   * template. The part that is already in the session's context is not computed again.
    */
   textIds?: Int32Array | undefined
-  /** Imported language model: ids that end a reply and are no part of it. */
+  /** Only for imported language models: ids that end a reply and are not part of it. */
   stopIds?: Int32Array | undefined
   /** `speech`: audio (text is still generated, and remembered, but not delivered); `text`: text only; `both`. */
   output: 'speech' | 'text' | 'both'
@@ -138,13 +141,13 @@ export interface NativeRequest extends NativeSampling, NativeSpeaking {
   maxSeconds?: number | undefined
   /** Text tokens of the reply; default 512. */
   maxTokens?: number | undefined
-  /** Spoken input: also transcribes what was heard (`heardTextIds` of the last chunk); default false. */
+  /** Only for spoken input: also transcribe it (`heardTextIds` of the last chunk); default false. */
   transcribe?: boolean | undefined
-  /** Spoken input: leave out the silence around the speech, and answer nothing where nobody speaks; default true. */
+  /** Only for spoken input: leave out the silence around the speech, and do not answer if nobody speaks; default true. */
   vad?: boolean | undefined
 }
 
-/** The CTC head's hypothesis. One entry a unit in each array. */
+/** The hypothesis of the CTC head. Each array has one entry for each unit. */
 export interface NativeHeard {
   /** Nobody speaks; there are no units. */
   noSpeech: boolean
@@ -152,9 +155,9 @@ export interface NativeHeard {
   /** Seconds from the start. */
   starts: Float32Array
   ends: Float32Array
-  /** What it is if it is Mandarin; '' of an encoder whose file names no syllables. */
+  /** The syllables if the speech is Mandarin; '' for an encoder whose file names no syllables. */
   pinyin: string
-  /** Whether it sounds so. */
+  /** Whether the speech sounds Mandarin. */
   mandarin: boolean
 }
 
@@ -169,22 +172,23 @@ export interface NativeSegment {
 export interface NativeTimings {
   /** Front end, tone module, encoder, aligner. */
   encodeMs: number
-  /** The language model's reading of the prompt. */
+  /** The time in which the language model read the prompt. */
   prefillMs: number
-  /** Its steps. */
+  /** The time in which the language model generated the reply. */
   lmMs: number
   decodeMs: number
-  /** From the start to the first audio (or, for `text`, the first token); 0 when there was none. */
+  /** The time from the start to the first audio (for `text`, to the first token); 0 if there was none. */
   firstAudioMs: number
-  /** Computation from start to end; waiting for a slow reader is not counted. */
+  /** The time of all computation; waiting for a slow reader is not counted. */
   totalMs: number
   inputSeconds: number
   replySeconds: number
 }
 
 /**
- * Why a reply ended: `stop`, the model came to its end; `maxSeconds` or `maxTokens`, it was cut at that option; `contextLength`, the
- * context was full; `noSpeech`, nobody speaks in what was to be heard, so there is no reply, and no turn to remember.
+ * Why a reply ended: `stop`, the model finished it; `maxSeconds` or `maxTokens`, it was cut at that option;
+ * `contextLength`, the context was full; `noSpeech`, nobody speaks in the recording, so there is no reply, and the turn
+ * is not remembered.
  */
 export type FinishReason = 'stop' | 'maxSeconds' | 'maxTokens' | 'contextLength' | 'noSpeech'
 
@@ -198,7 +202,7 @@ export interface NativeChunk {
   heard?: NativeHeard
   /** Last chunk, when `transcribe` was set. */
   heardTextIds?: Int32Array
-  /** Of `features`: whole frames of `featureSize`, one after the other. */
+  /** Only from `features`: whole frames of `featureSize` numbers each. */
   features?: Float32Array
   /** Last chunk of `generate`. */
   finishReason?: FinishReason
@@ -208,17 +212,20 @@ export interface NativeChunk {
   done: boolean
 }
 
-/** A reply under way on the session's thread, a few chunks ahead of its reader. */
+/** A reply that is being generated on the session's thread, a few chunks ahead of its reader. */
 export interface NativeStream {
   /** The next chunk, in order; after the last one `{ done: true }`. Rejects with the error that ended the stream. */
   next(): Promise<NativeChunk>
-  /** Stops it soon; waiting and later `next()` reject with MOSS_ABORTED. The session is free for its next task at once. */
+  /**
+   * Stops the reply soon. Pending and later calls of `next()` reject with MOSS_ABORTED. The session is free for its
+   * next task at once.
+   */
   cancel(): void
 }
 
 /**
- * A conversation. One task at a time: a second one rejects with (what gives a stream: throws) MOSS_SESSION_BUSY until the first has
- * delivered its last chunk, failed or been cancelled.
+ * A conversation. It runs one task at a time: until that has delivered its last chunk, failed or been cancelled, a
+ * second one rejects with MOSS_SESSION_BUSY (functions that return a stream throw it).
  */
 export interface NativeSession {
   /** A finished reply stays in the session's context; a cancelled or failed one leaves it as it was. */
@@ -235,15 +242,16 @@ export interface NativeSession {
   /** Gives up a turn that has begun, and stops a `begin` or `feed` that runs. */
   abandon(): void
   /**
-   * Speech that the next `generate`, `encode`, `transcribe` or `features` begins with. Long speech is handed over in pieces, since each is copied on the calling
-   * thread; `cancel` forgets them.
+   * Adds samples at the beginning of the speech for the next `generate`, `encode`, `transcribe` or `features`. Long
+   * speech is passed in pieces, because each is copied on the calling thread. `cancel` discards them.
    */
   append(samples: Float32Array): void
   /** 16 kHz mono → the CTC hypothesis. */
   encode(samples: Float32Array): Promise<NativeHeard>
   /**
-   * The same and the language model's text of it, utterance by utterance where there is a voice activity network (unless `vad` is false).
-   * Outside the conversation: the context is not changed. Without a language model, where `ctc` says how units are text, there are no segments.
+   * The CTC hypothesis and the language model's transcription, utterance by utterance if there is a voice activity
+   * network (unless `vad` is false). The context of the conversation is not changed. Without a language model, when
+   * `ctc` says how units are turned into text, there are no segments.
    */
   transcribe(
     samples: Float32Array,
@@ -251,19 +259,25 @@ export interface NativeSession {
   ): Promise<NativeHeard & { segments: NativeSegment[] }>
   /** The encoder's hidden states of 16 kHz mono, a window at a time. */
   features(samples: Float32Array): NativeStream
-  /** Takes back the last turn that `generate` finished, if any: the context is what it was before, and the turn before is the last one. */
+  /** Removes the last turn that `generate` finished, if any, from the context. The turn before it is then the last one. */
   undo(): Promise<void>
-  /** Stops what runs and gives a promise: it rejects with MOSS_ABORTED soon. The session is free for its next task at once. */
+  /**
+   * Stops the running call that has returned a promise, which soon rejects with MOSS_ABORTED. The session is free for
+   * its next task at once.
+   */
   cancel(): void
-  /** Units → audio, without the language model; for an imported voice: the ids of one sentence, at most 4096. */
+  /** Turns units into audio without the language model. An imported voice takes the ids of one sentence, at most 4096. */
   speakUnits(units: Int32Array, options?: NativeSpeaking & NativeUnitProsody): NativeStream
-  /** Of the speech that an `encode` or `transcribe` has got, how many seconds it has heard. Encoders that hear in windows, and transcriptions of several utterances, tell it. */
+  /**
+   * How many seconds of its speech the running `encode` or `transcribe` has processed. It is updated by encoders that
+   * work in windows, and when several utterances are transcribed.
+   */
   readonly heardSeconds: number
   /** Positions of the context in use. */
   readonly length: number
   /** Forgets the conversation. */
   reset(): void
-  /** Cancels what runs and frees the memory as soon as it has stopped. Idempotent. */
+  /** Cancels the running task and frees the memory as soon as that has stopped. Idempotent. */
   dispose(): void
 }
 
@@ -271,16 +285,16 @@ export interface NativeSession {
 export type NativeNetwork = 'encoder' | 'lm'
 
 /**
- * Something to run a network on. The encoder hears `samples`; an imported language model reads `textIds`; a bundle's reads a turn: the
- * user's words as `samples` or `textIds`, and the reply to them.
+ * An input on which a network is measured. The encoder reads `samples`; an imported language model reads `textIds`; a
+ * bundle's language model reads a turn: the user's input as `samples` or `textIds`, and the reply.
  */
 export interface NativeExercise {
   /** 16 kHz mono. */
   samples?: Float32Array | undefined
   textIds?: Int32Array | undefined
-  /** Of a spoken reply. */
+  /** The units of a spoken reply. */
   units?: Int32Array | undefined
-  /** The reply's text. */
+  /** The text of the reply. */
   replyIds?: Int32Array | undefined
 }
 
@@ -288,24 +302,27 @@ export interface NativeHeads {
   /** The name of the block's tensors: `encoder.blk.0`, `blk.3`, `audio.blk.0`. */
   block: string
   /**
-   * One a head of the encoder, one a KV head (with its query heads) of a language model: the length of what it adds to the residual
-   * stream, relative to the stream's, mean over the `positions`.
+   * One number for each head of an encoder, or for each KV head (with its query heads) of a language model: the norm of
+   * what it adds to the residual stream, relative to the norm of the stream, averaged over `positions`.
    */
   shares: number[]
   /** Of the language model; of the encoder, frames. */
   positions: number
 }
 
-/** Sums over `positions`, so that those of many exercises can be added. */
+/** Sums over `positions`, so that the differences on several exercises can be added. */
 export interface NativeDifference {
-  /** Encoder: frames; language model: ids that had a next one to predict. */
+  /** For an encoder the number of frames; for a language model the number of predicted ids. */
   positions: number
-  /** Encoder: of the hidden states. */
+  /** Encoder: the cosine similarity of the hidden states. */
   cosine: number
-  /** Encoder: units that the unchanged one hears, and edits from them to what the changed one hears. */
+  /**
+   * Encoder: the number of units that the unchanged model hears, and the edits from them to those that the changed
+   * model hears.
+   */
   units: number
   edits: number
-  /** Language model, in nats: -ln p of the next id by both, and the Kullback-Leibler divergence. */
+  /** Language model, in nats: -ln p of the next id by both models, and the Kullback-Leibler divergence between them. */
   lossBefore: number
   lossAfter: number
   divergence: number
@@ -318,7 +335,7 @@ export interface NativeModel {
   measureHeads(component: NativeNetwork, exercise: NativeExercise): Promise<NativeHeads[]>
   /** How far another model, changed from this one, is from it on something. */
   compare(component: NativeNetwork, changed: NativeModel, exercise: NativeExercise): Promise<NativeDifference>
-  /** Sessions keep what they need of it. Idempotent. */
+  /** Frees the model once its sessions no longer need it. Idempotent. */
   dispose(): void
 }
 
@@ -332,25 +349,26 @@ export interface NativeAddon {
     options?: { threads?: number | undefined; contextLength?: number | undefined },
   ): Promise<NativeModel>
   /**
-   * Rows of `rowLength` floats in the form in which a GGUF file holds them. `type` is `f32`, `f16`, `bf16`, `q4_0`, `q4_1`, `q5_0`, `q5_1`,
-   * `q8_0` or `q2_k` … `q6_k`. Rejects with MOSS_INVALID_ARGUMENT what is no whole number of rows or blocks (32 values, K-quants 256), is
-   * not finite, or does not fit F16.
+   * Converts rows of `rowLength` floats to a type of GGUF files. `type` is `f32`, `f16`, `bf16`, `q4_0`, `q4_1`,
+   * `q5_0`, `q5_1`, `q8_0` or `q2_k` … `q6_k`. Rejects with MOSS_INVALID_ARGUMENT if `data` is not a whole number of
+   * rows, a row is not a whole number of blocks (of 32 values; of 256 for K-quants), or a value is not finite or too
+   * large for F16.
    */
   quantize(type: string, data: Float32Array, rowLength: number): Promise<Uint8Array>
-  /** The floats of whole blocks of such a type. */
+  /** Converts whole blocks of such a type to floats. */
   dequantize(type: string, data: Uint8Array): Promise<Float32Array>
   ggmlVersion: string
 }
 
 let addon: NativeAddon | undefined
 
-/** The addon: a prebuild for this machine, or what was built from source. Loaded at the first call. */
+/** The addon: a prebuild for this machine, or the one that was built from source. It is loaded at the first call. */
 export function loadAddon(): NativeAddon {
   if (addon) return addon
   const root = packageRoot()
   const path = unpacked(root)
   try {
-    // By Node's own `require`, whatever a bundler has made of ours.
+    // Uses Node's own `require`, because a bundler may have replaced the one in this file.
     const load = createRequire(join(root, 'package.json'))('node-gyp-build') as (folder: string) => unknown
     addon = load(path) as NativeAddon
   } catch (cause) {

@@ -1,6 +1,6 @@
 /**
- * What can go wrong, as types. Every error this package throws on purpose is a {@link MossSpeechError} whose `code` is stable across
- * releases; messages are for people and may change. See docs/errors.md.
+ * The types of errors. Every error this package throws on purpose is a {@link MossSpeechError} whose `code` is stable
+ * across releases; messages are for people and may change. See docs/errors.md.
  */
 
 /** The stable code of a {@link MossSpeechError}. */
@@ -23,10 +23,13 @@ export type MossErrorCode =
   | 'MOSS_ADDON'
   | 'MOSS_INTERNAL'
 
-/** More about an error: the option, key or tensor it is about, what was expected and what was found. */
+/** More about an error: the option, key or tensor that it is about, what was expected and what was found. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
-/** What an error was caused by. Of our own, so that our types can be read with `lib` before ES2022, which has no such type. */
+/**
+ * The cause of an error. TypeScript declares this type only with `lib` ES2022 and later; our own declaration lets our
+ * types be read with older ones.
+ */
 export interface ErrorOptions {
   cause?: unknown
 }
@@ -36,7 +39,7 @@ export class MossSpeechError extends Error {
   override readonly name: string = 'MossSpeechError'
   /** Stable, for programs: compare this, not the message. */
   readonly code: MossErrorCode
-  /** What the message says, for programs. */
+  /** The contents of the message, for programs. */
   readonly details: ErrorDetails
 
   constructor(code: MossErrorCode, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
@@ -54,7 +57,7 @@ export class InvalidArgumentError extends MossSpeechError {
   }
 }
 
-/** The bytes are not audio, or audio of a kind that is not read, or they are damaged. */
+/** The bytes are not audio, are audio of an unsupported kind, or are damaged. */
 export class AudioFormatError extends MossSpeechError {
   override readonly name = 'AudioFormatError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -86,7 +89,7 @@ export class ModelNotFoundError extends MossSpeechError {
   }
 }
 
-/** The file is no GGUF bundle of this package, is truncated, or a key or tensor in it does not fit. */
+/** The file is not a GGUF file that this package can use: it is truncated, or a key or tensor in it is not as expected. */
 export class ModelFormatError extends MossSpeechError {
   override readonly name = 'ModelFormatError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -102,7 +105,7 @@ export class DisposedError extends MossSpeechError {
   }
 }
 
-/** A session is asked for a second thing before the first has ended. Use a session of its own for each conversation. */
+/** A session was called while another call on it was running. Use a separate session for each conversation. */
 export class SessionBusyError extends MossSpeechError {
   override readonly name = 'SessionBusyError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -119,7 +122,7 @@ export class AbortedError extends MossSpeechError {
   }
 }
 
-/** Chunks or audio of a reply are asked for that a loop has had, which is why they were not kept. See {@link ReplyStream}. */
+/** Chunks or audio of a reply were requested that a loop has already read; they are not kept. See {@link ReplyStream}. */
 export class NotKeptError extends MossSpeechError {
   override readonly name = 'NotKeptError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -127,7 +130,7 @@ export class NotKeptError extends MossSpeechError {
   }
 }
 
-/** The loaded bundle, or this build, lacks what the call needs: a decoder, for instance. */
+/** The loaded model, or this build, lacks what the call needs, for instance a decoder. */
 export class UnsupportedError extends MossSpeechError {
   override readonly name = 'UnsupportedError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -151,7 +154,7 @@ export class OutOfMemoryError extends MossSpeechError {
   }
 }
 
-/** The system gives this process no more threads: its limit (`ulimit -u`, a container's pids limit) is reached. */
+/** The system cannot start more threads for this process: its limit (`ulimit -u`, a container's pids limit) is reached. */
 export class OutOfThreadsError extends MossSpeechError {
   override readonly name = 'OutOfThreadsError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -159,7 +162,10 @@ export class OutOfThreadsError extends MossSpeechError {
   }
 }
 
-/** A download failed: the network, a refusal of the server (`details.status`), or what came is not what was announced. */
+/**
+ * A download failed: the network failed, the server refused (`details.status`), or the received file is not the
+ * announced one.
+ */
 export class DownloadError extends MossSpeechError {
   override readonly name = 'DownloadError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -197,8 +203,8 @@ const CLASSES: Partial<Record<string, ErrorClass>> = {
 }
 
 /**
- * Anything thrown by the addon or sent by the worker, as one of our types: an error whose `code` we know becomes its class, any
- * other a {@link MossSpeechError} `MOSS_INTERNAL` with the original as `cause`.
+ * Converts anything that the addon throws or a worker thread sends to one of our types. An error with a known `code`
+ * becomes an instance of its class, any other a {@link MossSpeechError} `MOSS_INTERNAL` with the original as `cause`.
  */
 export function toMossError(thrown: unknown): MossSpeechError {
   if (thrown instanceof MossSpeechError) return thrown

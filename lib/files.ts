@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { FileError, InvalidArgumentError } from './errors.js'
 
-/** What went wrong, in plain words, by the system's code. */
+/** The reason for an error in plain words, by the system's error code. */
 const REASONS: Record<string, string> = {
   ENOSPC: 'there is no space left on the disk',
   EDQUOT: 'the disk quota is used up',
@@ -17,7 +17,7 @@ const REASONS: Record<string, string> = {
   EIO: 'the device reports an error',
 }
 
-/** The system's error about a file as ours. `details` has the path and the system's code. */
+/** Converts a system error about a file to a {@link FileError}. `details` has the path and the system's error code. */
 export function fileError(path: string, doing: 'read' | 'write', cause: unknown): FileError {
   if (cause instanceof FileError) return cause
   const { code, message } = cause as NodeJS.ErrnoException
@@ -26,7 +26,7 @@ export function fileError(path: string, doing: 'read' | 'write', cause: unknown)
   return new FileError(`cannot ${doing} ${path}: ${reason}`, { path, ...(code && { code }) }, { cause })
 }
 
-/** Work that writes to `path`: what the system says about it becomes a {@link FileError}. */
+/** Runs work that writes to `path`. System errors become {@link FileError}s. */
 export async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -35,15 +35,15 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** What a single call takes at most. */
+/** The most bytes that a single write call accepts. */
 const LARGEST_WRITE = 1 << 30
 
-/** A `FileHandle`, or what writes as one does. */
+/** A `FileHandle`, or an object with the same `write`. */
 export interface Writable {
   write(bytes: Uint8Array, offset: number, length: number, position: number | null): Promise<{ bytesWritten: number }>
 }
 
-/** Writes all of it: a disk that is nearly full takes a part first and reports the error only with the rest. */
+/** Writes all bytes. A disk that is nearly full first writes a part of them, and reports the error only for the rest. */
 export async function writeAll(file: Writable, bytes: Uint8Array, position: number | null = null): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     const at = position === null ? null : position + done
@@ -51,14 +51,15 @@ export async function writeAll(file: Writable, bytes: Uint8Array, position: numb
   }
 }
 
-/** Whether both are the same file, however their paths are spelled: through links of any kind, too. Only a file that exists is one. */
+/** Whether both paths lead to the same existing file, also through symbolic or hard links. */
 export async function isSameFile(a: string, b: string): Promise<boolean> {
   const [x, y] = await Promise.all([a, b].map(path => stat(path, { bigint: true }).catch(() => undefined)))
   return x?.isFile() === true && y?.isFile() === true && x.dev === y.dev && x.ino === y.ino
 }
 
 /**
- * Refuses to write a model over what it is made of, or under a name that says that it is something else.
+ * Refuses to overwrite the source of a model with the model, or to write a model to a name that does not end in
+ * `.gguf`.
  *
  * @param source - a file or a folder
  * @throws {@link InvalidArgumentError}

@@ -7,14 +7,14 @@ import type { ModelInfo, Weights } from './engine/weights.js'
 import { WeakCollection } from './weak.js'
 
 /**
- * A loaded model: weights, which never change, and no conversation. Many sessions may use it at the same time.
+ * A loaded model: the weights, without the state of any conversation. Many sessions may use it at the same time.
  *
- * Made by {@link loadModel}. Free its memory with {@link dispose} or `await using`. Of a model that nobody holds, and none of whose sessions
- * anybody holds, it is freed when the garbage collector finds out.
+ * Made by {@link loadModel}. Free its memory with {@link dispose} or `await using`. If neither the model nor any of its
+ * sessions is referenced any more, the garbage collector frees it, at some later time.
  */
 export class Model {
   readonly #weights: Weights
-  /** A session that nobody holds is collected, also where nobody has disposed of it. */
+  /** Held weakly, so that a session that is no longer referenced is garbage-collected even if it was not disposed of. */
   readonly #sessions = new WeakCollection<Session>()
   #disposed = false
 
@@ -61,9 +61,9 @@ export class Model {
 }
 
 /**
- * Loads a model: a bundle (GGUF), which answers speech with speech; an imported encoder, voice or language model (Qwen3 or Llama, as
- * llama.cpp writes them) alone; or a conversation composed of such parts (docs/composing.md). Every key and tensor is checked; a file that
- * does not fit is refused.
+ * Loads a model: a bundle (GGUF), which answers speech with speech; an imported encoder, voice or language model (Qwen3
+ * or Llama, as llama.cpp writes them) alone; or a conversation composed of such parts (docs/composing.md). Every key
+ * and tensor is checked, and a malformed file is refused.
  *
  *     const model = await loadModel({ encoder: 'wav2vec2.gguf', lm: 'qwen3.gguf', voice: 'joe.gguf' })
  *

@@ -1,33 +1,33 @@
 import type { ErrorDetails } from './errors.js'
 import { InvalidArgumentError } from './errors.js'
 
-/** How a session's reply is made. All of it is optional. */
+/** How the reply of a session is generated. All options are optional. */
 export interface GenerateOptions extends SpeakOptions {
   /**
-   * What the reply is to hold: `speech` (the audio, and its units), `text`, or `both`. Default `both`, and `text` where the model has
-   * no voice.
+   * What the reply contains: `speech` (the audio and its units), `text`, or `both`. Default `both`; `text` if the model
+   * has no voice.
    */
   output?: 'speech' | 'text' | 'both'
-  /** Randomness of the language model, 0–2; 0 always takes the likeliest. Default: the model's. */
+  /** Randomness of the language model, 0–2; 0 always takes the most probable token. Default: the model's. */
   temperature?: number
-  /** Draws only from the likeliest that make up this probability, above 0 to 1. Default: the model's. */
+  /** Samples only from the most probable tokens that together have this probability, above 0 to 1. Default: the model's. */
   topP?: number
-  /** Draws only from this many likeliest, a whole number; 0 is off. Default: the model's. */
+  /** Samples only from this many most probable tokens, a whole number; 0 is off. Default: the model's. */
   topK?: number
   /** The longest text of a reply in tokens, a whole number above 0. Default 512. */
   maxTokens?: number
-  /** The longest reply in seconds, above 0 to 600; what is longer is cut there. Default 60. */
+  /** The longest reply in seconds, above 0 to 600; a longer one is cut. Default 60. */
   maxSeconds?: number
   /**
-   * For spoken input: also transcribe what was heard (`reply.heard.text`), at the cost of a second short reply. Default false. A composed
-   * model always does.
+   * For spoken input: also transcribe it (`reply.heard.text`), which takes as long as another short reply. Default
+   * false. A composed model always transcribes.
    */
   transcribe?: boolean
   /** For spoken input, as in {@link TranscribeOptions}. */
   vad?: boolean
 }
 
-/** How text is spoken. All of it is optional. */
+/** How text is spoken. All options are optional. */
 export interface SpeakOptions {
   /** A voice by name, one of `model.info().voices`. Default: the model's voice for the language that is spoken. */
   voice?: string
@@ -35,47 +35,52 @@ export interface SpeakOptions {
   speed?: number
   /** One of `model.info().emotions`. Default: neutral. Imported voices have none. */
   emotion?: string
-  /** Liveliness of the sound, 0–2; 0 takes out all chance. Default: the model's. */
+  /** Random variation of the sound, 0–2; 0 removes all randomness. Default: the model's. */
   noiseScale?: number
-  /** Imported voices: liveliness of the rhythm, 0–2. Default: the voice's. */
+  /** Imported voices: random variation of the rhythm, 0–2. Default: the voice's. */
   noiseW?: number
-  /** Imported voices: factor on the length of all sounds, 0.1–10; besides `speed`. Default: the voice's. */
+  /** Imported voices: multiplies the length of all sounds, 0.1–10, in addition to `speed`. Default: the voice's. */
   lengthScale?: number
   /**
-   * Imported voices that speak phonemes: who makes them of the text. `auto`: this package for English and Mandarin, else espeak-ng, which
-   * must be installed; `builtin` and `espeak-ng`: that one always. Default: the environment variable MOSS_SPEECH_PHONEMIZER, or `auto`.
+   * Imported voices that speak phonemes: what converts text to phonemes. `auto`: this package for English and Mandarin,
+   * otherwise espeak-ng, which must be installed; `builtin` or `espeak-ng`: always that one. Default: the environment
+   * variable MOSS_SPEECH_PHONEMIZER, or `auto`.
    */
   phonemizer?: 'auto' | 'builtin' | 'espeak-ng'
   /**
-   * How words are said: IPA (`{ MOSS: 'ˈmɔs' }`) or, of Mandarin, pinyin with tone digits (`{ 重庆: 'chong2 qing4' }`); besides and before the
-   * session's own. What nano answers with its language model is no text, and has none (docs/text.md).
+   * How words are pronounced: IPA (`{ MOSS: 'ˈmɔs' }`) or, for Mandarin, pinyin with tone digits (`{ 重庆: 'chong2 qing4'
+   * }`). They take precedence over those of the session. They have no effect on the replies of nano's language model,
+   * which are generated as units, not read from text (docs/text.md).
    */
   pronunciations?: Readonly<Record<string, string>>
-  /** A whole number from 0 to 2^53 - 1: equal seeds give equal replies in equal sessions. Default: the next of the session's own. */
+  /**
+   * A whole number from 0 to 2^53 - 1: equal seeds give equal replies in equal sessions. Default: the next one of the
+   * session's sequence.
+   */
   seed?: number
   /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
   signal?: AbortSignal
 }
 
-/** How far a transcription is. */
+/** The progress of a transcription. */
 export interface TranscribeProgress {
-  /** Heard so far. */
+  /** Seconds of speech that have been processed. */
   seconds: number
-  /** Of the whole speech. */
+  /** Seconds of the whole speech. */
   total: number
 }
 
 /** Options of {@link Session.transcribe}. */
 export interface TranscribeOptions {
-  /** As for a reply, 0–2. Default 0: the likeliest text. */
+  /** As for a reply, 0–2. Default 0: the most probable text. */
   temperature?: number
   /**
-   * Whether speech is told from what is none, where the model can (`model.info().vad`; nano can): a recording in which nobody speaks is
-   * `noSpeech`, silence around the speech is left out, and a long recording is transcribed utterance by utterance. False: all of it is
-   * heard as if it were one utterance. Default true.
+   * Whether to look for speech in the recording first, if the model can (`model.info().vad`; nano can). A recording in
+   * which nobody speaks is then `noSpeech`, silence around speech is left out, and a long recording is transcribed
+   * utterance by utterance. If false, the whole recording is taken as one utterance. Default true.
    */
   vad?: boolean
-  /** Called now and then, at most ten times a second, while long speech is heard. */
+  /** Called at most ten times a second while long speech is transcribed. */
   onProgress?: (progress: TranscribeProgress) => void
   /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
   signal?: AbortSignal
@@ -87,7 +92,10 @@ export interface FeaturesOptions {
   signal?: AbortSignal
 }
 
-/** What a model is composed of: the files of its parts, or `nano` for the bundle that comes with the package. One at least. */
+/**
+ * The parts of a composed model: their files, or `nano` for the bundle that comes with the package. At least one is
+ * required.
+ */
 export interface ModelParts {
   /** Hears: an encoder whose CTC head writes letters, or a bundle. */
   encoder?: string | URL
@@ -104,19 +112,25 @@ export interface LoadOptions {
    * for an imported language model.
    */
   contextLength?: number
-  /** Threads a computation uses, 1–256; in a composed model each part, of which two may work at a time. Default: half of the logical CPUs, 8 at most. */
+  /**
+   * The number of threads that a computation uses, 1–256. In a composed model this applies to each part, of which two
+   * may work at a time. Default: half of the logical CPUs, 8 at most.
+   */
   threads?: number
 }
 
 /** Options of {@link Model.createSession}. */
 export interface SessionOptions {
-  /** Imported language models: what they are told before the conversation. Default: what the model's own template says. */
+  /** Imported language models: the system prompt. Default: that of the model's chat template. */
   system?: string
-  /** Imported language models that reason in writing before they answer, such as Qwen3: whether they may. Default false. */
+  /**
+   * Imported language models with a thinking mode, such as Qwen3: whether they may reason in writing before they
+   * answer. Default false.
+   */
   thinking?: boolean
-  /** How words are said that its voice reads aloud, as in {@link SpeakOptions}. */
+  /** How words are pronounced when text is read aloud, as in {@link SpeakOptions}. */
   pronunciations?: Readonly<Record<string, string>>
-  /** The seed of everything the session draws, a whole number from 0 to 2^53 - 1. Default: random. */
+  /** The seed of all random numbers of the session, a whole number from 0 to 2^53 - 1. Default: random. */
   seed?: number
 }
 
@@ -126,7 +140,10 @@ function fail(option: string, expected: string, found: unknown): never {
   throw new InvalidArgumentError(`${option} must be ${expected}, not ${shown}`, details)
 }
 
-/** A plain options object, or undefined. Names it does not know are refused: a misspelled option must not go unnoticed. */
+/**
+ * Checks that options are a plain object or undefined. Unknown names are refused, so that a misspelled option does not
+ * go unnoticed.
+ */
 export function checkOptions<T extends object>(
   name: string,
   options: T | undefined,
@@ -141,7 +158,7 @@ export function checkOptions<T extends object>(
   return options
 }
 
-/** Undefined passes. */
+/** Undefined is allowed. */
 export function checkNumber(
   option: string,
   value: unknown,
@@ -158,36 +175,36 @@ export function checkNumber(
   )
 }
 
-/** Undefined passes. */
+/** Undefined is allowed. */
 export function checkInteger(option: string, value: unknown, low: number, high: number): number | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value
   return fail(option, `a whole number from ${low} to ${high}`, value)
 }
 
-/** Undefined passes. */
+/** Undefined is allowed. */
 export function checkBoolean(option: string, value: unknown): boolean | undefined {
   return value === undefined || typeof value === 'boolean' ? value : fail(option, 'true or false', value)
 }
 
-/** Undefined passes. */
+/** Undefined is allowed. */
 export function checkSignal(value: unknown): AbortSignal | undefined {
   return value === undefined || value instanceof AbortSignal ? value : fail('signal', 'an AbortSignal', value)
 }
 
-/** Undefined passes. */
+/** Undefined is allowed. */
 export function checkFunction<T>(option: string, value: T): T {
   return value === undefined || typeof value === 'function' ? value : fail(option, 'a function', value)
 }
 
-/** The index of a name in a list; undefined passes. */
+/** The index of a name in a list. Undefined is allowed. */
 export function checkName(option: string, value: unknown, names: readonly string[]): number | undefined {
   if (value === undefined) return undefined
   const index = typeof value === 'string' ? names.indexOf(value) : -1
   return index >= 0 ? index : fail(option, `one of ${names.join(', ') || '(this model has none)'}`, value)
 }
 
-/** A text with something in it. */
+/** Checks that a text is not empty or too long. */
 export function checkText(option: string, value: unknown, longest: number): string {
   if (typeof value !== 'string') return fail(option, 'a string', value)
   if (value.trim() === '') throw new InvalidArgumentError(`${option} is empty`, { option })

@@ -4,35 +4,35 @@ import { dirname, join } from 'node:path'
 import { AddonError } from './errors.js'
 
 /*
- * Where the files of this package stand that are more than JavaScript: the addon with ggml's libraries, nano, the scripts of worker threads.
- * A bundler takes the JavaScript along and leaves those behind; Electron packs everything into an archive that only JavaScript can read.
+ * Finds the files of this package that a bundler does not include: the addon with ggml's libraries, nano, and the
+ * scripts of worker threads. Electron, too, needs care: it packs files into an archive that only JavaScript can read.
  */
 
 const NAME = 'moss-speech-native'
 
-/** The folder of this file, or of the bundle that it has become a part of; an ES module has no `__dirname`. */
+/** The folder of this file, or of the bundle that contains it. An ES module has no `__dirname`. */
 const here = typeof __dirname === 'string' ? __dirname : dirname(process.argv[1] ?? process.execPath)
 
 let root: string | undefined
 
 /**
- * The package's root folder: above this file, which is lib/package-root.ts or dist/lib/package-root.js; for a bundle, what Node finds
- * from where the bundle stands.
+ * The package's root folder: above this file, which is lib/package-root.ts or dist/lib/package-root.js; in a bundle,
+ * the installed package that Node resolves from the bundle's folder.
  *
- * @throws {@link AddonError} a bundle, and the package is not installed where it runs
+ * @throws {@link AddonError} this is a bundle, and the package is not installed where it runs
  */
 export function packageRoot(): string {
   return (root ??= ['..', '../..'].map(up => join(here, up)).find(isPackage) ?? installedFor(here))
 }
 
-/** The script of a worker thread; `path` is below lib. */
+/** The script of a worker thread. `path` is relative to lib. */
 export function scriptPath(...path: string[]): string {
   return join(packageRoot(), 'dist', 'lib', ...path)
 }
 
 /**
- * The same file where native code can read it: Electron's archive `app.asar` shows what was left out of it as if it were inside, and that
- * stands in `app.asar.unpacked`.
+ * The path at which native code can read a file. Electron shows unpacked files as if they were inside its archive
+ * `app.asar`, but they are in `app.asar.unpacked`.
  */
 export function unpacked(path: string): string {
   const outside = path.replace(/\.asar(?=[\\/])/, '.asar.unpacked')

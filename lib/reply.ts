@@ -3,18 +3,21 @@ import { AbortedError, abortedBy, NotKeptError, toMossError } from './errors.js'
 import { follow, onceCollected } from './weak.js'
 
 /**
- * Makes the chunks; ends early, by throwing, when the signal aborts. Its return value is the result but for the audio, which the chunks
- * have.
+ * Generates the chunks, and throws when the signal aborts. Its return value is the result without the audio, which is
+ * collected from the chunks.
  */
 export type Producer<C, R> = (signal: AbortSignal) => AsyncGenerator<C, Omit<R, 'audio'>, void>
 
-/** A chunk in the order in which they come; the last link waits for its chunk. Who holds a link holds what comes after it. */
+/**
+ * A linked list of the chunks; the last link waits for its chunk. Holding a link keeps all later chunks in memory, but
+ * no earlier ones.
+ */
 interface Link<C> {
   chunk?: C
   next?: Link<C>
 }
 
-/** Stops the work of a reply that nobody holds any more. */
+/** Stops the work of a reply that is no longer referenced. */
 function stopping(abort: AbortController, producer: AsyncGenerator<unknown, unknown, void>): () => void {
   return () => {
     abort.abort(new AbortedError())
@@ -23,12 +26,13 @@ function stopping(abort: AbortController, producer: AsyncGenerator<unknown, unkn
 }
 
 /**
- * A reply that is being made: its chunks by `for await`, the whole of it by {@link result}, or both. Work starts with the first of
- * these. Leaving the loop early stops the work. Who calls `next()` by hand ends early with `return()` or {@link cancel}; where the reply and
- * its iterators are only dropped, the work stops, and the session is free, when the garbage collector finds out.
+ * A reply that is being generated. Read its chunks with `for await`, wait for the whole reply with {@link result}, or
+ * do both; the work starts with the first of these. Leaving the loop early stops the work. After calling `next()` by
+ * hand, stop with `return()` or {@link cancel}. If the reply and its iterators are only dropped, the work stops, and
+ * the session becomes free, once the garbage collector has collected them.
  *
- * A chunk that the loops have had is not kept, so memory does not grow with the reply's length. Who wants the chunks and the whole audio
- * calls {@link result} first:
+ * Chunks that the loops have read are not kept, so that memory does not grow with the length of the reply. To get the
+ * chunks and also the whole audio, call {@link result} first:
  *
  *     const reply = session.generate({ speech })
  *     const whole = reply.result()
@@ -36,7 +40,7 @@ function stopping(abort: AbortController, producer: AsyncGenerator<unknown, unkn
  *     await writeWav('reply.wav', (await whole).audio)
  *
  * @typeParam C - a chunk.
- * @typeParam R - the whole.
+ * @typeParam R - the whole reply.
  */
 export class ReplyStream<
   C extends { audio?: Float32Array },
@@ -48,7 +52,10 @@ export class ReplyStream<
   #unfollow: (() => void) | undefined
   #unwatch: (() => void) | undefined
   #last: Link<C> = {}
-  /** Where a loop begins; undefined when a loop has had the first chunk and nobody had asked for all of them. */
+  /**
+   * The link at which a loop begins; undefined once a loop has read the first chunk, unless all chunks are kept for
+   * result().
+   */
   #first: Link<C> | undefined = this.#last
   #looped = false
   #voiced = false
@@ -64,10 +71,10 @@ export class ReplyStream<
   }
 
   /**
-   * The chunks in order. Several loops see all of them if they begin before the first chunk is read, or if {@link result} was called before
-   * that; then a loop may also begin when the reply has ended.
+   * The chunks in order. Several loops get all chunks if they begin before the first chunk is read. If {@link result}
+   * was called before that, loops may begin at any time, also when the reply has ended.
    *
-   * @throws {@link NotKeptError} a loop begins too late: another one has had the first chunk
+   * @throws {@link NotKeptError} the loop begins too late: another one has read the first chunk
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void, void> {
     let link = this.#first
@@ -90,9 +97,10 @@ export class ReplyStream<
   }
 
   /**
-   * Waits for the end, whether or not somebody reads the chunks. Rejects with the error that ended the reply.
+   * Waits for the end of the reply, whether or not the chunks are read. Rejects with the error that ended the reply.
    *
-   * Called when a loop has already had a chunk, it gives everything but the audio: reading its `audio` throws {@link NotKeptError}.
+   * If a loop has already read a chunk, the result has everything but the audio: reading its `audio` throws {@link
+   * NotKeptError}.
    */
   result(): Promise<R> {
     this.#result ??= this.#whole()
@@ -111,7 +119,7 @@ export class ReplyStream<
     return this.stop(new AbortedError())
   }
 
-  /** {@link cancel} with another reason. @internal */
+  /** Like {@link cancel}, with another reason. @internal */
   async stop(error: Error): Promise<void> {
     if (this.#outcome) return
     this.#abort.abort(error)
@@ -124,12 +132,12 @@ export class ReplyStream<
     return this.#outcome && 'error' in this.#outcome ? this.#outcome.error : undefined
   }
 
-  /** What a loop throws need not be handled a second time where `result()` was called for its audio. */
+  /** An error that the loop has thrown must not be reported again as an unhandled rejection of `result()`. */
   #tellOnce(): void {
     if (this.#looped) this.#result?.catch(() => undefined)
   }
 
-  /** Fetches one more chunk or the outcome. Never rejects. */
+  /** Fetches the next chunk or the result. Never rejects. */
   #pull(): Promise<void> {
     return (this.#pulling ??= this.#step().finally(() => (this.#pulling = undefined)))
   }
@@ -162,7 +170,7 @@ export class ReplyStream<
     const blocks: Float32Array[] = []
     for (let link = this.#first; link?.chunk; link = link.next) if (link.chunk.audio) blocks.push(link.chunk.audio)
     if (this.#first || !this.#voiced) return { ...result, audio: await join(blocks) } as R
-    // Not enumerable: who copies or prints the rest need not know.
+    // Not enumerable, so that copying or printing the result does not throw.
     return Object.defineProperty({ ...result } as R, 'audio', {
       get() {
         throw new NotKeptError(

@@ -38,11 +38,11 @@ const OUTPUTS = ['speech', 'text', 'both'] as const
 const PHONEMIZERS = ['auto', 'builtin', 'espeak-ng'] as const
 
 /**
- * A conversation with a {@link Model}: it remembers its turns. It does one thing at a time; a call while another runs is refused with
- * {@link SessionBusyError}. Sessions of one model run side by side.
+ * A conversation with a {@link Model}, which remembers its turns. It does one thing at a time; a call while another one
+ * runs is refused with {@link SessionBusyError}. Sessions of one model run side by side.
  *
- * Free its memory (keys and values of the conversation, buffers, a thread) with {@link dispose} or `await using`. Of a session that nobody
- * holds it is freed when the garbage collector finds out.
+ * Free its memory (keys and values of the conversation, buffers, a thread) with {@link dispose} or `await using`. For a
+ * session that is no longer referenced, the garbage collector frees it, at some later time.
  */
 export class Session {
   readonly #engine: Engine
@@ -50,7 +50,7 @@ export class Session {
   readonly #reading: Reading
   readonly #pronunciations: string
   readonly #onDispose: () => void
-  /** A reply is held weakly: it ends when nobody else holds it. */
+  /** The reply is held weakly: it ends when it is not referenced elsewhere any more. */
   #running: { ended: Promise<void>; stream: WeakRef<ReplyStream<ReplyChunk, Spoken>> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
@@ -63,22 +63,22 @@ export class Session {
     this.#onDispose = onDispose
   }
 
-  /** Which way the session's replies take, what it can do, and how full its context is. */
+  /** How the session gets from input to output, what it can do, and how full its context is. */
   info(): SessionInfo {
     const { path, modes, length } = this.#engine
     return { path, modes, length, nCtx: this.#info.nCtx }
   }
 
   /**
-   * Answers speech or text, with speech, text or both. A finished turn is remembered; one that was stopped or failed is not, nor one in
-   * which nobody speaks: its reply is empty, and its `finishReason` is `noSpeech`.
+   * Answers speech or text, with speech, text or both. A finished turn is remembered. A turn that was stopped or failed
+   * is not, nor one in which nobody speaks: the reply is then empty, and its `finishReason` is `noSpeech`.
    *
    *     for await (const chunk of session.generate({ speech: 'question.wav' })) play(chunk.audio)
    *     const reply = await session.generate({ text: 'turn on the light' }, { output: 'text' }).result()
    *
-   * @throws {@link InvalidArgumentError} at once; the rest by the loop or `result()`: {@link AudioFormatError}, {@link AudioLengthError},
-   * {@link FileError}, {@link PromptTooLongError} (`reset()` helps), {@link SessionBusyError}, {@link DisposedError},
-   * {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}
+   * @throws {@link InvalidArgumentError} immediately; the others from the loop or `result()`: {@link AudioFormatError},
+   * {@link AudioLengthError}, {@link FileError}, {@link PromptTooLongError} (`reset()` helps), {@link
+   * SessionBusyError}, {@link DisposedError}, {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}
    */
   generate(prompt: Prompt, options?: GenerateOptions): ReplyStream<ReplyChunk, Reply> {
     const o = check.checkOptions<GenerateOptions>('options', options, GENERATE_OPTIONS)
@@ -108,8 +108,9 @@ export class Session {
   }
 
   /**
-   * Transcribes speech: the units that the encoder hears and the language model's text of it, utterance by utterance. An encoder whose units are letters needs no
-   * language model: its units are the text, with the words' times; it hears hours, in overlapping windows. The conversation is not changed.
+   * Transcribes speech: returns the units that the encoder hears and the language model's text, utterance by utterance.
+   * An encoder whose units are letters needs no language model: its units are the text, with the times of the words. It
+   * transcribes hours of speech, in overlapping windows. The conversation is not changed.
    *
    * @throws as {@link generate}, by rejecting.
    */
@@ -122,8 +123,9 @@ export class Session {
   }
 
   /**
-   * The encoder's hidden states of speech, which transformers calls `last_hidden_state`: for classifiers, search and other heads of your
-   * own. Imported encoders need no CTC head for it; they hear hours, in overlapping windows. The conversation is not changed.
+   * The encoder's hidden states for speech (`last_hidden_state` in transformers), for classifiers, search and other
+   * heads of your own. Imported encoders need no CTC head for this, and process hours of speech in overlapping windows.
+   * The conversation is not changed.
    *
    *     const { data, frames, size } = await session.features('talk.mp3') // frame i: data.subarray(i * size, (i + 1) * size)
    *
@@ -144,14 +146,15 @@ export class Session {
   }
 
   /**
-   * Reads any English or Mandarin text aloud, sentence by sentence, without the language model; an imported voice reads its own language
-   * (docs/voices.md). `{ ssml }` is a document with breaks, prosody, phonemes and the like (docs/text.md). A chunk whose `text` is set begins
-   * that sentence. The conversation is not changed.
+   * Reads any English or Mandarin text aloud, sentence by sentence, without the language model; an imported voice reads
+   * its own language (docs/voices.md). `{ ssml }` is a document with breaks, prosody, phonemes and the like
+   * (docs/text.md). A chunk with `text` is the first of that sentence. The conversation is not changed.
    *
    *     session.speak({ ssml: '<speak>Wait <break time="500ms"/> for it.</speak>' })
    *
-   * @throws {@link InvalidArgumentError} at once, or by the loop where nothing in the text can be read or the SSML is none (`details.line`,
-   * `details.column`); {@link UnsupportedError} by the loop where the voice cannot do what the SSML asks for; the rest as {@link generate}.
+   * @throws {@link InvalidArgumentError} immediately, or from the loop if nothing in the text can be read or the SSML
+   * is malformed (`details.line`, `details.column`); {@link UnsupportedError} from the loop if the voice cannot do what
+   * the SSML asks for; the others as {@link generate}.
    */
   speak(text: string | { ssml: string }, options?: SpeakOptions): ReplyStream<ReplyChunk, Spoken> {
     const o = check.checkOptions<SpeakOptions>('options', options, SPEAK_OPTIONS)
@@ -161,7 +164,7 @@ export class Session {
     return this.#stream(signal => this.#engine.speak(input, speaking, signal), check.checkSignal(o.signal))
   }
 
-  /** Positions of the model's context that the conversation takes so far, of `model.info().nCtx`. */
+  /** How many of the `model.info().nCtx` positions of the context the conversation takes so far. */
   get length(): number {
     return this.#engine.length
   }
@@ -173,7 +176,7 @@ export class Session {
     this.#engine.reset()
   }
 
-  /** Stops what runs and frees the session's memory. Idempotent. */
+  /** Stops the running call and frees the session's memory. Idempotent. */
   dispose(): Promise<void> {
     return (this.#disposal ??= this.#dispose())
   }
@@ -187,12 +190,12 @@ export class Session {
     const running = this.#running
     const stream = running?.stream?.deref()
     await stream?.stop(new DisposedError('the session was disposed'))
-    // A reply that has been collected ends in a finalizer, for which nobody need wait.
+    // A reply that has been garbage-collected is ended by a finalizer, which need not be awaited.
     if (stream || !running?.stream) await running?.ended
     this.#onDispose()
   }
 
-  /** Takes the session for one task; returns what releases it. */
+  /** Reserves the session for one task. Returns a function that releases it. */
   #begin(stream?: WeakRef<ReplyStream<ReplyChunk, Spoken>>): () => void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
     if (this.#running) {
@@ -206,7 +209,7 @@ export class Session {
     }
   }
 
-  /** What a disposal interrupts fails as disposed, not as aborted. */
+  /** A call that dispose() interrupts fails with DisposedError, not AbortedError. */
   #explain(thrown: unknown): Error {
     return this.#disposal ? new DisposedError('the session was disposed', {}, { cause: thrown }) : toMossError(thrown)
   }
@@ -222,7 +225,7 @@ export class Session {
     }
   }
 
-  /** A stream that takes the session when it starts. */
+  /** A stream that reserves the session when it starts. */
   #stream<R extends Spoken>(
     produce: Producer<ReplyChunk, R>,
     signal: AbortSignal | undefined,
@@ -264,7 +267,7 @@ export class Session {
     }
   }
 
-  /** The session's words and those of one call, as JSON. */
+  /** The pronunciations of the session and of one call, as JSON. */
   #lexicon(given: unknown): string {
     const { voiceText, pronunciations } = this.#reading
     if (given === undefined) return this.#pronunciations
@@ -281,14 +284,14 @@ export class Session {
   }
 }
 
-/** How the session's voice reads. */
+/** How the voice of a session reads text. */
 export interface Reading {
-  /** Of an imported voice; '' of nano's. */
+  /** The text rules of an imported voice; '' for nano's. */
   voiceText: string
   pronunciations: Pronunciations
 }
 
-/** A lexicon that fits the voice; none given is an empty one. */
+/** Checks that pronunciations fit the voice. Undefined becomes an empty lexicon. */
 export function pronunciationsOf(given: unknown, info: ModelInfo, voiceText: string): Pronunciations {
   if (given === undefined) return {}
   if (info.sampleRate === 0) throw missing('voice')

@@ -1,10 +1,10 @@
 import type { Speech } from './audio.js'
 import type { FinishReason, NativeTimings } from './binding.js'
 
-/** What a turn answers: speech, or text; one of the two. */
+/** The input of a turn: either speech or text. */
 export type Prompt = { speech: Speech; text?: undefined } | { text: string; speech?: undefined }
 
-/** A unit that was heard, and when. */
+/** A unit that was heard, and its time. */
 export interface HeardUnit {
   /** A symbol of `model.info().units`: a phoneme, a tone, a stress mark, a word boundary or a pause; of imported encoders mostly letters. */
   unit: string
@@ -13,24 +13,30 @@ export interface HeardUnit {
   end: number
 }
 
-/** The phonetic transcript of speech, by the encoder. */
+/** The encoder's phonetic transcript of speech. */
 export interface Heard {
-  /** Nobody speaks: it is silence, noise, a tone. There is nothing else to be told then. */
+  /** Nobody speaks in the recording: it is silence, noise or a tone. The other fields are then empty. */
   noSpeech?: true
-  /** What was said, in writing: by the language model where that was asked for; always where the encoder's units are letters. */
+  /**
+   * The text of what was said: by the language model if `transcribe` was set; always if the encoder's units are
+   * letters.
+   */
   text?: string
-  /** By the units and tones that were heard, and by `text` where that was asked for. Not known where the units are letters. */
+  /**
+   * Detected from the units and tones that were heard, and from `text` if there is one. Unknown if the units are
+   * letters.
+   */
   language?: 'en' | 'zh'
   units: HeardUnit[]
   /** Mandarin only: syllables with tone digits, `ni3 hao3`; neutral is 5. */
   pinyin?: string
-  /** Where the text comes from an encoder whose units are letters. */
+  /** Only if the text comes from an encoder whose units are letters. */
   words?: HeardWord[]
-  /** What was odd about the audio file, though it could be read: it is cut off, for instance. */
+  /** A defect of an audio file that could nevertheless be read, for instance that it is cut off. */
   warning?: string
 }
 
-/** A word that was heard, and when. */
+/** A word that was heard, and its time. */
 export interface HeardWord {
   word: string
   /** Seconds from the start of the speech. */
@@ -41,7 +47,7 @@ export interface HeardWord {
 /** What {@link Session.transcribe} returns. */
 export interface Transcript extends Heard {
   text: string
-  /** The utterances of a recording in order, where the model has a voice activity network. */
+  /** The utterances of the recording in order, if the model has a voice activity network. */
   segments?: Segment[]
 }
 
@@ -55,33 +61,33 @@ export interface Segment {
 
 /** What {@link Session.features} returns. */
 export interface Features {
-  /** Frame after frame: [frames, size]. */
+  /** The frames in order: [frames, size]. */
   data: Float32Array
   frames: number
-  /** Numbers a frame: the encoder's hidden size. */
+  /** The number of values in a frame: the encoder's hidden size. */
   size: number
-  /** From one frame to the next; 0.02 in all published encoders. */
+  /** The time from one frame to the next; 0.02 in all published encoders. */
   frameSeconds: number
-  /** What was odd about the audio file, though it could be read. */
+  /** A defect of an audio file that could nevertheless be read. */
   warning?: string
 }
 
-/** What goes into a reply and what comes out. */
+/** The input and output of a reply. */
 export type Mode = `${'speech' | 'text'}-to-${'speech' | 'text'}`
 
 /** What {@link Session.info} returns. */
 export interface SessionInfo {
   /**
-   * How the session comes from what it hears to what it says. `end-to-end`: one language model hears and speaks, no text in between (nano);
-   * `cascade`: speech becomes text, the text is answered in writing, the answer is read aloud ({@link ModelParts}). An imported file alone
-   * is named by what it is: `encoder`, `lm` or `voice`.
+   * How the session gets from input to output. `end-to-end`: one language model takes and produces speech, with no text
+   * in between (nano); `cascade`: speech is transcribed, the text is answered in writing, and the answer is read aloud
+   * ({@link ModelParts}). For a single imported file, its kind: `encoder`, `lm` or `voice`.
    */
   path: 'end-to-end' | 'cascade' | 'encoder' | 'lm' | 'voice'
   /** What {@link Session.generate} can do; none without a language model. */
   modes: readonly Mode[]
-  /** Positions of the context that the conversation takes so far. */
+  /** The positions of the context that the conversation takes so far. */
   length: number
-  /** Positions of the context; 0 without a language model. */
+  /** The positions of the whole context; 0 without a language model. */
   nCtx: number
 }
 
@@ -89,7 +95,7 @@ export interface SessionInfo {
 export interface ReplyChunk {
   /** Mono at `model.info().sampleRate`, in [-1, 1]. */
   audio?: Float32Array
-  /** Units of what is spoken, a little ahead of the audio. */
+  /** The units that are spoken, a little ahead of the audio. */
   units?: string[]
   /** The next piece of the text. */
   text?: string
@@ -101,25 +107,25 @@ export interface ReplyChunk {
 
 /** A whole reply. */
 export interface Reply {
-  /** Mono at `sampleRate`; empty where no speech was asked for. */
+  /** Mono at `sampleRate`; empty unless speech was requested. */
   audio: Float32Array
   /** Hz. */
   sampleRate: number
-  /** Of the audio. */
+  /** The length of the audio. */
   seconds: number
-  /** What was said or written; '' for `output: 'speech'`. */
+  /** The text of the reply; '' for `output: 'speech'`. */
   text: string
   /** The units that were spoken. */
   units: string[]
-  /** BCP 47: `en` or `zh`; of an imported voice, its own. */
+  /** BCP 47: `en` or `zh`, or the language of an imported voice. */
   language: string
-  /** Why it ended: `stop`, the model came to its end; `noSpeech`, nobody spoke. All others say what cut it short. */
+  /** Why the reply ended: `stop`, the model finished it; `noSpeech`, nobody spoke. All others say what cut it short. */
   finishReason: FinishReason
-  /** For spoken input. */
+  /** What was heard, for spoken input. */
   heard?: Heard
   /** How long the parts of the turn took. */
   timings: NativeTimings
 }
 
-/** What {@link Session.speak} makes. It is the whole text: `finishReason` is `stop`. */
+/** What {@link Session.speak} returns. `finishReason` is always `stop`, because the whole text is read. */
 export type Spoken = Omit<Reply, 'heard' | 'timings'>

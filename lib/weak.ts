@@ -1,14 +1,12 @@
-/*
- * Holding things without keeping them alive.
- */
+/* References to objects that do not keep them alive. */
 
-/** Undoes what was set up for an object when nobody holds the object any more. */
+/** Calls the function that was registered for an object when the object has been garbage-collected. */
 const whenCollected = new FinalizationRegistry<() => void>(undo => undo())
 
 /**
- * Runs `undo`, which must not hold the object, when nobody holds it any more.
+ * Runs `undo` when the object has been garbage-collected. `undo` must not reference the object.
  *
- * @returns ends that
+ * @returns a function that unregisters `undo`
  */
 export function onceCollected(object: object, undo: () => void): () => void {
   whenCollected.register(object, undo, undo)
@@ -16,9 +14,10 @@ export function onceCollected(object: object, undo: () => void): () => void {
 }
 
 /**
- * Lets `controller` abort when `signal` does. The signal, which may live as long as the program, does not keep the controller alive.
+ * Makes `controller` abort when `signal` does. The signal, which may live as long as the program, does not keep the
+ * controller alive.
  *
- * @returns ends it
+ * @returns a function that ends this
  */
 export function follow(controller: AbortController, signal: AbortSignal): () => void {
   const weak = new WeakRef(controller)
@@ -32,12 +31,12 @@ export function follow(controller: AbortController, signal: AbortSignal): () => 
   }
 }
 
-/** A set whose members may be collected. */
+/** A set whose members may be garbage-collected. */
 export class WeakCollection<T extends object> implements Iterable<T> {
   readonly #refs = new Set<WeakRef<T>>()
   readonly #collected = new FinalizationRegistry<WeakRef<T>>(ref => this.#refs.delete(ref))
 
-  /** @returns takes it out */
+  /** @returns a function that removes the member */
   add(member: T): () => void {
     const ref = new WeakRef(member)
     this.#refs.add(ref)
@@ -45,7 +44,7 @@ export class WeakCollection<T extends object> implements Iterable<T> {
     return () => void this.#refs.delete(ref)
   }
 
-  /** Those that are still there. */
+  /** The members that have not been collected. */
   *[Symbol.iterator](): Iterator<T> {
     for (const ref of this.#refs) {
       const member = ref.deref()

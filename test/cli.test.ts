@@ -118,6 +118,7 @@ t.test('say, transcribe, ask, info', async t => {
 
   const info = await run(['info', TINY])
   t.match(info.stdout, /voices +anna \(en\), mei \(zh\)/)
+  t.match((await run(['info'])).stdout, /listens at +16000 Hz, turns up to 15 s, recordings up to 10800 s\n/)
   t.match(JSON.parse((await run(['info', TINY, '--json'])).stdout), {
     name: 'tiny',
     path: TINY,

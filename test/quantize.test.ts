@@ -70,6 +70,19 @@ t.test('a bundle under other types still loads and speaks', async t => {
   }
 })
 
+t.test('the components are those that the addon names, the voice activity network among them', async t => {
+  const model = await loadModel()
+  const file = openGguf(model.info().path)
+  t.teardown(() => file.close())
+  const named = new Map<string, number>()
+  for (const { name, bytes } of file.tensors.values()) {
+    named.set(componentOf(name), (named.get(componentOf(name)) ?? 0) + bytes)
+  }
+  t.same(named, new Map(model.info().components.map(({ name, bytes }) => [name, bytes])))
+  t.ok(named.has('vad'))
+  await model.dispose()
+})
+
 t.test('what it costs', async t => {
   const result = await quantize(TINY, at('q8.gguf'), { type: 'q8_0' })
   for (const { name, relativeError, worst } of result.components) {

@@ -30,6 +30,12 @@ async function info(path: string | undefined, flags: { model?: string; json?: bo
 
 const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`
 
+function listening({ inputSampleRate, maxTurnSeconds, maxInputSeconds }: ModelInfo): string {
+  if (inputSampleRate === 0) return ''
+  const turn = maxTurnSeconds < maxInputSeconds ? `turns up to ${maxTurnSeconds.toFixed(0)} s, ` : ''
+  return `${inputSampleRate} Hz, ${turn}recordings up to ${maxInputSeconds.toFixed(0)} s`
+}
+
 function describe(i: ModelInfo): string {
   const total = i.components.reduce(
     (sum, c) => ({ parameters: sum.parameters + c.parameters, bytes: sum.bytes + c.bytes }),
@@ -52,10 +58,7 @@ function describe(i: ModelInfo): string {
     ['voices', voices],
     ['emotions', i.emotions.join(', ')],
     ['units', i.units.length > 0 ? `${i.units.length}: ${i.units.slice(1).join('').trim()}` : ''],
-    [
-      'listens at',
-      i.inputSampleRate > 0 ? `${i.inputSampleRate} Hz, up to ${i.maxInputSeconds.toFixed(0)} s a turn` : '',
-    ],
+    ['listens at', listening(i)],
     ['speaks at', i.sampleRate > 0 ? `${i.sampleRate} Hz` : ''],
     ['context', i.nCtx > 0 ? `${i.nCtx} positions${i.maxNCtx > i.nCtx ? ` of ${i.maxNCtx}` : ''}` : ''],
     ['sampling', sampling.join(', ')],

@@ -1,7 +1,7 @@
 import { AudioFormatError } from '../errors.js'
 import type { ByteReader } from './source.js'
 
-/** Formats read by the WebAssembly decoders of libmpg123, libFLAC, libopus and libvorbis. */
+/** The formats that libmpg123, libFLAC, libopus and libvorbis decode, compiled to WebAssembly. */
 export type CompressedFormat = 'mp3' | 'flac' | 'opus' | 'vorbis'
 
 /** A block of mono samples of the file, with its rate. */
@@ -49,7 +49,7 @@ function toBlock({ channelData, samplesDecoded, sampleRate }: Decoded): AudioBlo
   return { mono, sampleRate, channels }
 }
 
-/** What a decoder throws, it throws at bytes that it cannot make sense of. */
+/** A decoder throws only when it cannot decode the bytes, so its errors mean that the file is damaged. */
 async function* orDamaged<T>(results: AsyncGenerator<T>, format: CompressedFormat): AsyncGenerator<T> {
   try {
     yield* results
@@ -59,7 +59,7 @@ async function* orDamaged<T>(results: AsyncGenerator<T>, format: CompressedForma
   }
 }
 
-/** Decodes chunk by chunk; what the decoder could mend goes to `warn`. */
+/** Decodes chunk by chunk. Errors from which the decoder could recover are passed to `warn`. */
 export async function* readCompressedBlocks(
   reader: ByteReader,
   format: CompressedFormat,

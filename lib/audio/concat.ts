@@ -2,7 +2,7 @@ import { setImmediate as nextTick } from 'node:timers/promises'
 import { InvalidArgumentError, OutOfMemoryError } from '../errors.js'
 import { COPIED_AT_ONCE } from './limits.js'
 
-/** Blocks, one after the other, in a new array. */
+/** Concatenates blocks in a new array. */
 export function concat(blocks: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(blocks.reduce((sum, b) => sum + b.length, 0))
   let at = 0
@@ -13,7 +13,7 @@ export function concat(blocks: readonly Float32Array[]): Float32Array {
   return out
 }
 
-/** {@link concat} for hundreds of megabytes: it lets the event loop go on, and lets go of the blocks. */
+/** {@link concat} for hundreds of megabytes: it does not block the event loop, and frees the blocks as it goes. */
 export async function join(blocks: Float32Array[]): Promise<Float32Array> {
   let out: Float32Array
   try {
@@ -34,9 +34,9 @@ export async function join(blocks: Float32Array[]): Promise<Float32Array> {
 }
 
 /**
- * Copies an array of any size into one as large, and lets the event loop go on; what fits in one piece is copied at once.
+ * Copies an array of any size to `out` of the same size, piece by piece, so that the event loop is not blocked.
  *
- * @throws {@link InvalidArgumentError} the caller has transferred or resized it meanwhile
+ * @throws {@link InvalidArgumentError} the caller transferred or resized the array meanwhile
  */
 export async function copy<A extends Float32Array | Uint8Array>(array: Float32Array | Uint8Array, out: A): Promise<A> {
   for (let start = 0; start < out.length; start += COPIED_AT_ONCE) {

@@ -13,17 +13,17 @@ export interface DecodedAudio {
   /** Mono, 16 kHz. */
   samples: Float32Array
   format: 'wav' | CompressedFormat
-  /** Of the file, in Hz. */
+  /** The sample rate of the file, in Hz. */
   sampleRate: number
-  /** Of the file; they are averaged. */
+  /** The number of channels in the file, which are averaged. */
   channels: number
-  /** What was odd about the file, though it could be read. */
+  /** A defect of the file that could nevertheless be read. */
   warning?: string
 }
 
 const LARGEST = 32
 
-/** `12`, and `1.25` where that matters. */
+/** Seconds with up to two decimals below 100 s, otherwise whole seconds. */
 const spoken = (seconds: number): string => String(Number(seconds.toFixed(seconds < 100 ? 2 : 0)))
 
 function tooLong(seconds: number | undefined, limit: number): AudioLengthError {
@@ -31,14 +31,14 @@ function tooLong(seconds: number | undefined, limit: number): AudioLengthError {
   return new AudioLengthError(`the audio is ${length} s long; the limit is ${spoken(limit)} s`, { seconds, limit })
 }
 
-/** The error with the name of its file, which is one of several for who reads it. */
+/** Adds the name of the file to the message of an error. */
 function inFile(path: string, thrown: unknown): unknown {
   const kind = [AudioFormatError, AudioLengthError].find(known => thrown instanceof known)
   if (!kind || !(thrown instanceof MossSpeechError)) return thrown
   return new kind(`${path}: ${thrown.message}`, { ...thrown.details, path }, { cause: thrown.cause })
 }
 
-/** What the first bytes say. */
+/** Detects the format by the first bytes of the file. */
 function sniff(head: Uint8Array): 'wav' | CompressedFormat {
   const text = Buffer.from(head).toString('latin1')
   if (/^(RIFF|RIFX|RF64|BW64)....WAVE/s.test(text)) return 'wav'
@@ -66,7 +66,7 @@ function sniff(head: Uint8Array): 'wav' | CompressedFormat {
   throw new AudioFormatError('this is no audio file that is read here: wav, flac, mp3, ogg (Opus, Vorbis)')
 }
 
-/** Checks, resamples and collects blocks as they come; ends as soon as there is too much. */
+/** Checks, resamples and collects blocks as they are decoded. Throws as soon as there are too many samples. */
 class Collector {
   #resampler: Resampler | undefined
   #sampleRate = 0
@@ -89,7 +89,7 @@ class Collector {
     if (this.#resampler) this.#blocks.push(this.#resampler.push(mono))
   }
 
-  // A chained Ogg stream may change its rate; the limit then counts by the new one, which is near enough.
+  // A chained Ogg stream may change its rate. The limit is then calculated with the new rate, which is accurate enough.
   async #setRate(sampleRate: number): Promise<void> {
     if (this.#resampler) this.#blocks.push(this.#resampler.finish())
     this.#resampler = await createResampler(sampleRate, SAMPLE_RATE)
@@ -145,8 +145,9 @@ async function decodeCompressed(
 }
 
 /**
- * Reads any audio file that is supported as mono samples at 16 kHz. The header, or the samples so far, decide whether it is too
- * long: a huge file is refused without being read. Errors name the file. Blocks its thread: for the worker thread.
+ * Decodes a file of any supported format to mono samples at 16 kHz. Whether it is too long is decided by its header, or
+ * while decoding, so that a huge file is not read to its end. Errors name the file. Blocks the thread: to be called in
+ * the worker thread.
  */
 export async function decodeAudio(source: AudioSource, maxSeconds: number): Promise<DecodedAudio> {
   const reader = openSource(source)

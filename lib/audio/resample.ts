@@ -3,9 +3,9 @@ import { concat } from './concat.js'
 
 /** Feeds blocks of mono samples through libsamplerate's band-limited sinc interpolation (medium quality, 121 dB). */
 export interface Resampler {
-  /** Takes the next block; what comes out may be shorter or empty. */
+  /** Takes the next block and returns the samples that are ready, possibly none. */
   push(block: Float32Array): Float32Array
-  /** The rest: altogether `round(n · to / from)` samples have come out then. */
+  /** Returns the rest, so that there are `round(n · to / from)` samples altogether. */
   finish(): Float32Array
 }
 
@@ -29,7 +29,7 @@ export async function createResampler(from: number, to: number): Promise<Resampl
   return {
     push,
     finish() {
-      // The filter holds back its length: silence pushes that out.
+      // The output of the filter is delayed by its length. Silence is pushed to get the rest.
       const wanted = Math.round((taken * to) / from)
       const parts: Float32Array[] = []
       while (given < wanted) {
@@ -43,7 +43,10 @@ export async function createResampler(from: number, to: number): Promise<Resampl
   }
 }
 
-/** A whole signal at once. Synchronous work of about 1 % of its duration: for the worker thread. */
+/**
+ * Resamples a whole signal. Synchronous, and takes about 1 % of the signal's duration: to be called in the worker
+ * thread.
+ */
 export async function resample(samples: Float32Array, from: number, to: number): Promise<Float32Array> {
   const resampler = await createResampler(from, to)
   return concat([resampler.push(samples), resampler.finish()])

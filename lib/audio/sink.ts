@@ -6,30 +6,31 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { abortedBy, FileError } from '../errors.js'
 import { fileError, writeAll, writing } from '../files.js'
 
-/** Where bytes go, one after the other. All of its functions reject with {@link FileError}. */
+/** A file, pipe or device that bytes are written to. All functions reject with {@link FileError}. */
 export interface ByteSink {
-  /** Bytes leave as they come: they cannot be called back, and whoever reads them may be slow. */
+  /** True for a pipe or device: bytes cannot be changed once they are written, and the reader may be slow. */
   readonly streams: boolean
-  /** Resolves when all of them have been taken. */
+  /** Resolves when all bytes have been accepted. */
   write(bytes: Uint8Array): Promise<void>
-  /** Writes the first bytes anew, where that can be done; elsewhere it does nothing. */
+  /** Overwrites the first bytes, if the sink is a file; otherwise does nothing. */
   rewrite(bytes: Uint8Array): Promise<void>
-  /** What was written is whole. A file gets its name now, or `path` instead. */
+  /** Completes the output. A file is moved to its name now, or to `path`. */
   commit(path?: string): Promise<void>
-  /** What was written is of no use: a file goes away. Never rejects. */
+  /** Discards the output: a file is removed. Never rejects. */
   discard(): Promise<void>
 }
 
-/** So often it is looked whether a pipe has a reader. */
+/** How often to check whether a pipe has a reader. */
 const LOOK_EVERY = 50 // ms
-/** The folder takes no new file, but the file that is there may be written. */
+/** Error codes of a folder in which no file can be created, though an existing file may be writable. */
 const NO_NEW_FILE = ['EACCES', 'EPERM', 'EROFS']
 
 /**
- * Opens a path for writing. A file is written beside its place and moved there when it is whole: what was there before is lost only then.
- * A pipe is waited for until it has a reader; pipes and devices get the bytes as they come.
+ * Opens a path for writing. A file is written under a temporary name in the same folder and moved to its name when it
+ * is complete; only then is an older file replaced. For a pipe, waits until it has a reader. Pipes and devices get the
+ * bytes as they are written.
  *
- * @throws {@link FileError}; {@link AbortedError} when the signal aborts while a pipe's reader is waited for
+ * @throws {@link FileError}; {@link AbortedError} the signal aborted while waiting for the reader of a pipe
  */
 export async function openSink(path: string, signal?: AbortSignal): Promise<ByteSink> {
   try {
@@ -44,7 +45,7 @@ export async function openSink(path: string, signal?: AbortSignal): Promise<Byte
 }
 
 async function openFile(path: string, found: Stats | undefined): Promise<FileSink> {
-  // A link that leads nowhere yet is followed, not replaced.
+  // A symbolic link to a file that does not exist yet is followed, not replaced.
   const dangling = !found && (await lstat(path).catch(() => undefined))
   if (dangling) return new FileSink(path, await open(path, 'w'))
   const target = found ? await realpath(path) : path
@@ -61,7 +62,7 @@ class FileSink implements ByteSink {
   readonly streams = false
   #position = 0
 
-  /** @param part - where it is written first; else in its place */
+  /** @param part - the temporary name; if undefined, the file is written in place */
   constructor(
     private readonly path: string,
     private readonly file: FileHandle,
@@ -80,8 +81,8 @@ class FileSink implements ByteSink {
   async commit(path = this.path): Promise<void> {
     try {
       await writing(path, async () => {
-        await this.file.truncate(this.#position) // an older file, written in its place, may be longer
-        await this.file.datasync() // a full disk may be noticed only now
+        await this.file.truncate(this.#position) // an older file that is overwritten in place may be longer
+        await this.file.datasync() // reports a full disk that has gone unnoticed so far
         await this.file.close()
       })
     } catch (thrown) {
@@ -90,7 +91,7 @@ class FileSink implements ByteSink {
     }
     const { part } = this
     if (part === undefined) return
-    // A file that is mounted by itself, as into a container, cannot be replaced, but its contents can.
+    // A single file that is mounted, for instance into a container, cannot be replaced, but its contents can.
     await rename(part, path).catch(async (cause: unknown) => {
       await copyFile(part, path).catch(() => {
         const { message, details } = fileError(path, 'write', cause)
@@ -139,14 +140,17 @@ class DeviceSink extends OneWaySink {
   }
 }
 
-/** A named pipe. Opened as files are, it would hold up a thread until it has a reader, and with it the end of the process. */
+/**
+ * A named pipe. Opening it like a file would block a thread until there is a reader, and so keep the process from
+ * ending.
+ */
 class PipeSink extends OneWaySink {
   readonly #socket: Socket
 
   private constructor(path: string, fd: number) {
     super(path)
     this.#socket = new Socket({ fd, readable: false, writable: true })
-    this.#socket.on('error', () => undefined) // it is told to who writes
+    this.#socket.on('error', () => undefined) // reported by write()
   }
 
   static async open(path: string, signal: AbortSignal | undefined): Promise<PipeSink> {
@@ -171,7 +175,7 @@ class PipeSink extends OneWaySink {
   }
 }
 
-/** Undefined while nobody reads. */
+/** Opens a pipe for writing; undefined while it has no reader. */
 function openPipe(path: string): number | undefined {
   try {
     return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
@@ -181,7 +185,7 @@ function openPipe(path: string): number | undefined {
   }
 }
 
-/** What a stream is given, until its callback says that it has it. */
+/** Resolves when the callback that `give` passes to a stream is called, and rejects with its error. */
 export function sent(give: (done: (error?: Error | null) => void) => unknown): Promise<void> {
   return new Promise((resolve, reject) => give(error => (error ? reject(error) : resolve())))
 }

@@ -2,10 +2,10 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { FileError } from '../errors.js'
 import { fileError } from '../files.js'
 
-/** Where encoded audio comes from: a file's path, or its bytes. */
+/** A source of encoded audio: the path of a file, or its bytes. */
 export type AudioSource = { path: string } | { bytes: Uint8Array }
 
-/** Bytes at random positions, read as they are needed. */
+/** Random access to bytes, which are read when they are needed. */
 export interface ByteReader {
   /** The length in bytes; infinite for a pipe or a device. */
   readonly length: number
@@ -23,7 +23,7 @@ class BufferReader implements ByteReader {
     return this.bytes.subarray(position, position + count)
   }
   close(): void {
-    // Nothing is held.
+    // There is nothing to close.
   }
 }
 
@@ -47,7 +47,7 @@ class FileReader implements ByteReader {
   }
 }
 
-/** Opens a source. Synchronous: for the worker thread. Throws {@link FileError}. */
+/** Opens a source. Synchronous: to be called in the worker thread. Throws {@link FileError}. */
 export function openSource(source: AudioSource): ByteReader {
   if ('bytes' in source) return new BufferReader(source.bytes)
   const { path } = source

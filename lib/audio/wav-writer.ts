@@ -9,10 +9,10 @@ export interface WavOptions {
 }
 
 const HEADER_BYTES = 44
-/** Stands where the size would: it is not known yet, or too large to be said. */
+/** The value of a size field when the size is unknown or does not fit. */
 const UNKNOWN_SIZE = 0xffffffff
 
-/** What stands before `dataBytes` bytes of 16-bit mono samples. */
+/** The header for `dataBytes` bytes of 16-bit mono samples. */
 function wavHeader(sampleRate: number, dataBytes?: number): Buffer {
   const sayable = dataBytes !== undefined && dataBytes <= UNKNOWN_SIZE - HEADER_BYTES
   const header = Buffer.alloc(HEADER_BYTES)
@@ -49,12 +49,12 @@ export function encodeWav(samples: Float32Array, options?: WavOptions): Buffer {
   return Buffer.concat([wavHeader(rateOf(options), samples.length * 2), toPcm16(samples)])
 }
 
-/** How samples become bytes: 16-bit little-endian ones, after a wav file's header or alone. */
+/** How samples are written: as 16-bit little-endian PCM, with a wav header or without. */
 export type SampleFormat = 'wav' | 'pcm_s16le'
 
 /**
- * Mono samples on their way to a {@link ByteSink}. A header goes before the first of them, without a length; where the sink can, it gets the
- * right one in the end.
+ * Writes mono samples to a {@link ByteSink}. A wav header is written before the first samples, with an unknown length;
+ * it is corrected at the end if the sink can be rewritten.
  */
 export class SampleWriter {
   #bytes = 0
@@ -72,7 +72,7 @@ export class SampleWriter {
     return this.#bytes / 2 / this.sampleRate
   }
 
-  /** Resolves when the sink has taken them. Where it cannot, what was written is discarded. */
+  /** Resolves when the sink has accepted the samples. If that fails, the output is discarded. */
   async write(samples: Float32Array): Promise<void> {
     await this.#orDiscard(async () => {
       await this.#begin()
@@ -84,7 +84,7 @@ export class SampleWriter {
     })
   }
 
-  /** Makes a whole file of what was written, at its place or at `path`. False when there is none: it was closed or discarded before. */
+  /** Completes the file, at its name or at `path`. Returns false if it was closed or discarded before. */
   async close(path?: string): Promise<boolean> {
     if (this.#ended) return false
     await this.#orDiscard(async () => {
@@ -96,7 +96,7 @@ export class SampleWriter {
     return true
   }
 
-  /** Forgets what was written. Idempotent. */
+  /** Discards the output. Idempotent. */
   async discard(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
@@ -120,14 +120,14 @@ export class SampleWriter {
 }
 
 /**
- * A wav file that grows: mono, 16-bit PCM.
+ * Writes a wav file piece by piece: mono, 16-bit PCM.
  *
  *     const writer = await WavWriter.open('reply.wav', { sampleRate: model.info().sampleRate })
  *     for await (const { audio } of session.speak('Hello.')) if (audio) await writer.write(audio)
  *     await writer.close()
  *
- * It is written as `reply.wav.….part` and stands at its place when it is closed: until then an older file of the name is what it was. A
- * named pipe or a device gets the samples as they come, after a header that does not say how many.
+ * The file is written as `reply.wav.….part` and gets its name when it is closed; until then an older file of that name
+ * is kept. A named pipe or a device gets the samples as they are written, after a header with an unknown length.
  */
 export class WavWriter {
   readonly #writer: SampleWriter
@@ -147,17 +147,23 @@ export class WavWriter {
     return this.#writer.seconds
   }
 
-  /** Appends samples. @throws {@link FileError} the disk is full, a pipe's reader has gone …: the file is given up, as by {@link discard} */
+  /**
+   * Appends samples. @throws {@link FileError} the disk is full, the reader of a pipe has closed it, …: the file is
+   * discarded, as by {@link discard}
+   */
   write(samples: Float32Array): Promise<void> {
     return this.#writer.write(samples)
   }
 
-  /** Completes the file and puts it at its place. Idempotent; does nothing when it was given up. @throws {@link FileError} */
+  /**
+   * Completes the file and gives it its name. Idempotent; does nothing if the file was discarded. @throws {@link
+   * FileError}
+   */
   async close(): Promise<void> {
     await this.#writer.close()
   }
 
-  /** Gives the file up: it goes away, and an older one of the name stays. Idempotent; after {@link close} it does nothing. */
+  /** Removes the unfinished file; an older file of that name is kept. Idempotent; does nothing after {@link close}. */
   discard(): Promise<void> {
     return this.#writer.discard()
   }
@@ -168,8 +174,8 @@ export class WavWriter {
 }
 
 /**
- * Writes samples, or chunks of them as they come, to a wav file: mono, 16-bit PCM. Where that fails, or the chunks do, there is no file, and
- * an older one stays.
+ * Writes samples, or a stream of chunks, to a wav file: mono, 16-bit PCM. If writing or the stream fails, no file is
+ * left, and an older one is kept.
  *
  * @returns the seconds written.
  * @throws {@link FileError}

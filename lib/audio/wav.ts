@@ -1,7 +1,7 @@
 import { AudioFormatError } from '../errors.js'
 import type { ByteReader } from './source.js'
 
-/** What the header of a wav file says. */
+/** The contents of a wav file's header. */
 export interface WavHeader {
   sampleRate: number
   channels: number
@@ -9,9 +9,9 @@ export interface WavHeader {
   encoding: SampleEncoding
   /** Where the samples begin, in bytes. */
   dataStart: number
-  /** How many whole frames (one sample a channel) the file really holds. */
+  /** The number of complete frames (one sample for each channel) that the file actually holds. */
   frames: number
-  /** Why that differs from the header, if it does. */
+  /** Why this number differs from the header, if it does. */
   warning?: string
 }
 
@@ -58,7 +58,10 @@ function muLaw(code: number): number {
 const FORMAT_EXTENSIBLE = 0xfffe
 const FORMAT_NAMES: Record<number, string> = { 2: 'Microsoft ADPCM', 0x11: 'IMA ADPCM', 0x31: 'GSM 6.10', 0x55: 'MP3' }
 const UNKNOWN_SIZE = 0xffffffff
-/** From here on a size that the file does not have stands for an unknown one: sox and arecord write such numbers to pipes. */
+/**
+ * A larger size than the file's, from this value on, means that the size is unknown: sox and arecord write such numbers
+ * to pipes.
+ */
 const SURELY_UNKNOWN = 0x7ff00000
 const MAX_CHUNKS = 10_000
 
@@ -73,7 +76,7 @@ function encodingOf(format: number, bits: number): SampleEncoding {
   throw new AudioFormatError(`wav files with ${label} are not read; convert it to PCM`, { format, bits })
 }
 
-/** Four characters. */
+/** A tag of four characters. */
 function tag(bytes: Uint8Array, offset: number): string {
   return String.fromCharCode(...bytes.subarray(offset, offset + 4))
 }
@@ -96,7 +99,7 @@ function parseFormat(bytes: Uint8Array, littleEndian: boolean): Format {
     if (bytes.length < 26) throw new AudioFormatError('damaged wav file: its extensible fmt chunk is too short')
     format = view.getUint16(24, littleEndian) // the first two bytes of the sub-format's GUID
   }
-  // 20 bits in a 24-bit container and the like: samples are left-justified, so the container's size decides.
+  // Samples of, for instance, 20 bits in a 24-bit container are left-justified, so the size of the container counts.
   const container = channels > 0 && blockAlign % channels === 0 ? (blockAlign / channels) * 8 : bits
   const encoding = encodingOf(format, format === 1 || format === FORMAT_EXTENSIBLE ? container : bits)
   if (channels < 1 || channels > 64) throw new AudioFormatError(`damaged wav file: ${channels} channels`, { channels })
@@ -110,8 +113,9 @@ function parseFormat(bytes: Uint8Array, littleEndian: boolean): Format {
 }
 
 /**
- * Reads the header alone: RIFF, RIFX (big-endian), RF64 and BW64. A data chunk of unknown or too large a size (a recording that was
- * streamed or cut off) reaches to the end of the file, with a warning where something is missing. Throws {@link AudioFormatError}.
+ * Reads only the header of RIFF, RIFX (big-endian), RF64 and BW64 files. A data chunk with an unknown or too large size
+ * (of a recording that was streamed or cut off) extends to the end of the file, with a warning if something is missing.
+ * Throws {@link AudioFormatError}.
  */
 export function readWavHeader(reader: ByteReader): WavHeader {
   const kind = tag(reader.read(0, 12), 0)
@@ -135,7 +139,7 @@ export function readWavHeader(reader: ByteReader): WavHeader {
       if (!format) throw new AudioFormatError('damaged wav file: no fmt chunk before the data')
       const long = size === UNKNOWN_SIZE ? longDataSize : undefined
       const present = reader.length - position
-      // Who writes to a pipe does not know how long it will be. That is nothing odd.
+      // A program that writes to a pipe cannot know the length in advance, so this deserves no warning.
       const streamed = long === undefined && size >= SURELY_UNKNOWN && size > present
       return withExtent(format, position, streamed ? present : (long ?? size), present)
     }
@@ -147,7 +151,7 @@ export function readWavHeader(reader: ByteReader): WavHeader {
 function withExtent(format: Format, dataStart: number, declared: number, present: number): WavHeader {
   const frameBytes = format.channels * ENCODINGS[format.encoding].bytes
   const header = { ...format, dataStart, frames: Math.floor(Math.min(declared, present) / frameBytes) }
-  // A recorder that never came to its end.
+  // The recorder was stopped before it wrote the size.
   if (declared === 0 && present > 0) {
     return {
       ...header,

@@ -8,8 +8,8 @@ import { storageType } from './storage.js'
 import { permute, requireTensor, reshape, tensorOf, type SourceTensor } from './tensor.js'
 
 /*
- * Qwen3ForCausalLM and LlamaForCausalLM, with the keys, names and layouts of llama.cpp's own converter, so that llama.cpp reads
- * the file as well.
+ * Qwen3ForCausalLM and LlamaForCausalLM, written with the keys, names and layouts of llama.cpp's own converter, so that
+ * llama.cpp can read the file, too.
  */
 
 type Json = Record<string, unknown>
@@ -39,7 +39,7 @@ class Config {
     return typeof value === 'number' && Number.isFinite(value) ? value : this.#fail(key, 'a number')
   }
 
-  /** A size or count. */
+  /** Reads a size or count. */
   count(key: string, missing?: number): number {
     const value = this.number(key, missing)
     return Number.isInteger(value) && value > 0 && value < 2 ** 31 ? value : this.#fail(key, 'a whole number above 0')
@@ -62,7 +62,7 @@ class Config {
   }
 }
 
-/** Sizes that names and layouts depend on. */
+/** The sizes on which names and layouts depend. */
 interface Shape {
   size: number
   heads: number
@@ -82,7 +82,7 @@ const isA = (source: Source, architecture: string): boolean => {
   return source.kind === 'safetensors' && Array.isArray(architectures) && architectures.includes(architecture)
 }
 
-/** Qwen3 of Hugging Face. */
+/** Hugging Face checkpoints of Qwen3. */
 export const qwen3: Converter = {
   name: 'Qwen3 language model',
   takes: 'the folder of a Qwen3ForCausalLM: config.json, safetensors, tokenizer.json',
@@ -90,7 +90,7 @@ export const qwen3: Converter = {
   convert: (source, to, options) => convertLm('qwen3', source, to, options),
 }
 
-/** Llama of Hugging Face, and what has its architecture. */
+/** Hugging Face checkpoints of Llama and of models with its architecture. */
 export const llama: Converter = {
   name: 'Llama language model',
   takes: 'the folder of a LlamaForCausalLM: config.json, safetensors, tokenizer.json',
@@ -189,7 +189,7 @@ function convertBlock(architecture: 'qwen3' | 'llama', i: number, shape: Shape, 
   const norm = (theirs: string, ours: string, width: number): void => {
     to.add(`blk.${i}.${ours}.weight`, take(`model.layers.${i}.${theirs}.weight`, [width]), 'f32')
   }
-  // llama.cpp turns neighbouring values of a Llama head, where transformers turns its halves.
+  // RoPE rotates neighbouring channels of a Llama head in llama.cpp, but channels half a head apart in transformers.
   const neighbours = (t: SourceTensor): SourceTensor => {
     const [out = 0, ...inputs] = t.shape
     const halves = reshape(t, [out / dim, 2, dim / 2, inputs[0] ?? 1])
@@ -211,13 +211,13 @@ function convertBlock(architecture: 'qwen3' | 'llama', i: number, shape: Shape, 
   linear('mlp.down_proj', 'ffn_down', size, ffn)
 }
 
-/** What was not taken has a meaning that would be lost; tables that can be computed have none. */
+/** Refuses a checkpoint with tensors that were not converted, except for tables that can be computed. */
 function refuseRest(tensors: ReadonlyMap<string, SourceTensor>): void {
   const rest = [...tensors.keys()].find(name => !name.endsWith('rotary_emb.inv_freq'))
   if (rest !== undefined) throw new UnsupportedError(`${rest}: such a tensor is not supported`, { name: rest })
 }
 
-/** Base and scaling; returns the divisors of the frequencies, where Llama 3.1's scaling has them. */
+/** Writes the base and scaling of RoPE. Returns the divisors of the frequencies for Llama 3.1's scaling. */
 function writeRope(
   config: Config,
   { dim }: Shape,
@@ -241,14 +241,14 @@ function writeRope(
     if (scaling.has('beta_fast')) set('rope.scaling.yarn_beta_fast', scaling.number('beta_fast'), 'f32')
     if (scaling.has('beta_slow')) set('rope.scaling.yarn_beta_slow', scaling.number('beta_slow'), 'f32')
     if (scaling.has('attention_factor')) {
-      // The file's factor multiplies YaRN's own.
+      // The factor in the file is multiplied by YaRN's own.
       set('rope.scaling.attn_factor', scaling.number('attention_factor') / (1 + 0.1 * Math.log(factor)), 'f32')
     }
   }
   return undefined
 }
 
-/** Long waves are stretched by the factor, short ones not at all, those between in between (Llama 3.1). */
+/** Llama 3.1's scaling: long wavelengths are stretched by the factor, short ones not at all, with a transition between. */
 function llama3Factors(base: number, dim: number, factor: number, scaling: Config): Float32Array {
   const trained = scaling.count('original_max_position_embeddings')
   const [low, high] = [scaling.number('low_freq_factor'), scaling.number('high_freq_factor')]

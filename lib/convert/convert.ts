@@ -13,26 +13,31 @@ import { TENSOR_TYPES, WEIGHT_TYPES, type TensorType, type WeightType } from './
 
 /** Options of {@link convert}. */
 export interface ConvertFileOptions {
-  /** Of matrices: `q8_0`, `f16`, `bf16` or `f32`; convolutions are then F16 (BF16, F32), small tables F32. Default: `q8_0`. */
+  /**
+   * The type of matrices: `q8_0`, `f16`, `bf16` or `f32`. Convolutions become F16 (BF16 or F32 if that is the type),
+   * small tables F32. Default: `q8_0`.
+   */
   type?: WeightType
-  /** Stops it; nothing is left of the file. */
+  /** Stops the work and removes the unfinished file. */
   signal?: AbortSignal
   onProgress?: (progress: ConvertProgress) => void
 }
 
-/** `pull` where a repository has to be downloaded first, then `convert`. */
+/** `pull` if a repository has to be downloaded first, then `convert`. */
 export type ConvertProgress = ({ stage: 'pull' } & PullProgress) | ({ stage: 'convert' } & TensorProgress)
 
 const LONGEST_PATH = 32_768
 
 /**
- * Makes a GGUF file of a public checkpoint: see docs/converting.md for the families that are understood.
+ * Converts a public checkpoint to a GGUF file. docs/converting.md lists the supported families.
  *
- * @param source - a file, the folder of a checkpoint, or `hf:owner/repo[@revision][/file or folder]`, which is pulled where it is not in
- * the cache yet
- * @param out - the GGUF file, a name that ends in `.gguf` and none of the source; it is there only when it is whole
- * @throws {@link UnsupportedError} no family that is understood, or a variant of one that is not; {@link ModelFormatError} the checkpoint is
- * damaged; {@link FileError} the disk is full …; {@link DownloadError}; {@link AbortedError}; {@link InvalidArgumentError}
+ * @param source - a file, the folder of a checkpoint, or `hf:owner/repo[@revision][/file or folder]`, which is pulled
+ * if it is not in the cache yet
+ * @param out - the GGUF file, with a name that ends in `.gguf` and is not that of a source file; it gets this name only
+ * when it is complete
+ * @throws {@link UnsupportedError} the family, or a variant of it, is not supported; {@link ModelFormatError} the
+ * checkpoint is damaged; {@link FileError} the disk is full …; {@link DownloadError}; {@link AbortedError}; {@link
+ * InvalidArgumentError}
  */
 export async function convert(source: string, out: string, options: ConvertFileOptions = {}): Promise<Converted> {
   checkOptions('options', options, ['type', 'signal', 'onProgress'])
@@ -50,7 +55,7 @@ export async function convert(source: string, out: string, options: ConvertFileO
   )
 }
 
-/** The path in the cache of what `hf:…` names. */
+/** The path in the cache for a source `hf:…`. */
 async function fromHub(
   source: string,
   signal: AbortSignal | undefined,
@@ -75,7 +80,7 @@ async function fromHub(
   return join(folder, inside)
 }
 
-/** Whether weights are there: a pull may have been for other files, or have been stopped. */
+/** Whether the weights have been downloaded: an earlier pull may have been for other files, or have been stopped. */
 function isWhole(path: string): boolean {
   if (!existsSync(path)) return false
   if (/\.(safetensors|gguf)$/.test(path)) return true
@@ -87,7 +92,7 @@ function isWhole(path: string): boolean {
     const { weight_map: map } = JSON.parse(readFileSync(join(path, index), 'utf8')) as { weight_map: object }
     return Object.values(map).every(name => names.includes(String(name)))
   } catch {
-    return false // it is pulled again, and if it is no better then, the conversion says so
+    return false // it is pulled again; if it is still incomplete then, the conversion fails
   }
 }
 
@@ -96,21 +101,22 @@ export interface QuantizeOptions {
   /** `f32`, `f16`, `bf16`, `q8_0`, `q4_0`, `q4_1`, `q5_0`, `q5_1`, or a K-quant, `q2_k` to `q6_k`. */
   type?: TensorType
   /**
-   * The same for single components, `{ lm: 'q4_k' }`, and for convolutions, of all (`conv`) or of one (`voice.conv`): `f32`, `f16`, `bf16` or
-   * `q8_0`. Without them convolutions are not quantized.
+   * Types for single components, `{ lm: 'q4_k' }`, and for the convolutions of all components (`conv`) or of one
+   * (`voice.conv`): `f32`, `f16`, `bf16` or `q8_0`. Without the latter, convolutions are not quantized.
    */
   types?: Readonly<Record<string, TensorType>>
-  /** Stops it; nothing is left of the file. */
+  /** Stops the work and removes the unfinished file. */
   signal?: AbortSignal
   onProgress?: (progress: TensorProgress) => void
 }
 
 /**
- * Writes a bundle, or a component's file, anew with weights of other types, and says what that costs. Tables are not quantized,
- * convolutions only where `types` names them; a matrix whose rows do not fit the type gets one of smaller blocks.
+ * Copies a bundle, or the file of a component, with weights of other types, and measures the rounding errors. Tables
+ * are not quantized, convolutions only if `types` names them. A matrix whose rows are not a multiple of the type's
+ * block gets a type with smaller blocks.
  *
  * @param source - a GGUF file
- * @param out - another one, a name that ends in `.gguf`; it is there only when it is whole
+ * @param out - another file, with a name that ends in `.gguf`; it gets this name only when it is complete
  * @throws {@link ModelFormatError} the file is damaged; {@link FileError} the disk is full …; {@link AbortedError};
  * {@link InvalidArgumentError}
  */

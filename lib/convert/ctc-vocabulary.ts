@@ -1,28 +1,29 @@
 import { ModelFormatError, UnsupportedError } from '../errors.js'
 import { Fields, isObject } from './fields.js'
 
-/** A checkpoint's other files: names → paths. */
+/** The other files of a checkpoint: names → paths. */
 type Files = ReadonlyMap<string, string>
 
-/** The units of a CTC head in our order, the blank first, and how they are text. */
+/** The units of a CTC head in our order, with the blank first, and how they are turned into text. */
 export interface CtcVocabulary {
   units: string[]
-  /** For each unit its row in the checkpoint's head. */
+  /** For each unit, its row in the weight matrix of the checkpoint's head. */
   rows: number[]
   wordDelimiter: string
   separator: string
   lowerCase: boolean
-  /** Units that are no text. */
+  /** Units that are not text. */
   special: number[]
 }
 
 const PHONEMES = 'Wav2Vec2PhonemeCTCTokenizer'
 
 /**
- * Reads `vocab.json` and what belongs to it: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`.
+ * Reads `vocab.json` and the files that belong to it: `tokenizer_config.json`, `special_tokens_map.json`,
+ * `added_tokens.json`.
  *
- * @param size - rows of the head; some may have no token
- * @param pad - config.json's pad_token_id: the blank where the tokenizer names none
+ * @param size - the number of rows of the head; some may have no token
+ * @param pad - config.json's pad_token_id, which is the blank if the tokenizer names none
  */
 export function ctcVocabulary(files: Files, size: number, pad: number): CtcVocabulary {
   const config = Fields.read(files, 'tokenizer_config.json')
@@ -58,7 +59,7 @@ export function ctcVocabulary(files: Files, size: number, pad: number): CtcVocab
 /** `word_delimiter_token: null` says that there are no words. */
 const declaresNone = (config: Fields): boolean => config.keys().includes('word_delimiter_token')
 
-/** Each row's token, '' where it has none. */
+/** The token of each row, or ''. */
 function tokensById(files: Files, config: Fields, size: number): string[] {
   if (!files.has('vocab.json')) {
     throw new ModelFormatError('vocab.json: expected beside a checkpoint with a CTC head, found no such file', {
@@ -72,7 +73,7 @@ function tokensById(files: Files, config: Fields, size: number): string[] {
         name: token,
       })
     }
-    // Tokens beyond the head's rows are the tokenizer's own: the network never says them.
+    // Tokens beyond the rows of the head exist only in the tokenizer; the network cannot output them.
     if ((id as number) < size) tokens[id as number] = token
   }
   const added = Fields.read(files, 'added_tokens.json')
@@ -84,7 +85,7 @@ function tokensById(files: Files, config: Fields, size: number): string[] {
   return tokens
 }
 
-/** A vocabulary may be one of many languages. */
+/** Selects the language if the vocabulary has several. */
 function ofLanguage(vocabulary: Fields, config: Fields): Fields {
   if (!vocabulary.keys().some(key => isObject(vocabulary.get(key)))) return vocabulary
   const language = config.string('target_lang', '')

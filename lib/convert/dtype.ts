@@ -1,17 +1,17 @@
-/** Bytes of a value by the name of its type, as safetensors spells it. */
+/** The bytes of a value by the name of its type in safetensors. */
 const BYTES: Readonly<Record<string, number>> = {
   F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
 } // prettier-ignore
 
 export const DTYPES = Object.keys(BYTES)
 
-/** Bytes of a value; undefined for a type that is not read. */
+/** The bytes of a value; undefined for an unsupported type. */
 export const bytesOfDtype = (dtype: string): number | undefined =>
   Object.hasOwn(BYTES, dtype) ? BYTES[dtype] : undefined
 
 let halves: Float32Array | undefined
 
-/** Every IEEE 754 half by its bits. */
+/** The values of all 65536 half-precision floats, indexed by their bits. */
 function halfTable(): Float32Array {
   return (halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => {
     const sign = bits & 0x8000 ? -1 : 1
@@ -23,9 +23,9 @@ function halfTable(): Float32Array {
 }
 
 /**
- * Little-endian values of a type of {@link DTYPES} as floats.
+ * Converts little-endian values of a type of {@link DTYPES} to floats.
  *
- * @param bytes - whole values, at an offset of their buffer that is a multiple of their size
+ * @param bytes - whole values, aligned in their buffer to the size of a value
  */
 export function decodeValues(dtype: string, bytes: Uint8Array<ArrayBuffer>): Float32Array {
   const { buffer, byteOffset } = bytes
@@ -56,7 +56,7 @@ export function decodeValues(dtype: string, bytes: Uint8Array<ArrayBuffer>): Flo
   }
 } // prettier-ignore
 
-/** A copy that starts at an offset that suits every type. */
+/** A copy that is aligned for every type. */
 export function aligned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(bytes.length)
   copy.set(bytes)

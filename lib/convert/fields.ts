@@ -1,14 +1,20 @@
 import { ModelFormatError, UnsupportedError } from '../errors.js'
 import { readJson } from './source.js'
 
-/** A JSON object of a checkpoint, such as `config.json`: every field is checked when it is read. `fallback` is for one that is missing. */
+/**
+ * A JSON object of a checkpoint, such as `config.json`. Every field is checked when it is read; `fallback` is the value
+ * of a missing field.
+ */
 export class Fields {
   constructor(
     private readonly file: string,
     private readonly values: Readonly<Record<string, unknown>>,
   ) {}
 
-  /** A JSON file of a checkpoint; without one, no fields. @throws {@link ModelFormatError} when it is no JSON object. */
+  /**
+   * Reads a JSON file of a checkpoint. A missing file has no fields. @throws {@link ModelFormatError} if it is not a
+   * JSON object.
+   */
   static read(files: ReadonlyMap<string, string>, file: string): Fields {
     const path = files.get(file)
     return Fields.of(file, path === undefined ? {} : readJson(path))
@@ -19,7 +25,7 @@ export class Fields {
     return new Fields(file, value)
   }
 
-  /** The value as it is; null is missing. */
+  /** The unchecked value. Null counts as missing. */
   get(name: string): unknown {
     return Object.hasOwn(this.values, name) ? (this.values[name] ?? undefined) : undefined
   }
@@ -57,7 +63,7 @@ export class Fields {
     return typeof value === 'string' ? value : this.#fail(name, 'a string', value)
   }
 
-  /** @throws {@link UnsupportedError} naming the field, where its value is not among those that are imported. */
+  /** @throws {@link UnsupportedError} the value is not among the supported ones; names the field. */
   oneOf<T extends string>(name: string, known: readonly T[], fallback: T): T {
     const value = this.string(name, fallback)
     return known.find(k => k === value) ?? this.unsupported(name, `${known.join(' and ')} are imported`)

@@ -2,10 +2,13 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { ModelFormatError } from '../errors.js'
 import { fileError } from '../files.js'
 
-/** A buffer with memory of its own, in a type that TypeScript before 5.7 can read, too: it knows no parameter of buffers. */
+/**
+ * A Buffer over a plain ArrayBuffer. This way of writing the type also works in TypeScript before 5.7, where Buffer has
+ * no type parameter.
+ */
 export type Bytes = ReturnType<typeof Buffer.alloc>
 
-/** An open file that is read by position. Reading blocks: for worker threads. */
+/** An open file with random access. Reading blocks: to be used in worker threads. */
 export class RandomAccessFile {
   readonly size: number
   readonly #descriptor: number
@@ -25,14 +28,14 @@ export class RandomAccessFile {
     this.#descriptor = descriptor
   }
 
-  /** @throws {@link ModelFormatError} when the file ends before; {@link FileError} */
+  /** @throws {@link ModelFormatError} the file ends before; {@link FileError} */
   read(position: number, length: number): Bytes {
     if (length < 0 || position < 0 || length > this.size - position) throw this.cutOff()
-    // Not of the pool: views of other element types must be aligned.
+    // Not from Node's buffer pool, because views with other element types must be aligned.
     return this.readInto(Buffer.from(new ArrayBuffer(length)), position)
   }
 
-  /** Fills `bytes`; throws as {@link read}. */
+  /** Fills `bytes`; throws like {@link read}. */
   readInto<B extends Buffer>(bytes: B, position: number): B {
     const { length } = bytes
     for (let done = 0; done < length;) {

@@ -19,24 +19,27 @@ import {
 import { elementsOf, shapeText, type SourceTensor } from './tensor.js'
 import { blockSize, bytesOf, typeId, type TensorType } from './weight-types.js'
 
-/** What became of a tensor. */
+/** A tensor that was written. */
 export interface WrittenTensor {
   readonly name: string
   readonly shape: readonly number[]
-  /** F32 where a value was too large for the F16 that was asked for. */
+  /** F32 if F16 was requested and a value was too large for it. */
   readonly type: TensorType
   readonly bytes: number
-  /** Sums over the tensor, when measured and not copied as it was: of the squares of its values, and of what its new type costs. */
+  /**
+   * Sums over the tensor: of the squared values, and of the squared rounding errors. Only if measured, and the tensor
+   * was not copied unchanged.
+   */
   readonly energy?: number
   readonly error?: number
 }
 
 export interface FinishOptions {
-  /** Also reads back what was rounded and compares. */
+  /** Also measures the rounding errors. */
   measure?: boolean
-  /** Called before each tensor and at the end; of all values, how many are done. */
+  /** Called before each tensor and at the end, with the numbers of values that are done and in total. */
   onProgress?: (done: number, total: number, tensor: string) => void
-  /** Sees the whole file, at its path for the time being, before it takes its name; what it throws undoes all. */
+  /** Called with the temporary path of the complete file before it gets its name. If it throws, the file is removed. */
   verify?: (part: string) => Promise<void>
 }
 
@@ -47,13 +50,14 @@ interface Declared {
 }
 
 const LARGEST_F16 = 65504
-/** Values that one native call converts. */
+/** The number of values that one native call converts. */
 const SLAB = 1 << 20
 const [U32, I32] = [0xffffffff, 0x7fffffff]
 
 /**
- * Writes a GGUF v3 file. Keys and tensors are declared first; {@link finish} then reads, converts and writes one tensor at a time, so
- * that memory stays at about the largest one. The file stands under `path.part` until it is whole.
+ * Writes a GGUF v3 file. Keys and tensors are declared first; {@link finish} then reads, converts and writes one tensor
+ * at a time, so that it takes about as much memory as the largest one. The file is called `path.part` until it is
+ * complete.
  */
 export class GgufWriter {
   readonly #metadata = new Map<string, { type: GgufType; value: GgufValue }>()
@@ -62,15 +66,15 @@ export class GgufWriter {
   constructor(readonly path: string) {}
 
   /**
-   * Sets a key. Without a `type`: booleans and strings are themselves, integers `u32` or `i32`, other numbers `f32`, bigints `u64` or `i64`;
-   * an array takes one type for all its elements. An empty array needs a type.
+   * Sets a key. The default types are: booleans and strings as such, `u32` or `i32` for integers, `f32` for other
+   * numbers, `u64` or `i64` for bigints, and one type for all elements of an array. An empty array needs a type.
    */
   set(key: string, value: GgufValue, type?: GgufType): this {
     this.#metadata.set(key, { type: type ?? typeFor(key, value), value })
     return this
   }
 
-  /** Sets all keys of another file; its alignment is not this one's. */
+  /** Copies all keys of another file except for its alignment. */
   copyKeys(file: GgufFile): this {
     for (const [key, { type, value }] of file.metadata) {
       if (key !== 'general.alignment') this.set(key, value, type)
@@ -78,7 +82,10 @@ export class GgufWriter {
     return this
   }
 
-  /** Declares a tensor, which {@link finish} reads. `type` must fit its rows: {@link storageType} chooses one that does. */
+  /**
+   * Declares a tensor, which {@link finish} reads. Rows must be whole blocks of `type`; {@link storageType} chooses
+   * such a type.
+   */
   add(name: string, tensor: SourceTensor, type: TensorType): this {
     const { shape } = tensor
     const row = shape.at(-1) ?? 1
@@ -95,13 +102,13 @@ export class GgufWriter {
     return this
   }
 
-  /** Number of tensors declared. */
+  /** The number of declared tensors. */
   get size(): number {
     return this.#tensors.size
   }
 
   /**
-   * Writes the file. What fails leaves neither a part nor a changed older file.
+   * Writes the file. If that fails, no partial file is left, and an older file is unchanged.
    *
    * @throws {@link FileError} the disk is full, no permission …; {@link ModelFormatError} a tensor cannot be read or holds NaN
    */
@@ -128,7 +135,8 @@ export class GgufWriter {
   async #write(file: FileHandle, { measure = false, onProgress }: FinishOptions): Promise<WrittenTensor[]> {
     const declared = [...this.#tensors.values()]
     const total = declared.reduce((sum, { tensor }) => sum + elementsOf(tensor.shape), 0)
-    // The header is as long whatever types and offsets it says, and some types are known only when the values have been seen.
+    // The header is written at the end, because some types are known only after reading the values. Its length does not
+    // depend on types and offsets.
     const begin = alignUp(
       this.#header(declared.map(({ name, tensor: { shape }, type }) => ({ name, shape, type, bytes: 0 }))).length,
       GGUF_ALIGNMENT,
@@ -172,7 +180,7 @@ export class GgufWriter {
     const { largest, energy } = survey(name, values)
     const type = wanted === 'f16' && largest > LARGEST_F16 ? 'f32' : wanted
     const row = shape.at(-1) ?? 1
-    const slab = Math.max(1, Math.floor(SLAB / row)) * row // whole rows, one at the least
+    const slab = Math.max(1, Math.floor(SLAB / row)) * row // whole rows, at least one
     let error = 0
     const convert = async (first: number): Promise<{ at: number; bytes: Uint8Array }> => {
       const part = values.subarray(first, first + slab)
@@ -230,7 +238,7 @@ function typeFor(key: string, value: GgufValue): GgufType {
   )
 }
 
-/** The header's fields, one after the other. */
+/** Collects the fields of the header. */
 class Fields {
   readonly #parts: Buffer[] = []
 
@@ -296,7 +304,7 @@ class Fields {
   }
 }
 
-/** @throws {@link ModelFormatError} for NaN and infinities, whose rounding means nothing. */
+/** @throws {@link ModelFormatError} for NaN and infinities, which cannot be rounded. */
 function survey(name: string, values: Float32Array): { largest: number; energy: number } {
   let largest = 0
   let energy = 0

@@ -4,38 +4,38 @@ import { GgufTensor } from './gguf-tensor.js'
 import { bytesOf, blockSize, typeOfId } from './weight-types.js'
 import { elementsOf, shapeText } from './tensor.js'
 
-/** GGUF v3: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The writer stands in gguf-writer.ts. */
+/** GGUF v3: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The writer is in gguf-writer.ts. */
 
 export const GGUF_MAGIC = 0x46554747
 export const GGUF_VERSION = 3
 export const GGUF_ALIGNMENT = 32
-/** Numbers of the types of keys; 9 is an array. */
+/** The numbers of the types of keys; 9 is an array. */
 export const GGUF_TYPES = {
   u8: 0, i8: 1, u16: 2, i16: 3, u32: 4, i32: 5, f32: 6, bool: 7, string: 8, u64: 10, i64: 11, f64: 12,
 } as const // prettier-ignore
 export const GGUF_ARRAY = 9
-/** ggml's limit, less the zero at the end. */
+/** ggml's limit, without the terminating zero. */
 export const LONGEST_TENSOR_NAME = 63
 
 export type GgufType = keyof typeof GGUF_TYPES
-/** 64-bit integers are numbers where these are exact. */
+/** 64-bit integers are numbers if they can be represented exactly, otherwise bigints. */
 export type GgufScalar = number | bigint | boolean | string
 export type GgufValue = GgufScalar | readonly GgufScalar[]
 
-/** A key's value and the type of it, or of its elements. */
+/** The value of a key, and its type or that of its elements. */
 export interface GgufEntry {
   readonly type: GgufType
   readonly value: GgufValue
 }
 
-/** An open GGUF file: every count, length and offset has been checked against its size. */
+/** An open GGUF file. Every count, length and offset has been checked against the size of the file. */
 export interface GgufFile {
   readonly path: string
   readonly version: number
   readonly metadata: ReadonlyMap<string, GgufEntry>
-  /** In the file's order. */
+  /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, GgufTensor>
-  /** The string of that key, '' where there is none. */
+  /** The string value of a key, or ''. */
   text(key: string): string
   close(): void
 }
@@ -44,14 +44,14 @@ const SIZES: Record<Exclude<GgufType, 'string'>, number> = {
   u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8,
 } // prettier-ignore
 const LONGEST_KEY = 65535
-/** No model has more: a sparse file of terabytes must not fill the memory. */
+/** No model has longer strings. Without this limit, a sparse file of terabytes could fill the memory. */
 const LONGEST_STRING = 1 << 28
 const MOST_ELEMENTS = 1 << 25
 
 const narrow = (value: bigint): number | bigint =>
   value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
 
-/** Bytes of the header that are read at once. */
+/** How many bytes of the header are read at a time. */
 const WINDOW = 1 << 18
 
 /** Reads the header field by field, a window of the file at a time. */
@@ -68,7 +68,10 @@ class Cursor {
     return this.file.size - this.position
   }
 
-  /** Goes past the next bytes; where they stand in the window. A view of each of a vocabulary's strings would be much garbage. */
+  /**
+   * Skips the next bytes and returns their position in the window. It makes no views, which would be much garbage for
+   * the strings of a vocabulary.
+   */
   #take(length: number): { window: Buffer; at: number } {
     if (length > this.left) throw this.file.cutOff()
     if (this.position - this.#start + length > this.#window.length) {
@@ -85,7 +88,10 @@ class Cursor {
     return window.readUInt32LE(at)
   }
 
-  /** A count or size. More than the file could hold is refused here, so that the rest may compute with exact numbers. */
+  /**
+   * Reads a count or size. Values larger than the file are refused here, so that all others can be computed with
+   * exactly.
+   */
   size(what: string, of?: string): number {
     const { window, at } = this.#take(8)
     const value = window.readBigUInt64LE(at)
@@ -150,8 +156,8 @@ class Cursor {
 }
 
 /**
- * Opens a GGUF file (version 2 or 3, little-endian) and reads its header; tensors are read on demand. Blocks while it reads: for
- * worker threads.
+ * Opens a GGUF file (version 2 or 3, little-endian) and reads its header; tensors are read on demand. Blocks while it
+ * reads: to be used in worker threads.
  *
  * @throws {@link ModelFormatError} names what is wrong; {@link FileError}
  */
@@ -165,7 +171,7 @@ export function openGguf(path: string): GgufFile {
   }
 }
 
-/** The keys of a GGUF file, whatever its tensors are. Blocks; throws as {@link openGguf}. */
+/** Reads the keys of a GGUF file without checking its tensors. Blocks; throws like {@link openGguf}. */
 export function readGgufKeys(path: string): ReadonlyMap<string, GgufEntry> {
   const file = new RandomAccessFile(path)
   try {

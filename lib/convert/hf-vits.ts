@@ -10,7 +10,7 @@ import { setVoiceKeys, VitsTensors, vitsModules, type VitsFields } from './vits.
  * transformers' VitsModel: MMS-TTS and others. config.json, vocab.json, tokenizer_config.json and safetensors.
  */
 
-/** config.json, with the defaults of transformers' VitsConfig for what a file leaves out. */
+/** config.json, with the defaults of transformers' VitsConfig for missing fields. */
 const DEFAULTS = {
   vocab_size: 38,
   hidden_size: 192,
@@ -62,7 +62,7 @@ const TOKENIZER = {
   language: null as string | null,
 }
 
-/** Fields of a JSON object over their defaults; a field of another type is refused. */
+/** Merges the fields of a JSON object into the defaults. A field of another type is refused. */
 function overDefaults<T extends object>(path: string, defaults: T, found: unknown): T {
   const merged = { ...defaults } as Record<string, unknown>
   for (const [field, fallback] of Object.entries(defaults) as [string, unknown][]) {
@@ -164,10 +164,10 @@ function textOf(source: Source): { text: VoiceText; language: string } {
   }
   const config = jsonBeside(source, 'tokenizer_config.json')
   const t = overDefaults(config.path, TOKENIZER, config.value)
-  const blank = t.add_blank ? [0] : [] // transformers puts the id 0 between, whatever it stands for
+  const blank = t.add_blank ? [0] : [] // transformers puts the id 0 between symbols, whatever its meaning
   const text: VoiceText = {
     input: t.phonemize ? 'espeak' : 'characters',
-    ...(t.phonemize && { espeakVoice: 'en-us' }), // the tokenizer's own; it knows no other
+    ...(t.phonemize && { espeakVoice: 'en-us' }), // the tokenizer always uses this language
     symbols,
     before: blank,
     between: blank,
@@ -216,7 +216,7 @@ export const hfVits: Converter = {
     for (let i = 0; i < fields.block_count; i++) {
       for (const key of ['rel_k', 'rel_v']) {
         const name = `text_encoder.encoder.layers.${i}.attention.emb_${key}`
-        // A model without a window has none: as if all of them were zero.
+        // A model without a window has no relative positions; zeros have the same effect.
         const tensor = config.window_size
           ? requireTensor(all, name, [1, 2 * config.window_size + 1, head])
           : tensorOf(name, [1, 1, head], new Float32Array(head))

@@ -8,18 +8,18 @@ import { openSource, type Source } from './source.js'
 import { wav2vec2 } from './wav2vec2.js'
 import type { WeightType } from './weight-types.js'
 
-/** The families that are understood, in the order in which they are asked. A new one is one more line here. */
+/** The supported families, in the order in which they are tried. A new family is added here. */
 export const CONVERTERS: readonly Converter[] = [qwen3, llama, wav2vec2, piper, hfVits]
 
-/** What a conversion made. */
+/** The result of a conversion. */
 export interface Converted {
-  /** The converter's name. */
+  /** The name of the converter. */
   readonly family: string
   readonly out: string
   readonly tensors: WrittenTensor[]
 }
 
-/** One file or folder to one GGUF file. Blocks: {@link "convert".convert} runs it in a thread of its own. @internal */
+/** Converts one file or folder to one GGUF file. Blocks: {@link "convert".convert} runs it in a worker thread. @internal */
 export async function convertSource(
   path: string,
   out: string,
@@ -50,7 +50,7 @@ function unknown(source: Source, converters: readonly Converter[]): UnsupportedE
   )
 }
 
-/** What was found, for people. */
+/** A description of the source for messages. */
 function describe({ kind, config, onnx, gguf, tensors }: Source): string {
   const { architectures, model_type: type } = (config ?? {}) as { architectures?: unknown; model_type?: unknown }
   const parts: unknown[] = [

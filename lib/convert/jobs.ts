@@ -3,7 +3,7 @@ import type { Quantized, QuantizeTypes } from './quantize.js'
 import type { Pruned, PruneInput, PruneProgress } from '../prune/job.js'
 import type { WeightType } from './weight-types.js'
 
-/** What the conversion thread can do: each job's input, output and news of its progress, all structured-cloneable. */
+/** The jobs of the conversion thread: input, output and progress messages of each, all structured-cloneable. */
 export interface Jobs {
   convert: { input: { path: string; out: string; type: WeightType }; output: Converted; progress: TensorProgress }
   quantize: { input: { path: string; out: string; types: QuantizeTypes }; output: Quantized; progress: TensorProgress }
@@ -17,7 +17,7 @@ export interface Job {
   input: Jobs[JobName]['input']
 }
 
-/** Values done and to be done, and the tensor at work. */
+/** The numbers of values that are done and in total, and the current tensor. */
 export interface TensorProgress {
   done: number
   total: number

@@ -3,7 +3,7 @@ import { preTokenizerName } from '../text/gguf-tokenizer.js'
 import type { GgufWriter } from './gguf-writer.js'
 import { readJson, readText, type Source } from './source.js'
 
-/** llama.cpp's numbers for what a token is. */
+/** llama.cpp's token types. */
 const [NORMAL, CONTROL, USER_DEFINED, UNUSED, BYTE] = [1, 3, 4, 5, 6]
 
 interface Added {
@@ -27,7 +27,8 @@ interface TokenizerJson {
 type Named = string | { content?: unknown } | null | undefined
 
 /**
- * The checkpoint's tokenizer and chat template: whole, as this package reads them, and as llama.cpp does.
+ * Writes the tokenizer and chat template of a checkpoint: as the whole tokenizer.json, which this package reads, and as
+ * the keys that llama.cpp reads.
  *
  * @throws {@link ModelFormatError}
  */
@@ -53,7 +54,7 @@ export function writeTokenizer(source: Source, to: GgufWriter, vocabulary: numbe
   to.set('tokenizer.ggml.tokens', tokens, 'string')
   to.set('tokenizer.ggml.token_type', types, 'i32')
   if (bytes) {
-    // SentencePiece numbers its pieces by their scores; a tokenizer.json has no others.
+    // The ids of SentencePiece's tokens are ordered by score, and a tokenizer.json does not have the scores themselves.
     to.set(
       'tokenizer.ggml.scores',
       tokens.map((_, id) => (types[id] === NORMAL ? -id : 0)),
@@ -101,7 +102,7 @@ function optional(source: Source, name: string): Record<string, unknown> {
   return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {}
 }
 
-/** Tokens with a role, and the template. */
+/** Writes the special tokens and the chat template. */
 function writeSpecial(source: Source, to: GgufWriter, tokens: readonly string[], unknown: Named): void {
   const config = optional(source, 'tokenizer_config.json')
   const generation = { ...optional(source, 'config.json'), ...optional(source, 'generation_config.json') }
@@ -127,7 +128,7 @@ function writeSpecial(source: Source, to: GgufWriter, tokens: readonly string[],
   if (template !== undefined) to.set('tokenizer.chat_template', template)
 }
 
-/** In a file of its own, as a text, or one of several by name. */
+/** The chat template, which may be a separate file, a string, or one of several named ones. */
 function templateOf(source: Source, given: unknown): string | undefined {
   const path = source.files.get('chat_template.jinja')
   if (path !== undefined) return readText(path)

@@ -5,7 +5,7 @@ import { convertSource } from './index.js'
 import type { Job, Jobs, Message, TensorProgress } from './jobs.js'
 import { quantizeFile } from './quantize.js'
 
-/** The conversion thread: one job, then it ends. */
+/** The conversion thread, which runs one job and then ends. */
 const post = (message: Message): void => parentPort?.postMessage(message)
 
 const onProgress = (done: number, total: number, tensor: string): void =>

@@ -133,7 +133,7 @@ export interface ModelProto {
 
 let model: protobuf.Type | undefined
 
-/** @throws whatever protobufjs throws for bytes that are no message. */
+/** @throws the errors of protobufjs for bytes that are not such a message. */
 export function decodeModel(bytes: Uint8Array): ModelProto {
   model ??= protobuf.Root.fromJSON({ nested }).lookupType('ModelProto')
   return model.decode(bytes) as unknown as ModelProto

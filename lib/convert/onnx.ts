@@ -5,13 +5,13 @@ import { RandomAccessFile } from './files.js'
 import { decodeModel, type AttributeProto, type Int64, type ModelProto, type TensorProto } from './onnx-schema.js'
 import { elementsOf, shapeText, type SourceTensor } from './tensor.js'
 
-/** A graph's input or output. A dimension without a fixed size is its name, or ''. */
+/** An input or output of a graph. A dimension without a fixed size is given by its name, or ''. */
 export interface OnnxValue {
   readonly name: string
   readonly shape: readonly (number | string)[]
 }
 
-/** 64-bit integers are rounded to the nearest number. Subgraphs are left out. */
+/** The value of an attribute. 64-bit integers are rounded to the nearest number; subgraphs are left out. */
 export type OnnxAttribute = number | string | readonly number[] | readonly string[] | SourceTensor
 
 export interface OnnxNode {
@@ -20,7 +20,7 @@ export interface OnnxNode {
   readonly op: string
   /** '' for ONNX's own operators. */
   readonly domain: string
-  /** '' where an optional one is left out. */
+  /** '' for an optional input that is left out. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes: ReadonlyMap<string, OnnxAttribute>
@@ -28,16 +28,16 @@ export interface OnnxNode {
 
 export interface OnnxModel {
   readonly path: string
-  /** Name and version of what wrote it: `pytorch 2.1.0`. */
+  /** The name and version of the program that wrote the file: `pytorch 2.1.0`. */
   readonly producer: string
-  /** Of ONNX's own operators. */
+  /** The version of ONNX's own operators. */
   readonly opset: number
   /** `metadata_props`. */
   readonly metadata: ReadonlyMap<string, string>
-  /** What is fed: initializers, which older files list too, are left out. */
+  /** The inputs of the graph, without initializers, which older files also list. */
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
-  /** In the file's order, which is one in which they can be computed. */
+  /** In the order of the file, in which they can be computed. */
   readonly nodes: readonly OnnxNode[]
   /** Initializers and the values of Constant nodes. */
   readonly tensors: Map<string, SourceTensor>
@@ -45,7 +45,7 @@ export interface OnnxModel {
 
 /** A protobuf message is at most 2 GiB long. */
 const LARGEST = 2 ** 31 - 1
-/** onnx.proto, TensorProto.DataType. Strings, complex numbers and the 8- and 4-bit floats hold no weights that we read. */
+/** onnx.proto, TensorProto.DataType. Strings, complex numbers and 8- and 4-bit floats are not supported. */
 const DTYPES: Readonly<Record<number, string>> = {
   1: 'F32', 2: 'U8', 3: 'I8', 4: 'U16', 5: 'I16', 6: 'I32', 7: 'I64', 9: 'BOOL', 10: 'F16', 11: 'F64', 12: 'U32', 13: 'U64', 16: 'BF16',
 } // prettier-ignore
@@ -54,8 +54,8 @@ const EXTERNAL = 1
 const toNumber = (value: Int64): number => (typeof value === 'number' ? value : value.toNumber())
 
 /**
- * Reads an ONNX file: weights, nodes with their attributes, inputs and outputs of the main graph. Weights in external files are read from
- * beside it. Blocks while it reads: for worker threads.
+ * Reads an ONNX file: weights, nodes with their attributes, inputs and outputs of the main graph. Weights in external
+ * files are read from the same folder. Blocks while it reads: to be used in worker threads.
  *
  * @throws {@link ModelFormatError} names what is wrong; {@link FileError}
  */
@@ -130,7 +130,7 @@ function toAttribute(path: string, node: string, attribute: AttributeProto): Onn
   }
 } // prettier-ignore
 
-/** Sizes are checked at once, values are made when they are read. */
+/** Converts a tensor. Its size is checked now, its values are decoded when they are read. */
 function toTensor(path: string, proto: TensorProto, name: string): SourceTensor {
   const shape = proto.dims.map(toNumber)
   const dtype = DTYPES[proto.dataType] ?? `type ${proto.dataType}`
@@ -140,7 +140,7 @@ function toTensor(path: string, proto: TensorProto, name: string): SourceTensor 
   }
   const size = bytesOfDtype(dtype)
   if (size === undefined) {
-    // Strings and the like: named, but nobody's weights.
+    // Tensors of other types, such as strings, have a name but cannot be read as weights.
     return {
       name,
       shape,
@@ -183,7 +183,7 @@ function toTensor(path: string, proto: TensorProto, name: string): SourceTensor 
   }
 }
 
-/** Where values of a type are that do not stand in raw_data. */
+/** The field that holds values of a type if they are not in raw_data. */
 function fieldOf(proto: TensorProto, dtype: string): readonly Int64[] {
   switch (dtype) {
     case 'F32': return proto.floatData

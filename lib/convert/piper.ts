@@ -7,11 +7,12 @@ import { requireTensor, shapeText, type SourceTensor } from './tensor.js'
 import { setVoiceKeys, VitsTensors, vitsModules, type ModuleTensors, type VitsFields } from './vits.js'
 
 /*
- * Piper voices: an ONNX graph that torch exported from VITS, and NAME.onnx.json. Weights that the export folded (weight norm) have numbers
- * for names, and the embedding at times has the name of another; so what is what is read from the graph.
+ * Piper voices: an ONNX graph that torch exported from VITS, and NAME.onnx.json. Weights that the export folded (weight
+ * norm) have numbers as names, and the embedding sometimes has the name of another tensor. Therefore the role of each
+ * tensor is found from the graph.
  */
 
-/** Voices of both Piper generations; what is not there takes Piper's default. */
+/** The config of voices of both Piper generations. Missing fields have Piper's defaults. */
 interface PiperConfig {
   audio: { sample_rate: number }
   espeak?: { voice?: string }
@@ -31,7 +32,7 @@ interface Convolution extends ModuleTensors {
   node: OnnxNode
 }
 
-const TAIL_BOUND = 5 // of the original's splines; a constant of the graph
+const TAIL_BOUND = 5 // of the splines in the original code; a constant in the graph
 const LEAKY_SLOPE = 0.1
 const NORM_EPSILON = 1e-5
 
@@ -81,7 +82,7 @@ class PiperGraph {
     return requireTensor(this.onnx.tensors, name, shape)
   }
 
-  /** The table that one of the graph's inputs looks up. */
+  /** The embedding table that is indexed by an input of the graph. */
   embedding(input: string, name: string): SourceTensor {
     const table = this.onnx.tensors.get(name)
     if (table) return table
@@ -89,7 +90,7 @@ class PiperGraph {
     return this.tensor(lookup?.inputs[0] ?? name)
   }
 
-  /** How many of `dec.ups.0`, `dec.ups.1` … there are. */
+  /** The number of modules `dec.ups.0`, `dec.ups.1` …. */
   count(module: (index: number) => string): number {
     let index = 0
     while (this.has(module(index))) index++
@@ -100,7 +101,7 @@ class PiperGraph {
     return this.onnx.nodes.find(node => node.op === op && node.inputs.includes(input))
   }
 
-  /** The affine flow's factor, which the export folds: (z - m) · scale. */
+  /** The factor of the affine flow, which the export folds into (z - m) · scale. */
   affineScale(shift: string): { scale: SourceTensor } | { logScale: SourceTensor } {
     const logScale = this.onnx.tensors.get('dp.flows.0.logs')
     if (logScale) return { logScale }
@@ -199,7 +200,7 @@ function readFields(graph: PiperGraph, config: PiperConfig): VitsFields {
   }
 }
 
-/** Type 1 has two rows of convolutions a block, type 2 one. */
+/** The type of the residual blocks: type 1 has two lists of convolutions in each block, type 2 has one. */
 function resblock(graph: PiperGraph, block: number, index: number): string {
   const first = `dec.resblocks.${block}.convs1.${index}`
   return graph.has(first) ? first : `dec.resblocks.${block}.convs.${index}`

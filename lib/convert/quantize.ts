@@ -8,27 +8,30 @@ import { elementsOf } from './tensor.js'
 import { blockSize, type TensorType } from './weight-types.js'
 
 /**
- * The types that are wanted: of a component's matrices under its name, of the others' under `default`; of convolutions under
- * `component.conv` and `conv`. Convolutions that are not named keep clear of quantization.
+ * The requested types: for the matrices of a component under its name, for all other matrices under `default`, for
+ * convolutions under `component.conv` and `conv`. Convolutions that are not named are not quantized.
  */
 export type QuantizeTypes = Readonly<Record<string, TensorType>>
 
-/** What became of one component. */
+/** The changes of one component. */
 export interface QuantizedComponent {
   readonly name: string
   readonly parameters: number
-  /** Of its tensors. */
+  /** The bytes of its tensors. */
   readonly bytesBefore: number
   readonly bytesAfter: number
   /** Types by the bytes they take, the largest first. */
   readonly types: TensorType[]
-  /** Root mean square of what the new types change, relative to that of the values, over all tensors that changed; 0 where none did. */
+  /**
+   * The root mean square of the rounding errors relative to that of the values, over all tensors whose type changed; 0
+   * if there are none.
+   */
   readonly relativeError: number
-  /** The tensor that lost most. */
+  /** The tensor with the largest error. */
   readonly worst?: { readonly name: string; readonly relativeError: number }
 }
 
-/** A tensor that did not become what was asked for. */
+/** A tensor that did not get the requested type. */
 export interface Exception {
   readonly name: string
   readonly type: TensorType
@@ -37,24 +40,24 @@ export interface Exception {
 
 export interface Quantized {
   readonly out: string
-  /** Sizes of the files. */
+  /** The sizes of the files. */
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly components: QuantizedComponent[]
-  /** Convolutions and tables that were not quantized: they are what they were, or F16 where they were F32 and are convolutions. */
+  /** Convolutions and tables that were not quantized. They keep their type, except that F32 convolutions become F16. */
   readonly exceptions: Exception[]
-  /** Those whose rows do not fit the type that was asked for. */
+  /** Tensors whose rows are not whole blocks of the requested type. */
   readonly fallbacks: Exception[]
 }
 
-/** By the names of docs/internals/model-file.md; the matrices among them are named in {@link INNER_MATRIX}. */
+/** Names of convolutions (docs/internals/model-file.md); {@link INNER_MATRIX} matches the matrices among them. */
 const CONVOLUTION =
   /^((frontend|tone)\.conv\.|tone\.tcn\.|encoder\.pos_conv\.|aligner\.down\.|(decoder|voice)\.(text\.blk\.\d+\.ffn_|duration\.|prosody\.|flow\.|gen\.))/
 const INNER_MATRIX = /\.(cond|stats)\.weight$/
-/** They read raw voice vectors, whose means are folded into the bias: rounding them would shift the voice. */
+/** Matrices that multiply voice vectors whose mean is folded into the bias: rounding errors would shift the voice. */
 const EXACT = /^(decoder|voice)\.(speaker|text\.style)\.weight$/
 const SMALLEST_MATRIX = 32
-/** What our kernels compute convolutions in; other types they would unpack to F32. */
+/** The types in which our kernels compute convolutions; others would be converted to F32 on loading. */
 const CONVOLUTION_TYPES: readonly TensorType[] = ['f32', 'f16', 'bf16', 'q8_0']
 /** llama.cpp's numbers for `general.file_type`. */
 const FILE_TYPES: Record<TensorType, number> = {
@@ -62,10 +65,10 @@ const FILE_TYPES: Record<TensorType, number> = {
 } // prettier-ignore
 
 export function componentOf(name: string): string {
-  return /^(frontend|tone|encoder|aligner|decoder|voice)\./.exec(name)?.[1] ?? 'lm'
+  return /^(vad|frontend|tone|encoder|aligner|decoder|voice)\./.exec(name)?.[1] ?? 'lm'
 }
 
-/** Writes a bundle or a component's file anew with other types. Blocks: runs in the conversion thread. @internal */
+/** Copies a bundle or the file of a component with other types. Blocks: runs in the conversion thread. @internal */
 export async function quantizeFile(
   path: string,
   out: string,
@@ -126,9 +129,9 @@ export function roleOf({ name, shape }: GgufTensor): TensorRole {
 
 interface Choice {
   type: TensorType
-  /** Why it is not quantized, though that was asked for. */
+  /** Why the tensor is not quantized as requested. */
   kept?: string
-  /** Why it is of another type than was asked for. */
+  /** Why the tensor has another type than the requested one. */
   misfit?: string
 }
 

@@ -24,7 +24,7 @@ interface Entry {
 }
 
 /**
- * Opens one file. Blocks while it reads: for worker threads.
+ * Opens one file. Blocks while it reads: to be used in worker threads.
  *
  * @throws {@link ModelFormatError} names the tensor, what was expected and what was found; {@link FileError}
  */
@@ -45,7 +45,7 @@ export function openSafetensors(path: string): Safetensors {
 }
 
 /**
- * Opens the files that an index (`model.safetensors.index.json`) names, which stand beside it.
+ * Opens the files that an index (`model.safetensors.index.json`) names, in the same folder.
  *
  * @throws {@link ModelFormatError} a file or tensor that it names is missing; {@link FileError}
  */
@@ -103,7 +103,7 @@ function readHeader(file: RandomAccessFile): { entries: Entry[]; data: number } 
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => checkedEntry(file.path, name, value))
     .sort((a, b) => a.begin - b.begin || a.end - b.end)
-  // The format has no holes: what is between tensors was one of them, given twice or under another name.
+  // The format allows no gaps between tensors: a gap, or an overlap, means that the header is wrong.
   let position = 0
   for (const { name, begin, end } of entries) {
     if (begin < position) throw unsound(file.path, `${name} overlaps the tensor before it`)

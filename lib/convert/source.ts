@@ -9,18 +9,18 @@ import type { SourceTensor } from './tensor.js'
 
 /** An opened checkpoint. */
 export interface Source {
-  /** What the user named: a file or a folder. */
+  /** The path that the user gave: a file or a folder. */
   readonly path: string
   readonly kind: 'safetensors' | 'onnx' | 'gguf'
-  /** `config.json`, or a Piper voice's `NAME.onnx.json`; undefined where there is none. */
+  /** `config.json`, or `NAME.onnx.json` of a Piper voice; undefined if there is none. */
   readonly config: unknown
   /** By their names in the checkpoint. */
   readonly tensors: ReadonlyMap<string, SourceTensor>
   /** Other files of the checkpoint, by name: `vocab.json`, `tokenizer.json` → their paths. */
   readonly files: ReadonlyMap<string, string>
-  /** The graph, of an ONNX file. */
+  /** The graph of an ONNX file. */
   readonly onnx?: OnnxModel
-  /** The keys, of a GGUF file. */
+  /** An opened GGUF file. */
   readonly gguf?: GgufFile
   close(): void
 }
@@ -29,9 +29,11 @@ const LARGEST_JSON = 1 << 28
 const PICKLES = /\.(bin|pt|pth|ckpt|pkl)$/i
 
 /**
- * Opens a file or the folder of a checkpoint. Tensors are read on demand. Blocks while it reads: for worker threads.
+ * Opens a file or the folder of a checkpoint. Tensors are read on demand. Blocks while it reads: to be used in worker
+ * threads.
  *
- * @throws {@link UnsupportedError} PyTorch pickles and what is no checkpoint; {@link ModelFormatError}; {@link FileError}
+ * @throws {@link UnsupportedError} for PyTorch pickles and anything that is not a checkpoint; {@link ModelFormatError};
+ * {@link FileError}
  */
 export function openSource(path: string): Source {
   let folder: boolean
@@ -57,7 +59,7 @@ function openMain(path: string, files: Map<string, string>): Opened {
     const gguf = openGguf(path)
     return { kind: 'gguf', config: undefined, tensors: gguf.tensors, gguf, close: () => gguf.close() }
   }
-  // A zip archive, or a pickle of protocol 2 and later.
+  // A zip archive, or a pickle of protocol 2 or later.
   if (magic.subarray(0, 4).toString('latin1') === 'PK\x03\x04' || (magic[0] === 0x80 && PICKLES.test(path))) {
     throw pickle(path)
   }
@@ -74,7 +76,7 @@ function openMain(path: string, files: Map<string, string>): Opened {
   )
 }
 
-/** The file that holds a folder's weights. */
+/** The file in a folder that holds the weights. */
 function mainFile(path: string, names: readonly string[]): string {
   for (const known of ['model.safetensors.index.json', 'model.safetensors']) if (names.includes(known)) return known
   for (const ending of ['.safetensors', '.onnx', '.gguf']) {
@@ -126,7 +128,7 @@ function firstBytes(path: string): Buffer {
   }
 }
 
-/** A JSON file of a checkpoint. @throws {@link ModelFormatError}; {@link FileError} */
+/** Reads a JSON file of a checkpoint. @throws {@link ModelFormatError}; {@link FileError} */
 export function readJson(path: string): unknown {
   const text = readText(path)
   try {
@@ -136,7 +138,10 @@ export function readJson(path: string): unknown {
   }
 }
 
-/** A text file of a checkpoint, UTF-8. @throws {@link ModelFormatError} it is absurdly large; {@link FileError} */
+/**
+ * Reads a text file of a checkpoint (UTF-8). @throws {@link ModelFormatError} the file is far too large; {@link
+ * FileError}
+ */
 export function readText(path: string): string {
   try {
     const { size } = statSync(path)

@@ -1,17 +1,17 @@
 import { blockSize, type TensorType, type WeightType } from './weight-types.js'
 
 /**
- * What a tensor is to the network that reads it: a matrix (linear layer, embedding) or a robust convolution may be quantized, another
- * convolution is not, a table (bias, norm, codebook) is small and stays exact.
+ * The role of a tensor in its network. Matrices (linear layers, embeddings) and robust convolutions may be quantized;
+ * other convolutions are not; tables (biases, norms, codebooks) are small and stay F32.
  */
 export type TensorRole = 'matrix' | 'robust-conv' | 'conv' | 'table'
 
 /**
- * The type in which a tensor is stored when the weights are to be `type`, as training/export/bundle.py has it: tables F32; convolutions
- * F16, or what was asked for where that is BF16 or F32; matrices and robust convolutions as asked for, but Q8_0 only with 32 rows or more
- * (else F32; a convolution F16) and rows of a multiple of 32 (else F16).
+ * The type in which a tensor is stored if `type` is requested, by the same rules as training/export/bundle.py. Tables are
+ * F32. Convolutions are F16, or `type` if that is BF16 or F32. Matrices and robust convolutions are of `type`, but Q8_0
+ * needs at least 32 rows (otherwise F32, or F16 for a convolution), whose length is a multiple of 32 (otherwise F16).
  *
- * @param shape - as PyTorch has it: [out, in]
+ * @param shape - in PyTorch's order: [out, in]
  */
 export function storageType(role: TensorRole, shape: readonly number[], type: WeightType): TensorType {
   if (role === 'table' || type === 'f32') return 'f32'
@@ -21,7 +21,7 @@ export function storageType(role: TensorRole, shape: readonly number[], type: We
   return (shape.at(-1) ?? 1) % blockSize('q8_0') === 0 ? 'q8_0' : 'f16'
 }
 
-/** For rows that are no multiple of 256: the type of 32 with no fewer bits. */
+/** For rows that are not a multiple of 256: the type with blocks of 32 and at least as many bits. */
 const SMALLER_BLOCKS: Partial<Record<TensorType, TensorType>> = {
   q2_k: 'q4_0',
   q3_k: 'q4_0',
@@ -30,7 +30,10 @@ const SMALLER_BLOCKS: Partial<Record<TensorType, TensorType>> = {
   q6_k: 'q8_0',
 }
 
-/** The type for rows of so many values: as wanted where they fit its blocks, else of smaller blocks, else `unquantized`. */
+/**
+ * The type for rows of `row` values: `wanted` if they are whole blocks of it, otherwise a type with smaller blocks,
+ * otherwise `unquantized`.
+ */
 export function rowType(row: number, wanted: TensorType, unquantized: TensorType): TensorType {
   const smaller = SMALLER_BLOCKS[wanted]
   return [wanted, ...(smaller ? [smaller] : [])].find(type => row % blockSize(type) === 0) ?? unquantized

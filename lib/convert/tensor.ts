@@ -1,16 +1,16 @@
 import { ModelFormatError } from '../errors.js'
 import type { TensorType } from './weight-types.js'
 
-/** A named tensor of a checkpoint. Its values are read when they are asked for. */
+/** A named tensor of a checkpoint. Its values are read on demand. */
 export interface SourceTensor {
   readonly name: string
-  /** As PyTorch has it: the last dimension is contiguous. `[]` is a scalar. */
+  /** In PyTorch's order: the last dimension is contiguous. `[]` is a scalar. */
   readonly shape: readonly number[]
-  /** As the file spells it, in capitals: `F32`, `BF16`, `I64`, `Q8_0`. */
+  /** The type in the file, in upper case: `F32`, `BF16`, `I64`, `Q8_0`. */
   readonly dtype: string
-  /** All values as 32-bit floats, row after row. Each call reads anew: a caller that is done with the array frees its memory. */
+  /** Reads all values as 32-bit floats, row by row. The values are not cached, so that the array can be freed after use. */
   read(): Promise<Float32Array>
-  /** Its bytes in that type, where it has them without rounding anything. */
+  /** The bytes of the tensor in that type; undefined if the values would have to be rounded. */
   readAs?(type: TensorType): Uint8Array | undefined
 }
 
@@ -19,9 +19,9 @@ export const elementsOf = (shape: readonly number[]): number => shape.reduce((pr
 export const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`
 
 /**
- * The tensor of that name and shape; -1 stands for any size.
+ * Returns the tensor of that name and shape; -1 stands for any size.
  *
- * @throws {@link ModelFormatError} names it, what was expected and what was found.
+ * @throws {@link ModelFormatError} names the tensor, what was expected and what was found.
  */
 export function requireTensor(
   tensors: ReadonlyMap<string, SourceTensor>,
@@ -40,7 +40,7 @@ function sameShape(wanted: readonly number[], found: readonly number[]): boolean
   return wanted.length === found.length && wanted.every((n, i) => n === -1 || n === found[i])
 }
 
-/** A tensor made of values that are here already, or of others. */
+/** A tensor of given values, or of values that are computed when it is read. */
 export function tensorOf(
   name: string,
   shape: readonly number[],
@@ -49,13 +49,13 @@ export function tensorOf(
   return { name, shape, dtype: 'F32', read: values instanceof Float32Array ? () => Promise.resolve(values) : values }
 }
 
-/** The same values under another shape. */
+/** The same values with another shape. */
 export function reshape(tensor: SourceTensor, shape: readonly number[]): SourceTensor {
   if (elementsOf(shape) !== elementsOf(tensor.shape)) throw misshapen(tensor, `as many values as ${shapeText(shape)}`)
   return { name: tensor.name, shape, dtype: tensor.dtype, read: () => tensor.read() }
 }
 
-/** Dimensions in another order, as PyTorch's `permute`. */
+/** Reorders the dimensions, like PyTorch's `permute`. */
 export function permute(tensor: SourceTensor, order: readonly number[]): SourceTensor {
   const { shape } = tensor
   if (order.length !== shape.length || [...order].sort((a, b) => a - b).some((n, i) => n !== i)) {
@@ -78,7 +78,7 @@ function permuted(from: Float32Array, shape: readonly number[], order: readonly 
   const index = sizes.map(() => 0)
   for (let at = 0, offset = 0; at < to.length;) {
     for (let i = 0, source = offset; i < size; i++, source += step) to[at++] = from[source] ?? 0
-    // The next row: an odometer over the other dimensions.
+    // Advances to the next row by incrementing the indices of the other dimensions, with carry.
     for (let d = innermost - 1; d >= 0; d--) {
       index[d] = (index[d] ?? 0) + 1
       offset += steps[d] ?? 0
@@ -90,13 +90,19 @@ function permuted(from: Float32Array, shape: readonly number[], order: readonly 
   return to
 }
 
-/** A convolution's weight as our files have it: [out, in / groups, kernel] → [out, kernel · in / groups], input channel fastest. */
+/**
+ * The weight of a convolution in the layout of our files: [out, in / groups, kernel] → [out, kernel · in / groups],
+ * input channel fastest.
+ */
 export function convWeight(tensor: SourceTensor): SourceTensor {
   const [out = 0, inputs = 0, kernel = 0] = threeDimensions(tensor)
   return reshape(permute(tensor, [0, 2, 1]), [out, kernel * inputs])
 }
 
-/** A transposed convolution's weight as our files have it: [in, out, kernel] → [out, kernel · in], input channel fastest. */
+/**
+ * The weight of a transposed convolution in the layout of our files: [in, out, kernel] → [out, kernel · in], input
+ * channel fastest.
+ */
 export function transposedConvWeight(tensor: SourceTensor): SourceTensor {
   const [inputs = 0, out = 0, kernel = 0] = threeDimensions(tensor)
   return reshape(permute(tensor, [1, 2, 0]), [out, kernel * inputs])
@@ -107,16 +113,17 @@ function threeDimensions(tensor: SourceTensor): readonly number[] {
   return tensor.shape
 }
 
-/** How PyTorch spells a weight under weight normalization: g, v. */
+/** The names of g and v in PyTorch's two implementations of weight normalization. */
 const WEIGHT_NORM = [
   ['weight_g', 'weight_v'],
   ['parametrizations.weight.original0', 'parametrizations.weight.original1'],
 ] as const
 
 /**
- * The weight of a layer: `prefix.weight`, or what its weight normalization makes: g · v / ‖v‖, with one norm for each value of g.
+ * The weight of a layer: `prefix.weight`, or, with weight normalization, g · v / ‖v‖, with one norm for each value of
+ * g.
  *
- * @throws {@link ModelFormatError} when there is neither, or g does not fit v.
+ * @throws {@link ModelFormatError} there is neither, or the shapes of g and v do not match.
  */
 export function foldedWeight(tensors: ReadonlyMap<string, SourceTensor>, prefix: string): SourceTensor {
   const name = `${prefix}.weight`
@@ -130,7 +137,10 @@ export function foldedWeight(tensors: ReadonlyMap<string, SourceTensor>, prefix:
   return requireTensor(tensors, name)
 }
 
-/** g · v / ‖v‖: g has v's shape with ones, or is a scalar; there is one norm for each of its values (Salimans & Kingma, 2016). */
+/**
+ * g · v / ‖v‖ (Salimans & Kingma, 2016). g is a scalar, or has the shape of v with some dimensions 1; there is one norm
+ * for each value of g.
+ */
 export function foldWeightNorm(name: string, g: SourceTensor, v: SourceTensor): SourceTensor {
   const kept = g.shape.findIndex(n => n !== 1)
   const fits =

@@ -4,8 +4,8 @@ import { startWorker, workerError } from '../worker/start.js'
 import type { Job, JobName, Jobs, Message } from './jobs.js'
 
 /**
- * Runs a job in a thread of its own, which blocks on files as it likes. An aborted `signal` ends the thread; the part of `out` that it
- * has written goes with it.
+ * Runs a job in a worker thread, which may block on files. If `signal` aborts, the thread is ended and the unfinished
+ * part of `out` is removed.
  */
 export async function inThread<N extends JobName>(
   name: N,

@@ -6,16 +6,17 @@ import { convWeight, reshape, shapeText, tensorOf, transposedConvWeight, type So
 import type { WeightType } from './weight-types.js'
 
 /*
- * What all VITS voices have in common: the hyperparameters (native/model/voice_config.h), and which module of a checkpoint becomes which
- * tensors of ours. The modules are named as the original code, and so Piper, names them, and as transformers does.
+ * What the conversion of all VITS voices has in common: the hyperparameters (native/model/voice_config.h), and the
+ * mapping from modules of a checkpoint to our tensors. A module has two names: that of the original code, which Piper
+ * uses, too, and that of transformers.
  */
 
-/** `moss-speech.voice.*`, but for names and text. */
+/** `moss-speech.voice.*`, except for the names and the text rules. */
 export interface VitsFields {
   sample_rate: number
   vocab_size: number
   speaker_count: number
-  /** 0: one speaker without an embedding. */
+  /** 0 for a single speaker without an embedding. */
   gin_channels: number
   hidden_size: number
   block_count: number
@@ -28,7 +29,7 @@ export interface VitsFields {
   duration: 'stochastic' | 'plain'
   duration_channels: number
   duration_kernel: number
-  /** The next four: of stochastic durations. */
+  /** This and the next three fields are for stochastic durations. */
   duration_layers: number
   duration_flows: number
   duration_bins: number
@@ -52,21 +53,24 @@ export interface VitsFields {
   default_speaker: number
 }
 
-/** What a file says about a voice besides. */
+/** Other information about a voice. */
 export interface VitsInfo {
   name: string
   description: string
-  /** One a speaker. */
+  /** One name for each speaker. */
   speakers: string[]
   /** BCP 47. */
   language: string
   text: VoiceText
 }
 
-/** How a module's tensors are read: a convolution (bias zero where there is none), one without a bias, a linear layer … */
+/**
+ * The kind of a module, which says how its tensors are read: a convolution (a missing bias is zero), one without a
+ * bias, a linear layer …
+ */
 export type ModuleKind = 'conv' | 'conv-only' | 'transposed' | 'linear' | 'norm'
 
-/** One module: our name, and its names in checkpoints. */
+/** A module: our name for it, and its names in checkpoints. */
 export interface VitsModule {
   readonly kind: ModuleKind
   readonly to: string
@@ -74,7 +78,7 @@ export interface VitsModule {
   readonly transformers: string
 }
 
-/** A module's tensors in the checkpoint's own layout, PyTorch's. */
+/** The tensors of a module in PyTorch's layout. */
 export interface ModuleTensors {
   weight: SourceTensor
   bias: SourceTensor | undefined
@@ -82,7 +86,10 @@ export interface ModuleTensors {
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 
-/** All modules with weights and biases. Speaker and text embeddings, relative positions and the affine flow are for the converters. */
+/**
+ * All modules with weights and biases. The converters handle speaker and text embeddings, relative positions and the
+ * affine flow themselves.
+ */
 export function* vitsModules(f: VitsFields): Generator<VitsModule> {
   const conditioned = f.gin_channels > 0
   const module = (kind: ModuleKind, to: string, original: string, transformers: string): VitsModule => {
@@ -117,7 +124,8 @@ export function* vitsModules(f: VitsFields): Generator<VitsModule> {
     yield module('conv', 'duration.pre', 'dp.pre', 'duration_predictor.conv_pre')
     yield* dilatedStack(f, 'duration.stack', 'dp.convs', 'duration_predictor.conv_dds')
     yield module('conv', 'duration.proj', 'dp.proj', 'duration_predictor.conv_proj')
-    // The inverse begins with the last flow and leaves the first spline out. The original counts the flips between as flows.
+    // The inverse begins with the last flow and leaves out the first spline. The original code counts the flips between
+    // them as flows.
     for (const i of range(f.duration_flows)) {
       const at = f.duration_flows - i
       const [to, original, hf] = [`duration.flow.${i}`, `dp.flows.${2 * at + 1}`, `duration_predictor.flows.${at + 1}`]
@@ -179,7 +187,7 @@ function* dilatedStack(f: VitsFields, to: string, original: string, transformers
   }
 }
 
-/** Declares keys of a voice. */
+/** Sets the keys of a voice. */
 export function setVoiceKeys(to: GgufWriter, fields: VitsFields, info: VitsInfo): void {
   to.set('general.architecture', 'moss-speech')
   to.set('general.name', info.name)
@@ -209,7 +217,7 @@ export function setVoiceKeys(to: GgufWriter, fields: VitsFields, info: VitsInfo)
   to.set('moss-speech.voice.text', JSON.stringify(info.text))
 }
 
-/** Declares tensors of a voice in our layouts. */
+/** Declares the tensors of a voice in our layouts. */
 export class VitsTensors {
   constructor(
     private readonly to: GgufWriter,
@@ -222,8 +230,9 @@ export class VitsTensors {
   }
 
   /**
-   * Durations are rounded up to frames: less than F16 in what predicts them would lengthen or shorten sounds, and so does INT8 in the text
-   * embedding. In the last residual blocks, at the full rate, INT8 is heard as noise (docs/performance.md).
+   * Durations are rounded up to frames, so that small errors lengthen or shorten sounds: the duration predictor needs
+   * at least F16, and the text embedding more than INT8. In the last residual blocks, at the full rate, INT8 is audible
+   * as noise (docs/performance.md).
    */
   #typeOf(name: string, role: TensorRole): WeightType {
     if (this.type === 'f32' || this.type === 'f16') return this.type
@@ -244,7 +253,7 @@ export class VitsTensors {
       this.add(`${to}.weight`, reshape(weight, weight.shape.slice(0, 2)), 'matrix')
     } else {
       const layout = kind === 'transposed' ? transposedConvWeight : convWeight
-      // Linear layers are convolutions with a kernel of 1.
+      // Linear layers are stored as convolutions with a kernel size of 1.
       this.add(
         `${to}.weight`,
         layout(weight.shape.length === 2 ? reshape(weight, [...weight.shape, 1]) : weight),
@@ -262,12 +271,12 @@ export class VitsTensors {
     this.add(`${to}.bias`, bias ?? tensorOf(`${to}.bias`, [outputs], new Float32Array(outputs)), 'table')
   }
 
-  /** Relative positions of a block: [1, 2 w + 1, head] → [2 w + 1, head]. */
+  /** The relative positions of a block: [1, 2 w + 1, head] → [2 w + 1, head]. */
   relative(name: string, tensor: SourceTensor): void {
     this.add(name, reshape(tensor, tensor.shape.slice(-2)), 'table')
   }
 
-  /** The affine flow's [2, 1] shift, and its factor: `scale`, or e^-log_scale. */
+  /** The shift [2, 1] of the affine flow, and its factor: `scale`, or e^-log_scale. */
   affine(shift: SourceTensor, scale: { scale: SourceTensor } | { logScale: SourceTensor }): void {
     this.add('voice.duration.affine.shift', reshape(shift, [2]), 'table')
     const factor =

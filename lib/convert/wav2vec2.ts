@@ -9,17 +9,18 @@ import { convWeight, foldedWeight, requireTensor, tensorOf, type SourceTensor } 
 import type { WeightType } from './weight-types.js'
 
 /*
- * Speech encoders of transformers: Wav2Vec2, HuBERT and Data2VecAudio, with a CTC head or without. docs/encoders.md says what is imported.
+ * Speech encoders of transformers: Wav2Vec2, HuBERT and Data2VecAudio, with a CTC head or without. docs/encoders.md
+ * lists what is supported.
  */
 
-/** model_type of config.json → what its models' tensor names may begin with. */
+/** model_type of config.json → the prefix that tensor names may have. */
 const PREFIXES = { wav2vec2: 'wav2vec2.', hubert: 'hubert.', 'data2vec-audio': 'data2vec_audio.' } as const
 type Kind = keyof typeof PREFIXES
 
 const ACTIVATIONS = ['gelu', 'relu'] as const
 const NORMS = ['group', 'layer'] as const
 const SAMPLE_RATE = 16_000
-/** Channels, kernels and strides of all published models. */
+/** The channels, kernels and strides of all published models, which are the defaults. */
 const CONV_DIM = Array.from({ length: 7 }, () => 512)
 const CONV_KERNEL = [10, 3, 3, 3, 3, 2, 2]
 const CONV_STRIDE = [5, 2, 2, 2, 2, 2, 2]
@@ -36,7 +37,7 @@ export const wav2vec2: Converter = {
   convert: (source, to, { type }) => Promise.resolve(new Conversion(source, to, type).run()),
 }
 
-/** One checkpoint on its way into one file. */
+/** The conversion of one checkpoint. */
 class Conversion {
   readonly #config: Fields
   readonly #kind: Kind
@@ -61,7 +62,7 @@ class Conversion {
     this.#head(size)
   }
 
-  /** What would change the result and is not imported. */
+  /** Refuses settings that would change the result and are not supported. */
   #refuse(): void {
     const config = this.#config
     for (const flag of ['add_adapter', 'conv_pos_batch_norm'] as const) {
@@ -112,7 +113,7 @@ class Conversion {
     return processor
   }
 
-  /** Returns the size of its hidden states. */
+  /** Returns the size of the hidden states. */
   #encoder(features: number): number {
     const config = this.#config
     const data2vec = this.#kind === 'data2vec-audio'
@@ -163,7 +164,7 @@ class Conversion {
     return size
   }
 
-  /** The CTC head, where there is one. */
+  /** Converts the CTC head, if there is one. */
   #head(size: number): void {
     const [weight, bias] = ['lm_head.weight', 'lm_head.bias'].map(name => this.source.tensors.get(name))
     if (!weight || !bias) return
@@ -184,7 +185,7 @@ class Conversion {
 
   #keys(component: string, fields: Record<string, number | string | boolean | readonly number[]>): void {
     for (const [field, value] of Object.entries(fields)) {
-      // Whole numbers by chance, such as an epsilon of 0, are read as numbers too.
+      // Integers are also read as numbers, so a whole value of a float key, such as an epsilon of 0, is accepted.
       this.to.set(`moss-speech.${component}.${field}`, value)
     }
   }
@@ -206,7 +207,10 @@ class Conversion {
     for (const part of ['weight', 'bias']) this.#put(`${name}.${part}`, 'table', this.#get(`${from}.${part}`, [size]))
   }
 
-  /** Convolutions without a bias get one of zeros. Those that INT8 kernels take, with whole blocks of input channels, stand INT8 well. */
+  /**
+   * Convolutions without a bias get one of zeros. Those with whole blocks of input channels, which the INT8 kernels
+   * support, are robust against INT8 rounding.
+   */
   #conv(name: string, from: string, shape: readonly number[], bias: boolean): void {
     const weight = foldedWeight(this.source.tensors, this.#prefix + from)
     requireTensor(new Map([[weight.name, weight]]), weight.name, shape)
@@ -217,7 +221,7 @@ class Conversion {
   }
 }
 
-/** Rows in another order: of a matrix, or the elements of a vector. */
+/** Reorders the rows of a matrix, or the elements of a vector. */
 function rowsOf(tensor: SourceTensor, rows: readonly number[]): SourceTensor {
   const width = tensor.shape[1] ?? 1
   return tensorOf(tensor.name, tensor.shape, async () => {

@@ -1,4 +1,4 @@
-/** ggml's types, by what a GGUF file calls them: number, values a block, bytes a block. */
+/** ggml's types by name: number in GGUF files, values in a block, bytes of a block. */
 const TYPES = {
   f32: [0, 1, 4],
   f16: [1, 1, 2],
@@ -18,16 +18,16 @@ const TYPES = {
 /** A type in which our files may hold weights. */
 export type TensorType = keyof typeof TYPES
 
-/** What `convert` offers; `quantize` offers all. */
+/** The types that `convert` offers; `quantize` offers all. */
 export type WeightType = 'q8_0' | 'f16' | 'bf16' | 'f32'
 
 export const TENSOR_TYPES = Object.keys(TYPES) as TensorType[]
 export const WEIGHT_TYPES: readonly WeightType[] = ['q8_0', 'f16', 'bf16', 'f32']
 
 export const typeId = (type: TensorType): number => TYPES[type][0]
-/** Values that are stored together: a row must be a multiple of it. */
+/** The number of values in a block: rows must be whole blocks. */
 export const blockSize = (type: TensorType): number => TYPES[type][1]
-/** Of so many values, which are whole blocks. */
+/** The bytes of `elements` values, which must be whole blocks. */
 export const bytesOf = (type: TensorType, elements: number): number => (elements / TYPES[type][1]) * TYPES[type][2]
 
 export function typeOfId(id: number): TensorType | undefined {

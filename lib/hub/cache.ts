@@ -5,9 +5,9 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { InvalidArgumentError } from '../errors.js'
 
 /*
- * Where the Hugging Face libraries keep what they download, so that they and we find each other's files:
+ * The cache of the Hugging Face libraries, which we share, so that nothing is downloaded twice:
  *
- *     HUB/models--OWNER--REPO/blobs/CHECKSUM                 the contents; CHECKSUM.incomplete while it comes
+ *     HUB/models--OWNER--REPO/blobs/CHECKSUM                 the contents; CHECKSUM.incomplete while downloading
  *                             snapshots/COMMIT/FILE          a link to them
  *                             refs/BRANCH                    the commit
  */
@@ -28,7 +28,7 @@ export function hubCache(): string {
   return expanded(variable('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE') ?? join(hubHome(), 'hub'))
 }
 
-/** `HF_TOKEN`, or what `hf auth login` left in the file of `HF_TOKEN_PATH`. */
+/** `HF_TOKEN`, or the token that `hf auth login` wrote to the file `HF_TOKEN_PATH`. */
 export function hubToken(): string | undefined {
   const given = variable('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN')?.trim()
   if (given) return given
@@ -56,7 +56,10 @@ export function checkRepo({ repo, revision }: RepoRef): void {
   }
 }
 
-/** A path below its folder, by the rules of every system: the server says what files are called. */
+/**
+ * Whether a path stays inside its folder, by the rules of every system. The server chooses the names of files, so they
+ * are not trusted.
+ */
 export function isSafePath(path: string): boolean {
   const parts = path.split('/')
   return !/[\\\0:]/.test(path) && parts.every(part => part !== '' && part !== '.' && part !== '..')
@@ -65,7 +68,7 @@ export function isSafePath(path: string): boolean {
 export const repoFolder = (repo: string): string => join(hubCache(), `models--${repo.replaceAll('/', '--')}`)
 export const isCommit = (revision: string): boolean => COMMIT.test(revision)
 
-/** The folder of a revision's files, as the last pull left it; undefined where there was none. */
+/** The folder of a revision's files from the last pull; undefined if there was none. */
 export function cachedSnapshot({ repo, revision }: RepoRef): string | undefined {
   const folder = repoFolder(repo)
   const ref = join(folder, 'refs', revision)
@@ -74,7 +77,10 @@ export function cachedSnapshot({ repo, revision }: RepoRef): string | undefined 
   return isCommit(commit) && existsSync(snapshot) ? snapshot : undefined
 }
 
-/** Puts a blob into a snapshot: a relative link, or where the system allows none (Windows) the blob itself. */
+/**
+ * Puts a blob into a snapshot: as a relative link, or, if the system does not allow links (Windows), by moving the
+ * blob.
+ */
 export async function link(blob: string, pointer: string): Promise<void> {
   await mkdir(dirname(pointer), { recursive: true })
   await rm(pointer, { force: true })

@@ -7,30 +7,34 @@ import { abortedBy, DownloadError, FileError } from '../errors.js'
 import { fileError, writeAll, writing } from '../files.js'
 import { failure, get, TransientError, type Endpoint, type Subject } from './request.js'
 
-/** One file of a repository, as it was announced. */
+/** A file of a repository, as the server describes it. */
 export interface RemoteFile {
   readonly name: string
   readonly size: number
-  /** Of its contents (large files), or of its git object (small ones). */
+  /** The checksum of the contents (large files), or of the git object (small files). */
   readonly checksum: { readonly kind: 'sha256' | 'git-sha1'; readonly hex: string }
 }
 
 export interface DownloadOptions {
   signal?: AbortSignal | undefined
-  /** How many bytes of the file are there. */
+  /** Called with the number of bytes that have been downloaded. */
   onBytes?: (done: number) => void
 }
 
-/** Tries without a new byte before it is given up; they wait 0.5, 1, 2 and 4 seconds. */
+/**
+ * The number of successive tries without a new byte before the download fails. Between them it waits 0.5, 1, 2 and 4
+ * seconds.
+ */
 const TRIES = 5
 const FIRST_WAIT_SECONDS = 0.5
 const LONGEST_WAIT_SECONDS = 60
-/** A lock that its holder has not renewed for so long is that of a dead process. */
+/** A lock that has not been renewed for this long belongs to a dead process. */
 const STALE_LOCK_MS = 20_000
 
 /**
- * Downloads a file to `path`. What comes is kept in `path.incomplete` until it is whole and its checksum is right; a later call goes on
- * from there. One process at a time: `lockPath` is a folder made for the time.
+ * Downloads a file to `path`. The bytes are kept in `path.incomplete` until the file is complete and its checksum is
+ * right; a later call resumes from there. Only one process downloads a file at a time: `lockPath` is a folder that
+ * exists as long as the lock is held.
  *
  * @throws {@link DownloadError}, {@link FileError}, {@link AbortedError}
  */
@@ -49,7 +53,7 @@ export async function download(
     await mkdir(dirname(path), { recursive: true })
     await mkdir(dirname(lockPath), { recursive: true })
   })
-  const { default: lockfile } = await import('proper-lockfile') // not before it is needed
+  const { default: lockfile } = await import('proper-lockfile') // loaded only when it is needed
   const unlock = await lockfile
     .lock(path, {
       lockfilePath: lockPath,
@@ -72,7 +76,7 @@ export async function download(
   }
 }
 
-/** One file on its way to its partial one. */
+/** The download of one file to its partial file. */
 class Transfer {
   #done = 0
   #hash: Hash
@@ -111,7 +115,7 @@ class Transfer {
     }
   }
 
-  /** Reads what an earlier download left. */
+  /** Hashes the bytes that an earlier download left. */
   async #takeUp(): Promise<void> {
     const { size } = await writing(this.part, () => stat(this.part))
     if (size === 0 || size > this.file.size) return writing(this.part, () => this.#truncate())
@@ -137,7 +141,7 @@ class Transfer {
     )
   }
 
-  /** Until all bytes are there. */
+  /** Requests the file until all bytes have arrived. */
   async #fetchAll(handle: FileHandle): Promise<void> {
     for (let failures = 0; this.#done < this.file.size;) {
       const before = this.#done
@@ -169,7 +173,7 @@ class Transfer {
       signal: this.signal,
     })
     try {
-      // A server that knows no ranges sends everything.
+      // A server without support for ranges sends the whole file.
       if (response.status !== 206 && this.#done > 0) await this.#restart(handle)
       const range = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')
       if (response.status === 206 && Number(range?.[1]) !== this.#done) {

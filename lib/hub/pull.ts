@@ -14,11 +14,11 @@ export interface PullOptions {
   /** A branch, tag or commit. Default: `main`. */
   revision?: string
   /**
-   * Names of files, or patterns with `*` (any part of a path). Default: what `convert` needs: the weights (safetensors, else ONNX, else
-   * GGUF) and the small files beside them.
+   * Names of files, or patterns with `*` (any part of a path). Default: what `convert` needs, that is the weights
+   * (safetensors, otherwise ONNX, otherwise GGUF) and the small files beside them.
    */
   files?: readonly string[]
-  /** Stops it; what has come so far is kept, and the next call goes on from there. */
+  /** Stops the download. The bytes so far are kept, and the next call resumes from there. */
   signal?: AbortSignal
   onProgress?: (progress: PullProgress) => void
 }
@@ -28,7 +28,7 @@ export interface PullProgress {
   /** From 1. */
   index: number
   count: number
-  /** Bytes of all files that are here, and of all files. */
+  /** The bytes of all files so far, and in total. */
   done: number
   total: number
 }
@@ -39,22 +39,23 @@ export interface Pulled {
   commit: string
   /** The snapshot's folder, with the files under their names. */
   folder: string
-  files: { name: string; bytes: number; /** It was here already. */ cached: boolean }[]
+  files: { name: string; bytes: number; /** It had been downloaded before. */ cached: boolean }[]
 }
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co'
 const TRIES = 4
-/** What is fetched beside the weights. */
+/** The files that are downloaded beside the weights. */
 const SMALL_FILES = /\.(json|txt|md|model|jinja)$|(^|\/)LICENSE[^/]*$/i
 const NOT_FOR_US = /(^|\/)(onnx|openvino|coreml|flax|tf|original)\//i
 
 /**
- * Downloads a repository's files from the Hugging Face Hub, or from the server that `HF_ENDPOINT` names, into the cache that the
- * Hugging Face libraries share (`HF_HOME`, `HF_HUB_CACHE`). Resumes what was cut off, checks every checksum.
+ * Downloads a repository's files from the Hugging Face Hub, or from the server that `HF_ENDPOINT` names, into the cache
+ * that the Hugging Face libraries share (`HF_HOME`, `HF_HUB_CACHE`). Resumes interrupted downloads and verifies every
+ * checksum.
  *
  * @param repo - `owner/name`
- * @throws {@link DownloadError} names what was refused and what helps; {@link FileError} the disk is full …; {@link AbortedError};
- * {@link InvalidArgumentError}
+ * @throws {@link DownloadError} says what was refused and what helps; {@link FileError} the disk is full …; {@link
+ * AbortedError}; {@link InvalidArgumentError}
  */
 export async function pull(repo: string, options: PullOptions = {}): Promise<Pulled> {
   checkOptions('options', options, ['revision', 'files', 'signal', 'onProgress'])
@@ -111,7 +112,7 @@ function hubEndpoint(): Endpoint {
   return { url, token: hubToken() }
 }
 
-/** A repository's files at a revision, from its API. */
+/** Lists the files of a repository at a revision, with the Hub's API. */
 async function listFiles(
   endpoint: Endpoint,
   ref: RepoRef,
@@ -194,7 +195,7 @@ function choose(files: readonly RemoteFile[], wanted: readonly string[] | undefi
   return files.filter(({ name }) => patterns.some(({ test }) => test.test(name)))
 }
 
-/** `*` stands for any characters; a folder stands for all in it. */
+/** Converts a pattern: `*` matches any characters, and the name of a folder matches all files in it. */
 function toRegExp(pattern: string): RegExp {
   const literal = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
   return new RegExp(`^${literal}(/.*)?$`)

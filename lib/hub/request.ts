@@ -1,6 +1,6 @@
 import { abortedBy, DownloadError } from '../errors.js'
 
-/** Whom we ask, and as whom. */
+/** The server that is asked, and the token. */
 export interface Endpoint {
   /** `https://huggingface.co` or a mirror, without a slash at the end. */
   readonly url: string
@@ -8,16 +8,16 @@ export interface Endpoint {
 }
 
 const MOST_REDIRECTS = 10
-/** Seconds without a byte after which a connection counts as lost. */
+/** A connection on which nothing arrives for this many seconds is considered lost. */
 const STALLED_SECONDS = 60
-/** What may be otherwise the next time. */
+/** HTTP statuses after which another try may succeed. */
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504])
 
-/** A failure that another try may mend. */
+/** A failure after which another try may succeed. */
 export class TransientError extends Error {
   constructor(
     message: string,
-    /** What the server asked for. */
+    /** The delay that the server asked for. */
     readonly retryAfterSeconds?: number,
     options?: ErrorOptions,
   ) {
@@ -25,7 +25,7 @@ export class TransientError extends Error {
   }
 }
 
-/** What is being asked for, for messages. */
+/** What is requested, for messages. */
 export interface Subject {
   repo: string
   revision: string
@@ -33,10 +33,11 @@ export interface Subject {
 }
 
 /**
- * GET, following redirects. The token goes to the endpoint itself and to no other host.
+ * Sends a GET request and follows redirects. The token is sent only to the endpoint itself, not to other hosts.
  *
- * @returns the response, whose status is 200 or 206; `alive`, to be called whenever bytes come; and `close`, to be called at the end
- * @throws {@link DownloadError} a refusal, with what helps; {@link TransientError}; {@link AbortedError}
+ * @returns the response, whose status is 200 or 206; `alive`, to be called whenever bytes arrive; and `close`, to be
+ * called at the end
+ * @throws {@link DownloadError} the server refused; says what helps; {@link TransientError}; {@link AbortedError}
  */
 export async function get(
   endpoint: Endpoint,
@@ -63,11 +64,11 @@ export async function get(
     for (let hops = 0; hops <= MOST_REDIRECTS; hops++) {
       const own = url.origin === home && endpoint.token !== undefined
       const response = await fetch(url, {
-        redirect: 'manual', // so that we decide who sees the token
+        redirect: 'manual', // so that the token is not sent to other hosts
         signal: controller.signal,
         headers: {
           'user-agent': 'moss-speech-native',
-          'accept-encoding': 'identity', // ranges and sizes count the file's own bytes
+          'accept-encoding': 'identity', // ranges and sizes refer to the file's own bytes
           ...headers,
           ...(own && { authorization: `Bearer ${endpoint.token}` }),
         },
@@ -88,7 +89,7 @@ export async function get(
   }
 }
 
-/** What a request or the reading of its body threw, as one of our errors. */
+/** Converts an error of a request, or of reading its body, to one of our errors. */
 export function failure(thrown: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return abortedBy(signal)
   if (thrown instanceof DownloadError || thrown instanceof TransientError) return thrown

@@ -7,23 +7,27 @@ import { InvalidArgumentError } from '../errors.js'
 import { SENTENCES } from './sentences.js'
 
 /*
- * What a model is measured on: recordings and texts, divided into pieces, every other one of which is held out.
+ * The calibration set on which a model is measured: recordings and texts, divided into pieces. Every other piece is
+ * held out.
  */
 
 /** One recording, or one text. */
 export interface CalibrationSource {
   readonly kind: 'audio' | 'text'
-  /** For people. */
+  /** The name for messages. */
   readonly name: string
-  /** Pieces of up to 15 s (samples, 16 kHz), or the whole text. Blocks: for the conversion thread. */
+  /** Pieces of up to 15 s (samples, 16 kHz), or the whole text. Blocks: to be called in the conversion thread. */
   read(): Promise<Float32Array[] | string>
 }
 
 const AUDIO = new Set(['.wav', '.mp3', '.flac', '.ogg', '.oga', '.opus'])
 const TEXT = new Set(['.txt'])
-/** Memory grows with a piece; a head's contribution shows in less. */
+/** The longest piece, because memory grows with its length. Contributions of heads can be measured on less. */
 const PIECE_SECONDS = 15
-/** What is left of a recording after its whole pieces is one where it is not too short for the widest encoder. */
+/**
+ * The rest of a recording after its whole pieces is used if it is at least this long, which is enough for every
+ * encoder.
+ */
 const SHORTEST_REST = 0.5
 const LONGEST_SECONDS = 6 * 3600
 const LARGEST_TEXT = 4 << 20
@@ -33,9 +37,10 @@ export const builtIn = (): CalibrationSource[] =>
   SENTENCES.map(text => ({ kind: 'text', name: text, read: () => Promise.resolve(text) }))
 
 /**
- * The recordings (wav, mp3, flac, ogg, opus) and texts (txt) at the paths; of a folder, all that are in it and in its folders, by name.
+ * The recordings (wav, mp3, flac, ogg, opus) and texts (txt) at the paths. Folders are searched recursively, in the
+ * order of names.
  *
- * @throws {@link FileError}; {@link InvalidArgumentError} a folder holds none
+ * @throws {@link FileError}; {@link InvalidArgumentError} a folder has none
  */
 export function sourcesAt(paths: readonly string[]): CalibrationSource[] {
   return paths.flatMap(path => {

@@ -2,10 +2,13 @@ import type { GgufTensor } from '../convert/gguf-tensor.js'
 import { elementsOf, type SourceTensor } from '../convert/tensor.js'
 import { blockSize, bytesOf, type TensorType } from '../convert/weight-types.js'
 
-/** From … to along a dimension. */
+/** A range of indices along a dimension. */
 export type Run = readonly [begin: number, end: number]
 
-/** A tensor of which some runs along one dimension are left. Between whole blocks of its type it is cut as it is. */
+/**
+ * A tensor reduced to some ranges along one dimension. If the ranges are whole blocks of its type, its bytes are copied
+ * without rounding.
+ */
 export class CutTensor implements SourceTensor {
   readonly shape: readonly number[]
   readonly #runs: Run[]
@@ -13,7 +16,7 @@ export class CutTensor implements SourceTensor {
   readonly #length: number
 
   /**
-   * @param dimension - of its shape as PyTorch has it
+   * @param dimension - of the shape in PyTorch's order
    * @param runs - ascending
    */
   constructor(
@@ -38,7 +41,7 @@ export class CutTensor implements SourceTensor {
     return this.source.dtype
   }
 
-  /** Whether no block is cut in two. */
+  /** Whether all ranges are whole blocks. */
   get whole(): boolean {
     const block = blockSize(this.source.type)
     return this.#runs.every(([begin, end]) => begin % block === 0 && end % block === 0)
@@ -54,7 +57,7 @@ export class CutTensor implements SourceTensor {
     return this.#cut(await this.source.read(), new Float32Array(elementsOf(this.shape)), elements => elements)
   }
 
-  /** @param size - of so many elements, in items of `from` and `to` */
+  /** @param size - converts a number of elements to a number of items in `from` and `to` */
   #cut<T extends Uint8Array | Float32Array>(from: T, to: T, size: (elements: number) => number): T {
     let position = 0
     for (let row = 0; row < this.#outer; row++) {

@@ -11,24 +11,24 @@ import { idsOfUnits, languageOf } from '../text/units.js'
 import type { CalibrationSource } from './calibration.js'
 import type { PrunableComponent } from './heads.js'
 
-/** Ids of a text that are read at once by an imported language model. */
+/** The number of ids of a text in one piece for an imported language model. */
 const PIECE_IDS = 256
-/** A turn's text. */
+/** The longest text of a turn. */
 const LONGEST_LINE = 400
 const LONGEST_REPLY = { maxTokens: 96, maxSeconds: 15 }
 const FEWEST_IDS = 8
 /** The conversion thread has one tokenizer. */
 const KEY = 0
 
-/** Which pieces are taken: contributions are measured on every other one, and what their loss costs on the others. */
+/** Which half of the pieces to use: contributions are measured on one half, the loss of quality on the other. */
 export type Half = 'measured' | 'held-out'
 
-/** How far through its sources an {@link Exercises} is. */
+/** Reports the progress of {@link Exercises} through its sources. */
 export type OnSource = (done: number, total: number, name: string) => void
 
-/** Makes of a calibration set what a network can be run on. For the conversion thread. */
+/** Makes inputs for a network from a calibration set. To be used in the conversion thread. */
 export class Exercises {
-  /** Pieces seen so far, of both halves. */
+  /** The number of pieces so far, of both halves. */
   pieces = 0
   readonly #info: NativeModelInfo
   readonly #imported: boolean
@@ -51,18 +51,18 @@ export class Exercises {
     }
   }
 
-  /** What the network can be run on. A bundle with a voice reads texts to its own encoder. */
+  /** The kinds of input that the network takes. A bundle with a voice reads texts aloud for its own encoder. */
   #kinds(): ('audio' | 'text')[] {
     if (this.component === 'lm') return this.#imported ? ['text'] : this.#hears() ? ['audio', 'text'] : ['text']
     return this.#info.sampleRate > 0 && this.#info.voices.length > 0 ? ['audio', 'text'] : ['audio']
   }
 
-  /** Whether a turn of the language model may be spoken. */
+  /** Whether the input of a turn may be speech. */
   #hears(): boolean {
     return this.#info.components.some(({ name }) => name === 'aligner')
   }
 
-  /** One after the other. Equal calls give equal exercises. */
+  /** The exercises in order. Equal calls give equal exercises. */
   async *of(half: Half, onSource: OnSource): AsyncGenerator<NativeExercise, void, void> {
     this.pieces = 0
     const kinds = this.#kinds()
@@ -76,7 +76,7 @@ export class Exercises {
     onSource(sources.length, sources.length, '')
   }
 
-  /** A source's pieces, to be made when they are needed. */
+  /** The pieces of a source, as functions that make them on demand. */
   async #divide(source: CalibrationSource): Promise<(() => Promise<NativeExercise>)[]> {
     const content = await source.read()
     if (typeof content !== 'string') {
@@ -110,7 +110,7 @@ export class Exercises {
     return encodeText(KEY, text)
   }
 
-  /** A line in the model's own voices, which take turns. */
+  /** Reads a line aloud in one of the model's voices, in rotation. */
   async #read(text: string, number: number): Promise<Float32Array> {
     const { voices, units, sampleRate } = this.#info
     const parts: Float32Array[] = []
@@ -118,7 +118,7 @@ export class Exercises {
       if (isTone(sentence)) continue
       const language = languageOf(sentence.symbols)
       const fitting = [...voices.keys()].filter(i => voices[i]?.language === language)
-      const voice = fitting[(number >> 2) % Math.max(1, fitting.length)] ?? -1 // four sentences have both languages
+      const voice = fitting[(number >> 2) % Math.max(1, fitting.length)] ?? -1 // any four consecutive sentences have both languages
       const ids = idsOfUnits(sentence.symbols.join(''), units)
       const { audio } = await this.#run(session => session.speakUnits(ids, { voice, seed: number }))
       parts.push(...audio)
@@ -126,7 +126,7 @@ export class Exercises {
     return resample(concat(parts), sampleRate, SAMPLE_RATE)
   }
 
-  /** The turn that the model, as it is, makes of the user's words. */
+  /** Lets the unchanged model answer, to get a whole turn. */
   async #answer(question: Pick<NativeRequest, 'samples' | 'textIds'>): Promise<NativeExercise> {
     const output = this.#info.sampleRate > 0 ? 'both' : 'text'
     const request: NativeRequest = { ...question, output, temperature: 0, seed: 1, ...LONGEST_REPLY }

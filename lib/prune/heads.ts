@@ -2,22 +2,23 @@ import { InvalidArgumentError, ModelFormatError, UnsupportedError } from '../err
 import type { GgufFile } from '../convert/gguf.js'
 import type { GgufWriter } from '../convert/gguf-writer.js'
 
-/*
- * Where a file's attention heads stand, which of them go, and the keys that say how many there are.
- */
+/* The attention heads in a file: where they are, which of them are removed, and the keys with their numbers. */
 
 /** The networks that heads are removed from. */
 export type PrunableComponent = 'encoder' | 'lm'
 
 export const PRUNABLE: readonly PrunableComponent[] = ['encoder', 'lm']
 
-/** The heads of a block. What is removed at once is a key/value head with its query heads; in an encoder that is a single head. */
+/**
+ * The heads of a block. The unit of removal is a key/value head with its query heads; in an encoder that is a single
+ * head.
+ */
 export interface HeadBlock {
-  /** Of its tensors: `encoder.blk.0`, `blk.3`, `audio.blk.0`. */
+  /** The prefix of its tensors: `encoder.blk.0`, `blk.3`, `audio.blk.0`. */
   readonly name: string
   readonly heads: number
   readonly kvHeads: number
-  /** Channels of a head. */
+  /** The number of channels of a head. */
   readonly size: number
 }
 
@@ -26,11 +27,11 @@ interface HeadKeys {
   width: string
   heads: string
   kvHeads: string | undefined
-  /** The first is read; all are written. */
+  /** The first key is read, all are written. */
   size: string[]
 }
 
-/** Undefined where the file has no such network. */
+/** Undefined if the file has no such network. */
 function keysOf(file: GgufFile, component: PrunableComponent): HeadKeys | undefined {
   const architecture = file.text('general.architecture')
   const counted = (prefix: string, count: unknown): string[] =>
@@ -59,7 +60,10 @@ function keysOf(file: GgufFile, component: PrunableComponent): HeadKeys | undefi
   }
 }
 
-/** The heads of a network, block by block; undefined where the file has none. The native part has checked the file's keys. */
+/**
+ * The heads of a network by block; undefined if the file has no such network. The native part has already checked the
+ * keys of the file.
+ */
 export function headBlocks(file: GgufFile, component: PrunableComponent): HeadBlock[] | undefined {
   const keys = keysOf(file, component)
   if (!keys) return undefined
@@ -74,7 +78,7 @@ export function headBlocks(file: GgufFile, component: PrunableComponent): HeadBl
   return blocks.map((name, i) => ({ name, heads: heads[i] ?? 0, kvHeads: kvHeads[i] ?? 0, size: size ?? 0 }))
 }
 
-/** One number for each of `count` blocks: an array, or a number that stands for all. */
+/** Reads one number for each of `count` blocks: an array, or one number for all. */
 function counts(file: GgufFile, key: string, count: number): number[] {
   const value = file.metadata.get(key)?.value
   const all: readonly unknown[] = Array.isArray(value) ? value : Array.from({ length: count }, () => value)
@@ -83,7 +87,7 @@ function counts(file: GgufFile, key: string, count: number): number[] {
   throw new ModelFormatError(`${key}: expected an integer, or ${count} of them`, { name: key })
 }
 
-/** Says in the file that is written how many heads its blocks have: one number where all have as many, else one for each. */
+/** Sets the keys with the numbers of heads: one number if all blocks have the same, otherwise one for each block. */
 export function setHeadCounts(
   file: GgufFile,
   writer: GgufWriter,
@@ -108,22 +112,23 @@ export function setHeadCounts(
   for (const key of keys.size) set(key, [blocks[0]?.size ?? 0])
 }
 
-/** How many are to go: a share of all, above 0 and below 1, or a number. */
+/** How many heads to remove: a share of all, above 0 and below 1, or a number. */
 export type HeadAmount = { share: number } | { count: number }
 
-/** What is left of a block. */
+/** The heads of a block to keep and to remove. */
 export interface Choice {
   readonly block: HeadBlock
-  /** Indices of its key/value heads. */
+  /** Indices of key/value heads. */
   readonly removed: readonly number[]
   readonly kept: readonly number[]
 }
 
 /**
- * Takes away those that contribute least, wherever they are; a block keeps one. With `even` every block keeps as many, its own best.
+ * Chooses the heads that contribute least in the whole network; every block keeps at least one. With `even`, every
+ * block keeps the same number, its own best.
  *
- * @param contributions - of each block's key/value heads
- * @throws {@link InvalidArgumentError} it is less than one, or more than there may be taken
+ * @param contributions - for each block, those of its key/value heads
+ * @throws {@link InvalidArgumentError} the amount is less than one head, or more than may be removed
  */
 export function chooseHeads(
   blocks: readonly HeadBlock[],
@@ -147,7 +152,7 @@ interface Ranked {
   contribution: number
 }
 
-/** The least first. */
+/** The key/value heads of a block, those that contribute least first. */
 function rank(block: HeadBlock, contributions: readonly number[]): Ranked[] {
   if (contributions.length !== block.kvHeads) throw new Error(`${block.name} was not measured`)
   return contributions
@@ -174,7 +179,7 @@ function globally(ranked: readonly Ranked[][], total: number, asked: number): nu
 
 function evenly(ranked: readonly Ranked[][], total: number, asked: number): number[][] {
   const blocks = ranked.length
-  const kept = Math.ceil((total - asked) / blocks) // never more removed than asked for
+  const kept = Math.ceil((total - asked) / blocks) // never removes more than requested
   const most = Math.min(...ranked.map(heads => heads.length), Math.floor((total - 1) / blocks))
   if (most < 1) throw new UnsupportedError(NONE_TO_REMOVE)
   if (kept < 1) refuse('a block keeps one', { total, most: total - blocks })

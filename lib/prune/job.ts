@@ -33,54 +33,57 @@ export interface PruneInput {
   threads: number | undefined
 }
 
-/** How far a pruning is: `measure` what heads contribute, `write` the file, `compare` it with the original. */
+/** The progress of pruning: `measure` the contributions of heads, `write` the file, `compare` it with the original. */
 export interface PruneProgress {
   readonly stage: 'measure' | 'write' | 'compare'
   readonly done: number
   readonly total: number
-  /** The recording, text or tensor at work; '' at the end. */
+  /** The current recording, text or tensor; '' at the end. */
   readonly name: string
 }
 
-/** What became of a block. */
+/** The changes of a block. */
 export interface PrunedBlock {
-  /** Of its tensors: `encoder.blk.0`, `blk.3`, `audio.blk.0`. */
+  /** The prefix of its tensors: `encoder.blk.0`, `blk.3`, `audio.blk.0`. */
   readonly name: string
   readonly headsBefore: number
   readonly headsAfter: number
-  /** Heads of keys and values, each with its group of query heads; in an encoder as many as heads. */
+  /** The number of key/value heads, each with its group of query heads; in an encoder the number of heads. */
   readonly kvHeadsBefore: number
   readonly kvHeadsAfter: number
-  /** Which of these went, counted from 0. */
+  /** Which of these were removed, counted from 0. */
   readonly removed: readonly number[]
-  /** What each of them contributed: the length of what it adds to the residual stream, relative to the stream's, on average. */
+  /**
+   * The contribution of each of them: the norm of what it adds to the residual stream, relative to the norm of the
+   * stream, on average.
+   */
   readonly contributions: readonly number[]
 }
 
-/** What became of one component. */
+/** The changes of one component. */
 export interface PrunedComponent {
   readonly name: PrunableComponent
   readonly headsBefore: number
   readonly headsAfter: number
-  /** Of the whole component. */
+  /** The parameters of the whole component. */
   readonly parametersBefore: number
   readonly parametersAfter: number
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly blocks: readonly PrunedBlock[]
-  /** Pieces of the calibration set that contributions were measured on. */
+  /** The number of pieces of the calibration set on which contributions were measured. */
   readonly measuredOn: number
-  /** Against the model as it was, on the other pieces. */
+  /** The quality compared to the unchanged model, on the other pieces. */
   readonly quality: EncoderQuality | LanguageModelQuality
 }
 
 export interface Pruned {
   readonly out: string
-  /** Sizes of the files. */
+  /** The sizes of the files. */
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly components: PrunedComponent[]
-  /** Matrices whose columns could not be cut between blocks of their type: they were rounded anew, to `type`. */
+  /** Matrices whose columns could not be cut at the borders of their type's blocks. They were rounded again, to `type`. */
   readonly requantized: Exception[]
 }
 
@@ -94,7 +97,7 @@ interface Plan {
 
 type OnProgress = (progress: PruneProgress) => void
 
-/** Writes a model anew without the heads that contribute least to what it computes. Blocks: runs in the conversion thread. @internal */
+/** Copies a model without the heads that contribute least. Blocks: runs in the conversion thread. @internal */
 export async function pruneFile(input: PruneInput, onProgress: OnProgress): Promise<Pruned> {
   const { path, out, threads } = input
   const model = await loadAddon().loadModel(path, { threads })
@@ -173,7 +176,7 @@ function sourcesOf(model: NativeModel, paths: readonly string[] | undefined): Ca
   )
 }
 
-/** Mean contributions over all positions of the pieces. */
+/** The mean contributions over all frames or ids of the pieces. */
 async function measure(
   model: NativeModel,
   component: PrunableComponent,
@@ -202,7 +205,7 @@ async function measure(
   return { contributions: new Map(mean), measuredOn }
 }
 
-/** Declares what is left of each tensor; returns those that are rounded anew. */
+/** Declares the remaining part of each tensor. Returns the tensors that are rounded again. */
 function declare(file: GgufFile, writer: GgufWriter, plans: readonly Plan[]): Exception[] {
   const cuts = new Map<string, { dimension: number; runs: Run[] }>()
   for (const { component, choices } of plans) {
@@ -227,12 +230,12 @@ function addCut(writer: GgufWriter, tensor: GgufTensor, cut: CutTensor, requanti
   }
 }
 
-/** The block that a choice leaves. */
+/** The block after a choice. */
 function left({ block, kept }: Choice): HeadBlock {
   return { ...block, kvHeads: kept.length, heads: (block.heads / block.kvHeads) * kept.length }
 }
 
-/** By the names of an encoder's tensors and of a language model's. */
+/** The cuts of a block's tensors, by the names of both encoders and language models. */
 function cutsOf({ block, removed, kept }: Choice): [string, { dimension: number; runs: Run[] }][] {
   if (removed.length === 0) return []
   const group = (block.heads / block.kvHeads) * block.size

@@ -8,24 +8,28 @@ import type { Pruned, PruneProgress } from './job.js'
 /** Options of {@link prune}. */
 export interface PruneOptions {
   /**
-   * How many heads go from each component: a share, `'25%'` (above 0, below 100), or a whole number above 0. In a language model, whose
-   * query heads share keys and values, what goes is a key/value head with its query heads, and these are what is counted.
+   * How many heads to remove from each component: a share, `'25%'` (above 0, below 100), or a whole number above 0. In
+   * a language model, whose query heads share keys and values, the number counts key/value heads, each of which is
+   * removed with its query heads.
    */
   heads: string | number
-  /** `encoder`, `lm`; default: those of the two that the file has. */
+  /** `encoder`, `lm`, or both; default: those that the file has. */
   components?: readonly PrunableComponent[]
   /**
-   * Paths of recordings (wav, mp3, flac, ogg, opus; for encoders) and texts (`.txt`; for language models), and of folders of them: what
-   * the heads' contributions are measured on. Every other piece of 15 s or 256 ids is held out, to measure what is lost. A bundle takes either: it
-   * reads texts to its encoder, a line at a time, and makes turns of both for its language model. Default, for bundles such as nano: forty
-   * sentences that come with the package.
+   * Paths of recordings (wav, mp3, flac, ogg, opus; for encoders), texts (`.txt`; for language models), and folders of
+   * them, on which the contributions of heads are measured. Every other piece of 15 s or 256 ids is held out, to
+   * measure the loss of quality. A bundle takes both: it reads texts aloud for its encoder, a line at a time, and
+   * answers both for its language model. Default, for bundles such as nano: forty sentences that come with the package.
    */
   calibrate?: string | readonly string[]
-  /** Take as many from every block, so that llama.cpp reads the file too: at most as many as `heads` says. Default: false. */
+  /**
+   * Remove the same number from every block, so that llama.cpp can read the file, too; altogether at most `heads`.
+   * Default: false.
+   */
   even?: boolean
-  /** Threads of a computation, 1–256; default: half of the logical CPUs, at most 8. */
+  /** The number of threads, 1–256; default: half of the logical CPUs, at most 8. */
   threads?: number
-  /** Stops it; nothing is left of the file. */
+  /** Stops the work and removes the unfinished file. */
   signal?: AbortSignal
   onProgress?: (progress: PruneProgress) => void
 }
@@ -34,14 +38,14 @@ const LONGEST_PATH = 32_768
 const MOST_HEADS = 1 << 20
 
 /**
- * Writes a model anew without the attention heads that contribute least to what it computes, and says what that costs
- * (docs/pruning.md). The file is what it was in all else, and is loaded and run as ever; a block keeps one head.
+ * Copies a model without the attention heads that contribute least, and measures the loss of quality (docs/pruning.md).
+ * Everything else is unchanged, and the file is loaded and run as before. Every block keeps at least one head.
  *
  * @param source - a GGUF file: a bundle, an imported encoder or language model
- * @param out - another one, a name that ends in `.gguf`; it is there only when it is whole
- * @throws {@link InvalidArgumentError} so many heads cannot be removed, or the calibration set does not fit the model;
- * {@link UnsupportedError} there are no heads to remove; {@link ModelNotFoundError}; {@link ModelFormatError}; {@link FileError};
- * {@link AudioFormatError}; {@link OutOfMemoryError}; {@link AbortedError}
+ * @param out - another file, with a name that ends in `.gguf`; it gets this name only when it is complete
+ * @throws {@link InvalidArgumentError} so many heads cannot be removed, or the calibration set has nothing for the
+ * model; {@link UnsupportedError} there are no heads to remove; {@link ModelNotFoundError}; {@link ModelFormatError};
+ * {@link FileError}; {@link AudioFormatError}; {@link OutOfMemoryError}; {@link AbortedError}
  */
 export async function prune(source: string, out: string, options: PruneOptions): Promise<Pruned> {
   const o = checkOptions('options', options, [

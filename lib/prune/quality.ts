@@ -1,30 +1,30 @@
 import type { NativeDifference, NativeExercise, NativeModel, NativeNetwork } from '../binding.js'
 
-/** What a pruned encoder hears, against the encoder as it was, on what was held out. */
+/** The quality of a pruned encoder compared to the unchanged one, on the held-out pieces. */
 export interface EncoderQuality {
   readonly pieces: number
-  /** Of 20 ms, as a rule. */
+  /** The number of frames, usually of 20 ms. */
   readonly frames: number
-  /** Cosine similarity of the hidden states, mean over the frames; 1 before. */
+  /** The cosine similarity of the hidden states, averaged over the frames; 1 before pruning. */
   readonly cosine: number
-  /** Of a CTC head: units (sounds, letters) that the encoder as it was hears. 0 without a head. */
+  /** The number of units (sounds, letters) that the CTC head of the unchanged encoder outputs. 0 without a head. */
   readonly units: number
-  /** Insertions, deletions and substitutions from these to what the pruned one hears, for each of them; 0 before. */
+  /** The edit distance from these to the units of the pruned encoder, divided by their number; 0 before pruning. */
   readonly disagreement: number
 }
 
-/** How a pruned language model predicts, and how it did before, on what was held out. */
+/** The predictions of a language model before and after pruning, on the held-out pieces. */
 export interface LanguageModelQuality {
   readonly pieces: number
-  /** Ids that were predicted: of texts, or of a bundle's replies (units and text). */
+  /** The number of predicted ids: of texts, or of a bundle's replies (units and text). */
   readonly tokens: number
-  /** Mean of -ln p(next id), in nats. */
+  /** The mean of -ln p(next id), in nats. */
   readonly crossEntropyBefore: number
   readonly crossEntropyAfter: number
-  /** Its exponential. */
+  /** The exponential of the cross-entropy. */
   readonly perplexityBefore: number
   readonly perplexityAfter: number
-  /** Kullback-Leibler divergence of the new distributions from the old ones, mean in nats. */
+  /** The mean Kullback-Leibler divergence of the new distributions from the old ones, in nats. */
   readonly divergence: number
 }
 

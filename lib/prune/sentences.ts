@@ -1,6 +1,6 @@
 /**
- * What nano is calibrated on where nothing else is given: a few of each kind of thing that it is told, English and Mandarin by turns of two,
- * so that both halves have both. Its own voices read them to its encoder.
+ * The default calibration set for nano: a few of each kind of its inputs. Pairs of English and Mandarin sentences
+ * alternate, so that both halves have both languages. nano's own voices read them for its encoder.
  */
 export const SENTENCES: readonly string[] = [
   'Turn on the kitchen light.', 'Could you dim the lamp in the bedroom, please?', '打开客厅的灯。', '请把卧室的窗帘拉上。',

@@ -4,14 +4,12 @@ import type { VoiceText } from './voice-text.js'
 
 const IS_CHANGE = new RegExp(`^${CHANGE}$`)
 
-/*
- * Voices that read letters: what transformers' VitsTokenizer does.
- */
+/* Text to symbols for voices that read letters, as transformers' VitsTokenizer does it. */
 
 /**
- * The letters of a text that the voice knows.
+ * Splits a text into the letters that the voice knows.
  *
- * @throws {@link UnsupportedError} names the cure, where the text is in a script of which the voice knows a romanization only
+ * @throws {@link UnsupportedError} the voice knows only a romanization of the text's script; says what helps
  */
 export function charactersOf(text: string, voice: VoiceText): string[] {
   const lowered = voice.lowerCase ? lowerCase(text, voice) : text
@@ -33,12 +31,12 @@ export function charactersOf(text: string, voice: VoiceText): string[] {
   return known
 }
 
-/** Lower case, but for what the voice has in upper case. */
+/** Converts to lower case, except for characters that the voice has in upper case. */
 function lowerCase(text: string, { symbols }: VoiceText): string {
   return Array.from(text, c => (c in symbols ? c : c.toLowerCase())).join('')
 }
 
-/** Code points of the text itself, which Piper decomposes. */
+/** The code points of the text itself, in the decomposed form that Piper uses. */
 export function codePointsOf(text: string, { symbols }: VoiceText): string[] {
   const known = [...text.normalize('NFD')].filter(c => c in symbols || IS_CHANGE.test(c))
   if (known.length > 0) return known

@@ -4,17 +4,15 @@ import { ModelFormatError, UnsupportedError } from '../errors.js'
 import { ggufTokenizer, Keys } from './gguf-tokenizer.js'
 import { addTokenizer, tokenize, tokenizerOf, type Tokenizer } from './tokenizer.js'
 
-/*
- * How an imported language model wants a conversation to be written, for the worker thread.
- */
+/* Formats a conversation with the chat template of an imported language model. Runs in the worker thread. */
 
-/** A turn, or the system prompt that stands before them all. */
+/** A turn, or the system prompt before the first one. */
 export interface ChatMessage {
   role: 'system' | 'user' | 'assistant'
   content: string
 }
 
-/** Names of tokens that end a reply, in the models that are read here. */
+/** The names of the tokens that end a reply in the supported models. */
 const ENDS = [
   '<|im_end|>', '<|eot_id|>', '<|eom_id|>', '<|end|>', '<|endoftext|>', '<|end_of_text|>', '<end_of_turn>', '<end_of_utterance>',
   '<｜end▁of▁sentence｜>', '<EOT>', '</s>',
@@ -22,9 +20,9 @@ const ENDS = [
 
 interface Chat {
   template: Template | undefined
-  /** The id that every prompt begins with, where the template does not write it. */
+  /** The id with which every prompt begins, if the template does not write it. */
   bos: number | undefined
-  /** Texts of control tokens, which templates write and users may not. */
+  /** The texts of control tokens, which templates may write and users may not. */
   tokens: Record<string, string>
   controls: string[]
 }
@@ -32,7 +30,7 @@ interface Chat {
 const chats = new WeakMap<Tokenizer, Chat>()
 
 /**
- * Makes the tokenizer `key` and the template of the model at `path`.
+ * Loads the tokenizer and the chat template of the model at `path`, under `key`.
  *
  * @returns the ids that end a reply
  * @throws {@link ModelFormatError}, {@link UnsupportedError}, {@link FileError}
@@ -59,7 +57,10 @@ export function loadChat(key: number, path: string): Int32Array<ArrayBuffer> {
   return Int32Array.from(new Set([ids.eos, ids.eot, ids.eom, ...ends].filter(end => end !== undefined)))
 }
 
-/** What the file says. Nothing of its keys is kept: the texts of its merges are garbage before the tokenizer makes tables of its own. */
+/**
+ * Reads the file's keys. None of them is kept, so that the texts of the merges can be freed before the tokenizer builds
+ * its own tables.
+ */
 function readChat(path: string) {
   const metadata = readGgufKeys(path)
   const keys = new Keys(metadata)
@@ -83,7 +84,7 @@ function readChat(path: string) {
   }
 }
 
-/** A chat template, parsed. Throws {@link ModelFormatError}. */
+/** Parses a chat template. Throws {@link ModelFormatError}. */
 export function parseTemplate(source: string): Template {
   try {
     return new Template(source)
@@ -98,11 +99,11 @@ export function parseTemplate(source: string): Template {
 }
 
 /**
- * The conversation in the model's own words, up to where its reply begins, as ids. Control tokens that are spelled out in a message
- * are left out: a user's words cannot end the user's turn.
+ * Formats the conversation up to the beginning of the reply, and returns its ids. Control tokens that are spelled out
+ * in a message are removed, so that a message cannot end its own turn.
  *
- * @param thinking - for models that reason in writing before they answer: whether they may
- * @throws {@link UnsupportedError} there is no template, or it refuses such a conversation
+ * @param thinking - for models with a thinking mode: whether they may reason in writing before they answer
+ * @throws {@link UnsupportedError} there is no template, or it refuses this conversation
  */
 export function chatPrompt(key: number, messages: ChatMessage[], thinking: boolean): Int32Array<ArrayBuffer> {
   const { tokenizer } = tokenizerOf(key)
@@ -123,7 +124,7 @@ export function chatPrompt(key: number, messages: ChatMessage[], thinking: boole
   return withBos(chat, tokenize(tokenizer, text))
 }
 
-/** What a chat template makes of a conversation. Throws {@link UnsupportedError} where it refuses it. */
+/** Applies a chat template. Throws {@link UnsupportedError} if the template refuses the conversation. */
 export function renderTemplate(template: Template, variables: Record<string, unknown>): string {
   try {
     return template.render(variables)
@@ -137,7 +138,10 @@ export function renderTemplate(template: Template, variables: Record<string, unk
   }
 }
 
-/** A text that is no conversation as ids, with what a text begins with. Control tokens in it are left out. */
+/**
+ * Tokenizes a text that is not a conversation, with the beginning-of-sequence token. Control tokens in the text are
+ * removed.
+ */
 export function plainText(key: number, text: string): Int32Array<ArrayBuffer> {
   const { tokenizer } = tokenizerOf(key)
   const chat = chats.get(tokenizer)
@@ -149,7 +153,7 @@ function withBos({ bos }: Chat, ids: readonly number[]): Int32Array<ArrayBuffer>
   return Int32Array.from(bos === undefined || ids[0] === bos ? ids : [bos, ...ids])
 }
 
-/** A text without certain words, also without those that appear when others are taken out. */
+/** Removes words from a text, also those that only appear when other words are removed. */
 function without(words: readonly string[], text: string): string {
   for (let found; (found = words.find(word => text.includes(word))) !== undefined;) text = text.replaceAll(found, '')
   return text

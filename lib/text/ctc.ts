@@ -4,7 +4,7 @@ import type { HeardUnit, HeardWord } from '../turn.js'
 /** A unit with its id. */
 export type CtcUnit = HeardUnit & { id: number }
 
-/** Letters or pieces of words to words, as `ctc` says. */
+/** Joins letters or pieces of words into words, as `ctc` says. */
 export function ctcWords(units: readonly CtcUnit[], ctc: CtcText): HeardWord[] {
   const special = new Set(ctc.special)
   const words: HeardWord[] = []

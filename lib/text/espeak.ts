@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { UnsupportedError } from '../errors.js'
 
 /*
- * Phonemes by espeak-ng, where the user has it installed: a program of its own (GPL-3), run as one. Not part of this package, and never
- * loaded into it.
+ * Phonemes by espeak-ng, if the user has installed it. espeak-ng (GPL-3) is run as a separate program; it is not part
+ * of this package and never loaded into its process.
  */
 
 const INSTALL =
@@ -18,7 +18,7 @@ const program = (): string => {
   return named === undefined || named === '' ? 'espeak-ng' : named
 }
 
-/** espeak-ng is missing: names the cure. `why` says who needs it. */
+/** The error for a missing espeak-ng, which says how to install it. `why` says what needs it. */
 export function espeakMissing(why: string, cause?: unknown): UnsupportedError {
   return new UnsupportedError(`${why}; ${INSTALL}`, { component: 'espeak-ng', program: program() }, { cause })
 }
@@ -29,7 +29,7 @@ function failed(reason: string, cause?: unknown): UnsupportedError {
 
 function run(args: string[], input: string, why: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    // Not spawn's own timeout: its timer outlives a program that is not there.
+    // Not spawn's own timeout option, whose timer keeps running if the program does not exist.
     const child = spawn(program(), args, { stdio: 'pipe', signal: AbortSignal.timeout(LONGEST_MS), windowsHide: true })
     let [output, complaint] = ['', '']
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -43,7 +43,7 @@ function run(args: string[], input: string, why: string): Promise<string> {
       if (code === 0) resolve(output)
       else reject(failed(complaint.trim().split('\n')[0] ?? signal ?? `exit code ${code}`))
     })
-    child.stdin.on('error', () => undefined) // it has ended before it read: `close` tells
+    child.stdin.on('error', () => undefined) // it ended before it read its input, which `close` reports
     child.stdin.end(input)
   })
 }
@@ -52,14 +52,14 @@ function run(args: string[], input: string, why: string): Promise<string> {
  * The IPA of a text without punctuation, words separated by spaces.
  *
  * @param voice - espeak-ng's name of the language
- * @throws {@link UnsupportedError} espeak-ng is missing (names the cure), or does not know the language
+ * @throws {@link UnsupportedError} espeak-ng is missing (says how to install it), or does not know the language
  */
 export async function espeakPhonemes(voice: string, text: string, why: string): Promise<string> {
   const plain = text.replace(/\s+/g, ' ').trim()
   if (plain === '') return ''
   const output = await run(['--ipa', '-q', '-b', '1', '-v', voice, '--stdin'], `${plain}\n`, why)
   return output
-    .replace(/\([^)\s]+\)/g, '') // marks where it switches to another language
+    .replace(/\([^)\s]+\)/g, '') // marks of a switch to another language
     .replace(/[_\u200d]/g, '')
     .replace(/\s+/g, ' ')
     .trim()

@@ -5,11 +5,9 @@ import { spellFixed } from './phonetics.js'
 import { prepareSpeech, type FrontEnd, type Script, type Tone, type Utterance } from './speech.js'
 import { UNITS } from './units.js'
 
-/*
- * Any text → nano's units, English and Mandarin also mixed.
- */
+/* Text front end of nano: any English, Mandarin or mixed text → units. */
 
-/** The decoder speaks at most so many units at once; a longer sentence is divided at a pause or between words. */
+/** The most units of one utterance. A longer sentence is divided at a pause or between words. */
 const LONGEST = 300
 const HAN = /\p{Script=Han}/u
 const SYLLABLE = '[a-zü]+[1-5]'
@@ -18,23 +16,23 @@ const PIECES = new RegExp(
   'gu',
 )
 const PINYIN = new RegExp(`^${SYLLABLE}(?:\\s+${SYLLABLE})*$`, 'u')
-const KNOWN = new Set(UNITS.slice(1)) // but the blank
+const KNOWN = new Set(UNITS.slice(1)) // without the CTC blank
 
-/** `ni3 hao3` as one word; undefined where it is no pinyin (`mp3`). */
+/** `ni3 hao3` as one word; undefined if it is not pinyin (`mp3`). */
 function pinyinToUnits(piece: string): string | undefined {
   if (!PINYIN.test(piece)) return undefined
   const syllables = piece.split(/\s+/).map(syllableToUnits)
   return syllables.every(s => s !== undefined) ? syllables.join('') : undefined
 }
 
-/** Its dictionaries take 20 MB: not before there is Mandarin. */
+/** Loaded only for Mandarin text: the dictionaries take 20 MB. */
 const mandarin = () => import('./mandarin/words.js')
 
 /** Latin letters in a Mandarin sentence are read as English, pinyin with tone digits as Mandarin. */
 async function mixedToUnits(text: string): Promise<string> {
   const { mandarinNumbers } = await import('./mandarin/numbers.js')
   let out = ''
-  // Numbers first: of 5km the letters are a part. Pinyin has digits of its own.
+  // Numbers first, because the letters of 5km belong to the number. Pinyin has tone digits, which are not numbers.
   const written = PINYIN_WITHIN.test(text) ? text : mandarinNumbers(text)
   for (const [piece] of written.matchAll(PIECES)) {
     const units =
@@ -61,8 +59,9 @@ const NANO: FrontEnd = {
 }
 
 /**
- * Any text or SSML as utterances of units, one character each. For the worker thread.
+ * Converts any text or SSML to utterances of units, one character each. To be called in the worker thread.
  *
- * @throws {@link InvalidArgumentError} nothing in it can be read, or it is no SSML; {@link UnsupportedError}
+ * @throws {@link InvalidArgumentError} nothing in the text can be read, or the SSML is malformed; {@link
+ * UnsupportedError}
  */
 export const textToUnits = (script: Script): Promise<(Utterance | Tone)[]> => prepareSpeech(script, NANO)

@@ -1,7 +1,8 @@
 import { ModelFormatError, UnsupportedError } from '../errors.js'
 
 /*
- * The tokenizer of a GGUF file that llama.cpp wrote (keys `tokenizer.ggml.*`) as a Hugging Face tokenizer.json.
+ * Converts the tokenizer of a GGUF file as llama.cpp writes it (keys `tokenizer.ggml.*`) to a Hugging Face
+ * tokenizer.json.
  */
 
 /** A GGUF file's keys and values. */
@@ -13,16 +14,16 @@ const USER_DEFINED = 4
 
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 const REST = String.raw` ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-/** The regular expression of GPT-4's tokenizer, with numbers in pieces of `digits`. */
+/** The regular expression of GPT-4's tokenizer. The quantifier `digits` says how numbers are cut. */
 const gpt4 = (digits: string): string => String.raw`${CONTRACTIONS}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}${digits}|${REST}`
-/** Words by case (Mistral's Tekken). */
+/** The regular expression of Mistral's Tekken, which splits words by case. */
 const TEKKEN = String.raw`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
 interface PreTokenizer {
-  /** Each divides the pieces that the one before it left. */
+  /** Regular expressions, each of which splits the pieces that the previous one left. */
   splits: string[]
-  /** Words that are tokens are not taken apart and merged. */
+  /** Words that are in the vocabulary become one token without applying merges. */
   ignoreMerges?: boolean
   addBos?: boolean
   normalizer?: object
@@ -32,12 +33,12 @@ const LLAMA3: PreTokenizer = { splits: [gpt4('{1,3}')], ignoreMerges: true, addB
 const QWEN: PreTokenizer = { splits: [gpt4('')], normalizer: { type: 'NFC' } }
 const DIGITS_AND_GPT2: PreTokenizer = { splits: [String.raw`\p{N}`, GPT2] }
 const ONLY_GPT2: PreTokenizer = { splits: [GPT2] }
-/** What files without a name of their own are read with. */
+/** The pre-tokenizer for files that name none. */
 const DEFAULT: PreTokenizer = {
   splits: [String.raw`[\p{P}\$\+<=>\^~\|]+`, GPT2, String.raw`\p{N}+`, '[0-9][0-9][0-9]'],
 }
 
-/** `tokenizer.ggml.pre` of Llama-like and Qwen3 models. */
+/** The pre-tokenizers by the value of `tokenizer.ggml.pre` in Llama-like and Qwen3 models. */
 const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
   default: DEFAULT,
   'llama-bpe': LLAMA3,
@@ -59,7 +60,7 @@ const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
   jais: ONLY_GPT2,
 }
 
-/** The splits of a tokenizer.json's pre-tokenizer; undefined where it does more than that. */
+/** The regular expressions of a tokenizer.json's pre-tokenizer; undefined if it does more than split. */
 function splitsOf(pre: unknown): string[] | undefined {
   const { type, pretokenizers, pattern, use_regex, individual_digits } = (pre ?? {}) as Record<string, unknown>
   if (type === 'Sequence' && Array.isArray(pretokenizers)) {
@@ -72,14 +73,14 @@ function splitsOf(pre: unknown): string[] | undefined {
   return typeof regex === 'string' ? [regex] : undefined
 }
 
-/** llama.cpp's name for a tokenizer.json's pre-tokenizer; undefined where it is not known. */
+/** llama.cpp's name for a tokenizer.json's pre-tokenizer; undefined if it is not known. */
 export function preTokenizerName(pre: unknown): string | undefined {
   const splits = JSON.stringify(splitsOf(pre))
   const names = ['qwen2', 'llama-bpe', 'smollm', 'gpt-2', 'tekken']
   return names.find(name => JSON.stringify(PRE_TOKENIZERS[name]?.splits) === splits)
 }
 
-/** Reads keys and says what is wrong with them. */
+/** Reads keys, and throws an error that names the key if it is missing or of another type. */
 export class Keys {
   constructor(readonly metadata: GgufMetadata) {}
 
@@ -129,7 +130,7 @@ export interface GgufTokenizer {
 }
 
 /**
- * The file's tokenizer: byte-level BPE (`gpt2`) or SentencePiece's BPE (`llama`).
+ * Reads the file's tokenizer: byte-level BPE (`gpt2`) or SentencePiece's BPE (`llama`).
  *
  * @throws {@link ModelFormatError} a key is missing or of another type; {@link UnsupportedError} another kind of tokenizer.
  */
@@ -221,7 +222,7 @@ function sentencePiece(keys: Keys, tokens: readonly string[], added_tokens: obje
   return { json, addBos: keys.boolean('tokenizer.ggml.add_bos_token') ?? true }
 }
 
-/** The first of equal tokens counts. */
+/** Of equal tokens, the first one counts. */
 function vocabularyOf(tokens: readonly string[]): Record<string, number> {
   const ids = Object.create(null) as Record<string, number>
   for (const [id, token] of tokens.entries()) ids[token] ??= id
@@ -229,8 +230,8 @@ function vocabularyOf(tokens: readonly string[]): Record<string, number> {
 }
 
 /**
- * SentencePiece joins the neighbours that make the token of the highest score: so every way to make a token of tokens or letters is a
- * merge, the highest score first.
+ * SentencePiece joins the two neighbours that form the token with the highest score. So every pair of tokens or letters
+ * that forms a token is a merge, ordered by score.
  */
 function mergesOf(tokens: readonly string[], scores: readonly number[]): [string, string][] {
   const known = new Set(tokens)

@@ -1,10 +1,11 @@
-/*
- * Our units and pinyin in the symbols of espeak-ng, as voices that were trained on its output (Piper) know them.
- */
+/* Converts our units and pinyin to the symbols of espeak-ng, for voices that were trained on its output (Piper). */
 
 const VOWEL = 'aeiouæɑɔəɚɛɜɪʊʌɐᵻAIWYO'
 
-/** In this order. Units are one character a phoneme, words are separated by spaces; stress stands before the vowel in both. */
+/**
+ * Replacements, applied in this order. Units are one character for each phoneme; words are separated by spaces. In both
+ * notations, the stress mark is before the vowel.
+ */
 const AMERICAN: readonly [RegExp, string][] = [
   // Weak vowels
   [/(?<=^|[ ,.?!])ðə(?= [ˈˌ]?[aeiouæɑɔəɛɜɪʊʌAIWYO])/gu, 'ðɪ'], // the apple
@@ -23,10 +24,10 @@ const AMERICAN: readonly [RegExp, string][] = [
   [new RegExp(`(?<=[${VOWEL}ɹː])t(?=[iuəɚɪᵻO])`, 'gu'), 'ɾ'], // better, city: not before a stress
   // Length
   [/ɑ/gu, 'ɑː'],
-  [/ɔ(?!n(?:[ ,.?!]|$))/gu, 'ɔː'], // but on
+  [/ɔ(?!n(?:[ ,.?!]|$))/gu, 'ɔː'], // except on
   [/u/gu, 'uː'],
   [/(?<=[ˈˌ])i/gu, 'iː'],
-  [new RegExp(`(?<=(?:^|[ ,.?!])[^${VOWEL} ,.?!]*)i(?=[^${VOWEL}ː ,.?!]*(?:[ ,.?!]|$))`, 'gu'), 'iː'], // he, we: not happy
+  [new RegExp(`(?<=(?:^|[ ,.?!])[^${VOWEL} ,.?!]*)i(?=[^${VOWEL}ː ,.?!]*(?:[ ,.?!]|$))`, 'gu'), 'iː'], // he, we, but not happy
   [/(?<=w[ˈˌ]?)ɑː(?=nt)/gu, 'ɔ'], // want
   [/(?<=^|[ ,.?!])[ˈˌ](?=I(?:[ ,.?!mlvd]|$))/gu, ''], // I, I'm
   // Spelling
@@ -46,7 +47,7 @@ export function unitsToAmerican(units: string): string {
   return ipa.normalize('NFD')
 }
 
-/** The same for British voices: no R after a vowel, no flaps, other vowels. */
+/** The same for British voices: no R after vowels, no flaps, and other vowels. */
 const BRITISH: readonly [RegExp, string][] = [
   [/oʊ/gu, 'əʊ'],
   [/ɾ/gu, 't'],
@@ -59,7 +60,10 @@ const BRITISH: readonly [RegExp, string][] = [
   [/(?<=ː)ɹ(?![aeiouæɑɔəɛɜɪʊʌˈˌ])/gu, ''],
 ]
 
-/** English units → espeak-ng's British English, roughly: which words have the vowels of bath and lot, units do not tell. */
+/**
+ * English units → espeak-ng's British English, approximately: units do not tell which words have the vowels of bath and
+ * lot.
+ */
 export function unitsToBritish(units: string): string {
   let ipa = unitsToAmerican(units)
   for (const [pattern, replacement] of BRITISH) ipa = ipa.replace(pattern, replacement)
@@ -68,7 +72,7 @@ export function unitsToBritish(units: string): string {
 
 // --- Mandarin
 
-/** A syllable's parts. An `i` that is no vowel of its own (zhi, zi) stays `i`; ü is `v`. */
+/** The parts of a syllable. The `i` of zhi and zi, which is not the vowel [i], is also `i`; ü is `v`. */
 export interface PinyinParts {
   /** '' for none. */
   initial: string
@@ -77,7 +81,7 @@ export interface PinyinParts {
   tone: number
 }
 
-/** `zhong1` → zh, ong, 1. `y` and `w` are initials, as they are written. Undefined for what is no syllable with a tone. */
+/** `zhong1` → zh, ong, 1. `y` and `w` count as initials. Undefined if it is not a syllable with a tone. */
 export function splitPinyin(syllable: string): PinyinParts | undefined {
   const match = /^(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?([aeiouv][a-z]*)([0-5])$/.exec(syllable)
   if (!match) return undefined
@@ -89,14 +93,14 @@ const INITIALS: Record<string, string> = {
   '': '', b: 'p', p: 'ph', m: 'm', f: 'f', d: 't', t: 'th', n: 'n', l: 'l', g: 'k', k: 'kh', h: 'χ', j: 'tɕ', q: 'tɕh', x: 'ɕ',
   zh: 'ts.', ch: 'ts.h', sh: 's.', r: 'ʐ', z: 'ts', c: 'tsh', s: 's',
 } // prettier-ignore
-/** `0` is where the tone goes. */
+/** `0` is the place of the tone. */
 const FINALS: Record<string, string> = {
   a: 'ˈɑ0', o: 'ˈo0', e: 'ˈo-0', ai: 'ˈai0', ei: 'ˈei0', ao: 'ˈɑu0', ou: 'ˈou0', an: 'ˈa0n', en: 'ˈə0n', ang: 'ˈa0ŋ', eng: 'ˈə0ŋ', ong: 'ˈonɡ0', er: 'ˈər0',
   i: 'ˈi0', ia: 'ˈiɑ0', ie: 'ˈiɛ0', iao: 'jˈɑu0', iu: 'ˈiou0', ian: 'ˈiɛ0n', in: 'ˈi0n', iang: 'ˈiɑ0ŋ', ing: 'ˈi0ŋ', iong: 'ˈy0ŋ',
   u: 'ˈu0', ua: 'wˈɑ0', uo: 'ˈuo0', uai: 'ˈuai0', ui: 'ˈuei0', uan: 'ˈua0n', un: 'ˈuə0n', uang: 'wˈɑ0ŋ', ueng: 'wˈuə0ŋ',
   v: 'ˈy0', ve: 'ˈyɛ0', ue: 'ˈyɛ0', van: 'ˈyæ0n', vn: 'ˈyə0n',
 } // prettier-ignore
-/** Written with y and w, they are finals without an initial. */
+/** The finals of syllables without an initial, which are written with y and w. */
 const SPELLINGS: Record<string, string> = {
   yi: 'jˈi0', ya: 'jˈiɑ0', yo: 'jˈio0', ye: 'jˈiɛ0', yai: 'jˈai0', yao: 'jˈɑu0', you: 'jˈiou0', yan: 'jˈiɛ0n', yin: 'jˈi0n', yang: 'jˈiɑ0ŋ',
   ying: 'jˈi0ŋ', yong: 'ˈyu0ŋ', yu: 'ʲˈy0', yue: 'ˈyɛ0', yuan: 'ˈyæ0n', yun: 'ʲˈyə0n', wu: 'wˈu0', wa: 'wˈɑ0', wo: 'wˈo0', wai: 'wˈai0',

@@ -1,14 +1,14 @@
 /*
- * Signs that the text front end puts into a text for itself: words whose sounds are given, and where the prosody changes. They are of
- * Unicode's private use area, which no text needs; what a user's text has of it is taken out first. So they go through all that is done
- * to a text, as letters that nobody knows.
+ * Marks that the text front end puts into a text: for words with a given pronunciation, and for changes of the prosody.
+ * They are characters of Unicode's private use area, which is first removed from the user's text. All steps of the
+ * front end pass them through like unknown letters.
  */
 
 /** Before letters that are read one by one: `\uf8ffusb`. */
 export const SPELL = '\uf8ff'
-/** A word whose sounds are given. */
+/** A mark for a word with a given pronunciation. */
 export const FIXED = '[\\ue000-\\uefff]'
-/** From here on the prosody is another. */
+/** A mark after which the prosody is different. */
 export const CHANGE = '[\\uf000-\\uf7ff]'
 
 const FIRST_FIXED = 0xe000
@@ -16,41 +16,41 @@ const FIRST_CHANGE = 0xf000
 const MOST_FIXED = 0x1000
 const MOST_CHANGES = 0x800
 
-/** Letters to be read one by one; signs between them are left out. */
+/** Marks letters that are read one by one; other characters are removed. */
 export function spelled(letters: string): string {
   return `${SPELL}${letters.replace(/[^A-Za-z]/g, '').toLowerCase()}`
 }
 
 export type Alphabet = 'ipa' | 'pinyin'
 
-/** A word whose sounds are given. */
+/** A word with a given pronunciation. */
 export interface FixedWord {
-  /** As it is written. */
+  /** The word as it is written. */
   text: string
   alphabet: Alphabet
   phonemes: string
 }
 
-/** How something is spoken, besides what the session's options say. */
+/** How something is spoken, in addition to the session's options. */
 export interface Prosody {
-  /** Factor. */
+  /** A factor. */
   speed: number
   /** Semitones. */
   pitch: number
-  /** Factor on the samples. */
+  /** A factor on the samples. */
   gain: number
 }
 
 const NEUTRAL: Prosody = { speed: 1, pitch: 0, gain: 1 }
 
-/** What the signs in a text stand for. */
+/** The meaning of the marks in a text. */
 export class Marks {
   readonly #fixed: FixedWord[] = []
   readonly #places = new Map<string, number>()
-  /** [0] is the one without a sign before it. */
+  /** [0] is the prosody before the first mark. */
   readonly prosodies: Prosody[] = [NEUTRAL]
 
-  /** The sign of a word; '' where there are too many different ones. */
+  /** The mark of a word; '' if there are too many different words. */
   fix(word: FixedWord): string {
     const key = JSON.stringify(word)
     let place = this.#places.get(key)
@@ -62,7 +62,7 @@ export class Marks {
     return String.fromCharCode(FIRST_FIXED + place)
   }
 
-  /** The sign of a change; '' where there are too many. */
+  /** The mark of a change; '' if there are too many different ones. */
   change(prosody: Prosody): string {
     const same = (p: Prosody): boolean =>
       p.speed === prosody.speed && p.pitch === prosody.pitch && p.gain === prosody.gain
@@ -72,12 +72,12 @@ export class Marks {
     return String.fromCharCode(FIRST_CHANGE + place)
   }
 
-  /** The word that a sign stands for. */
+  /** The word of a mark. */
   wordOf(sign: string): FixedWord | undefined {
     return this.#fixed[sign.charCodeAt(0) - FIRST_FIXED]
   }
 
-  /** The prosody that a sign begins, as its place in {@link prosodies}; undefined of any other. */
+  /** The prosody that begins at a mark, as an index into {@link prosodies}; undefined for any other character. */
   prosodyOf(sign: string): number | undefined {
     const place = sign.charCodeAt(0) - FIRST_CHANGE
     return sign.length === 1 && place >= 0 && place < this.prosodies.length ? place : undefined
@@ -89,5 +89,5 @@ export class Marks {
   }
 }
 
-/** A user's text, without what would be taken for signs. */
+/** Removes the characters that would be taken for marks from a user's text. */
 export const withoutMarks = (text: string): string => text.replace(/[\ue000-\uf8ff]/g, '')

@@ -5,19 +5,17 @@ import type { FixedWord } from './marks.js'
 import { UNITS } from './units.js'
 import type { VoiceText } from './voice-text.js'
 
-/*
- * Sounds that a user gives, in IPA or pinyin → the symbols of the voice that is to speak them.
- */
+/* Converts pronunciations that a user gives, in IPA or pinyin, to the symbols of a voice. */
 
 const PINYIN = /^[a-zü:]+[0-5](?:[\s'-]*[a-zü:]+[0-5])*$/i
 
 /** Whether phonemes are pinyin with tone digits: `chong2 qing4`. */
 export const isPinyin = (phonemes: string): boolean => PINYIN.test(phonemes.trim())
 
-/** The alphabet of what a user wrote in a lexicon. */
+/** Whether an entry of a user's lexicon is IPA or pinyin. */
 export const alphabetOf = (phonemes: string): FixedWord['alphabet'] => (isPinyin(phonemes) ? 'pinyin' : 'ipa')
 
-/** A symbol is not there: names it, and where it stood. */
+/** The error for a symbol that the voice lacks; names the symbol and the word. */
 function unknown(word: FixedWord, symbol: string, has: string): InvalidArgumentError {
   const code = `U+${(symbol.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
   const name = [...symbol].length === 1 ? `${JSON.stringify(symbol)} (${code})` : JSON.stringify(symbol)
@@ -32,7 +30,7 @@ const syllablesOf = (phonemes: string): string[] => phonemes.toLowerCase().match
 
 // --- nano's units
 
-/** IPA's spellings of what is one unit, longest first. */
+/** IPA spellings of single units, longest first. */
 const UNIT_SPELLINGS: readonly (readonly [RegExp, string])[] = [
   [/[.‿|ˑ]|\u0361|\u035c/g, ''],
   [/([nlmɹr])\u0329/g, 'ə$1'],
@@ -43,7 +41,7 @@ const UNIT_SPELLINGS: readonly (readonly [RegExp, string])[] = [
   [/ː/g, ''], [/r/g, 'ɹ'], [/g/g, 'ɡ'], [/ɐ/g, 'ə'], [/ɒ/g, 'ɑ'], [/[ɾʔ]/g, 't'], [/ᵻ/g, 'ɪ'], [/ɫ/g, 'l'], [/ʍ/g, 'w'],
 ] // prettier-ignore
 const VOWELS = 'AIOWYaiuæɑɔəɛɜɪʊʌeoyɤɨɚ'
-/** IPA has a stress before its syllable, units before the vowel. */
+/** In IPA the stress mark is before the syllable, in units before the vowel. */
 const STRESS = new RegExp(`([ˈˌ])([^ˈˌ ${VOWELS}]*)(?=[${VOWELS}])`, 'g')
 const SPOKEN = new Set(UNITS.filter(unit => !/[_,.?!]/.test(unit)))
 
@@ -64,10 +62,10 @@ function toUnits(word: FixedWord): string[] {
 
 // --- imported voices
 
-/** What a voice may write in another way, or not at all. */
+/** Other spellings of a symbol that a voice may have; '' if the symbol may be left out. */
 const SAME: Record<string, readonly string[]> = { g: ['ɡ'], ɡ: ['g'], r: ['ɹ', 'r'], '\u0361': [''], '\u035c': [''], '.': [''], 'ˑ': [''], '‿': [''] } // prettier-ignore
 
-/** Code points, or the voice's clusters of them where it has some. */
+/** Splits phonemes into code points, or into the clusters of code points that the voice has. */
 export function symbolsOf(phonemes: string, { clusters = [] }: VoiceText): string[] {
   const longestFirst = [...clusters].sort((a, b) => b.length - a.length)
   const out: string[] = []
@@ -108,12 +106,12 @@ function toVoice(word: FixedWord, voice: VoiceText): string[] {
   })
 }
 
-/** Whether a voice can be told sounds: those that read letters cannot. */
+/** Whether pronunciations can be given to a voice. Voices that read letters do not take them. */
 export const takesPhonemes = (voice: VoiceText | undefined): boolean =>
   voice === undefined || voice.input === 'espeak' || voice.input === 'pinyin'
 
 /**
- * The symbols of a word whose sounds are given.
+ * The symbols of a word with a given pronunciation.
  *
  * @param voice - an imported one; undefined: nano's units
  * @throws {@link InvalidArgumentError} names the symbol that the voice lacks; {@link UnsupportedError} the voice reads letters

@@ -3,15 +3,13 @@ import type { FixedWord, Marks } from './marks.js'
 import { alphabetOf, spellFixed } from './phonetics.js'
 import type { VoiceText } from './voice-text.js'
 
-/*
- * A user's lexicon: words and how they are said.
- */
+/* A user's lexicon: words and their pronunciations. */
 
 const MOST = 10_000
 const LONGEST_WORD = 100
 const LONGEST_PHONEMES = 300
 
-/** Words, as they are written, and their sounds: IPA, or pinyin with tone digits. */
+/** Words as they are written, and their pronunciations: IPA, or pinyin with tone digits. */
 export type Pronunciations = Readonly<Record<string, string>>
 
 const fail = (message: string, details: object): never => {
@@ -19,7 +17,7 @@ const fail = (message: string, details: object): never => {
 }
 
 /**
- * Checks a lexicon, and that the voice has all of its sounds.
+ * Checks a lexicon, and that the voice has all of its symbols.
  *
  * @throws {@link InvalidArgumentError} names the entry and the symbol; {@link UnsupportedError} the voice reads letters
  */
@@ -41,9 +39,9 @@ export function checkPronunciations(value: unknown, voice: VoiceText | undefined
 const isWordly = (c: string | undefined): boolean => c !== undefined && /[\p{L}\p{N}]/u.test(c)
 const isHan = (c: string | undefined): boolean => c !== undefined && /\p{Script=Han}/u.test(c)
 
-/** A lexicon made ready for looking things up. */
+/** A lexicon with an index for lookup. */
 export class Lexicon {
-  /** By the first letter in small, the longest first. */
+  /** By the first letter in lower case, the longest word first. */
   readonly #words = new Map<string, [word: string, phonemes: string][]>()
 
   constructor(pronunciations: Pronunciations) {
@@ -53,11 +51,12 @@ export class Lexicon {
       if (same) same.push(entry)
       else this.#words.set(first, [entry])
     }
-    // Of the same length, what is written alike comes before what is only in small letters.
+    // Of words of the same length, those with capitals come first: an exact match takes precedence over one that
+    // ignores case.
     for (const same of this.#words.values()) same.sort((a, b) => b[0].length - a[0].length || (a[0] < b[0] ? -1 : 1))
   }
 
-  /** The entry that a text has at a place. Words in small letters stand for those in capitals, too; others as they are. */
+  /** The entry for the word at a position of the text. Entries in lower case match any case; others match exactly. */
   #at(text: string, lower: string, at: number): [length: number, phonemes: string] | undefined {
     for (const [word, phonemes] of this.#words.get(lower.charAt(at)) ?? []) {
       const isSame = text.startsWith(word, at) || (word === word.toLowerCase() && lower.startsWith(word, at))
@@ -67,7 +66,7 @@ export class Lexicon {
     return undefined
   }
 
-  /** A text whose known words are signs. */
+  /** Replaces the lexicon's words in a text by marks. */
   apply(text: string, marks: Marks): string {
     if (this.#words.size === 0) return text
     const lowered = text.toLowerCase()
@@ -90,7 +89,7 @@ export class Lexicon {
   }
 }
 
-/** The -'s of English. */
+/** Appends the possessive 's of English. */
 function withEnding(word: FixedWord, isPossessive: boolean): FixedWord {
   if (!isPossessive || word.alphabet !== 'ipa') return word
   const last = word.phonemes.trim().at(-1) ?? ''

@@ -1,21 +1,26 @@
-/*
- * Where sentences end: apart from the text front end and its dictionaries, for what only writes and cuts.
- */
+/* Where sentences end. Separate from the text front end, so that it can be used without loading dictionaries. */
 
 const CLOSERS = `["”’」』)]`
-// After 。！？…; after ! and ? unless something is glued to them (the ? of an address); after a full stop before a space; after line breaks.
+// After 。！？…; after ! and ? unless a character follows directly (the ? of an address); after a full stop before a
+// space; after line breaks.
 const SENTENCE_END = new RegExp(
   `(?<=[。！？…]${CLOSERS}*)(?!${CLOSERS}|[。！？…!?.])|(?<=[!?]${CLOSERS}*)(?!${CLOSERS}|[\\w。！？…!?.=&/%])|` +
     `(?<=\\.${CLOSERS}*)(?=\\s)|(?<=[\\r\\n])(?![\\r\\n])`,
   'u',
 )
-/** What ends no sentence though a full stop ends it: what stands before names, words or numbers; initials; the numbers of a list. */
+/**
+ * Words whose full stop never ends a sentence: abbreviations before names, words or numbers; initials; the numbers of a
+ * list.
+ */
 const NEVER =
   /(?:\b(?:Mr|Mrs|Ms|Messrs|Dr|Prof|Gen|Col|Capt|Lt|Sgt|Cpl|Maj|Adm|Sen|Rep|Gov|Rev|Hon|Mt|Ft|vs|e\.g|i\.e|approx|cf|viz|al)|\b(?<!\.)[A-HJ-Z]|^\s*\d{1,3})\.$/
-/** What ends none where a number follows. */
+/** Words whose full stop does not end a sentence if a number follows. */
 const BEFORE_NUMBERS =
   /\b(?:No|Nos|Nr|fig|figs|p|pp|ch|vol|sec|eq|art|ext|ca|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun)\.$/i
-/** What may end one and may not: it does where a word follows that begins sentences, or for hours any word in capitals but a name of time. */
+/**
+ * Abbreviations whose full stop may end a sentence: it does if a word follows that often begins sentences; after an
+ * hour, if any capitalized word follows except the name of a time.
+ */
 const MAYBE = /(?:\b(?:St|Ave|Blvd|Rd|Jr|Sr|Inc|Ltd|Corp|Co|Bros|Dept|Univ|etc|Ph\.D|M\.D)|\b(?:[A-Z]\.)+[A-Z])\.$/
 const HOUR = /\d\s?[ap]\.m\.$/i
 const STARTER =
@@ -23,7 +28,7 @@ const STARTER =
 const OF_TIME =
   /^\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|[A-Z]{2,4}\b|(?:Eastern|Central|Mountain|Pacific|Greenwich)\b)/
 
-/** Whether what ends with a full stop goes on in what follows it. */
+/** Whether a piece that ends with a full stop continues in the next one. */
 function goesOn(piece: string, next: string): boolean {
   const text = piece.trimEnd()
   // "Stop!" she said.
@@ -35,10 +40,10 @@ function goesOn(piece: string, next: string): boolean {
   return MAYBE.test(text) && !STARTER.test(next)
 }
 
-/** Letters, digits, and what stands for words in Unicode's private use area (marks.ts). */
+/** Letters, digits, and the marks for words in Unicode's private use area (marks.ts). */
 const HAS_WORDS = /[\p{L}\p{N}\p{Co}]/u
 
-/** A text as its sentences, each with the space around it: joined they are the text. */
+/** Splits a text into sentences that keep the space around them, so that joined they are the text again. */
 export function sentencePieces(text: string): string[] {
   const pieces: string[] = []
   for (const part of text.split(SENTENCE_END)) {
@@ -49,7 +54,10 @@ export function sentencePieces(text: string): string[] {
   return pieces
 }
 
-/** Sentences end at 。！？ and line breaks, and at .!? before a space. What holds no words is left out. */
+/**
+ * Splits a text into sentences. They end at 。！？ and line breaks, and at .!? before a space. Pieces without words are
+ * left out.
+ */
 export function splitSentences(text: string): string[] {
   return sentencePieces(text)
     .map(piece => piece.trim())

@@ -4,35 +4,33 @@ import { Lexicon, type Pronunciations } from './pronunciations.js'
 import { splitSentences } from './sentences.js'
 import type { ScriptPart, SsmlVoice } from './ssml/read.js'
 
-/*
- * A text, or SSML, → what is spoken one thing after the other, in the symbols of a voice.
- */
+/* Converts a text or SSML to a sequence of utterances and pauses, in the symbols of a voice. */
 
-/** What is to be spoken. */
+/** A text to be spoken. */
 export interface Script {
   /** A plain text, or an SSML document. */
   text: string
   isSsml: boolean
-  /** A lexicon as JSON, or ''. Checked. */
+  /** A checked lexicon as JSON, or ''. */
   pronunciations: string
-  /** Of the model: what SSML may name. */
+  /** The voices of the model, which SSML may name. */
   voices: SsmlVoice['voices']
 }
 
-/** A text by itself. */
+/** A plain text without options. */
 export const plainScript = (text: string): Script => ({ text, isSsml: false, pronunciations: '', voices: [] })
 
-/** What a voice says at once: a sentence, or a part of a long one. */
+/** What a voice speaks at once: a sentence, or a part of a long one. */
 export interface Utterance {
   text: string
   symbols: string[]
-  /** One a symbol, where not all of them are neutral. */
+  /** One for each symbol; undefined if all are neutral. */
   prosody?: Prosody[]
-  /** Index of one of the model's voices, where SSML names it. */
+  /** The index of a voice of the model, if SSML names one. */
   voice?: number
 }
 
-/** Silence (`frequency` 0), or what covers a word. */
+/** Silence (`frequency` 0), or a tone that covers a word. */
 export interface Tone {
   seconds: number
   frequency: number
@@ -40,17 +38,17 @@ export interface Tone {
 
 export const isTone = (part: object): part is Tone => 'frequency' in part
 
-/** What a front end is to the symbols of its voice. */
+/** How the front end of a voice makes its symbols. */
 export interface FrontEnd {
-  /** A sentence; signs of marks.ts stand in it, each a symbol. */
+  /** Converts a sentence. Each mark of marks.ts in it becomes one symbol. */
   toSymbols: (sentence: string) => Promise<string[]>
-  /** A word whose sounds are given. Throws where the voice lacks them. */
+  /** Converts a word with a given pronunciation. Throws if the voice lacks a symbol. */
   spell: (word: FixedWord) => string[]
-  /** What is done to the whole when words are in it. */
+  /** Applied to all symbols after the words with given pronunciations have been inserted. */
   finish?: (symbols: string[]) => string[]
   isKnown: (symbol: string) => boolean
   hasPitch: boolean
-  /** The most symbols that are said at once. */
+  /** The most symbols of one utterance. */
   longest: number
 }
 
@@ -58,7 +56,7 @@ const PAUSE = /^[,;:.?!，；：、。？！…—]$/u
 
 let lexicon: { json: string; words: Lexicon } = { json: '', words: new Lexicon({}) }
 
-/** The one of the last call is kept. */
+/** Parses a lexicon; that of the last call is cached. */
 function lexiconOf(json: string): Lexicon {
   if (lexicon.json !== json) lexicon = { json, words: new Lexicon(JSON.parse(json || '{}') as Pronunciations) }
   return lexicon.words
@@ -77,13 +75,13 @@ async function partsOf(script: Script, marks: Marks, frontEnd: FrontEnd): Promis
   return readSsml(script.text, marks, voice, lookUp)
 }
 
-/** Symbols, each with the place of its prosody. */
+/** Symbols, each with the index of its prosody. */
 interface Marked {
   symbols: string[]
   prosodies: number[]
 }
 
-/** Where changes of the prosody stand. */
+/** Removes the marks for changes of the prosody, and assigns a prosody to each symbol. */
 function marked(
   symbols: readonly string[],
   marks: Marks,
@@ -95,7 +93,7 @@ function marked(
     const change = marks.prosodyOf(symbol)
     if (change !== undefined) state.prosody = change
     else if (isKnown(symbol)) {
-      // No pause comes first, and no space after another.
+      // Drops a pause at the beginning, and repeated spaces.
       const last = out.symbols.at(-1)
       if (last === undefined ? symbol === ' ' || PAUSE.test(symbol) : symbol === ' ' && last === ' ') continue
       out.symbols.push(symbol)
@@ -109,7 +107,7 @@ function marked(
   return out
 }
 
-/** Divides at the last pause before the limit, else between words, else anywhere. */
+/** Divides at the last pause before the limit, otherwise between words, otherwise anywhere. */
 function divide({ symbols, prosodies }: Marked, longest: number): Marked[] {
   if (symbols.length <= longest) return [{ symbols, prosodies }]
   const head = symbols.slice(0, longest)
@@ -124,7 +122,8 @@ function divide({ symbols, prosodies }: Marked, longest: number): Marked[] {
 }
 
 /**
- * @throws {@link InvalidArgumentError} nothing in it can be read, or it is no SSML; {@link UnsupportedError} the voice cannot do what it asks for
+ * @throws {@link InvalidArgumentError} nothing in the text can be read, or the SSML is malformed; {@link
+ * UnsupportedError} the voice cannot do what it asks for
  */
 export async function prepareSpeech(script: Script, frontEnd: FrontEnd): Promise<(Utterance | Tone)[]> {
   const marks = new Marks()
@@ -141,7 +140,7 @@ export async function prepareSpeech(script: Script, frontEnd: FrontEnd): Promise
         return word ? frontEnd.spell(word) : [symbol]
       })
       const whole = marked(frontEnd.finish?.(symbols) ?? symbols, marks, state, frontEnd.isKnown)
-      if (!whole.symbols.some(symbol => /[\p{L}\p{N}]/u.test(symbol))) continue // only pauses
+      if (!whole.symbols.some(symbol => /[\p{L}\p{N}]/u.test(symbol))) continue // it has only pauses
       for (const { symbols, prosodies } of divide(whole, frontEnd.longest)) {
         const utterance: Utterance = { text: marks.written(sentence), symbols }
         const changed = prosodies.some(place => place !== 0)

@@ -1,25 +1,23 @@
 import { sentencePieces } from './sentences.js'
 
-/*
- * What a language model writes → sentences that a voice can say, as they come. Markdown and emoji are for eyes only.
- */
+/* Turns the streamed text of a language model into sentences for a voice. Markdown and emoji are not spoken. */
 
 /** A sentence that grows longer than this is spoken in parts, so that speech need not wait for its end. */
 const LONGEST = 240
-/** Parts that are not spoken at all: code, and reasoning in writing. What they begin with → what they end with. */
+/** Delimiters (start → end) of parts that are not spoken at all: code, and the reasoning of thinking models. */
 const UNSPOKEN: Record<string, string> = { '```': '```', '~~~': '~~~', '<think>': '</think>' }
 const UNSPOKEN_BEGIN = /```|~~~|<think>/
 
 const EMOJI =
   /\p{Extended_Pictographic}(?:[\ufe0f\u20e3]|\p{Emoji_Modifier}|\u200d\p{Extended_Pictographic})*|\p{Regional_Indicator}|[\ufe0f\u20e3]/gu
 
-/** A text that comes in pieces, as sentences to be spoken. */
+/** Collects a streamed text and returns the sentences to be spoken. */
 export class SpokenText {
   #rest = ''
-  /** What ends the part that is not spoken, while there is one. */
+  /** The end delimiter of the unspoken part in which the text currently is. */
   #until: string | undefined
 
-  /** The sentences that are whole with this piece. A sentence is whole when the next one has begun. */
+  /** Adds a piece and returns the sentences that are now complete. A sentence is complete when the next one has begun. */
   push(piece: string): string[] {
     this.#rest += piece
     const whole: string[] = []
@@ -32,18 +30,18 @@ export class SpokenText {
     return whole.map(speakable).filter(hasWords)
   }
 
-  /** What is left at the text's end. */
+  /** Returns the rest at the end of the text. */
   end(): string[] {
     const rest = this.#until === undefined ? this.#rest : ''
     this.#rest = ''
     return sentencePieces(rest).map(speakable).filter(hasWords)
   }
 
-  /** Goes past the next beginning or end of a part that is not spoken; false: there is none. */
+  /** Advances past the next start or end of an unspoken part; returns false if there is none. */
   #skip(whole: string[]): boolean {
     if (this.#until !== undefined) {
       const end = this.#rest.indexOf(this.#until)
-      // Of what is not spoken, so much stays as may be the beginning of its end.
+      // The end of the unspoken text is kept, because it may be the beginning of the end delimiter.
       this.#rest = end < 0 ? this.#rest.slice(1 - this.#until.length) : this.#rest.slice(end + this.#until.length)
       if (end >= 0) this.#until = undefined
       return end >= 0
@@ -56,7 +54,7 @@ export class SpokenText {
     return true
   }
 
-  /** The parts of a sentence that is too long: up to a pause, else a space, else anywhere. */
+  /** Cuts a sentence that is too long: at a pause, otherwise at a space, otherwise anywhere. */
   #cut(): string[] {
     const parts: string[] = []
     while (this.#rest.length > LONGEST) {
@@ -70,15 +68,15 @@ export class SpokenText {
   }
 }
 
-/** A sentence without what cannot be spoken: the signs of Markdown, tags, addresses of pages, emoji. */
+/** Removes what cannot be spoken from a sentence: Markdown, tags, URLs and emoji. */
 export function speakable(sentence: string): string {
   return sentence
-    .replace(/!?\[([^\]\n]*)\]\([^)\s]*\)/g, '$1') // links and pictures: their text
+    .replace(/!?\[([^\]\n]*)\]\([^)\s]*\)/g, '$1') // links and images become their text
     .replace(/<?\bhttps?:\/\/[^\s<>]*[^\s<>.,;:!?)\]]>?/gi, ' ')
     .replace(/<\/?[a-z][^<>]*>/gi, ' ')
-    .replace(/^\s*(?:>\s*)*(?:#{1,6}\s+|[-*+•]\s+(?:\[[ x]\]\s+)?)?/i, '') // quotation, heading, item of a list
-    .replace(/^(\d+)[.)]\s+/, '$1, ') // item of a numbered list
-    .replace(/\|/g, ', ') // cells of a table
+    .replace(/^\s*(?:>\s*)*(?:#{1,6}\s+|[-*+•]\s+(?:\[[ x]\]\s+)?)?/i, '') // block quote, heading, list item
+    .replace(/^(\d+)[.)]\s+/, '$1, ') // numbered list item
+    .replace(/\|/g, ', ') // table cells
     .replace(/(\d)\s*\*\s*(?=\d)/g, '$1 × ')
     .replace(/[*`~\\]+|(?<![\p{L}\p{N}])_+|_+(?![\p{L}\p{N}])/gu, '')
     .replace(/_/g, ' ')

@@ -2,7 +2,8 @@ import * as library from '@huggingface/tokenizers'
 import { ModelFormatError } from '../errors.js'
 
 /*
- * The bundle's tokenizer (a Hugging Face tokenizer.json), for the worker thread: a large vocabulary takes a second to read.
+ * The tokenizer of a bundle (a Hugging Face tokenizer.json). Runs in the worker thread, because reading a large
+ * vocabulary takes a second.
  */
 
 export interface Tokenizer {
@@ -22,7 +23,7 @@ interface Definition {
 
 const tokenizers = new Map<number, { tokenizer: Tokenizer; special: ReadonlySet<number> }>()
 
-/** Makes the tokenizer `key` of the JSON text. Throws {@link ModelFormatError}. */
+/** Makes the tokenizer `key` from the JSON text. Throws {@link ModelFormatError}. */
 export function loadTokenizer(key: number, json: string): undefined {
   addTokenizer(key, json, {})
   return undefined
@@ -31,7 +32,7 @@ export function loadTokenizer(key: number, json: string): undefined {
 /**
  * Makes the tokenizer `key`.
  *
- * @param json - a tokenizer.json, as text or parsed; its vocabulary and merges are emptied
+ * @param json - a tokenizer.json, as text or parsed; its vocabulary and merges are cleared
  * @param config - fields of a tokenizer_config.json that the library reads
  * @throws {@link ModelFormatError}
  */
@@ -53,8 +54,8 @@ function unusable(what: string, cause: unknown): ModelFormatError {
 }
 
 /**
- * The library keeps what it was made of beside the tables that it made: of a large vocabulary 30 MB, which it does not read again.
- * (Merges that are texts it has copied.)
+ * Clears the definition from which the library has built its tables. The library keeps a reference to it (30 MB for a
+ * large vocabulary), but does not read it again. (It copies merges that are given as texts.)
  */
 function forgetTables({ model }: Definition): void {
   model.vocab = {}
@@ -67,14 +68,17 @@ export function freeTokenizer(key: number): undefined {
   return undefined
 }
 
-/** What stands under `key`. */
+/** The tokenizer `key`. */
 export function tokenizerOf(key: number): { tokenizer: Tokenizer; special: ReadonlySet<number> } {
   const found = tokenizers.get(key)
   if (!found) throw new Error(`no tokenizer ${key}`)
   return found
 }
 
-/** Text as ids. The library reads parts of a tokenizer.json only here: throws {@link ModelFormatError} where they do not fit. */
+/**
+ * Converts text to ids. The library reads parts of a tokenizer.json only now: throws {@link ModelFormatError} if they
+ * are malformed.
+ */
 export function tokenize(tokenizer: Tokenizer, text: string): number[] {
   try {
     return tokenizer.encode(text, { add_special_tokens: false }).ids
@@ -83,13 +87,16 @@ export function tokenize(tokenizer: Tokenizer, text: string): number[] {
   }
 }
 
-/** Text as ids. Control tokens that are spelled out in the text are left out: a user's words cannot end the user's turn. */
+/**
+ * Converts text to ids. Control tokens that are spelled out in the text are removed, so that a user's text cannot end
+ * its own turn.
+ */
 export function encodeText(key: number, text: string): Int32Array<ArrayBuffer> {
   const { tokenizer, special } = tokenizerOf(key)
   return Int32Array.from(tokenize(tokenizer, text).filter(id => !special.has(id)))
 }
 
-/** Ids as text, without control tokens. */
+/** Converts ids to text, without control tokens. */
 export function decodeText(key: number, ids: Int32Array): string {
   if (ids.length === 0) return ''
   try {

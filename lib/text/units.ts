@@ -2,22 +2,26 @@ import { UnsupportedError } from '../errors.js'
 import units from './units.json'
 
 /*
- * nano's units: one character a phoneme. The list of a loaded bundle is what counts; this one is the front end's alphabet.
+ * nano's units: one character for each phoneme. This is the alphabet of the text front end; the ids are those of the
+ * unit list in the loaded bundle.
  */
 
-/** The alphabet in which the text front end writes. */
+/** The alphabet of the text front end. */
 export const UNITS: readonly string[] = units
 /** Mandarin tones 1–4; a neutral one has no mark. */
 export const TONES = ['→', '↗', '↓', '↘'] as const
 
 const KNOWN = new Set(UNITS)
 
-/** Units of the alphabet only; anything else is left out. */
+/** Removes all characters that are not units. */
 export function onlyUnits(symbols: string): string {
   return [...symbols].filter(c => KNOWN.has(c)).join('')
 }
 
-/** Units, one character each, as their places in a model's list. @throws {@link UnsupportedError} the list lacks one */
+/**
+ * Converts units, one character each, to their indices in a model's list. @throws {@link UnsupportedError} the list
+ * lacks a unit
+ */
 export function idsOfUnits(symbols: string, list: readonly string[]): Int32Array<ArrayBuffer> {
   return Int32Array.from(symbols, unit => {
     const id = list.indexOf(unit)
@@ -26,7 +30,7 @@ export function idsOfUnits(symbols: string, list: readonly string[]): Int32Array
   })
 }
 
-/** The language of a string of units: Mandarin where a tone is in it. */
+/** The language of units: Mandarin if a tone is among them. */
 export function languageOf(symbols: Iterable<string>): 'en' | 'zh' {
   for (const symbol of symbols) if ((TONES as readonly string[]).includes(symbol)) return 'zh'
   return 'en'

@@ -1,7 +1,8 @@
 import { ModelFormatError } from '../errors.js'
 
 /*
- * How text becomes the ids of an imported voice: `moss-speech.voice.text`, JSON. Converters write it, the text front end reads it.
+ * How text becomes the ids of an imported voice: `moss-speech.voice.text`, JSON. Written by the converters, read by the
+ * text front end.
  */
 
 /** Symbols (phonemes, letters, punctuation) and the ids of each. */
@@ -9,8 +10,9 @@ export type PhonemeMap = Readonly<Record<string, readonly number[]>>
 
 export interface VoiceText {
   /**
-   * What the symbols are: `espeak` (espeak-ng's phonemes, one code point each), `pinyin` (initials, finals, tones), `text` (code points of
-   * the text itself), `characters` (letters, as transformers' tokenizer has them). Others are names of front ends that are not here.
+   * The kind of symbols: `espeak` (espeak-ng's phonemes, one code point each), `pinyin` (initials, finals, tones),
+   * `text` (code points of the text itself), `characters` (letters, as in transformers' tokenizer). Other values name
+   * front ends that this package does not have.
    */
   readonly input: string
   /** espeak-ng's name of the language: `en-us`, `cmn`. */
@@ -18,13 +20,13 @@ export interface VoiceText {
   readonly symbols: PhonemeMap
   /** Sequences of code points that are one symbol. */
   readonly clusters?: readonly string[]
-  /** Ids that begin a sentence, stand after each symbol (`pinyin`: after each tone and pause), and end it. */
+  /** The ids before a sentence, after each symbol (`pinyin`: after each tone and pause), and after the sentence. */
   readonly before: readonly number[]
   readonly between: readonly number[]
   readonly after: readonly number[]
-  /** `characters`: upper case is lowered, and what the voice does not know is left out. */
+  /** `characters`: convert to lower case, and leave out characters that the voice does not know. */
   readonly lowerCase?: boolean
-  /** `characters`: the letters are those of uroman's romanization. */
+  /** `characters`: the voice reads uroman's romanization. */
   readonly uroman?: boolean
   /** `characters`: the tokenizer's name of the language. */
   readonly language?: string
@@ -33,7 +35,7 @@ export interface VoiceText {
 const isIds = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every(id => Number.isInteger(id) && (id as number) >= 0 && (id as number) <= 0x7fffffff)
 
-/** Whether a value from a file is a {@link PhonemeMap} with something in it. */
+/** Whether a value from a file is a {@link PhonemeMap} that is not empty. */
 export function isPhonemeMap(value: unknown): value is PhonemeMap {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const lists = Object.values(value)
@@ -42,7 +44,7 @@ export function isPhonemeMap(value: unknown): value is PhonemeMap {
 
 const isOptional = (value: unknown, type: 'string' | 'boolean'): boolean => value === undefined || typeof value === type
 
-/** @throws {@link ModelFormatError} when it is no {@link VoiceText} */
+/** @throws {@link ModelFormatError} if it is not a {@link VoiceText} */
 export function parseVoiceText(json: string): VoiceText {
   const fail = (expected: string, cause?: unknown): never => {
     const key = 'moss-speech.voice.text'

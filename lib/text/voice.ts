@@ -9,27 +9,28 @@ import { isTone, prepareSpeech, type Script, type Tone, type Utterance } from '.
 import { UNITS } from './units.js'
 import { parseVoiceText, type VoiceText } from './voice-text.js'
 
-/*
- * Any text → the ids of an imported voice, sentence by sentence.
- */
+/* Text front end of imported voices: any text → ids, sentence by sentence. */
 
-/** Who makes phonemes of a text: this package where it knows the language, else espeak-ng; or one of them always. */
+/** What converts text to phonemes: this package if it knows the language, otherwise espeak-ng; or always one of them. */
 export type Phonemizer = 'auto' | 'builtin' | 'espeak-ng'
 
 /** An utterance with its ids. */
 export interface VoiceUtterance extends Utterance {
-  /** Of the symbols, with what stands between them. */
+  /** The ids of the symbols, including those before, between and after them. */
   ids: Int32Array
 }
 
-/** Symbols that a voice speaks at once; attention costs their square. A longer sentence is divided at a pause or between words. */
+/**
+ * The most symbols of one utterance, because the cost of attention grows with the square. A longer sentence is divided
+ * at a pause or between words.
+ */
 const LONGEST = 400
 const PAUSE = /[,;:.?!，；：、。？！…—]/u
 
 /**
  * @param json - the voice's {@link VoiceText}
- * @throws {@link InvalidArgumentError} nothing in the text can be read; {@link UnsupportedError} the text needs what is not here (names the
- * cure); {@link ModelFormatError} the voice's rules cannot be read
+ * @throws {@link InvalidArgumentError} nothing in the text can be read; {@link UnsupportedError} the text needs a
+ * program that is not installed (says what helps); {@link ModelFormatError} the voice's rules are malformed
  */
 export async function textToVoice(
   script: Script,
@@ -76,7 +77,10 @@ async function phonemesOf(sentence: string, espeakVoice: string, phonemizer: Pho
   return byEspeak(sentence, espeakVoice, why)
 }
 
-/** Our own phonemes in espeak-ng's symbols, of the languages that we know. */
+/**
+ * A function that makes phonemes in espeak-ng's symbols, for the languages that this package knows; otherwise
+ * undefined.
+ */
 function builtinFor(espeakVoice: string): ((sentence: string) => Promise<string>) | undefined {
   if (/^en-(?:gb|uk)/i.test(espeakVoice)) return async sentence => unitsToBritish(await englishUnits(sentence))
   if (/^en(?:-|$)/i.test(espeakVoice)) return async sentence => unitsToAmerican(await englishUnits(sentence))
@@ -100,10 +104,10 @@ async function espeakMandarin(sentence: string): Promise<string> {
   return out
 }
 
-/** espeak-ng drops punctuation, which voices know: so it is given clause by clause. */
+/** espeak-ng drops punctuation, which voices need, so it gets the text clause by clause. */
 async function byEspeak(sentence: string, espeakVoice: string, why: string): Promise<string> {
   let out = ''
-  // Signs within numbers and abbreviations are espeak-ng's business.
+  // Punctuation within numbers and abbreviations is left to espeak-ng.
   for (const part of sentence.split(/((?:[,;:.?!…—]+(?=\s|$)|[，；：、。？！—…]+)["”’)]*)/u)) {
     if (PAUSE.test(part) && !/[\p{L}\p{N}]/u.test(part)) {
       if (out) out += pauseOf(part)
@@ -117,7 +121,7 @@ async function byEspeak(sentence: string, espeakVoice: string, why: string): Pro
   return out
 }
 
-/** The sign that espeak-ng's clauses end with in Piper's data. */
+/** The punctuation mark that ends such a clause in Piper's training data. */
 function pauseOf(part: string): string {
   const sign = PAUSE.exec(part)?.[0] ?? ','
   return (
@@ -133,7 +137,7 @@ const ANY_SIGN = new RegExp(`${FIXED}|${CHANGE}`, 'g')
 const PINYIN_TOKEN = new RegExp(`[a-z]+[1-5]|[,.?!，。？！]|${FIXED}|${CHANGE}`, 'gu')
 const PINYIN = new RegExp(`^(?:${SYLLABLE}[\\s,.?!，。？！]*)+$`, 'iu')
 
-/** Words of syllables, of Chinese characters or of pinyin with tone digits. */
+/** Converts Chinese characters, or pinyin with tone digits, to words of syllables. */
 async function syllablesOf(sentence: string): Promise<string[][]> {
   if (!PINYIN.test(sentence.replace(ANY_SIGN, '').trim()))
     return (await import('./mandarin/words.js')).mandarinWords(sentence)
@@ -141,7 +145,7 @@ async function syllablesOf(sentence: string): Promise<string[][]> {
   return tokens.map(token => [PAUSE.test(token) ? pauseOf(token) : token])
 }
 
-/** Initials, finals and tones as Piper's Chinese voices spell them. */
+/** Converts a sentence to initials, finals and tones as Piper's Chinese voices have them. */
 async function pinyinSymbols(sentence: string): Promise<string[]> {
   return (await syllablesOf(sentence)).flatMap(word =>
     isPause(word) || SIGN.test(word[0] ?? '')
@@ -155,13 +159,16 @@ async function pinyinSymbols(sentence: string): Promise<string[]> {
 
 // --- ids
 
-/** What stands before the first symbol has its prosody, what stands behind one, its own. */
+/**
+ * Adds ids. An id before the first symbol gets that symbol's prosody; an id after a symbol gets the prosody of that
+ * symbol.
+ */
 function withIds(utterance: Utterance, voice: VoiceText): VoiceUtterance {
   const { symbols, prosody } = utterance
   const [ids, spoken] = [[...voice.before], voice.before.map(() => prosody?.[0])]
   for (const [i, symbol] of symbols.entries()) {
     ids.push(...(voice.symbols[symbol] ?? []))
-    // Chinese voices have it after a whole syllable.
+    // Chinese voices have the id between symbols only after a whole syllable.
     if (voice.input !== 'pinyin' || /^[1-5,.?! ]$/.test(symbol)) ids.push(...voice.between)
     while (spoken.length < ids.length) spoken.push(prosody?.[i])
   }

@@ -1,12 +1,12 @@
 import type { Session } from 'node:inspector'
 import { getHeapStatistics } from 'node:v8'
 
-/** Below this there is too little to win for the time that it takes. */
+/** With less garbage than this, collecting it is not worth the time. */
 const WORTH_IT = 32 << 20
 
 /**
- * Frees at once what this thread no longer needs. V8 does so when it runs short or has long been idle: until then the arrays that a large
- * vocabulary was read from stand in memory beside the weights.
+ * Collects the garbage of this thread now. V8 itself waits until memory is short or the thread has been idle for long.
+ * Until then, the arrays from which a large vocabulary was read would stay in memory.
  */
 export async function collectGarbage(): Promise<void> {
   if (getHeapStatistics().used_heap_size < WORTH_IT) return
@@ -17,7 +17,7 @@ export async function collectGarbage(): Promise<void> {
     opened.connect()
     await new Promise<void>(resolve => opened.post('HeapProfiler.collectGarbage', () => resolve()))
   } catch {
-    // Node can be built and run without an inspector: then V8 does so later.
+    // Node can be built and run without an inspector. V8 then collects the garbage later.
   } finally {
     session?.disconnect()
   }

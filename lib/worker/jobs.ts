@@ -3,7 +3,7 @@ import type { ChatMessage } from '../text/chat.js'
 import type { Script, Tone, Utterance } from '../text/speech.js'
 import type { Phonemizer, VoiceUtterance } from '../text/voice.js'
 
-/** What the worker thread can do: each job's input and output, both structured-cloneable. */
+/** The jobs of the worker threads, with the input and output of each. Both must be structured-cloneable. */
 export interface Jobs {
   /** An encoded file or its bytes → mono samples at 16 kHz. */
   decodeAudio: { input: { source: AudioSource; maxSeconds: number }; output: DecodedAudio }
@@ -13,14 +13,14 @@ export interface Jobs {
   loadTokenizer: { input: { key: number; json: string }; output: undefined }
   /** Makes the tokenizer and the chat template of an imported language model's file under `key`; returns the ids that end a reply. */
   loadChat: { input: { key: number; path: string }; output: Int32Array<ArrayBuffer> }
-  /** A conversation up to where the reply begins. */
+  /** Formats and tokenizes a conversation up to the beginning of the reply. */
   chatPrompt: { input: { key: number; messages: ChatMessage[]; thinking: boolean }; output: Int32Array<ArrayBuffer> }
   freeTokenizer: { input: { key: number }; output: undefined }
   encodeText: { input: { key: number; text: string }; output: Int32Array<ArrayBuffer> }
   decodeText: { input: { key: number; ids: Int32Array }; output: string }
-  /** Any text or SSML → what is spoken, in units. */
+  /** Converts a text or SSML to the units that are spoken. */
   textToUnits: { input: Script; output: (Utterance | Tone)[] }
-  /** The same for an imported voice, in ids by its rules (text/voice-text.ts, JSON). */
+  /** The same for an imported voice, in ids according to its rules (text/voice-text.ts, JSON). */
   textToVoice: {
     input: { script: Script; voice: string; phonemizer: Phonemizer }
     output: (VoiceUtterance | Tone)[]

@@ -6,7 +6,7 @@ import { standBack } from './priority.js'
 
 type Handlers = { [N in JobName]: (input: Jobs[N]['input']) => Jobs[N]['output'] | Promise<Jobs[N]['output']> }
 
-// Each loads what it needs when it is first asked for: a thread that only tokenizes has no room for dictionaries.
+// Each module is loaded when it is first needed, so that a thread that only tokenizes does not load the dictionaries.
 const tokenizer = () => import('../text/tokenizer.js')
 const chat = () => import('../text/chat.js')
 
@@ -24,15 +24,15 @@ const handlers: Handlers = {
     (await import('../text/voice.js')).textToVoice(script, voice, phonemizer),
 }
 
-/** Jobs that leave much garbage. */
+/** Jobs that leave much garbage in memory. */
 const UNTIDY: readonly JobName[] = ['loadTokenizer', 'loadChat']
 
 standBack()
 
-// The decoders print what they also return as errors.
+// The decoders also print the errors that they return.
 console.error = console.warn = () => undefined
 
-/** Sample buffers move to the main thread instead of being copied. */
+/** Sample buffers are transferred to the main thread instead of being copied. */
 function buffersOf(output: unknown): TransferListItem[] {
   const samples = output instanceof Float32Array ? output : (output as { samples?: unknown } | undefined)?.samples
   return samples instanceof Float32Array && samples.buffer instanceof ArrayBuffer ? [samples.buffer] : []
@@ -49,7 +49,7 @@ async function answer(job: Job): Promise<void> {
   }
 }
 
-// One job after the other, in the order in which they came.
+// Jobs run one after the other, in the order in which they arrive.
 let last: Promise<void> = Promise.resolve()
 parentPort?.on('message', (job: Job) => {
   last = last.then(() => answer(job))

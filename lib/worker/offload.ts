@@ -9,29 +9,31 @@ interface Pending {
 }
 
 /**
- * Room for new objects and for old ones, samples not counted. The more room a thread has, the later V8 gives back: with its own limits, reading
- * Qwen3's vocabulary leaves 55 MB more. The largest vocabularies (Llama 3's 280,000 merges) take a tenth of this.
+ * Heap limits for young and old objects, not counting sample buffers. The higher the limits, the later V8 returns
+ * memory: with its default limits, reading Qwen3's vocabulary leaves 55 MB more in use. The largest vocabularies (Llama
+ * 3's 280,000 merges) take a tenth of this limit.
  */
 const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 1024 }
 
 /**
- * A thread of its own for JavaScript that would hold up the event loop: decoding audio, dictionaries, tokenizers. It starts with
- * the first job, keeps the process alive only while a job runs, and is started anew should it ever die.
+ * A worker thread for JavaScript that would block the event loop: audio decoders, dictionaries, tokenizers. It starts
+ * with the first job, keeps the process alive only while a job runs, and is restarted after a crash.
  */
 class Offload {
   #worker: Worker | undefined
   #pending = new Map<number, Pending>()
   #nextId = 0
 
-  /** Whether the thread is there. */
+  /** Whether the thread has been started. */
   get runs(): boolean {
     return this.#worker !== undefined
   }
 
   /**
-   * Runs a job of `jobs.ts`. An aborted `signal` rejects at once; the thread finishes what it does and its answer is dropped.
+   * Runs a job of `jobs.ts`. When `signal` aborts, the promise rejects at once; the thread finishes the job, and its
+   * result is ignored.
    *
-   * @throws {@link OutOfThreadsError} the system gives no thread; the next job tries again
+   * @throws {@link OutOfThreadsError} the system cannot start a thread; the next job tries again
    */
   async run<N extends JobName>(
     name: N,
@@ -79,7 +81,7 @@ class Offload {
   }
 }
 
-/** Audio files: a long one must not hold up the texts. */
+/** Decodes audio. A separate thread, so that a long file does not delay texts. */
 export const audioThread = new Offload()
-/** Tokenizers and the text front end. */
+/** Runs tokenizers and the text front end. */
 export const textThread = new Offload()

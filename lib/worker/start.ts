@@ -3,21 +3,21 @@ import { MossSpeechError, OutOfMemoryError, OutOfThreadsError } from '../errors.
 import { scriptPath } from '../package-root.js'
 
 /**
- * Starts a thread of this package.
+ * Starts a worker thread of this package.
  *
- * @param script - its path below lib
- * @throws {@link OutOfThreadsError} the system gives none
+ * @param script - its path relative to lib
+ * @throws {@link OutOfThreadsError} the system cannot start a thread
  */
 export function startWorker(script: readonly string[], options: WorkerOptions): Worker {
   try {
-    // No inherited flags: a loader or inspector of the main thread is not for this one.
+    // The thread does not inherit flags such as a loader or inspector of the main thread.
     return new Worker(scriptPath(...script), { execArgv: [], ...options })
   } catch (thrown) {
     throw workerError(thrown as Error)
   }
 }
 
-/** Why a thread could not start, or died. */
+/** Converts the error of a thread that could not start or has crashed. */
 export function workerError(error: Error & { code?: unknown }): MossSpeechError {
   if (error instanceof MossSpeechError) return error
   if (error.code === 'ERR_WORKER_INIT_FAILED' && error.message.includes('EAGAIN')) {

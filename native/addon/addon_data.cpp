@@ -9,8 +9,9 @@ class AddonData::Ended : public Delivery {
     Ended(AddonData & data, Worker * worker) : data_(data), worker_(worker) {}
 
     void deliver(Napi::Env /*env*/) override {
-        // A thread that says so has still to leave, for which it may wait for a processor: the one before it has left
-        // by now, and joining that takes no time. Node delivers this after shut_down() too, which has joined all.
+        // A thread that reports its end may still be waiting for a processor, so that joining it could block the event
+        // loop. The thread that ended before it has left by now, and joining that one takes no time. Node may deliver
+        // this after shut_down(), which has joined all threads.
         const auto left = data_.workers_.find(std::exchange(data_.leaving_, worker_));
         if (left != data_.workers_.end()) {
             left->second->join();

@@ -8,18 +8,19 @@
 
 namespace moss::addon {
 
-/// What one environment (the main thread, or a worker_threads worker) has of this addon. There are no other globals.
+/// The addon's data for one environment (the main thread, or a worker_threads worker). There are no other globals.
 class AddonData {
   public:
     explicit AddonData(Napi::Env env) : dispatcher(env) {}
 
     static AddonData & of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
-    /// A thread, which runs, and is joined some time after it has ended, at the latest when the environment shuts down.
-    /// Throws out_of_threads: tasks are made after it, as they keep the process alive and the session busy.
+    /// Starts a thread. It is joined some time after it has ended, at the latest when the environment shuts down.
+    /// Throws out_of_threads. Tasks keep the process alive and the session busy, so they are made only after their
+    /// thread.
     std::shared_ptr<Worker> new_worker();
 
-    /// Stops and joins all threads, at the environment's end. New workers do nothing then.
+    /// Stops and joins all threads when the environment shuts down. Workers made afterwards do nothing.
     void shut_down();
 
     Dispatcher dispatcher;
@@ -28,11 +29,11 @@ class AddonData {
     Napi::FunctionReference stream_class;
 
   private:
-    /// A thread has ended: joins the one that ended before it, and lets go of that.
+    /// Delivered when a thread has ended: joins and frees the thread that ended before it.
     class Ended;
 
     std::map<Worker *, std::shared_ptr<Worker>> workers_;
-    Worker * leaving_ = nullptr; // the last one that has ended
+    Worker * leaving_ = nullptr; // the last worker that has reported its end, not yet joined
     bool shut_down_ = false;
 };
 

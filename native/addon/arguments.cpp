@@ -1,4 +1,4 @@
-// JavaScript's values → C++.
+// Conversion of JavaScript values to C++.
 
 #include "addon/convert.h"
 
@@ -28,8 +28,8 @@ std::vector<Element> to_vector(const Napi::Value & value, napi_typedarray_type t
                                       : std::vector<Element>(data, data + array.ElementLength());
 }
 
-/// `convert(value, name)` of a field, which is read once: a getter may give something else the next time. Undefined: a
-/// default value.
+/// Returns `convert(value, name)` of a field, or a default value if it is undefined. The field is read only once,
+/// because a getter may return something else the next time.
 template <class Convert>
 auto field(const Napi::Object & object, const char * name, const Convert & convert) {
     const Napi::Value value = object.Get(name);
@@ -105,7 +105,7 @@ std::optional<uint64_t> to_seed(const Napi::Object & object) {
 }
 
 Speaking to_speaking(const Napi::Object & object) {
-    constexpr int any = 1 << 30; // the session knows how many there are
+    constexpr int any = 1 << 30; // the session checks against the voices and emotions of its model
     Speaking speaking;
     speaking.voice = integer_field(object, "voice", -1, any, speaking.voice);
     speaking.speed = static_cast<float>(number_field(object, "speed", 0.5, 2, speaking.speed));

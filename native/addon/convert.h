@@ -12,11 +12,11 @@
 
 namespace moss::addon {
 
-/// JavaScript's error of an exception, with code and details. Exceptions travel from a worker's thread as they are:
-/// that needs no memory.
+/// Converts an exception to a JavaScript error with code and details. Worker threads pass on exceptions unconverted,
+/// because that needs no memory.
 Napi::Error to_error(Napi::Env env, const std::exception_ptr & exception);
 
-/// Runs the body of a method called by JavaScript; what it throws becomes a JavaScript error with code and details.
+/// Runs the body of a method that JavaScript calls. A C++ exception becomes a JavaScript error with code and details.
 template <class Body>
 auto guarded(Napi::Env env, Body && body) {
     try {
@@ -28,8 +28,9 @@ auto guarded(Napi::Env env, Body && body) {
     }
 }
 
-/// Reading arguments. All throw MOSS_INVALID_ARGUMENT; a field that is undefined takes the default.
-Napi::Object to_object(const Napi::Value & value, const char * what); // undefined: an empty object
+/// Conversion of arguments. All functions throw MOSS_INVALID_ARGUMENT; a field that is undefined gets its default
+/// value.
+Napi::Object to_object(const Napi::Value & value, const char * what); // undefined becomes an empty object
 std::string to_text(const Napi::Value & value, const char * what);
 std::vector<float> to_samples(const Napi::Value & value, const char * what);
 std::vector<uint8_t> to_bytes(const Napi::Value & value, const char * what);
@@ -38,7 +39,7 @@ Request to_request(const Napi::Value & value, const ModelInfo & info);
 Exercise to_exercise(const Napi::Value & value);
 Network to_network(const Napi::Value & value);
 Speaking to_speaking(const Napi::Object & object);
-/// `speeds`, `pitches` and `gains`, each one a unit where it is there; empty where none is.
+/// Reads the optional arrays `speeds`, `pitches` and `gains`, with one value a unit. Empty if there are none of them.
 std::vector<UnitProsody> to_prosody(const Napi::Object & object, size_t units);
 Sampling to_sampling(const Napi::Object & object, const ModelInfo & info);
 Transcribing to_transcribing(const Napi::Object & object, const ModelInfo & info);
@@ -47,7 +48,8 @@ double number_field(const Napi::Object & object, const char * name, double low, 
 bool boolean_field(const Napi::Object & object, const char * name, bool missing);
 int integer_field(const Napi::Object & object, const char * name, int low, int high, int missing);
 
-/// What goes out. Arrays are JavaScript's own: Electron allows no others.
+/// Conversion of results. The memory of arrays is allocated by JavaScript, because Electron does not allow external
+/// buffers.
 Napi::Object to_js(Napi::Env env, const ModelInfo & info);
 Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done);
 Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads);

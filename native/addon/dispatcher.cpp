@@ -10,7 +10,7 @@ Dispatcher::Dispatcher(Napi::Env env) : env_(env), queue_(Queue::New(env, "moss-
 }
 
 Dispatcher::~Dispatcher() {
-    while (take()) { // one after the other: a chain of them would end recursively
+    while (take()) { // frees them one by one: destroying a long linked list would recurse
     }
 }
 
@@ -29,7 +29,7 @@ void Dispatcher::post(std::shared_ptr<Delivery> delivery) noexcept {
         }
         called_ = true;
     }
-    // One call at a time is on its way, which keeps Node's own queue as short as it can be.
+    // Only one call is pending at a time, which keeps Node's own queue as short as possible.
     (void) queue_.NonBlockingCall();
 }
 
@@ -45,7 +45,8 @@ void Dispatcher::release() {
     }
 }
 
-/// The first of those that wait; null: there is none, and the next one has to call.
+/// Takes the first delivery from the queue. Null if there is none; the next post() must then call the JavaScript
+/// thread.
 std::shared_ptr<Delivery> Dispatcher::take() noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::shared_ptr<Delivery> delivery = std::move(first_);
@@ -67,13 +68,13 @@ void Dispatcher::deliver_all(Napi::Env env) {
         try {
             delivery->deliver(env);
         } catch (const Napi::Error &) {
-            // The environment is being terminated (worker.terminate()): nobody is left to tell.
+            // The environment is being terminated (worker.terminate()), so the error cannot be reported to anyone.
         }
     }
 }
 
 void Dispatcher::call(Napi::Env env, Napi::Function /*function*/, Dispatcher * self, void * /*data*/) {
-    if (static_cast<napi_env>(env) != nullptr) { // null: shutting down
+    if (static_cast<napi_env>(env) != nullptr) { // null while the environment shuts down
         self->deliver_all(env);
     }
 }

@@ -7,8 +7,7 @@
 
 namespace moss::addon {
 
-/// Something for the JavaScript thread to do. It is made beforehand, there: so whoever has it done needs no memory for
-/// it.
+/// A callback for the JavaScript thread. It is created in advance on that thread, so that posting it needs no memory.
 class Delivery {
   public:
     Delivery() = default;
@@ -16,16 +15,16 @@ class Delivery {
     Delivery(const Delivery &) = delete;
     Delivery & operator=(const Delivery &) = delete;
 
-    /// JavaScript thread, in a handle scope.
+    /// Called on the JavaScript thread, in a handle scope.
     virtual void deliver(Napi::Env env) = 0;
 
   private:
     friend class Dispatcher;
-    std::shared_ptr<Delivery> next_; ///< of those that wait
+    std::shared_ptr<Delivery> next_; ///< the next delivery in the queue
     bool waits_ = false;
 };
 
-/// Brings results from other threads to the JavaScript thread of one environment.
+/// Runs deliveries from other threads on the JavaScript thread of one environment.
 class Dispatcher {
   public:
     explicit Dispatcher(Napi::Env env);
@@ -33,11 +32,11 @@ class Dispatcher {
     Dispatcher(const Dispatcher &) = delete;
     Dispatcher & operator=(const Dispatcher &) = delete;
 
-    /// From any thread: delivers soon, in order; what waits already is delivered once. Takes no memory of its own. Once
-    /// the environment shuts down, nothing is delivered.
+    /// Queues a delivery, from any thread. Deliveries run soon and in order; one that is in the queue already is not
+    /// queued again. Allocates no memory. Once the environment shuts down, nothing is delivered.
     void post(std::shared_ptr<Delivery> delivery) noexcept;
 
-    /// JavaScript thread: the process stays alive while there are more holds than releases.
+    /// Keeps the process alive until the matching release(). To be called on the JavaScript thread.
     void hold();
     void release();
 
@@ -52,10 +51,10 @@ class Dispatcher {
     Queue queue_;
     int holds_ = 0;
 
-    std::mutex mutex_; // of what follows
+    std::mutex mutex_; // guards the members below
     std::shared_ptr<Delivery> first_;
     Delivery * last_ = nullptr;
-    bool called_ = false; ///< the JavaScript thread will look
+    bool called_ = false; ///< the JavaScript thread has been asked to empty the queue
 };
 
 } // namespace moss::addon

@@ -6,15 +6,15 @@
 
 namespace moss::addon {
 
-/// Tells V8 what memory outside of its heap an object of JavaScript's keeps alive, so that it collects such objects in
-/// time: of itself it sees some hundred bytes. JavaScript thread.
+/// Tells V8 how much memory outside of its heap a JavaScript object keeps alive, so that it collects such objects in
+/// time: V8 itself only sees some hundred bytes. To be used on the JavaScript thread.
 class ExternalMemory {
   public:
     ExternalMemory() = default;
     ExternalMemory(const ExternalMemory &) = delete;
     ExternalMemory & operator=(const ExternalMemory &) = delete;
 
-    /// So much there is now; 0 before the object ends.
+    /// Sets the current number of bytes. To be set to 0 before the object is destroyed.
     void set(Napi::BasicEnv env, size_t bytes) {
         const auto now = static_cast<int64_t>(bytes);
         if (now != told_) {

@@ -32,7 +32,8 @@ NativeModel::~NativeModel() {
     close();
 }
 
-// Giving hundreds of megabytes back to the system takes longer than the event loop may wait.
+// The model is freed on another thread, because returning hundreds of megabytes to the system would block the event
+// loop.
 void NativeModel::close() {
     if (!model_) {
         return;
@@ -44,7 +45,7 @@ void NativeModel::close() {
         worker->post(std::make_shared<Errand>([held] { held->reset(); }));
         worker->close();
     } catch (const std::exception &) {
-        held->reset(); // the system has no thread left
+        held->reset(); // no thread could be started
     }
 }
 

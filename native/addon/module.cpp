@@ -18,7 +18,7 @@ namespace moss::addon {
 
 namespace {
 
-/// A place in this library, by which the system finds it.
+/// An address in this library, by which the system can look up the library's file.
 const int here = 0;
 
 #ifdef _WIN32
@@ -29,7 +29,7 @@ HMODULE own_module(DWORD flags) {
 }
 #endif
 
-/// The file of this addon (UTF-8).
+/// The path of this addon's file (UTF-8).
 std::string own_path() {
     std::string path;
 #ifdef _WIN32
@@ -48,20 +48,20 @@ std::string own_path() {
     return path;
 }
 
-/// The folder in which this addon stands, with ggml's libraries beside it.
+/// The folder of this addon, which also holds ggml's libraries.
 std::string own_folder() {
     const std::string path = own_path();
     const size_t end = path.find_last_of("/\\");
     return end == std::string::npos ? "." : path.substr(0, end);
 }
 
-/// Node unloads an addon with the last thread that loaded it, and ggml aborts when it is initialised a second time in a
-/// process: it must never be unloaded.
+/// Keeps the addon loaded for good. Node unloads an addon when the last thread that loaded it ends, and ggml would
+/// abort if it were initialised a second time in the same process.
 void stay_loaded() {
 #ifdef _WIN32
     own_module(GET_MODULE_HANDLE_EX_FLAG_PIN);
 #else
-    dlopen(own_path().c_str(), RTLD_NOW | RTLD_NODELETE); // one more reference, never given back
+    dlopen(own_path().c_str(), RTLD_NOW | RTLD_NODELETE); // one more reference, which is never released
 #endif
 }
 
@@ -81,7 +81,8 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
     });
 }
 
-/// What a conversion resolves with. Shared: a std::function must be copyable, and there may be megabytes.
+/// The result of a conversion. It is shared, because a std::function must be copyable and the values may take
+/// megabytes.
 template <class Value>
 PromiseTask::Result array_result(std::vector<Value> values) {
     auto shared = std::make_shared<const std::vector<Value>>(std::move(values));
@@ -117,7 +118,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     static_cast<void>(once);
     auto * data = new AddonData(env); // freed with the environment
     env.SetInstanceData(data);
-    // Both are needed: process.exit() does not run the hooks, worker.terminate() does not tell the listeners.
+    // Both are needed: process.exit() does not run cleanup hooks, and worker.terminate() does not emit the process's
+    // exit event.
     env.AddCleanupHook([data] { data->shut_down(); });
     const Napi::Object process = env.Global().Get("process").As<Napi::Object>();
     const auto on_exit = Napi::Function::New(env, [data](const Napi::CallbackInfo &) { data->shut_down(); });

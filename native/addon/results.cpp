@@ -1,4 +1,4 @@
-// C++ → JavaScript's values.
+// Conversion of C++ values to JavaScript.
 
 #include "addon/convert.h"
 

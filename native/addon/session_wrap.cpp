@@ -47,12 +47,12 @@ Napi::Function NativeSession::define(Napi::Env env) {
         env, "NativeSession",
         {InstanceMethod<&NativeSession::generate>("generate"), InstanceMethod<&NativeSession::begin>("begin"),
          InstanceMethod<&NativeSession::feed>("feed"), InstanceMethod<&NativeSession::finish>("finish"),
-         InstanceMethod<&NativeSession::abandon>("abandon"),
-         InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::append>("append"),
-         InstanceMethod<&NativeSession::encode>("encode"), InstanceMethod<&NativeSession::transcribe>("transcribe"),
-         InstanceMethod<&NativeSession::features>("features"), InstanceMethod<&NativeSession::undo>("undo"),
-         InstanceMethod<&NativeSession::cancel>("cancel"), InstanceMethod<&NativeSession::reset>("reset"),
-         InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length"),
+         InstanceMethod<&NativeSession::abandon>("abandon"), InstanceMethod<&NativeSession::speak_units>("speakUnits"),
+         InstanceMethod<&NativeSession::append>("append"), InstanceMethod<&NativeSession::encode>("encode"),
+         InstanceMethod<&NativeSession::transcribe>("transcribe"), InstanceMethod<&NativeSession::features>("features"),
+         InstanceMethod<&NativeSession::undo>("undo"), InstanceMethod<&NativeSession::cancel>("cancel"),
+         InstanceMethod<&NativeSession::reset>("reset"), InstanceMethod<&NativeSession::dispose>("dispose"),
+         InstanceAccessor<&NativeSession::length>("length"),
          InstanceAccessor<&NativeSession::heard_seconds>("heardSeconds")});
 }
 

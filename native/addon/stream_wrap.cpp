@@ -20,7 +20,7 @@ Napi::Object NativeStream::create(Napi::Env env, std::shared_ptr<StreamTask> tas
 NativeStream::NativeStream(const Napi::CallbackInfo & info) : ObjectWrap(info) {}
 
 NativeStream::~NativeStream() {
-    if (task_ && !task_->over()) { // nobody can read it any more
+    if (task_ && !task_->over()) { // it can no longer be read
         task_->cancel();
         cancelled_();
     }

@@ -26,7 +26,7 @@ void PromiseTask::run() noexcept {
     } catch (...) {
         failure_ = std::current_exception();
     }
-    work_ = nullptr; // what it holds is freed here, not on the JavaScript thread
+    work_ = nullptr; // frees what the function holds on this thread, not on the JavaScript thread
     data_.dispatcher.post(shared_from_this());
 }
 
@@ -125,7 +125,7 @@ void StreamTask::settle(Napi::Env env) {
             } else if (failure_) {
                 failure = failure_;
             } else {
-                return; // nothing yet
+                return; // no chunk is ready
             }
         }
         const Waiting waiting = std::move(waiting_.front());
@@ -141,7 +141,7 @@ void StreamTask::settle(Napi::Env env) {
                 value = to_js(env, *chunk, last);
             } catch (const Napi::Error &) {
                 throw;
-            } catch (...) { // the chunk is lost, and so is what comes after it
+            } catch (...) { // the chunk cannot be delivered, and so no later one is
                 waiting.deferred.Reject(to_error(env, std::current_exception()).Value());
                 abort(env);
                 return;

@@ -10,30 +10,30 @@
 
 namespace moss::addon {
 
-/// Work that nobody waits for.
+/// Work without a result.
 class Errand : public Task {
   public:
     explicit Errand(std::function<void()> work) : work_(std::move(work)) {}
-    /// What it throws (there was no memory) is lost: nobody waits for it, and what is to be freed is freed all the
-    /// same.
+    /// Exceptions (out of memory) are ignored: there is nobody to report them to, and what the work was to free is
+    /// freed with the task.
     void run() noexcept override;
 
   private:
     std::function<void()> work_;
 };
 
-/// Work with one result: a promise.
+/// Work with one result, delivered as a promise.
 class PromiseTask : public Task, public Delivery, public std::enable_shared_from_this<PromiseTask> {
   public:
-    /// Makes the result's JavaScript value, on the JavaScript thread.
+    /// Makes the JavaScript value of the result, on the JavaScript thread.
     using Result = std::function<Napi::Value(Napi::Env)>;
     using Work = std::function<Result(CancelToken &)>;
 
-    /// Keeps the process alive until it has settled.
+    /// Keeps the process alive until the promise has settled.
     PromiseTask(Napi::Env env, Work work);
 
     Napi::Promise promise() const { return deferred_.Promise(); }
-    /// JavaScript thread: settled or cancelled.
+    /// Whether the task is settled or cancelled. To be called on the JavaScript thread.
     bool over() const { return settled_ || cancelled(); }
 
     void run() noexcept override;
@@ -43,30 +43,31 @@ class PromiseTask : public Task, public Delivery, public std::enable_shared_from
     AddonData & data_;
     Napi::Promise::Deferred deferred_;
     Work work_;
-    Result result_; // with the next one, of the thread until it is delivered
+    Result result_; // like failure_ only for the worker's thread, until it is delivered
     std::exception_ptr failure_;
     bool settled_ = false;
 };
 
-/// Runs work on a thread of its own.
+/// Runs work on a new thread.
 Napi::Promise promise_of(Napi::Env env, PromiseTask::Work work);
 
-/// Work that delivers chunks: an asynchronous queue, computed at most `capacity` chunks ahead of its reader. The chunk
+/// Work that delivers chunks through an asynchronous queue, at most `capacity` chunks ahead of the reader. The chunk
 /// with timings is the last.
 class StreamTask : public Task, public Delivery, public std::enable_shared_from_this<StreamTask> {
   public:
     static constexpr size_t capacity = 16;
     using Work = std::function<void(const Receiver &, CancelToken &)>;
 
-    /// `finished`, if any, is called on the JavaScript thread just before the last chunk is delivered.
+    /// `finished`, if not null, is called on the JavaScript thread just before the last chunk is delivered.
     StreamTask(Napi::Env env, Work work, std::function<void()> finished = nullptr)
         : data_(AddonData::of(env)), work_(std::move(work)), on_finished_(std::move(finished)) {}
 
-    /// JavaScript thread. The process stays alive while somebody waits, and so does `owner`.
+    /// A promise of the next chunk, on the JavaScript thread. While it is pending, the process and `owner` stay alive.
     Napi::Promise next(Napi::Env env, Napi::ObjectReference owner);
-    /// JavaScript thread. Cancels, and rejects those who wait.
+    /// Cancels the work and rejects pending promises. To be called on the JavaScript thread.
     void abort(Napi::Env env);
-    /// JavaScript thread: the last chunk or the error has been delivered, or nobody wants them any more.
+    /// Whether the last chunk or the error has been delivered, or the task is cancelled. To be called on the JavaScript
+    /// thread.
     bool over() const { return finished_ || failed_ || cancelled(); }
 
     void run() noexcept override;
@@ -87,14 +88,14 @@ class StreamTask : public Task, public Delivery, public std::enable_shared_from_
     Work work_;
     std::function<void()> on_finished_;
 
-    std::mutex mutex_; // of the next three
+    std::mutex mutex_; // guards the next three members
     std::condition_variable room_;
     std::deque<Chunk> chunks_;
-    std::exception_ptr failure_; // comes after chunks_
+    std::exception_ptr failure_; // delivered after chunks_
 
-    std::deque<Waiting> waiting_; // JavaScript thread
-    bool finished_ = false;       // JavaScript thread: the last chunk has been read
-    bool failed_ = false;         // JavaScript thread: the failure has been read
+    std::deque<Waiting> waiting_; // only for the JavaScript thread
+    bool finished_ = false;       // only for the JavaScript thread: the last chunk has been read
+    bool failed_ = false;         // only for the JavaScript thread: the failure has been read
 };
 
 } // namespace moss::addon

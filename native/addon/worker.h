@@ -11,7 +11,7 @@
 
 namespace moss::addon {
 
-/// Something for a Worker to do.
+/// Work for a Worker.
 class Task {
   public:
     Task() = default;
@@ -19,10 +19,10 @@ class Task {
     Task(const Task &) = delete;
     Task & operator=(const Task &) = delete;
 
-    /// On the worker's thread. Runs even when cancelled, so that it can tell whoever waits for it.
+    /// Called on the worker's thread, also when the task is cancelled, so that it can settle its promise.
     virtual void run() noexcept = 0;
 
-    /// From any thread.
+    /// May be called from any thread.
     virtual void cancel() { token_.cancel(); }
     bool cancelled() const { return token_.cancelled(); }
 
@@ -38,22 +38,22 @@ class Worker {
     Worker(const Worker &) = delete;
     Worker & operator=(const Worker &) = delete;
 
-    /// Before start(): `ended` is called on the thread as its last act: the worker is to be joined.
+    /// To be called before start(). The thread calls `ended` as the last thing it does; the worker can then be joined.
     void at_end(std::function<void()> ended) { ended_ = std::move(ended); }
 
     /// Starts the thread, once. Throws out_of_threads.
     void start();
 
-    /// After close(): does nothing.
+    /// Queues a task. Does nothing after close().
     void post(std::shared_ptr<Task> task);
 
-    /// Lets the thread end when it has run what was posted.
+    /// Lets the thread end once it has run all tasks.
     void close();
 
-    /// Cancels what runs and what waits.
+    /// Cancels the running task and all queued ones.
     void cancel();
 
-    /// Waits for the thread's end, after close().
+    /// Waits until the thread has ended. To be called after close().
     void join();
 
   private:
@@ -61,7 +61,7 @@ class Worker {
 
     std::function<void()> ended_;
     std::thread thread_;
-    std::mutex mutex_; // of what follows
+    std::mutex mutex_; // guards the members below
     std::condition_variable changed_;
     std::deque<std::shared_ptr<Task>> tasks_; // the first one is running
     bool closed_ = false;

@@ -14,7 +14,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     ~NativeModel() override;
 
   private:
-    /// Of the models that create() has made: what else has its prototype is none.
+    /// Tags the objects that create() has made. Other objects with the same prototype are rejected.
     static const napi_type_tag tag;
 
     Napi::Value info(const Napi::CallbackInfo & info);
@@ -24,23 +24,23 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
     void dispose(const Napi::CallbackInfo & info);
     const std::shared_ptr<const Model> & model() const;
 
-    /// Disposed of, or collected: frees the model on another thread.
+    /// Frees the model on another thread, when it is disposed of or garbage-collected.
     void close();
 
     std::shared_ptr<const Model> model_; // null when disposed
     ExternalMemory memory_;
 };
 
-/// What a session's thread works on. The session itself is made, used and freed there.
+/// The state of a session that its thread works on. The session itself is created, used and freed on that thread.
 struct Conversation {
     std::shared_ptr<const Model> model;
     std::optional<uint64_t> seed;
     std::optional<Session> session;
-    int length = 0;               ///< JavaScript thread: positions of the turns whose end has been read
-    std::atomic<double> heard{0}; ///< seconds, by the encode() or transcribe() that runs
+    int length = 0; ///< positions of the turns that have been read to their end; for the JavaScript thread
+    std::atomic<double> heard{0}; ///< seconds that the running encode() or transcribe() has heard
     std::atomic<size_t> bytes{0}; ///< memory that the session takes
 
-    /// Runs `body(session)`. The session's thread.
+    /// Runs `body(session)`, on the session's thread.
     template <class Body>
     auto use(Body && body) {
         if (!session) {
@@ -80,12 +80,13 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     void reset(const Napi::CallbackInfo & info);
     void dispose(const Napi::CallbackInfo & info);
 
-    /// The conversation, for a task that may begin.
+    /// Returns the conversation. Throws unless a task may begin.
     std::shared_ptr<Conversation> require_free() const;
-    /// What `read(model info)` makes of arguments, where the session is still free after that.
+    /// Converts arguments with `read(model info)`, and checks that the session is still free afterwards.
     template <class Read>
     auto arguments(Read && read) const {
-        const std::shared_ptr<const Model> model = require_free()->model; // a getter may dispose of both
+        // A shared pointer, because a getter among the arguments may dispose of session and model.
+        const std::shared_ptr<const Model> model = require_free()->model;
         auto result = read(model->info());
         require_free();
         return result;
@@ -93,25 +94,25 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     Napi::Value promise(Napi::Env env, PromiseTask::Work work);
     /// `answer` computes a reply, and returns whether there is a turn to remember.
     Napi::Value reply(Napi::Env env, std::function<bool(Session &, const Receiver &, CancelToken &)> answer);
-    /// What was appended, which goes with one call.
+    /// Takes the samples that append() has collected for the next call.
     std::shared_ptr<std::vector<std::vector<float>>> take_appended();
-    /// Gives what was appended and `last`, joined when it is called: on the session's thread.
+    /// Returns a function that joins the appended samples and `last`. It is to be called on the session's thread.
     std::function<std::vector<float>()> speech(const Napi::Value & last);
     Progress progress() const;
-    /// `finished` is called on the JavaScript thread when the stream's end is read; `undo` runs after the work when the
-    /// stream is cancelled before that.
+    /// `finished` is called on the JavaScript thread when the end of the stream is read. `undo` runs after the work if
+    /// the stream is cancelled before that.
     Napi::Value stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished = nullptr,
                        const std::shared_ptr<Task> & undo = nullptr);
     Worker & worker(Napi::Env env);
-    /// And tells V8, when the task is over, what memory the session takes then.
+    /// Queues a task. When it is over, V8 is told how much memory the session takes.
     void post(Napi::Env env, std::shared_ptr<Task> task);
     void close();
 
     std::shared_ptr<Conversation> conversation_; // null when disposed
     std::shared_ptr<Worker> worker_;             // null before the first task
-    std::function<bool()> over_;                 // of the last task
-    std::weak_ptr<PromiseTask> promised_;        // the last one of promise()
-    std::vector<std::vector<float>> appended_;   // for the next one
+    std::function<bool()> over_;                 // whether the last task is over
+    std::weak_ptr<PromiseTask> promised_;        // the last task that promise() has made
+    std::vector<std::vector<float>> appended_;   // for the next task
     std::shared_ptr<ExternalMemory> memory_ = std::make_shared<ExternalMemory>();
 };
 
@@ -119,7 +120,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
 class NativeStream : public Napi::ObjectWrap<NativeStream> {
   public:
     static Napi::Function define(Napi::Env env);
-    /// `cancelled` is called when the stream is cancelled, or collected, before its end was read.
+    /// `cancelled` is called if the stream is cancelled or garbage-collected before its end was read.
     static Napi::Object create(Napi::Env env, std::shared_ptr<StreamTask> task, std::function<void()> cancelled);
     explicit NativeStream(const Napi::CallbackInfo & info);
     ~NativeStream() override;

@@ -9,12 +9,12 @@ namespace moss {
 
 namespace {
 
-/// The type in which weights that are stored in `type` are computed with.
+/// The compute type for weights that are stored in `type`.
 ComputeType compute_type(ggml_type type) {
     return type == GGML_TYPE_BF16 ? ComputeType::bf16 : type == GGML_TYPE_Q8_0 ? ComputeType::q8_0 : ComputeType::f32;
 }
 
-/// Rows of `width` values in reverse order.
+/// Reverses the order of `rows` rows of `width` values.
 void reverse_rows(float * values, int64_t rows, int64_t width) {
     for (int64_t low = 0, high = rows - 1; low < high; low++, high--) {
         std::swap_ranges(values + low * width, values + (low + 1) * width, values + high * width);
@@ -34,7 +34,7 @@ PackedConv1d load_conv1d(const Weights & weights, const std::string & name, cons
             reverse_rows(weight, count, width);
         }
         if (edit.reverse_inputs) {
-            for (float * row = weight; row != weight + count * width; row += inputs) { // of one tap
+            for (float * row = weight; row != weight + count * width; row += inputs) { // the row of one tap
                 std::reverse(row, row + inputs);
             }
         }
@@ -79,9 +79,9 @@ std::optional<PackedLinear> load_linear(const Weights & weights, const std::stri
     TensorRows rows(weights, name + ".weight", {in, out});
     const ComputeType type = compute_type(rows.type());
     const bool own = has_kernel(type, in);
-    // What is left to ggml takes no more memory than in the file. But its products of F16 matrices depend, on ARM, on
-    // how many positions are multiplied at once, so that a stream's results would depend on how it is cut: small ones
-    // are computed in F32 here.
+    // Matrices that are left to ggml take no more memory than in the file. But on ARM, its products of F16 matrices
+    // depend on how many positions are multiplied at once, so that the results of a stream would depend on how it is
+    // cut into pieces. Small F16 matrices are therefore computed by our kernels in F32.
     constexpr int64_t small = 1 << 16;
     const bool as_floats = rows.type() == GGML_TYPE_F32 || (rows.type() == GGML_TYPE_F16 && in * out <= small);
     if ((own ? type : fallback_type(in)) == ComputeType::f32 && !as_floats) {

@@ -25,14 +25,14 @@ inline ConvEdit reversed_inputs(bool reversed) {
     return edit;
 }
 
-// The type in which a tensor is stored decides the type in which it is computed: BF16 and Q8_0 are what they are, every
-// other type is F32. Where the CPU has no kernel for that type, PackedConv1d and PackedLinear choose another.
+// The type in which a tensor is stored decides the type in which it is computed: BF16 and Q8_0 are computed as such,
+// every other type in F32. Where the CPU has no kernel for that type, PackedConv1d and PackedLinear choose another one.
 
 /// `name.weight` [Cin / groups * kernel, Cout], input channel fastest, and `name.bias` [Cout]. Throws model_format.
 PackedConv1d load_conv1d(const Weights & weights, const std::string & name, const Conv1dShape & shape,
                          const ConvEdit & edit = {});
 
-/// A convolution without bias, whose weight's name is `name` itself. Throws model_format.
+/// A convolution without bias. `name` is the full name of its weight tensor. Throws model_format.
 PackedConv1d load_filter1d(const Weights & weights, const std::string & name, const Conv1dShape & shape);
 
 /// A transposed convolution, its output cut by `drop` (PackedConv1d::transposed): tensor `weight_name` [Cin * kernel,
@@ -40,9 +40,9 @@ PackedConv1d load_filter1d(const Weights & weights, const std::string & name, co
 PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & weight_name,
                                    const std::string & bias_name, const Conv1dShape & shape, int64_t drop);
 
-/// A linear layer: `name.weight` [in, out] and, where it has one, `name.bias` [out]. None where ggml's own matrix
-/// product serves better: on other devices, for types other than F32, BF16 and Q8_0 (and small matrices in F16), and on
-/// CPUs without a kernel for them. Throws model_format.
+/// A linear layer packed for our kernels: `name.weight` [in, out] and, if `with_bias`, `name.bias` [out]. Empty where
+/// ggml's own matrix product is the better choice: on devices other than the CPU, for types other than F32, BF16 and
+/// Q8_0 (small F16 matrices are packed, too), and on CPUs without a kernel for the type. Throws model_format.
 std::optional<PackedLinear> load_linear(const Weights & weights, const std::string & name, int64_t in, int64_t out,
                                         bool with_bias);
 

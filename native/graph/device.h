@@ -6,15 +6,15 @@
 
 namespace moss {
 
-/// A device of ggml: what its graphs run on, which memory its tensors lie in, and whether our own kernels (kernels/cpu)
-/// can work on that memory. It is given to weights, states and thread pools, which are all of one device then. Lives as
-/// long as the process.
+/// A ggml device: what graphs run on, which memory tensors lie in, and whether our own kernels (kernels/cpu) can work
+/// on that memory. All weights, states and thread pools of a model are made for the same device. A device lives as long
+/// as the process.
 class Device {
   public:
-    /// The CPU. Throws internal before load_backends().
+    /// The CPU. Throws `internal` when load_backends() has not been called.
     static const Device & cpu();
 
-    /// The memory of its tensors.
+    /// The kind of memory in which tensors are allocated.
     ggml_backend_buffer_type_t buffer_type() const { return ggml_backend_dev_buffer_type(device_); }
 
     /// Whether our kernels can read and write that memory, so that layers are packed for them; else every layer is

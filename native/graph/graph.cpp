@@ -10,7 +10,7 @@ namespace moss {
 namespace {
 
 ggml_tensor * readable(ggml_context * context, ggml_tensor * tensor) {
-    // A view's memory belongs to another tensor, which may be given away before the graph ends.
+    // A view shares the memory of another tensor, which the allocator may reuse before the graph ends.
     if (tensor->view_src || !ggml_is_contiguous(tensor) || tensor->type != GGML_TYPE_F32) {
         tensor = tensor->type == GGML_TYPE_F32 ? ggml_cont(context, tensor) : ggml_cast(context, tensor, GGML_TYPE_F32);
     }
@@ -24,10 +24,10 @@ Graph::Graph(Runner & runner, size_t tensors) : runner_(runner) {
     const size_t size = tensors * ggml_tensor_overhead() + ggml_graph_overhead_custom(tensors, false);
     if (runner.metadata_size_ < size) {
         runner.metadata_size_ = 0;
-        runner.metadata_.reset(new uint8_t[size]); // not set to zero: small graphs touch little of it
+        runner.metadata_.reset(new uint8_t[size]); // left uninitialised: small graphs touch little of it
         runner.metadata_size_ = size;
     }
-    constexpr size_t reserve = 4; // of tensors: no function makes more
+    constexpr size_t reserve = 4; // tensors: no ggml function makes more in one call
     most_ = size - std::min(tensors, reserve) * ggml_tensor_overhead();
     context_ = ggml_init({size, runner.metadata_.get(), true});
     if (context_ == nullptr) {
@@ -93,7 +93,7 @@ void Graph::run() {
         throw MossError(code::out_of_memory, "no memory for a computation");
     }
     for (const Input & input : inputs_) {
-        if (input.tensor->buffer) { // null where nothing reads it
+        if (input.tensor->buffer) { // null if no node reads the input
             ggml_backend_tensor_set(input.tensor, input.data, 0, ggml_nbytes(input.tensor));
         }
     }

@@ -21,36 +21,39 @@
 
 namespace moss {
 
-/// A graph under construction on a runner; one at a time per runner.
+/// A graph that is being built and run on a runner. A runner has one graph at a time.
 class Graph {
   public:
-    /// Of up to so many `tensors`; networks as deep as a file says count them. Throws out_of_memory.
+    /// Makes room for up to `tensors` tensors. Networks whose depth is read from a file calculate how many they need.
+    /// Throws out_of_memory.
     explicit Graph(Runner & runner, size_t tensors = 16384);
     ~Graph();
     Graph(const Graph &) = delete;
     Graph & operator=(const Graph &) = delete;
 
-    /// ggml's functions take the graph itself for their context: ggml_add(g, a, b). Throws internal where the graph is
-    /// full: ggml would abort.
+    /// Lets ggml's functions take the graph as their context: ggml_add(g, a, b). Throws `internal` when the graph is
+    /// full, where ggml itself would abort.
     operator ggml_context *() const;
 
     /// An input of `shape`; `data` is read in run() and must live until then. Elements > 0.
     ggml_tensor * input(ggml_type type, const Shape & shape, const void * data);
 
-    /// The same for values that the graph keeps.
+    /// The same; the graph keeps the values.
     ggml_tensor * input(const Shape & shape, std::vector<float> values);
 
-    /// Gives a tensor its stage's name, and keeps its values where the runner collects stages. Returns the tensor.
+    /// Names a tensor as a stage of the network, and keeps its values if the runner collects stages. Returns the
+    /// tensor.
     ggml_tensor * stage(ggml_tensor * tensor, const std::string & name);
 
-    /// Whether the runner collects what heads contribute; then `heads` keeps such a tensor's values, [heads, T].
+    /// Whether the runner collects how much each attention head contributes. If it does, `heads` keeps the values of
+    /// such a tensor, [heads, T].
     bool measures_heads() const { return runner_.heads != nullptr; }
     void heads(ggml_tensor * tensor, const std::string & name);
 
     /// After run(), `to` holds the tensor's values (F32, made contiguous here).
     void output(ggml_tensor * tensor, std::vector<float> & to);
 
-    /// Computes a tensor for its effect, such as a ggml_cpy into a state.
+    /// Has a tensor computed for its side effect, such as a ggml_cpy into a state.
     void effect(ggml_tensor * tensor);
 
     /// Throws out_of_memory, aborted or internal.
@@ -74,7 +77,7 @@ class Graph {
     void keep(Stages * to, const std::string & name, ggml_tensor * tensor);
 
     Runner & runner_;
-    size_t most_; // bytes of tensors before the last ones
+    size_t most_; // bytes of tensors that may be used before the graph is full
     ggml_context * context_;
     ggml_cgraph * graph_;
     std::vector<Input> inputs_;

@@ -56,7 +56,7 @@ ggml_tensor * Conv1d::causal(Graph & g, ggml_tensor * x, ggml_tensor * slot, con
     return (*this)(g, x, options);
 }
 
-// Scores are [Tk, Tq, H]: many queries go slice by slice.
+// The scores are [Tk, Tq, H]: more queries than this are computed in slices, to bound that memory.
 static constexpr int64_t max_queries = 1024;
 
 ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v_transposed, ggml_tensor * mask) {
@@ -91,7 +91,7 @@ ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_
         return sum;
     }
     const int64_t channels = y->ne[0], positions = y->ne[1], width = channels / groups;
-    std::vector<float> others(static_cast<size_t>(channels * groups), 1.0F); // [D * H, G]: 0 where a group's heads are
+    std::vector<float> others(static_cast<size_t>(channels * groups), 1.0F); // [D * H, G]: 0 for the heads of the group
     for (int64_t group = 0; group < groups; group++) {
         std::fill_n(others.begin() + group * (channels + width), width, 0.0F);
     }

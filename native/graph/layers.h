@@ -1,4 +1,4 @@
-// Building blocks over ggml. Everywhere ne0 is the channel and ne1 the time: [C, T].
+// Layers built from ggml operations and our kernels. In all of them ne0 is the channel and ne1 the time: [C, T].
 
 #pragma once
 
@@ -17,9 +17,9 @@ namespace moss {
 
 /// A linear layer y = f(W x + b). W [in, out] of any matrix type; the bias may be absent.
 struct Linear {
-    std::optional<PackedLinear> packed; ///< for our kernels, or, where it is none:
-    ggml_tensor * weight = nullptr;     ///< for ggml's
-    ggml_tensor * bias = nullptr;       ///< or null
+    std::optional<PackedLinear> packed; ///< for our kernels; when empty, ggml computes with:
+    ggml_tensor * weight = nullptr;     ///< [in, out]
+    ggml_tensor * bias = nullptr;       ///< [out], or null
 
     Linear() = default;
     Linear(const Weights & weights, const std::string & name, int64_t in, int64_t out, bool with_bias = true);
@@ -60,11 +60,13 @@ class Conv1d {
     /// Frames that a causal convolution remembers: its span less its stride.
     int left_context() const { return static_cast<int>(packed_->span() - shape_.stride); }
 
-    /// x [Cin, T] between options.left and options.right frames of zeros -> [Cout, T']. No activation is its own.
+    /// x [Cin, T] -> [Cout, T'], with options.left frames of zeros before x and options.right after it. The activations
+    /// are those of `options`.
     ggml_tensor * operator()(Graph & g, ggml_tensor * x, const Conv1dOptions & options = {}) const;
 
-    /// Causal: `slot` [Cin, left_context()] stands before x and then holds its last frames. T a multiple of stride ->
-    /// T / stride. The slot is null where left_context() is 0.
+    /// The causal form, for a stream: `slot` [Cin, left_context()] holds the frames before x, and afterwards the last
+    /// frames of x. T must be a multiple of the stride; the result has T / stride frames. The slot is null when
+    /// left_context() is 0.
     ggml_tensor * causal(Graph & g, ggml_tensor * x, ggml_tensor * slot, const Conv1dOptions & options = {}) const;
 
   private:
@@ -76,13 +78,13 @@ class Conv1d {
 /// [Tk, Tq] F32 of 0 and -inf or null -> [D * H, Tq]. H is a multiple of Hkv.
 ggml_tensor * attention(Graph & g, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v_transposed, ggml_tensor * mask);
 
-/// The residual stream x [E, T] with what an attention's heads y [D * H, T] add to it by their output projection. Where
-/// the runner measures heads, also keeps under `name` what each of `groups` of neighbouring heads contributes, by
-/// position: the length of what the stream would lack without it, relative to the stream's own.
+/// Adds the output projection of an attention's heads y [D * H, T] to the residual stream x [E, T]. If the runner
+/// measures heads, it also keeps, under `name`, how much each of `groups` groups of neighbouring heads contributes at
+/// each position: the norm of the change to the sum without that group, relative to the norm of the sum.
 ggml_tensor * add_heads(Graph & g, const Linear & output, ggml_tensor * y, ggml_tensor * x, int64_t groups,
                         const std::string & name);
 
-/// The activation of a transformer's layer: none, relu or gelu.
+/// Applies the activation of a transformer layer: none, relu or gelu.
 inline ggml_tensor * activate(Graph & g, Activation::Kind kind, ggml_tensor * x) {
     return kind == Activation::none ? x : kind == Activation::relu ? ggml_relu(g, x) : gelu(g, x);
 }

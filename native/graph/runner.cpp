@@ -9,15 +9,16 @@ namespace moss {
 
 namespace {
 
-/// Threads meet at a barrier after every node: on an idle machine for a microsecond, on a busy one until the scheduler
-/// brings the last of them back. So nodes must be long: this many multiplications take 5 to 40 µs.
+/// Threads wait for each other after every node: for a microsecond on an idle machine, on a busy one until the
+/// scheduler runs the last of them again. So threads pay only where nodes are long. This many multiplications take 5 to
+/// 40 µs.
 constexpr double work_for_threads = 5e5;
 
-/// A single row waits for every weight to come from memory: its multiplications take as long as so many of those that
-/// find theirs in the cache.
+/// A product with a single position waits for every weight to come from memory: each of its multiplications takes as
+/// long as this many with a weight that is in the cache.
 constexpr double wait_for_memory = 8;
 
-/// Multiplications a node, on average.
+/// The average number of multiplications in a node.
 double work_a_node(ggml_cgraph * graph) {
     double work = 0;
     for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {

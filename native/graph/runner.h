@@ -1,4 +1,4 @@
-// Where graphs run: a backend with its threads, and the memory that one graph after another uses.
+// What graphs run on: a backend with its threads, and memory that each graph reuses.
 
 #pragma once
 
@@ -15,12 +15,12 @@
 
 namespace moss {
 
-/// Loads the backends that stand as libraries in `folder` (the addon's own; no other place is searched) and keeps ggml
-/// from writing to stderr. To be called once, before anything else. Throws addon when there
-/// is no CPU backend then. Where backends are linked in, the folder is not used.
+/// Loads ggml's backends from the libraries in `folder` (the addon's own; no other place is searched) and keeps ggml
+/// from writing to stderr. Must be called once, before anything else. Throws `addon` if there is no CPU backend
+/// afterwards. The folder is not used in builds that link the backends statically.
 void load_backends(const std::string & folder);
 
-/// A stage's values over one or more graphs: rows of ne0 values, appended in time order.
+/// The values of a stage over one or more graphs, in time order: one row of ne0 values a frame.
 struct StageData {
     int64_t ne0 = 0;
     std::vector<float> values;
@@ -29,12 +29,12 @@ struct StageData {
 /// Stages by name.
 using Stages = std::map<std::string, StageData>;
 
-/// What one thread computes graphs with. One per session: not safe for two threads at a time.
+/// Computes graphs, one at a time. Each session has its own: a runner must not be used by two threads at once.
 class Runner {
   public:
-    /// Large graphs run on a pool of these, small ones on the calling thread. Throws out_of_memory.
+    /// Large graphs run on one of these thread pools, small ones on the calling thread. Throws out_of_memory.
     explicit Runner(std::shared_ptr<ThreadPools> pools);
-    /// With pools of its own. `threads` 1 … 256. Throws out_of_threads or out_of_memory.
+    /// Makes a thread pool of its own. `threads` is 1 … 256. Throws out_of_threads or out_of_memory.
     explicit Runner(int threads);
     ~Runner();
     Runner(const Runner &) = delete;
@@ -42,28 +42,28 @@ class Runner {
 
     const Device & device() const { return pools_->device(); }
 
-    /// Memory of the largest computation so far.
+    /// Bytes of memory that the largest graph so far took.
     size_t bytes() const { return ggml_gallocr_get_buffer_size(allocator_, 0); }
 
-    /// When it becomes true, the running graph stops and throws aborted. May be set from any thread.
+    /// When this becomes true, the running graph stops and throws `aborted`. May be set from any thread.
     std::atomic<bool> cancel{false};
 
-    /// Where not null, every graph adds its named stages here.
+    /// If not null, every graph appends its named stages here.
     Stages * stages = nullptr;
 
-    /// Where not null, every attention adds here what its heads contribute, by block (layers.h, add_heads).
+    /// If not null, every attention appends here how much its heads contribute, by block (add_heads in layers.h).
     Stages * heads = nullptr;
 
   private:
     friend class Graph;
 
-    /// Computes a graph whose tensors have memory.
+    /// Computes a graph whose tensors have been allocated.
     void compute(ggml_cgraph * graph);
 
     std::shared_ptr<ThreadPools> pools_;
-    ThreadPool serial_;                   // the calling thread, for graphs too small for more
-    ggml_gallocr_t allocator_ = nullptr;  // of their tensors' memory
-    std::unique_ptr<uint8_t[]> metadata_; // tensors of the graph under construction
+    ThreadPool serial_;                   // only the calling thread, for small graphs
+    ggml_gallocr_t allocator_ = nullptr;  // allocates the tensors of each graph
+    std::unique_ptr<uint8_t[]> metadata_; // ggml's structs for the graph under construction
     size_t metadata_size_ = 0;            // bytes
 };
 

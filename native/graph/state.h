@@ -1,4 +1,4 @@
-// Streaming state: an explicit list of named slots that live as long as the stream does.
+// Streaming state: a list of named tensors ("slots") that live as long as the stream does.
 
 #pragma once
 
@@ -12,12 +12,13 @@
 
 namespace moss {
 
-/// Tensors in backend memory that graphs read and, through ggml_cpy, write. Add all slots, then allocate() once.
+/// Tensors that keep their values between graphs: graphs read them and write them with ggml_cpy. Add all slots, then
+/// call allocate() once.
 class StreamState {
   public:
     static constexpr size_t max_slots = 1024;
 
-    /// In the memory of `device`.
+    /// The slots are allocated in the memory of `device`.
     explicit StreamState(const Device & device, size_t slots = max_slots);
 
     /// A slot, all zeros after allocate(). Every dimension > 0.
@@ -26,7 +27,7 @@ class StreamState {
     /// Throws out_of_memory.
     void allocate();
 
-    /// Back to zeros: the stream's start.
+    /// Sets all slots to zero, as at the start of a stream.
     void clear();
 
     size_t bytes() const;
@@ -34,7 +35,7 @@ class StreamState {
   private:
     const Device * device_;
     ggml_context_ptr context_;
-    ggml_backend_buffer_ptr buffer_; // null without slots
+    ggml_backend_buffer_ptr buffer_; // null if there are no slots
 };
 
 } // namespace moss

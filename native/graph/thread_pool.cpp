@@ -12,7 +12,7 @@ namespace moss {
 
 namespace {
 
-/// The CPU backend may be a library loaded at run time, so its functions are found by name.
+/// The CPU backend may be a library that is loaded at run time, so its functions are looked up by name.
 template <class F>
 F cpu_function(const char * name) {
     return reinterpret_cast<F>(
@@ -26,14 +26,14 @@ ThreadPool::ThreadPool(int threads, const Device & device) : workspace_(threads)
     if (backend_ == nullptr) {
         throw MossError(code::internal, "the backend of ggml cannot be started");
     }
-    // Threads of its own, or every graph would start and join new ones. They spin for a few ms after a graph, which
-    // spans the gap to a language model's next step, and sleep then.
+    // Without a thread pool, ggml starts and joins threads for every graph. The threads of the pool spin for a few ms
+    // after a graph, which covers the gap to a language model's next step, and then sleep.
     ggml_threadpool_params params = ggml_threadpool_params_default(threads);
     params.poll = 2;
     threads_ = cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new")(&params);
     if (threads_ == nullptr) {
         ggml_backend_free(backend_);
-        if (threads == 1) { // there was none to be made
+        if (threads == 1) { // no thread had to be started
             throw MossError(code::out_of_memory, "no memory for a session");
         }
         throw MossError(code::out_of_threads,
@@ -86,7 +86,7 @@ ThreadPools::ThreadPools(int threads, const Device & device)
 
 ThreadPool * ThreadPools::add() {
     pools_.reserve(pools_.size() + 1);
-    free_.reserve(pools_.size() + 1); // giving back never fails
+    free_.reserve(pools_.size() + 1); // so that giving a pool back cannot fail
     pools_.push_back(std::make_unique<ThreadPool>(threads_, device_));
     return pools_.back().get();
 }
@@ -102,7 +102,7 @@ ThreadPools::Lease ThreadPools::lease() {
         try {
             return {*this, add()};
         } catch (const std::exception &) {
-            most_ = pools_.size(); // no threads or no memory for them: those that there are must do
+            most_ = pools_.size(); // no threads or no memory: the existing pools must do
         }
     }
     return {*this, nullptr};

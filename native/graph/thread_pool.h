@@ -1,4 +1,4 @@
-// The threads that compute graphs: those of a model, which its sessions share, and a session's own one.
+// The threads that compute graphs: the pools of a model, which its sessions share, and each session's own thread.
 
 #pragma once
 
@@ -17,22 +17,22 @@ struct ggml_threadpool;
 
 namespace moss {
 
-/// A backend of ggml with its threads, of which the calling one is the first, and the memory that operations need
-/// besides their operands. One graph at a time.
+/// A ggml backend with its threads (the calling thread is the first of them), and the scratch memory of our operations.
+/// It computes one graph at a time.
 class ThreadPool {
   public:
-    /// Of 1 … 256 threads. Throws out_of_threads where the system gives no more of them, or out_of_memory.
+    /// `threads` is 1 … 256. Throws out_of_threads if the system cannot start that many, or out_of_memory.
     ThreadPool(int threads, const Device & device);
     ~ThreadPool();
     ThreadPool(const ThreadPool &) = delete;
     ThreadPool & operator=(const ThreadPool &) = delete;
 
-    /// Computes a graph whose tensors have memory. When `cancel` becomes true, it stops after the current node. Throws
-    /// aborted, out_of_memory or internal.
+    /// Computes a graph whose tensors have been allocated. When `cancel` becomes true, it stops after the current node.
+    /// Throws `aborted`, out_of_memory or `internal`.
     void run(ggml_cgraph * graph, const std::atomic<bool> & cancel);
 
   private:
-    /// Whether the running graph is to stop.
+    /// ggml's abort callback: whether the running graph is to stop.
     static bool stops(void * pool);
 
     ggml_backend_t backend_ = nullptr;
@@ -41,27 +41,27 @@ class ThreadPool {
     const std::atomic<bool> * cancel_ = nullptr; // of the running graph
 };
 
-/// The threads that the sessions of a model share. The first pool is there from the start, so that a model that is
-/// loaded can compute; where several sessions compute at the same time, more are added, as long as they leave a CPU for
-/// each thread and the system gives them. Safe to use from any thread.
+/// The thread pools that the sessions of a model share. The first pool is made with the object, so that a loaded model
+/// can always compute. When several sessions compute at the same time, more pools are added, as long as there is a CPU
+/// for each thread and the system can start them. Safe to use from any thread.
 class ThreadPools {
   public:
-    /// Of `threads` each, 1 … 256. Throws out_of_threads or out_of_memory.
+    /// Each pool has `threads` threads, 1 … 256. Throws out_of_threads or out_of_memory.
     explicit ThreadPools(int threads, const Device & device = Device::cpu());
 
     const Device & device() const { return device_; }
 
-    /// Of one pool.
+    /// The threads of one pool.
     int threads() const { return threads_; }
 
-    /// The use of a pool, until its end.
+    /// The exclusive use of a pool, for as long as the lease lives.
     class Lease {
       public:
         ~Lease();
         Lease(const Lease &) = delete;
         Lease & operator=(const Lease &) = delete;
 
-        /// False: all pools are in use.
+        /// False if all pools are in use.
         explicit operator bool() const { return pool_ != nullptr; }
         ThreadPool * operator->() const { return pool_; }
 
@@ -73,7 +73,7 @@ class ThreadPools {
         ThreadPool * pool_;
     };
 
-    /// A pool that nobody uses, or none.
+    /// Takes a free pool, making one where that is possible. Empty if there is none.
     Lease lease();
 
   private:
@@ -81,10 +81,10 @@ class ThreadPools {
 
     const int threads_;
     const Device & device_;
-    std::mutex mutex_;                               // of what follows
-    size_t most_;                                    // pools
-    std::vector<std::unique_ptr<ThreadPool>> pools_; // all
-    std::vector<ThreadPool *> free_;                 // those that nobody uses
+    std::mutex mutex_;                               // guards the members below
+    size_t most_;                                    // the most pools that may be made
+    std::vector<std::unique_ptr<ThreadPool>> pools_; // all pools
+    std::vector<ThreadPool *> free_;                 // the pools that no lease holds
 };
 
 } // namespace moss

@@ -8,7 +8,7 @@ namespace moss {
 
 namespace {
 
-/// What the CPU backend multiplies with: what we write, and what llama.cpp makes besides.
+/// The types with which the CPU backend can multiply: those that we write, and the others that llama.cpp writes.
 bool is_readable(ggml_type type) {
     switch (type) {
     case GGML_TYPE_IQ1_S:
@@ -29,7 +29,7 @@ bool is_readable(ggml_type type) {
     }
 }
 
-/// Bytes of a tensor that are in memory at once on their way to another device.
+/// Tensors are copied to another device in pieces of this many bytes.
 constexpr uint64_t piece_size = 4 << 20;
 
 Shape trimmed(Shape shape) {
@@ -138,7 +138,7 @@ void Weights::check_state(const std::string & name, double bytes, size_t weight_
     const double most = 64 * megabyte + 8 * static_cast<double>(weight_bytes);
     if (bytes > most) {
         const auto shown = [](double value) { return std::to_string(static_cast<int64_t>(value / megabyte)) + " MB"; };
-        throw model_format_error(name, "a state of up to " + shown(most) + ", as these weights can justify",
+        throw model_format_error(name, "a state of up to " + shown(most) + ", in proportion to the weights",
                                  shown(bytes));
     }
 }

@@ -100,7 +100,7 @@ void StreamBuffer::push(Graph & g, const PackedConv1d & conv, ggml_tensor * wind
     }
     options.into = all_;
     options.into_first = before_;
-    all_ = conv1d(g, window, conv, options); // the same memory: whoever reads it waits for the convolution
+    all_ = conv1d(g, window, conv, options); // writes into all_; readers of the result wait for the convolution
     if (before_ > 0 && !last) {
         g.effect(ggml_cpy(g, frames(g, end_ - before_, before_), slot_));
     }

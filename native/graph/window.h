@@ -1,8 +1,8 @@
-// Streaming of layers that look ahead. A layer that sees `right` frames to the right answers that much later; each
-// class here keeps, in a slot of a StreamState, the frames that must be seen or delivered again. Frames are [C, T], ne1
-// = T; null: no frames.
+// Streaming of layers that look ahead. The output of a layer that sees `right` frames ahead is delayed by that many
+// frames. Each class here keeps, in a slot of a StreamState, the frames that later pieces of the stream need again.
+// Frames are tensors [C, T], with T = ne1; a null tensor means no frames.
 //
-// A network is written once, for a piece of a stream. The whole is one piece that is the first and the last.
+// A network is written once, for a piece of a stream. A whole sequence is a single piece, both the first and the last.
 
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace moss {
 
-/// Frames kept between pieces.
+/// A buffer of frames that are kept from one piece to the next.
 class ContextBuffer {
   public:
     ContextBuffer() = default;
@@ -25,36 +25,38 @@ class ContextBuffer {
     int64_t count() const { return count_; }
     int64_t channels() const { return channels_; }
 
-    /// The kept frames, then x's, then zeros; never memory of the slot itself. Null when there are none of the former
-    /// two.
+    /// The kept frames, then those of x, then frames of zeros, as a copy: it never shares the slot's memory. Null if
+    /// there are neither kept frames nor x.
     ggml_tensor * join(Graph & g, ggml_tensor * x, int64_t zeros = 0) const;
 
-    /// Keeps the last `count` frames of `all`, which may be null for 0 of them. Throws internal beyond the capacity.
+    /// Keeps the last `count` frames of `all`, which may be null if `count` is 0. Throws `internal` if `count` exceeds
+    /// the capacity.
     void keep(Graph & g, ggml_tensor * all, int64_t count);
 
     /// Starts with `count` frames of zeros instead of none.
     void start_with_zeros(int64_t count) { count_ = count; }
 
   private:
-    ggml_tensor * slot_ = nullptr; // null: nothing is ever kept
+    ggml_tensor * slot_ = nullptr; // null if the capacity is 0
     int64_t channels_ = 0;
     int64_t capacity_ = 0;
     int64_t count_ = 0;
 };
 
-/// What a convolution with `left` + 1 + `right` taps reads: zeros before the first frame and after the last.
+/// The input of a convolution with `left` + 1 + `right` taps: the stream, with zeros before its first frame and after
+/// its last.
 class Window {
   public:
     Window() = default;
     Window(StreamState & state, const std::string & name, int64_t channels, int64_t left, int64_t right);
 
-    /// [C, left + n + right] for the n frames that can now be answered; null where n is 0. `last`: x is the stream's
-    /// end.
+    /// [C, left + n + right] for the n output frames that can now be computed; null if n is 0. `last` says that x ends
+    /// the stream.
     ggml_tensor * push(Graph & g, ggml_tensor * x, bool last);
 
-    /// The n frames in the middle of such a window: those to which a residual connection adds.
+    /// The n frames in the middle of such a window: the input of a residual connection around the convolution.
     ggml_tensor * center(Graph & g, ggml_tensor * window) const;
-    /// Their number; 0 for null.
+    /// The number of these frames; 0 if `window` is null.
     int64_t center_count(const ggml_tensor * window) const;
 
   private:
@@ -63,31 +65,31 @@ class Window {
     int64_t right_ = 0;
 };
 
-/// Delivers frames when a slower path is ready for them, at most `capacity` frames late.
+/// Delays frames by at most `capacity` frames, until a parallel path with more lookahead has reached them.
 class Delay {
   public:
     Delay() = default;
     Delay(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
         : frames_(state, name, channels, capacity) {}
 
-    /// The next `count` frames of the kept ones and x; the rest is kept. Null for 0.
+    /// The first `count` of the kept frames and those of x; the rest is kept. Null if `count` is 0.
     ggml_tensor * push(Graph & g, ggml_tensor * x, int64_t count);
 
-    /// Frames kept.
+    /// The number of frames that are kept.
     int64_t pending() const { return frames_.count(); }
 
   private:
     ContextBuffer frames_;
 };
 
-/// The last `capacity` frames, without padding: keys and values of a banded attention.
+/// The last `capacity` frames of a stream, without padding: the keys and values of a banded attention.
 class LeftContext {
   public:
     LeftContext() = default;
     LeftContext(StreamState & state, const std::string & name, int64_t channels, int64_t capacity)
         : frames_(state, name, channels, capacity), capacity_(capacity) {}
 
-    /// Kept frames and x; afterwards the last `capacity` of them are kept.
+    /// The kept frames, then those of x. Afterwards the last `capacity` of them are kept.
     ggml_tensor * push(Graph & g, ggml_tensor * x);
 
     int64_t count() const { return frames_.count(); }
@@ -97,39 +99,39 @@ class LeftContext {
     int64_t capacity_ = 0;
 };
 
-/// A stream's frames behind those that came before them, in one run of memory. Who looks back or ahead, or waits, reads
-/// a view of it: only the frames that are needed again are copied.
+/// The frames of a piece together with earlier frames of the stream, contiguous in memory. Layers that look back, look
+/// ahead or wait read views of it, so that only the frames that the next piece needs are copied.
 class StreamBuffer {
   public:
     StreamBuffer() = default;
-    /// Of `before` frames before a piece, and `after` frames of zeros after the stream's end.
+    /// Keeps `before` frames from before a piece, and adds `after` frames of zeros at the end of the stream.
     StreamBuffer(StreamState & state, const std::string & name, int64_t channels, int64_t before, int64_t after);
 
-    /// The next frames are a convolution's of `window`, which may be null for none. Once a graph.
+    /// Appends the output of a convolution of `window`; a null window appends nothing. To be called once in each graph.
     void push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last);
 
-    /// The same of another buffer's frames, with "same" padding (stride 1), as far as they are there; plus
-    /// `residual`'s.
+    /// The same for a convolution of another buffer's frames with "same" padding (stride 1), as far as its input has
+    /// arrived. Adds the frames of `residual`.
     void push(Graph & g, const PackedConv1d & conv, const StreamBuffer & from, Conv1dOptions options, bool last,
               const StreamBuffer * residual = nullptr);
 
-    /// Frames first .. first + count of the stream, of which frame 0 is the first; those before it are zeros.
+    /// Frames first .. first + count of the stream, counted from its start. Frames with a negative index are zeros.
     ggml_tensor * frames(Graph & g, int64_t first, int64_t count) const;
 
-    /// Frames so far.
+    /// The number of the stream's frames so far.
     int64_t end() const { return end_; }
 
   private:
-    ggml_tensor * slot_ = nullptr; // null: none before
+    ggml_tensor * slot_ = nullptr; // null if no earlier frames are kept
     int64_t channels_ = 0;
     int64_t before_ = 0;
     int64_t after_ = 0;
     int64_t end_ = 0;
-    ggml_tensor * all_ = nullptr; // of this graph
-    int64_t start_ = 0;           // all_'s first frame
+    ggml_tensor * all_ = nullptr; // the frames in this graph
+    int64_t start_ = 0;           // the index of the first frame of all_
 };
 
-/// Frames of a piece: 0 for null.
+/// The number of frames of x; 0 if x is null.
 inline int64_t frame_count(const ggml_tensor * x) {
     return x == nullptr ? 0 : x->ne[1];
 }

@@ -26,7 +26,7 @@ inline constexpr const char * addon = "MOSS_ADDON";
 inline constexpr const char * internal = "MOSS_INTERNAL";
 } // namespace code
 
-/// Names the key, tensor or argument an error is about, what was expected and what was found.
+/// Names the key, tensor or argument that an error is about, what was expected and what was found.
 using ErrorDetails = std::vector<std::pair<std::string, std::variant<std::string, double>>>;
 
 /// Every error thrown on purpose: a stable code, a message for people and details for programs.
@@ -44,7 +44,7 @@ class MossError : public std::runtime_error {
     ErrorDetails details_;
 };
 
-/// A key or tensor of a model file does not fit: `what` names it.
+/// The error for a key or tensor of a model file, named by `what`, that is not as expected.
 inline MossError model_format_error(const std::string & what, const std::string & expected, const std::string & found) {
     return {code::model_format,
             what + ": expected " + expected + ", found " + found,

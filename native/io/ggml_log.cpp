@@ -12,7 +12,7 @@ namespace moss {
 
 namespace {
 
-// It is written to where ggml may be out of memory, and is called from C.
+// A fixed buffer: ggml's C code logs, too, when it is out of memory, so nothing may be allocated or thrown here.
 thread_local char first_message[512] = "";
 
 void keep(ggml_log_level level, const char * text, void * /*data*/) noexcept {

@@ -15,11 +15,11 @@ namespace moss {
 
 namespace {
 
-// ggml's parser compares every name with all before it; more than this no model has, and a hostile file must not stall
-// us.
+// The most keys or tensors in a file; no model has more. ggml's parser compares every name with all earlier ones, so
+// that a hostile file with many more would keep it busy for very long.
 constexpr uint64_t max_count = 16384;
 
-constexpr uint64_t read_at_once = 4 << 20; // bytes: a few milliseconds
+constexpr uint64_t read_at_once = 4 << 20; // bytes, read in a few milliseconds
 
 [[noreturn]] void corrupt(const std::string & why) {
     throw MossError(code::model_format, "not a sound GGUF file: " + why, {{"reason", why}});
@@ -104,7 +104,7 @@ std::string to_string(const Shape & shape) {
     return text + "]";
 }
 
-/// Bytes by position, of a file or of memory.
+/// Random access to the bytes of a file or of a buffer in memory.
 struct GgufFile::Source {
     FILE * file = nullptr;
     const char * memory = nullptr;
@@ -208,7 +208,8 @@ void GgufFile::check_tensors() {
         const int64_t * ne = gguf_get_tensor_ne(gguf, i);
         info.shape.assign(ne, ne + GGML_MAX_DIMS);
 
-        // Sizes are multiplied here with the file as their bound: ggml's own product may wrap.
+        // The product of the sizes is checked against the file's size at each step, because ggml's own product may
+        // overflow.
         const uint64_t block = static_cast<uint64_t>(ggml_blck_size(info.type));
         uint64_t bytes = ggml_type_size(info.type);
         for (size_t d = 0; d < info.shape.size(); d++) {

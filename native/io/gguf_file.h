@@ -1,4 +1,5 @@
-// A GGUF file, opened with every size checked against the file before ggml or anyone else believes it.
+// A GGUF file. Every size in it is checked against the length of the file before ggml's parser or anyone else relies on
+// it.
 
 #pragma once
 
@@ -22,20 +23,20 @@ using Shape = std::vector<int64_t>;
 /// "[256, 768]"
 std::string to_string(const Shape & shape);
 
-/// What the file says of one tensor.
+/// The description of one tensor in the file.
 struct TensorInfo {
     std::string name;
     ggml_type type;
     Shape shape;     // without trailing ones, at least one dimension
-    uint64_t offset; // of its data, from the file's start
+    uint64_t offset; // of the tensor's data, from the start of the file
     uint64_t bytes;
 };
 
-/// Metadata and, on request, tensor data of a GGUF file. Immutable once open; safe to share between threads except for
-/// `read`.
+/// The metadata and, on request, the tensor data of a GGUF file. Immutable once open; safe to share between threads,
+/// except for `read`.
 class GgufFile {
   public:
-    /// Opens a file (path in UTF-8). Throws model_not_found, or model_format when it is no GGUF, is truncated or
+    /// Opens a file (path in UTF-8). Throws model_not_found, or model_format if it is not a GGUF file, is truncated or
     /// holds sizes that contradict each other.
     static GgufFile open(const std::string & path);
 
@@ -55,8 +56,8 @@ class GgufFile {
     bool get_bool(const std::string & key) const;
     std::string get_string(const std::string & key) const;
     std::vector<int64_t> get_ints(const std::string & key, int64_t low, int64_t high) const;
-    /// One integer for each of `count` layers: an array of so many, or one number that stands for all, as llama.cpp has
-    /// it.
+    /// One integer for each of `count` layers. The key holds an array of `count` integers or, as in llama.cpp's files,
+    /// one integer for all layers.
     std::vector<int> get_int_each(const std::string & key, int low, int high, int count) const;
     std::vector<double> get_floats(const std::string & key) const;
     std::vector<std::string> get_strings(const std::string & key) const;
@@ -64,16 +65,16 @@ class GgufFile {
     /// All tensors, in the file's order.
     const std::vector<TensorInfo> & tensors() const { return tensors_; }
 
-    /// nullptr when there is none of that name.
+    /// Returns nullptr if no tensor has that name.
     const TensorInfo * find_tensor(const std::string & name) const;
 
-    /// Called, where it is not empty, before each piece of some megabytes that `read` reads; what it throws ends it.
+    /// If set, called before each piece of some megabytes that `read` reads. An exception that it throws ends `read`.
     std::function<void()> before_read;
 
     /// Copies a tensor's data to `to`, which holds info.bytes.
     void read(const TensorInfo & info, void * to) const;
 
-    /// The same for `count` bytes from `offset` on, which must be inside the tensor.
+    /// Copies `count` bytes of a tensor's data, from byte `offset` on. They must lie inside the tensor.
     void read(const TensorInfo & info, uint64_t offset, uint64_t count, void * to) const;
 
   private:

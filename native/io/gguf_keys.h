@@ -1,7 +1,7 @@
-// The keys of one component in a GGUF file: fields below a common prefix, each checked as it is read.
+// The keys of one component in a GGUF file: fields with a common prefix, each checked as it is read.
 //
-// Configurations bound every size that they read, so that no product of sizes overflows and no graph or state grows
-// beyond its limits (Graph, StreamState), whatever a file says.
+// Configurations bound every size that they read, so that, whatever a file says, no product of sizes overflows and no
+// graph or state grows beyond its limits (Graph, StreamState).
 
 #pragma once
 
@@ -13,14 +13,15 @@
 
 namespace moss {
 
-/// Reads `prefix` + field. Everything throws model_format, which names the key, what was expected and what was found.
+/// Reads the keys `prefix` + field. Every function throws model_format, which names the key, what was expected and what
+/// was found.
 class GgufKeys {
   public:
     /// `prefix` with its dot at the end: "moss-speech.encoder.". The file must outlive the object.
     GgufKeys(const GgufFile & file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
 
     const GgufFile & file() const { return file_; }
-    /// The whole key.
+    /// The full name of the key.
     std::string name(const char * field) const { return prefix_ + field; }
     bool has(const char * field) const { return file_.has(name(field)); }
 
@@ -33,7 +34,7 @@ class GgufKeys {
     bool boolean(const char * field) const { return file_.get_bool(name(field)); }
     std::string string(const char * field) const { return file_.get_string(name(field)); }
 
-    // The same for keys that a file may lack: `missing` is what they are then.
+    // The same for optional keys: `missing` is the value of a key that the file lacks.
     int integer(const char * field, int64_t low, int64_t high, int missing) const {
         return has(field) ? integer(field, low, high) : missing;
     }
@@ -45,9 +46,9 @@ class GgufKeys {
         return has(field) ? string(field) : missing;
     }
 
-    /// One of two names.
+    /// A string that must be `a` or `b`.
     std::string choice(const char * field, const char * a, const char * b) const;
-    /// The same for a key that a file may lack: the first one then.
+    /// The same for an optional key: `a` if the file lacks it.
     std::string optional_choice(const char * field, const char * a, const char * b) const {
         return has(field) ? choice(field, a, b) : a;
     }
@@ -59,9 +60,9 @@ class GgufKeys {
             throw model_format_error(name(field), expected, found);
         }
     }
-    /// `value` must be a multiple of `by`, which `divisor` is the name of.
+    /// Requires that `value` is a multiple of `by`. `divisor` names `by` in the error message.
     void multiple(const char * field, int64_t value, const std::string & divisor, int64_t by) const;
-    /// Kernels that look as far back as ahead.
+    /// Requires an odd kernel size, so that a kernel sees as many frames before as after its centre.
     void odd(const char * field, int value) const {
         require(value % 2 == 1, field, "an odd size", std::to_string(value));
     }

@@ -68,7 +68,7 @@ std::vector<uint8_t> quantize(ggml_type type, const float * values, size_t count
         throw wrong("data", "whole rows of " + std::to_string(row_length), std::to_string(count) + " values");
     }
     for (size_t i = 0; i < count; i++) {
-        if (!std::isfinite(values[i])) { // its rounding to an integer is undefined
+        if (!std::isfinite(values[i])) { // rounding it to an integer would be undefined
             throw wrong("data", "finite numbers", std::isnan(values[i]) ? "NaN" : "infinity");
         }
         if (type == GGML_TYPE_F16 && std::fabs(values[i]) > largest_f16) {
@@ -95,7 +95,7 @@ std::vector<float> dequantize(ggml_type type, const uint8_t * data, size_t bytes
 }
 
 void dequantize(ggml_type type, const uint8_t * data, size_t blocks, float * to) {
-    if (type == GGML_TYPE_F32) { // ggml has no conversion of what needs none
+    if (type == GGML_TYPE_F32) { // ggml has no conversion for F32
         std::copy(data, data + blocks * sizeof(float), reinterpret_cast<uint8_t *>(to));
     } else if (blocks > 0) {
         ggml_get_type_traits(type)->to_float(data, to, static_cast<int64_t>(blocks) * ggml_blck_size(type));

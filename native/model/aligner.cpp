@@ -6,9 +6,9 @@ namespace moss {
 
 namespace {
 
-constexpr int64_t embeddings_a_graph = 1024; // they do not look at each other: bounded memory, however long the speech
+constexpr int64_t embeddings_a_graph = 1024; // to bound the memory: embeddings do not depend on each other
 
-/// Tensors of a graph: a block has some 35.
+/// The tensors of a graph: a block has about 35.
 size_t graph_tensors(int blocks) {
     return 128 + 80 * static_cast<size_t>(blocks);
 }

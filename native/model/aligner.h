@@ -11,14 +11,14 @@ namespace moss {
 
 class Aligner {
   public:
-    /// `text_embd` [text_size, V] is the language model's table. Its keys and values are computed here, once, on
-    /// `runner`.
+    /// `text_embd` [text_size, V] holds the token embeddings of the language model. The constructor computes their keys
+    /// and values on `runner`.
     Aligner(const GgufFile & file, const Weights & weights, int encoder_size, ggml_tensor * text_embd, Runner & runner);
 
     const AlignerConfig & config() const { return config_; }
 
-    /// hidden [E, T], T a positive multiple of downsample -> appends T / downsample embeddings of text_size values.
-    /// They do not look at each other, so there is no state.
+    /// hidden [E, T], T a positive multiple of downsample -> appends T / downsample embeddings of text_size values. An
+    /// embedding depends only on its own frames, so a stream needs no state.
     void push(Runner & runner, const float * hidden, int frames, std::vector<float> & embeddings) const;
 
   private:
@@ -37,7 +37,7 @@ class Aligner {
     std::vector<Block> blocks_;
     LayerNorm out_norm_;
     Linear out_;
-    StreamState table_; // keys and values of the text embeddings: filled once, then only read
+    StreamState table_; // keys and values of the text embeddings: written once, then only read
 };
 
 } // namespace moss

@@ -11,20 +11,21 @@ namespace moss {
 
 namespace {
 
-// Bounds that no real model comes near. They keep every product of sizes far from overflow and every graph within
-// Graph::max_nodes, whatever a file says.
+// Bounds far above the sizes of any real model. They keep products of sizes from overflowing and bound the size of
+// every graph, whatever a file says.
 constexpr int64_t max_channels = 65536;
 constexpr int64_t max_blocks = 128;
 constexpr int max_heads = 512;
 constexpr int64_t max_kernel = 4096;
 constexpr int64_t max_vocabulary = 1 << 20;
-constexpr int max_group_norm_kernel = 64; // its covariance is computed
+constexpr int max_group_norm_kernel = 64; // the covariance of its inputs is computed (Frontend::Utterance)
+constexpr int64_t max_vad_values = 1 << 16;
 
 GgufKeys keys_of(const GgufFile & file, const std::string & component) {
     return {file, "moss-speech." + component + "."};
 }
 
-/// GELU where the file has no such key.
+/// An optional activation; GELU if the file lacks the key.
 Activation::Kind load_activation(const GgufKeys & keys, const char * field) {
     return keys.optional_choice(field, "gelu", "relu") == "gelu" ? Activation::gelu : Activation::relu;
 }
@@ -72,21 +73,23 @@ VadConfig VadConfig::load(const GgufFile & file) {
     c.window_length = keys.integer("window_length", 16, 16000);
     c.context_length = keys.integer("context_length", 0, c.window_length);
     c.fft_length = keys.integer("fft_length", 4, c.window_length);
-    c.hop_length = keys.integer("hop_length", (c.fft_length + 3) / 4, c.fft_length); // spectra take bounded memory
+    c.hop_length = keys.integer("hop_length", (c.fft_length + 3) / 4, c.fft_length); // bounds how much spectra overlap
     c.channels = keys.integers("channels", 1, 4096, 1, 16);
     c.strides = keys.integers("strides", 1, 16, c.channels.size(), c.channels.size());
     c.hidden = keys.integer("hidden", 1, 4096);
     c.max_utterance_seconds = keys.number("max_utterance_seconds", 1, 3600);
-    int frames = c.frames();
-    for (const int stride : c.strides) {
-        if (frames % stride != 0) {
-            frames = 0;
-            break;
-        }
-        frames /= stride;
+    const int64_t spectra = c.frames();
+    int64_t product = 1;
+    for (size_t i = 0; i < c.channels.size() && product <= spectra; i++) {
+        product *= c.strides[i];
+        const int64_t values = spectra / product * c.channels[i];
+        keys.require(values <= max_vad_values, "channels",
+                     "up to " + std::to_string(max_vad_values) + " values a window in each layer",
+                     std::to_string(values));
     }
-    keys.require(frames == 1, "strides", "a product of " + std::to_string(c.frames()) + ", the spectra of a window",
-                 "another");
+    keys.require(product == spectra, "strides",
+                 "a product of " + std::to_string(spectra) + ", the number of spectra in a window",
+                 std::to_string(product) + (product > spectra ? " or more" : ""));
     return c;
 }
 

@@ -1,6 +1,6 @@
-// Hyperparameters of the networks, one struct a component, as training/networks/config.py has them; those that only
-// imported models need are optional. `load` reads the keys `moss-speech.<component>.<field>` and throws model_format
-// for one that is missing, of another type or out of range.
+// Hyperparameters of the networks, one struct for each component, as in training/networks/config.py. `load` reads the
+// keys `moss-speech.<component>.<field>` and throws model_format for a key that is missing, of another type or out of
+// range. Keys that only imported models need are optional.
 
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace moss {
 
-/// Whether all of them are one number.
+/// Whether all values are equal.
 bool all_equal(const std::vector<int> & values);
 
 struct FrontendConfig {
@@ -22,7 +22,7 @@ struct FrontendConfig {
     std::vector<int> strides;
     bool layer_norm = true; // after every convolution; else group norm over time after the first only, never causal
     bool causal = true;
-    bool normalize = false;                         // an utterance to mean 0 and variance 1; never causal
+    bool normalize = false;                         // normalizes an utterance to mean 0 and variance 1; never causal
     Activation::Kind activation = Activation::gelu; // or relu
     int tail_padding = 0; // samples of silence appended to an utterance before it is rounded up to whole positions of
                           // the language model
@@ -34,17 +34,17 @@ struct FrontendConfig {
 
 /// Silero VAD. Lengths are samples.
 struct VadConfig {
-    int window_length = 0;  // one probability each
-    int context_length = 0; // of the window before
+    int window_length = 0;  // samples for each probability
+    int context_length = 0; // samples of the previous window that a window sees
     int fft_length = 0;
     int hop_length = 0;
-    std::vector<int> channels, strides; // of the convolutions, whose last one leaves one frame of a window
+    std::vector<int> channels, strides; // of the convolutions; the last one leaves one frame for each window
     int hidden = 0;
-    float max_utterance_seconds = 0; // of one turn: the language model was trained on no longer ones
+    float max_utterance_seconds = 0; // the longest utterance of a turn on which the language model was trained
 
     static VadConfig load(const GgufFile & file);
     int bins() const { return fft_length / 2 + 1; }
-    /// Spectra of a window.
+    /// The number of spectra in a window.
     int frames() const { return (context_length + window_length + fft_length / 4 - fft_length) / hop_length + 1; }
 };
 
@@ -66,19 +66,19 @@ struct EncoderConfig {
     int embedding_length = 0;
     int feed_forward_length = 0;
     int block_count = 0;
-    std::vector<int> head_counts; // by block: pruned models have uneven ones
+    std::vector<int> head_counts; // by block: blocks of pruned models may differ
     int key_length = 0;           // channels of a head
     float layer_norm_epsilon = 1e-5f;
     int pos_conv_kernel = 0;
     int pos_conv_groups = 0;
     bool pos_conv_causal = true;
-    int pos_conv_stack = 0;   // data2vec: convolutions one after the other, each with a norm; 0: Wav2Vec2's single one
-    bool feature_norm = true; // a norm before the projection
+    int pos_conv_stack = 0; // data2vec: the number of stacked convolutions, each with a norm; 0: Wav2Vec2's single one
+    bool feature_norm = true; // a layer norm before the projection
     bool norm_first = true;
-    Activation::Kind activation = Activation::gelu;          // or relu: of the blocks
-    Activation::Kind position_activation = Activation::gelu; // or relu: of the positional convolution
-    int chunk_size = 0;                                      // frames; the chunk of live use
-    int left_context = 0;                                    // frames that a chunk sees before its own start
+    Activation::Kind activation = Activation::gelu;          // of the blocks; or relu
+    Activation::Kind position_activation = Activation::gelu; // of the positional convolution; or relu
+    int chunk_size = 0;                                      // frames of a chunk when streaming
+    int left_context = 0;                                    // frames before a chunk that it sees
 
     static EncoderConfig load(const GgufFile & file);
 };
@@ -88,14 +88,14 @@ struct AlignerConfig {
     int block_count = 0;
     int head_count = 0;
     int feed_forward_length = 0;
-    int downsample = 0; // encoder frames a position of the language model
+    int downsample = 0; // encoder frames for each position of the language model
 
     static AlignerConfig load(const GgufFile & file);
 };
 
 /// ggml_rope_ext's parameters; those of YaRN have no effect where ext_factor is 0.
 struct RopeConfig {
-    bool interleaved = false; // pairs are neighbours (Llama); else halves (Qwen3)
+    bool interleaved = false; // rotates neighbouring channels (Llama), or channels half a head apart (Qwen3)
     float freq_base = 10000;
     float freq_scale = 1;
     float ext_factor = 0;
@@ -118,21 +118,21 @@ struct LmConfig {
     RopeConfig rope;
     int context_length = 0;
     int text_vocab_size = 0;
-    int audio_vocab_size = 0; // 0: an imported model, whose only channel is text
+    int audio_vocab_size = 0; // 0 for an imported language model, which has text only
 
     bool text_only() const { return audio_vocab_size == 0; }
     int block_count() const { return shared_block_count + text_block_count + audio_block_count; }
 
-    /// Of a bundle of ours, or of a Qwen3 or Llama model as llama.cpp writes them (`general.architecture`).
+    /// Loads from one of our bundles, or from a Qwen3 or Llama file as llama.cpp writes them (`general.architecture`).
     static LmConfig load(const GgufFile & file);
 
   private:
     static LmConfig import(const GgufFile & file, const std::string & architecture);
-    /// head_counts and head_counts_kv of such keys; the latter may be absent where `optional_kv`.
+    /// Loads head_counts and head_counts_kv from these keys. If `optional_kv`, the latter key may be absent.
     void load_heads(const GgufFile & file, const std::string & key, const std::string & key_kv, bool optional_kv);
 };
 
-/// What ids mean: the units, the text tokenizer and the tokens with a role.
+/// The meaning of ids: the units, the text tokenizer and the special tokens.
 struct Vocabulary {
     std::vector<std::string> units; // moss-speech.units; [0] is the CTC blank
     std::string tokenizer;          // tokenizer.huggingface.json
@@ -143,11 +143,11 @@ struct Vocabulary {
         int eosp, pad;
     } audio; // moss-speech.audio.*
 
-    /// Ids are checked against the language model's vocabularies.
+    /// Checks the ids against the vocabulary sizes of the language model.
     static Vocabulary load(const GgufFile & file, const LmConfig & lm);
 };
 
-/// The units alone, for files without a language model: empty when the file has none.
+/// The units of any file, also one without a language model. Empty if the file has none.
 std::vector<std::string> load_units(const GgufFile & file);
 
 } // namespace moss

@@ -12,7 +12,7 @@ Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_siz
       unit_count_(unit_count) {
     const int size = config_.embedding_length;
     const float eps = config_.layer_norm_epsilon;
-    double channels = 0; // of all keys
+    double channels = 0; // of the keys of all blocks
     for (const int heads : config_.head_counts) {
         channels += double(heads) * config_.key_length;
     }
@@ -88,12 +88,12 @@ int Encoder::State::filled() const {
 }
 
 std::vector<float> Encoder::State::mask(int frames, int left_context) const {
-    // Which frame stands in each slot of the ring: chunk by chunk, the current one newest.
+    // Which frame is in each slot of the ring buffer. It is filled chunk by chunk; the current chunk is the newest.
     std::vector<float> row(static_cast<size_t>(filled()));
     bool masked = false;
     for (int i = 0; i < filled(); i++) {
         const int age = (slot() / chunk_size_ - i / chunk_size_ + capacity_ / chunk_size_) % (capacity_ / chunk_size_);
-        const int from_start = i % chunk_size_ - age * chunk_size_; // of the chunk
+        const int from_start = i % chunk_size_ - age * chunk_size_; // relative to the start of the current chunk
         const bool visible = from_start >= -left_context && from_start < frames;
         row[static_cast<size_t>(i)] = visible ? 0.0f : -INFINITY;
         masked = masked || !visible;
@@ -105,7 +105,7 @@ std::vector<float> Encoder::State::mask(int frames, int left_context) const {
     return all;
 }
 
-/// What the heads make of x [E, T] -> [D * H, T]
+/// The outputs of all heads for x [E, T] -> [D * H, T].
 ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, State * state, size_t index,
                               ggml_tensor * mask) const {
     const int64_t heads = config_.head_counts[index], dim = config_.key_length, size = heads * dim, frames = x->ne[1];
@@ -113,7 +113,7 @@ ggml_tensor * Encoder::attend(Graph & g, const Block & block, ggml_tensor * x, S
     ggml_tensor * k = block.attn_k(g, x); // [D * H, T]
     ggml_tensor * v = block.attn_v(g, x); // [D * H, T]
     if (!state) {
-        return banded_attention(g, q, k, v, heads, {frames, frames, 0}); // the band is the whole
+        return banded_attention(g, q, k, v, heads, {frames, frames, 0}); // every frame sees all frames
     }
     ggml_tensor *ring_k = state->k_[index], *ring_v = state->v_[index];
     const size_t slot = static_cast<size_t>(state->slot());
@@ -131,12 +131,13 @@ ggml_tensor * Encoder::project(Graph & g, ggml_tensor * x) const {
     return proj_(g, config_.feature_norm ? proj_norm_(g, x) : x);
 }
 
-/// x plus what convolutions make of x.
+/// x plus its positional embedding by convolutions.
 ggml_tensor * Encoder::add_position(Graph & g, ggml_tensor * x, State * state) const {
     const int span = config_.pos_conv_kernel - 1;
     Conv1dOptions options;
-    options.left =
-        config_.pos_conv_causal ? span : config_.pos_conv_kernel / 2; // an even kernel looks back one further
+    options.left = config_.pos_conv_causal
+                       ? span
+                       : config_.pos_conv_kernel / 2; // an even kernel sees one more frame before than after
     options.right = span - options.left;
     if (config_.pos_conv_stack > 0) {
         ggml_tensor * y = x;
@@ -159,7 +160,8 @@ void Encoder::compute(Runner & runner, State * state, const float * features, co
                       EncoderFrames & out) const {
     const std::vector<float> mask_values = state ? state->mask(frames, config_.left_context) : std::vector<float>{};
     std::vector<float> hidden, logits;
-    Graph g(runner, 512 + 160 * blocks_.size()); // a block has some 40; more in pieces and where heads are measured
+    Graph g(runner,
+            512 + 160 * blocks_.size()); // a block has about 40 tensors, and more when streaming or measuring heads
     ggml_tensor * x = project(g, g.input(GGML_TYPE_F32, {feature_size_, frames}, features)); // [E, T]
     if (tone_embedding) {
         x = ggml_add(g, x, g.input(GGML_TYPE_F32, {config_.embedding_length, frames}, tone_embedding));

@@ -10,25 +10,25 @@
 
 namespace moss {
 
-/// Frames of 20 ms, row by row.
+/// Encoder outputs, one row for each frame of 20 ms.
 struct EncoderFrames {
     std::vector<float> hidden; // [T, E]
-    std::vector<float> logits; // [T, units]: of the CTC head, before softmax; empty without one
+    std::vector<float> logits; // [T, units]: of the CTC head, before softmax; empty without a head
 };
 
 class Encoder {
   public:
-    /// `unit_count` 0: without a CTC head.
+    /// An encoder with `unit_count` 0 has no CTC head.
     Encoder(const GgufFile & file, const Weights & weights, int feature_size, int unit_count);
 
     const EncoderConfig & config() const { return config_; }
 
-    /// What a stream remembers: the positional convolution's left context (`encoder.pos_conv.context`), and the keys
+    /// The state of a stream: the left context of the positional convolution (`encoder.pos_conv.context`), and the keys
     /// and values of left_context frames (`encoder.blk.N.k`, `encoder.blk.N.v`).
     class State {
       public:
-        /// `chunk_size` > 0 frames. A model whose positional convolution looks ahead has no streams: throws
-        /// unsupported.
+        /// `chunk_size` > 0 frames. Throws `unsupported` for a model that cannot stream because its positional
+        /// convolution looks ahead.
         State(const Encoder & encoder, int chunk_size);
         int chunk_size() const { return chunk_size_; }
         void clear();
@@ -36,26 +36,27 @@ class Encoder {
 
       private:
         friend class Encoder;
-        int slot() const;   // of the ring, where the next chunk goes
-        int filled() const; // slots of the ring in use once the next chunk is there
-        std::vector<float> mask(int frames, int left_context) const; // [filled, frames]; empty where all is visible
+        int slot() const;   // the slot of the ring buffer where the next chunk begins
+        int filled() const; // the slots of the ring buffer that are in use after the next chunk
+        std::vector<float> mask(int frames,
+                                int left_context) const; // [filled, frames]; empty if all frames are visible
 
         int chunk_size_;
-        int capacity_; // frames in the ring of keys and values: a multiple of the chunk
+        int capacity_; // frames of keys and values in the ring buffer: a multiple of the chunk size
         int64_t frames_ = 0;
         StreamState slots_;
         ggml_tensor * pos_context_ = nullptr;
         std::vector<ggml_tensor *> k_, v_; // [D * H, capacity] and, transposed, [capacity, D * H]
     };
 
-    /// One chunk: features [C, T] and the tone module's embedding [E, T] (or null) with T = chunk_size; a smaller T is
-    /// allowed for a stream's last chunk only. Appends T frames.
+    /// Encodes one chunk: features [C, T] and the tone module's embedding [E, T] (or null), with T = chunk_size. Only
+    /// the last chunk of a stream may be shorter. Appends T frames.
     void push(Runner & runner, State & state, const float * features, const float * tone_embedding, int frames,
               EncoderFrames & out) const;
 
-    static constexpr int max_frames = 6000; // of `whole`, whose memory grows with the utterance: two minutes
+    static constexpr int max_frames = 6000; // for `whole`, whose memory grows with the utterance: two minutes
 
-    /// A whole utterance of up to max_frames with full context. Throws audio_length.
+    /// Encodes a whole utterance of up to max_frames frames, with full attention. Throws audio_length.
     void whole(Runner & runner, const float * features, const float * tone_embedding, int frames,
                EncoderFrames & out) const;
 
@@ -73,12 +74,12 @@ class Encoder {
                          ggml_tensor * mask) const;
 
     EncoderConfig config_;
-    const Device & device_; // of its weights and states
+    const Device & device_; // of the weights and states
     int feature_size_;
     int unit_count_;
     LayerNorm proj_norm_, norm_;
     Linear proj_, ctc_;
-    std::vector<Conv1d> pos_conv_; // one, or data2vec's stack
+    std::vector<Conv1d> pos_conv_; // one, or the stack of data2vec
     std::vector<Block> blocks_;
 };
 

@@ -7,7 +7,7 @@ namespace moss {
 
 namespace {
 
-constexpr int64_t frames_a_graph = 64; // a long push is computed in pieces of 1.28 s: bounded memory
+constexpr int64_t frames_a_graph = 64; // long input is computed in pieces of 1.28 s, to bound the memory
 constexpr float norm_epsilon = 1e-5f;
 constexpr double normalization_epsilon = 1e-7; // transformers Wav2Vec2FeatureExtractor
 
@@ -44,11 +44,11 @@ Frontend::State::State(const Frontend & frontend) : slots_(frontend.device_) {
     slots_.allocate();
 }
 
-/// `first` stands for the first convolution and its norm.
+/// `first`, if not null, replaces the first convolution and its norm.
 ggml_tensor * Frontend::build(Graph & g, ggml_tensor * x, State * state, const PackedConv1d * first) const {
     for (size_t i = 0; i < conv_.size(); i++) {
         Conv1dOptions options;
-        if (!config_.layer_norm) { // nothing between the convolution and its activation
+        if (!config_.layer_norm) { // no norm between the convolution and its activation
             options.output = {config_.activation};
         }
         if (state) {
@@ -118,9 +118,9 @@ Frontend::Utterance::Utterance(const Frontend & frontend, const float * samples,
     }
 }
 
-/// Group norm with one channel a group looks at a channel's mean and variance over all time. The first convolution is
-/// linear, so that both follow from the mean and the covariance of the k samples under its kernel, without computing
-/// it; and the norm becomes a part of its weights.
+/// Folds the group norm into the weights of the first convolution. With one channel a group, the norm needs the mean
+/// and variance of each channel over the whole utterance. As the convolution is linear, both follow from the mean and
+/// the covariance of the samples under its kernel, without computing the convolution.
 void Frontend::Utterance::fold_group_norm() {
     const size_t taps = static_cast<size_t>(frontend_.config_.kernel_sizes[0]);
     const size_t stride = static_cast<size_t>(frontend_.config_.strides[0]);
@@ -155,7 +155,8 @@ void Frontend::Utterance::fold_group_norm() {
         for (size_t i = 0; i < taps; i++) {
             weight[c * taps + i] = static_cast<float>(w[i] * gain);
         }
-        bias[c] = static_cast<float>(frontend_.group_norm_[channels + c] - center * gain); // its own bias cancels
+        bias[c] = static_cast<float>(frontend_.group_norm_[channels + c] -
+                                     center * gain); // the bias of the convolution cancels out
     }
     first_ = std::make_unique<const PackedConv1d>(frontend_.conv_[0].shape(), weight.data(), bias.data());
 }
@@ -165,8 +166,8 @@ void Frontend::Utterance::read(Runner & runner, int64_t first, int64_t count, st
     const int64_t field = static_cast<int64_t>(frontend_.receptive_field());
     for (const int64_t end = first + count; first < end; first += frames_a_graph) {
         const int64_t part = std::min(end - first, frames_a_graph);
-        // The last frame's piece has the samples after it too, which are too few for a frame: a stage's rows are then
-        // those of the whole utterance.
+        // The piece of the last frame includes the samples after it, which are too few for another frame, so that the
+        // stages have the same frames as for the whole utterance.
         const float * from = samples_ + first * hop;
         const float * to = first + part == frames_ ? samples_ + count_ : from + (part - 1) * hop + field;
         std::vector<float> piece(static_cast<size_t>(to - from)), values;

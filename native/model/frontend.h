@@ -17,7 +17,7 @@ class Frontend {
     const FrontendConfig & config() const { return config_; }
     int feature_size() const { return config_.channels.back(); }
 
-    /// What a stream remembers: the left context of each convolution. Slots `frontend.conv.N.context`.
+    /// The state of a stream: the left context of each convolution, in the slots `frontend.conv.N.context`.
     class State {
       public:
         explicit State(const Frontend & frontend);
@@ -27,23 +27,23 @@ class Frontend {
       private:
         friend class Frontend;
         StreamState slots_;
-        std::vector<ggml_tensor *> context_; // null where a convolution remembers nothing
+        std::vector<ggml_tensor *> context_; // null for a convolution without left context
     };
 
-    /// Causal models: samples [N], N a positive multiple of hop_length(), continue the stream. Appends N / hop_length()
-    /// frames of feature_size() values to `features`.
+    /// Continues the stream of a causal model with samples [N], where N is a positive multiple of hop_length(). Appends
+    /// N / hop_length() frames of feature_size() values to `features`.
     void push(Runner & runner, State & state, const float * samples, size_t count, std::vector<float> & features) const;
 
-    /// An utterance for a model that is not causal. What spans all of it, normalization and group norm, is measured
-    /// first; then any frames can be had, in bounded memory.
+    /// An utterance for a model that is not causal. The constructor measures what normalization and group norm need of
+    /// the whole utterance; afterwards any range of frames can be computed in bounded memory.
     class Utterance {
       public:
-        /// `samples` are kept by reference. Throws audio_length below receptive_field() samples.
+        /// `samples` must outlive the object. Throws audio_length for fewer than receptive_field() samples.
         Utterance(const Frontend & frontend, const float * samples, size_t count);
 
         int64_t frames() const { return frames_; }
 
-        /// Appends the frames first … first + count, of feature_size() values, to `features`.
+        /// Appends frames first … first + count, of feature_size() values each, to `features`.
         void read(Runner & runner, int64_t first, int64_t count, std::vector<float> & features) const;
 
       private:
@@ -53,21 +53,23 @@ class Frontend {
         const float * samples_;
         size_t count_;
         int64_t frames_;
-        double mean_ = 0, scale_ = 1;               // normalization: (sample - mean) * scale
-        std::unique_ptr<const PackedConv1d> first_; // group norm: the first convolution and this utterance's norm
+        double mean_ = 0, scale_ = 1; // normalization: (sample - mean) * scale
+        std::unique_ptr<const PackedConv1d>
+            first_; // with group norm: the first convolution, with the norm of this utterance folded in
     };
 
-    /// Samples that one frame sees in a model that is not causal.
+    /// The number of samples that one frame sees in a model that is not causal.
     size_t receptive_field() const;
 
   private:
     ggml_tensor * build(Graph & g, ggml_tensor * x, State * state, const PackedConv1d * first) const;
 
     FrontendConfig config_;
-    const Device & device_; // of its weights and states
+    const Device & device_; // of the weights and states
     std::vector<Conv1d> conv_;
     std::vector<LayerNorm> norm_;
-    std::vector<float> group_conv_, group_norm_; // group norm: the first convolution's weight; the norm's weight, bias
+    std::vector<float> group_conv_,
+        group_norm_; // with group norm: the weight of the first convolution; the weight and bias of the norm
 };
 
 } // namespace moss

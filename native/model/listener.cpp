@@ -79,7 +79,7 @@ void Listener::finish(Runner & runner, State & state, Heard & heard) const {
     const size_t downsample = aligner_ ? static_cast<size_t>(aligner_->config().downsample) : 1;
     const size_t position = static_cast<size_t>(frontend_.config().hop_length()) * downsample;
     size_t padded = state.total_ + static_cast<size_t>(frontend_.config().tail_padding);
-    if (state.frontend_ || aligner_) { // a whole utterance for an imported encoder stays as it is
+    if (state.frontend_ || aligner_) { // an imported encoder takes an utterance without padding
         padded = (padded + position - 1) / position * position;
     }
     state.samples_.resize(state.samples_.size() + padded - state.total_, 0.0f);
@@ -96,7 +96,7 @@ void Listener::finish(Runner & runner, State & state, Heard & heard) const {
     align(runner, state, heard);
 }
 
-/// Computes what the samples at hand allow; with `last` everything.
+/// Computes as much as the samples so far allow; with `last`, everything.
 void Listener::advance(Runner & runner, State & state, Heard & heard, bool last) const {
     const size_t hop = static_cast<size_t>(frontend_.config().hop_length());
     const size_t whole_hops = state.samples_.size() / hop * hop;
@@ -149,9 +149,9 @@ void Listener::hear(Runner & runner, const float * samples, size_t count, const 
                     const std::function<void(EncoderFrames && frames, int64_t total)> & receive) const {
     const Frontend::Utterance utterance(frontend_, samples, count);
     const int64_t total = utterance.frames(), most = windows.frames - 2 * windows.context;
-    const int64_t pieces = total <= windows.frames ? 1 : (total + most - 1) / most; // of one size
+    const int64_t pieces = total <= windows.frames ? 1 : (total + most - 1) / most; // of about equal length
     const int64_t feature_size = frontend_.feature_size();
-    std::vector<float> features; // of the frames first … end
+    std::vector<float> features; // of frames first … end
     int64_t first = 0, end = 0;
     for (int64_t i = 0; i < pieces; i++) {
         const int64_t from = total * i / pieces, to = total * (i + 1) / pieces;

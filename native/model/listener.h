@@ -1,5 +1,5 @@
-// From samples to what the language model reads in place of token embeddings: front end, tone module, encoder and
-// aligner in a row.
+// Turns samples into the embeddings that the language model reads in place of token embeddings: front end, tone module,
+// encoder and aligner, one after the other.
 
 #pragma once
 
@@ -13,24 +13,25 @@
 
 namespace moss {
 
-/// What was heard so far. Frames are 20 ms.
+/// What has been heard of a stream so far. Frames are 20 ms.
 struct Heard {
-    std::vector<float> embeddings; // [T, H], which the language model reads in place of token embeddings
+    std::vector<float> embeddings; // [T, H], read by the language model in place of token embeddings
     EncoderFrames encoder;
     ToneFrames tone; // empty without a tone module
 };
 
-/// How a long utterance of a model that does not stream is heard: piece by piece, each between frames of context that
-/// are computed as well and thrown away.
+/// How a model that cannot stream encodes a long utterance: in overlapping windows, whose frames of context on both
+/// sides are computed and discarded.
 struct Windows {
-    int frames = 1500; // of a window, context included: 30 s at 50 Hz. What fits one is heard whole
-    int context = 150; // on each side; frames > 2 * context
+    int frames = 1500; // of a window, context included: 30 s at 50 Hz. A shorter utterance is encoded as a whole
+    int context = 150; // frames on each side; frames > 2 * context
 };
 
 /// The four networks as one. Immutable and safe to share between threads.
 class Listener {
   public:
-    /// Reads whichever of `tone` and `aligner` the file has. `text_embd` may be null in a file without language model.
+    /// Loads the tone module and the aligner if the file has them. `text_embd` may be null for a file without a
+    /// language model.
     Listener(const GgufFile & file, const Weights & weights, int unit_count, ggml_tensor * text_embd, Runner & runner);
 
     const Frontend & frontend() const { return frontend_; }
@@ -58,25 +59,24 @@ class Listener {
         friend class Listener;
         int chunk_size_;
         std::vector<float> samples_;   // not yet a whole hop; all samples where the model is whole-only
-        std::vector<float> features_;  // frames that wait for their chunk
-        std::vector<float> embedding_; // the tone module's, of the same frames
+        std::vector<float> features_;  // frames that do not fill a chunk yet
+        std::vector<float> embedding_; // of the same frames, from the tone module
         size_t total_ = 0;             // samples so far
-        size_t aligned_ = 0;           // encoder frames that are embeddings
+        size_t aligned_ = 0;           // encoder frames that the aligner has turned into embeddings
         std::unique_ptr<Frontend::State> frontend_;
         std::unique_ptr<Tone::State> tone_state_;
         std::unique_ptr<Encoder::State> encoder_;
     };
 
-    /// 16 kHz samples of any count; what can be computed is appended to `heard`, which belongs to the same stream from
-    /// its start. Any sizes in which samples are pushed give the same.
+    /// Continues a stream with any number of 16 kHz samples. Appends what can be computed to `heard`, which must be the
+    /// same object for the whole stream. The results do not depend on how many samples are pushed at a time.
     void push(Runner & runner, State & state, const float * samples, size_t count, Heard & heard) const;
 
-    /// The utterance is over: silence is appended (tail_padding, then up to a whole embedding) and everything is
-    /// computed.
+    /// Ends the utterance: appends silence (tail_padding, then as much as fills an embedding) and computes the rest.
     void finish(Runner & runner, State & state, Heard & heard) const;
 
-    /// Models that are not causal: a whole utterance in windows. `receive` gets frames as they come, without context,
-    /// and how many there will be. Throws audio_length for less than a frame.
+    /// Encodes a whole utterance in windows, for a model that is not causal. `receive` gets the frames of each window,
+    /// without context, and the total number of frames. Throws audio_length for an utterance shorter than a frame.
     void hear(Runner & runner, const float * samples, size_t count, const Windows & windows,
               const std::function<void(EncoderFrames && frames, int64_t total)> & receive) const;
 

@@ -10,13 +10,13 @@ namespace moss {
 
 namespace {
 
-// As in config.cpp: no product of them overflows, and every graph stays within Graph::max_nodes.
+// Bounds as in config.cpp: they keep products of sizes from overflowing, and bound the size of every graph.
 constexpr int64_t max_width = 65536;
 constexpr int64_t max_blocks = 256;
 constexpr int64_t max_vocabulary = 1 << 20;
 constexpr int64_t max_context = 1 << 24;
 
-/// Refuses what llama.cpp knows and this package does not.
+/// Refuses a feature that llama.cpp supports and this package does not.
 [[noreturn]] void refuse(const GgufKeys & keys, const char * field, const std::string & why) {
     throw MossError(code::unsupported, keys.name(field) + ": " + why, {{"name", keys.name(field)}});
 }
@@ -36,9 +36,9 @@ RopeConfig load_rope(const GgufKeys & keys, const LmConfig & lm, bool interleave
     }
     const char * key = keys.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear"; // its old name
     const float factor = keys.number(key, 0, 1e6, 1);
-    keys.require(factor == 0 || factor >= 1, key, "1 and more", std::to_string(factor)); // 0: not scaled
+    keys.require(factor == 0 || factor >= 1, key, "1 and more", std::to_string(factor)); // 0 means not scaled
     rope.freq_scale = factor > 0 ? 1 / factor : 1;
-    rope.attn_factor = keys.number("rope.scaling.attn_factor", 1e-3, 1e3, 1); // ggml multiplies YaRN's own to it
+    rope.attn_factor = keys.number("rope.scaling.attn_factor", 1e-3, 1e3, 1); // ggml multiplies it by YaRN's own factor
     if (type == "yarn") {
         rope.ext_factor = keys.number("rope.scaling.yarn_ext_factor", 0, 1e3, 1);
         rope.beta_fast = keys.number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, rope.beta_fast);
@@ -47,7 +47,7 @@ RopeConfig load_rope(const GgufKeys & keys, const LmConfig & lm, bool interleave
     return rope;
 }
 
-/// Its default follows from the number of heads, where all layers have one.
+/// The default follows from the number of heads, if it is the same in all layers.
 int load_key_length(const GgufKeys & keys, const LmConfig & lm) {
     const char * field = "attention.key_length";
     const int heads = lm.head_counts.front();

@@ -7,7 +7,7 @@ namespace moss {
 
 namespace {
 
-constexpr size_t frames_a_graph = 256; // a long push is computed in pieces: bounded memory
+constexpr size_t frames_a_graph = 256; // long input is computed in pieces, to bound the memory
 
 StreamState & add_contexts(StreamState & slots, const std::vector<Conv1d> & layers, const std::string & name,
                            std::vector<ggml_tensor *> & context) {
@@ -98,7 +98,7 @@ void Tone::push_part(Runner & runner, State & state, const float * samples, size
         }
         log_f0[t] = static_cast<float>(mean_log_f0 / sum);
         voicing[t] = static_cast<float>(1 / (1 + std::exp(-double(scores[lags]))));
-        // The causal mean: a speaker's register, forgotten slowly.
+        // The causal mean of ln F0 estimates the speaker's register, with slow exponential decay.
         state.mean_total_ = config_.mean_decay * state.mean_total_ + double(voicing[t]) * log_f0[t];
         state.mean_count_ = config_.mean_decay * state.mean_count_ + voicing[t];
         const double weight = config_.mean_prior_weight;

@@ -12,7 +12,7 @@
 
 namespace moss {
 
-/// Frames of 320 samples (20 ms), row by row.
+/// Outputs of the tone module, one row for each frame of 320 samples (20 ms).
 struct ToneFrames {
     std::vector<float> log_f0;    // [T] ln Hz
     std::vector<float> voicing;   // [T] 0 … 1
@@ -26,8 +26,8 @@ class Tone {
 
     const ToneConfig & config() const { return config_; }
 
-    /// What a stream remembers: the waveform of the longest lag, the running mean of ln F0, the left context of each
-    /// convolution. Slots `tone.conv.N.context` and `tone.tcn.N.context`.
+    /// The state of a stream: as much of the waveform as the longest lag, the running mean of ln F0, and the left
+    /// context of each convolution (slots `tone.conv.N.context` and `tone.tcn.N.context`).
     class State {
       public:
         explicit State(const Tone & tone);
@@ -42,14 +42,14 @@ class Tone {
         std::vector<ggml_tensor *> conv_, tcn_;
     };
 
-    /// Samples [N], N a positive multiple of 320, continue the stream; N / 320 frames are appended.
+    /// Continues the stream with samples [N], where N is a positive multiple of 320. Appends N / 320 frames.
     void push(Runner & runner, State & state, const float * samples, size_t count, ToneFrames & frames) const;
 
   private:
     void push_part(Runner & runner, State & state, const float * samples, size_t frames, ToneFrames & out) const;
 
     ToneConfig config_;
-    const Device & device_; // of its weights and states
+    const Device & device_; // of the weights and states
     std::vector<Conv1d> conv_, tcn_;
     Linear f0_, logits_, embd_;
     std::vector<float> lag_log_f0_;

@@ -16,12 +16,12 @@ void FrameGains::push(float gain, int frames) {
 void FrameGains::apply(std::vector<float> & audio) {
     for (float & value : audio) {
         if (gains_.size() < 2) {
-            break; // more samples than frames: as they are
+            break; // samples beyond the last frame are left unchanged
         }
         if (!neutral_) {
             const float share = static_cast<float>(sample_ + 1) / static_cast<float>(hop_);
             const float gain = gains_[0] + share * (gains_[1] - gains_[0]);
-            const float limit = std::max(1.0F, std::abs(value)); // what is made softer is not cut
+            const float limit = std::max(1.0F, std::abs(value)); // a unit with gain below 1 is not clipped
             value = std::clamp(value * gain, -limit, limit);
         }
         if (++sample_ == hop_) {

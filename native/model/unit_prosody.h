@@ -1,4 +1,4 @@
-// How single units are spoken, besides what holds for a whole utterance (SSML's prosody and emphasis).
+// How single units are spoken (SSML's prosody and emphasis), in addition to the options of the whole utterance.
 
 #pragma once
 
@@ -14,22 +14,21 @@ struct UnitProsody {
     float gain = 1;  ///< 0 .. 10, a factor on the samples
 };
 
-/// Makes audio louder or softer as it comes, frame by frame. Within a frame the gain goes in a line from that of the
-/// frame before to its own, so that nothing clicks; and so a sample does not depend on how the audio is cut into
-/// pieces.
+/// Applies a gain for each frame to a stream of audio. Within a frame, the gain is interpolated linearly from that of
+/// the previous frame, so that nothing clicks. The result does not depend on how the audio is cut into pieces.
 class FrameGains {
   public:
     explicit FrameGains(int hop_length) : hop_(static_cast<size_t>(hop_length)) {}
 
     void push(float gain, int frames);
-    /// The next samples; their frames have been pushed.
+    /// Applies the gains to the next samples, whose frames must have been pushed.
     void apply(std::vector<float> & audio);
 
   private:
     size_t hop_;
-    std::deque<float> gains_; // [0] is that of the frame before the next sample's
-    size_t sample_ = 0;       // of its frame, the next
-    bool neutral_ = true;     // all that was pushed is 1
+    std::deque<float> gains_; // [0] is the gain of the frame before that of the next sample
+    size_t sample_ = 0;       // index of the next sample in its frame
+    bool neutral_ = true;     // all gains so far are 1
 };
 
 } // namespace moss

@@ -6,11 +6,11 @@ namespace moss {
 
 namespace {
 
-constexpr size_t windows_a_graph = 32; // one second at a time: bounded memory, and a cancellation is soon seen
+constexpr size_t windows_a_graph = 32; // one second at a time, to bound the memory and to notice a cancellation soon
 constexpr int64_t taps = 3;
 
-/// x [C, T, W] -> [3 C, T / stride * W]: what each output of a convolution of three taps sees, with a frame of zeros
-/// before and after each window's T frames.
+/// x [C, T, W] -> [3 C, T / stride * W]: the input of each output of a convolution with three taps, with a frame of
+/// zeros before and after the T frames of each window.
 ggml_tensor * neighbours(Graph & g, ggml_tensor * x, int64_t stride) {
     const int64_t frames = x->ne[1] / stride, windows = x->ne[2];
     x = ggml_pad_ext(g, x, 0, 0, 1, 1, 0, 0, 0, 0); // [C, T + 2, W]
@@ -78,9 +78,10 @@ void Vad::finish(Runner & runner, State & state, std::vector<float> & probabilit
     }
 }
 
-/// The first windows that the state holds.
+/// Computes the first `windows` windows of the samples in the state.
 void Vad::run(Runner & runner, State & state, size_t windows, std::vector<float> & probabilities) const {
-    // Spectra overlap, and the last ones of a window see its end mirrored.
+    // Cuts each window, with its context, into overlapping frames for the spectra. The window is padded at its end by
+    // reflection.
     const auto window = static_cast<size_t>(config_.window_length), fft = static_cast<size_t>(config_.fft_length);
     const size_t seen = state.context_ + window, mirrored = fft / 4;
     std::vector<float> padded(seen + mirrored), frames;
@@ -123,7 +124,7 @@ void Vad::run(Runner & runner, State & state, size_t windows, std::vector<float>
                          state.samples_.begin() + static_cast<std::ptrdiff_t>(windows * window));
 }
 
-/// frames [fft, F * W] -> a vector of each window [C, W].
+/// frames [fft, F * W] -> one vector for each window [C, W].
 ggml_tensor * Vad::features(Graph & g, ggml_tensor * frames, int64_t windows) const {
     const int64_t bins = config_.bins();
     ggml_tensor * x = stft_(g, frames); // [2 bins, F W]

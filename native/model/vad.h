@@ -1,4 +1,5 @@
-// Voice activity: whether somebody speaks, for each window of 32 ms (training/networks/vad.py; Silero VAD v6).
+// Voice activity detection: the probability that somebody speaks, for each window of 32 ms (training/networks/vad.py;
+// Silero VAD v6).
 
 #pragma once
 
@@ -11,7 +12,7 @@
 
 namespace moss {
 
-/// What it hears, Hz.
+/// The sample rate of the input, in Hz.
 constexpr int vad_sample_rate = 16000;
 
 class Vad {
@@ -20,26 +21,27 @@ class Vad {
 
     const VadConfig & config() const { return config_; }
 
-    /// What a stream remembers: the samples before the next window, and the LSTM's slots `vad.hidden` and `vad.cell`.
+    /// The state of a stream: the samples before the next window, and the LSTM's state in the slots `vad.hidden` and
+    /// `vad.cell`.
     class State {
       public:
         explicit State(const Vad & vad);
-        /// Back to the start of a recording.
+        /// Resets the state to the start of a recording.
         void clear();
 
       private:
         friend class Vad;
-        std::vector<float> samples_; // the context of the next window, then what is not yet a whole window
+        std::vector<float> samples_; // the context of the next window, then the samples of that window so far
         StreamState slots_;
         ggml_tensor *hidden_, *cell_; // [hidden]
         size_t context_;
     };
 
-    /// Samples of any count continue the stream. Appends a probability of 0 to 1 for each window that is whole now.
+    /// Continues the stream with any number of samples. Appends a probability for each window that has become complete.
     void push(Runner & runner, State & state, const float * samples, size_t count,
               std::vector<float> & probabilities) const;
 
-    /// The recording is over: a window that is begun is filled with zeros.
+    /// Ends the recording: an incomplete window is filled up with zeros.
     void finish(Runner & runner, State & state, std::vector<float> & probabilities) const;
 
   private:
@@ -47,9 +49,9 @@ class Vad {
     ggml_tensor * features(Graph & g, ggml_tensor * frames, int64_t windows) const;
 
     VadConfig config_;
-    const Device & device_; // of its weights and states
+    const Device & device_; // of the weights and states
     Linear stft_;
-    std::vector<Linear> conv_; // of three taps, as linear layers of three neighbouring frames
+    std::vector<Linear> conv_; // convolutions of three taps, computed as linear layers over three neighbouring frames
     Linear input_, recurrent_, output_;
 };
 

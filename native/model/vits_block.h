@@ -1,5 +1,6 @@
 // A block of VITS' text encoder: attention with relative positions and a convolutional feed-forward, each followed by a
-// layer norm (post-norm). Its weights only: nano's encoder runs it as a stream, imported voices whole.
+// layer norm (post-norm). This is only its weights: nano's decoder runs the block as a stream, imported voices run it
+// on whole sentences.
 
 #pragma once
 
@@ -23,8 +24,9 @@ struct VitsBlock {
     /// Tensors `name`.*. Throws model_format.
     VitsBlock(const VitsBlockShape & shape, const Weights & weights, const std::string & name);
 
-    PackedConv1d q, k, v, o; // on our kernels a row's result does not depend on how many rows there are
-    ggml_tensor * rel_k;     // [D, 2 w + 1]
+    PackedConv1d q, k, v,
+        o;               // packed for our kernels, so that a unit's result does not depend on how many units there are
+    ggml_tensor * rel_k; // [D, 2 w + 1]
     ggml_tensor * rel_v;
     LayerNorm attn_norm, ffn_norm;
     PackedConv1d ffn_in, ffn_out;

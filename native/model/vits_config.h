@@ -22,8 +22,8 @@ struct DecoderConfig {
     int ffn_size = 0;
     int ffn_kernel = 0;
     int window_size = 0; // relative positions reach +-window_size units
-    int mask_left = 0;   // units that a block's attention sees to the left ...
-    int mask_right = 0;  // ... and to the right
+    int mask_left = 0;   // units before a unit that the attention of a block sees ...
+    int mask_right = 0;  // ... and after it
     int style_size = 0;
     int gin_channels = 0;
     int duration_channels = 0;
@@ -43,10 +43,10 @@ struct DecoderConfig {
     int subbands = 0;
     int istft_n_fft = 0;
     int istft_hop = 0;
-    bool source = false;   // the head filters pulses and noise instead of inventing a spectrum. Optional key.
+    bool source = false;   // whether the head filters pulses and noise, or generates the spectrum. Optional key.
     float log_f0_mean = 0; // ln Hz
     float log_f0_std = 0;
-    int edge_unit = -1; // stands before and after what is spoken (nano: the space); -1: nothing does. Optional key.
+    int edge_unit = -1; // added before and after an utterance (nano: the space); -1 for none. Optional key.
 
     /// Throws model_format for a key that is missing, of another type or out of range.
     static DecoderConfig load(const GgufFile & file);
@@ -55,13 +55,13 @@ struct DecoderConfig {
     int spectrum_channels() const { return subbands * 2 * istft_bins(); }
 };
 
-/// What an emotion does to the prosody predictor's output.
+/// How an emotion changes the output of the prosody predictor.
 struct Emotion {
     std::string name;
     float speed = 1;        ///< factor
-    float pitch_shift = 0;  ///< of ln F0
+    float pitch_shift = 0;  ///< added to ln F0
     float pitch_range = 1;  ///< factor on the deviations of ln F0
-    float energy_shift = 0; ///< in standard deviations of ln energy
+    float energy_shift = 0; ///< added to ln energy, in standard deviations
 };
 
 /// Keys `moss-speech.decoder.{voices, voice_languages}` (string arrays), `.default_voices` (indices: English,

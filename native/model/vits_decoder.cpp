@@ -15,8 +15,8 @@ namespace moss {
 
 namespace {
 
-constexpr size_t least_units = 4;  // a graph for fewer would cost more than it brings forward
-constexpr size_t most_units = 256; // bounds the memory of a graph
+constexpr size_t least_units = 4;  // a graph for fewer units would cost more time than starting earlier saves
+constexpr size_t most_units = 256; // the most units in a graph, which bounds its memory
 constexpr int longest_unit = 10;   // seconds
 const float semitone = std::log(2.0F) / 12;
 
@@ -67,11 +67,11 @@ struct VitsDecoder::Stream::State {
     void expand(int count);
     void speak(std::vector<float> & audio, bool last);
 
-    /// A unit whose frames are not all computed.
+    /// A unit some of whose frames have not been computed.
     struct Unit {
         std::vector<float> hidden; // [C]
         UnitProsody prosody;
-        int frames = 0; // 0: not yet predicted
+        int frames = 0; // 0 if not predicted yet
         int done = 0;
     };
 
@@ -89,17 +89,17 @@ struct VitsDecoder::Stream::State {
     Generator::Stream generator;
     Excitation excitation;
 
-    std::vector<int32_t> ids;        // units that the encoder has not seen
-    std::deque<UnitProsody> waiting; // of units that the encoder has not given
+    std::vector<int32_t> ids;        // units that have not been encoded
+    std::deque<UnitProsody> waiting; // of units that have not left the encoder
     PitchShifts shifts;
     FrameGains gains;
-    UnitProsody last_prosody;    // of the last unit
-    std::deque<Unit> units;      // that it has
-    size_t predicted = 0;        // of them, from the front
-    int64_t frames = 0;          // of those that are predicted and not yet computed
-    int64_t noise_frame = 0;     // the next frame that draws noise
-    std::vector<float> prior;    // samples of it: [Z] of each frame of one graph
-    std::vector<float> expanded; // [C + 2] of each frame of one graph
+    UnitProsody last_prosody;    // of the last unit that was pushed
+    std::deque<Unit> units;      // the units that have left the encoder
+    size_t predicted = 0;        // how many of these, from the front, have a duration
+    int64_t frames = 0;          // of units with a duration, not computed yet
+    int64_t noise_frame = 0;     // the next frame for which noise is drawn
+    std::vector<float> prior;    // samples of the prior, [Z] for each frame of a graph
+    std::vector<float> expanded; // [C + 2] for each frame of a graph
     std::vector<int> durations;
     bool started = false;
     bool finished = false;
@@ -128,7 +128,7 @@ VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, con
     slots.allocate();
 }
 
-/// Encodes the next `count` units and predicts durations as far as they reach.
+/// Encodes the next `count` units and predicts the durations of those units whose look-ahead is complete.
 void VitsDecoder::Stream::State::push_text(size_t count, bool last) {
     const int64_t channels = decoder.config_.hidden_size;
     std::vector<float> hidden;
@@ -152,7 +152,7 @@ void VitsDecoder::Stream::State::push_text(size_t count, bool last) {
     }
     const double most = static_cast<double>(longest_unit) * decoder.config_.sample_rate / decoder.config_.hop_length;
     for (const float value : log_durations) {
-        // Half to even, as torch; a NaN is one frame.
+        // Rounds half to even, as torch does; NaN becomes one frame.
         const float speed = options.speed * emotion.speed * units[predicted].prosody.speed;
         const float rounded = std::nearbyint(std::exp(value) / speed);
         const int length = rounded >= 1.0F ? static_cast<int>(std::min<double>(rounded, most)) : 1;
@@ -163,7 +163,8 @@ void VitsDecoder::Stream::State::push_text(size_t count, bool last) {
     }
 }
 
-/// The next `count` frames: each a copy of its unit, its place in the unit and the unit's length.
+/// Expands units to the next `count` frames: each is a copy of its unit's vector, its position in the unit and the
+/// length of the unit.
 void VitsDecoder::Stream::State::expand(int count) {
     expanded.clear();
     for (int i = 0; i < count; i++) {
@@ -181,7 +182,7 @@ void VitsDecoder::Stream::State::expand(int count) {
     frames -= count;
 }
 
-/// Predicts the prosody of the next `count` frames and draws from the prior as far as it is known.
+/// Predicts the prosody of the next `count` frames and samples the prior of those frames for which it is known.
 void VitsDecoder::Stream::State::push_prosody(int count, bool last) {
     const DecoderConfig & config = decoder.config_;
     expand(count);
@@ -216,7 +217,7 @@ void VitsDecoder::Stream::State::push_prosody(int count, bool last) {
     }
 }
 
-/// The samples of the prior to audio, as far as it becomes final.
+/// Turns the samples of the prior into audio, as far as it becomes final.
 void VitsDecoder::Stream::State::push_wave(bool last, std::vector<float> & audio) {
     const DecoderConfig & config = decoder.config_;
     const auto rows = static_cast<int64_t>(prior.size()) / config.flow_size;
@@ -238,7 +239,7 @@ void VitsDecoder::Stream::State::push_wave(bool last, std::vector<float> & audio
     audio.insert(audio.end(), wave.begin(), wave.end());
 }
 
-/// Computes all frames but less than a chunk of them; `last`: all.
+/// Computes the frames that fill whole chunks, or with `last` all of them.
 void VitsDecoder::Stream::State::speak(std::vector<float> & audio, bool last) {
     while (frames > options.chunk_frames || (!last && frames == options.chunk_frames)) {
         push_prosody(options.chunk_frames, false);

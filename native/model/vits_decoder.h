@@ -1,13 +1,13 @@
-// The decoder, units to waveform (training/networks/vits.py), whole or as a stream.
+// The decoder: turns units into a waveform (training/networks/vits.py), at once or as a stream.
 //
 //     const VitsDecoder decoder(file, weights);
 //     VitsDecoder::Stream stream(decoder, runner, {});
 //     play(stream.push(units, count)); // as often as units come
 //     play(stream.finish());
 //
-// There is one code path: a stream in one piece is the whole. Every layer keeps the frames that its next outputs see
-// again, so nothing is computed twice, memory does not grow, and the audio does not depend on how the units arrive (up
-// to rounding: <= 1e-4).
+// There is one code path: a whole utterance is a stream in one piece. Every layer keeps the frames that its next
+// outputs need again, so that nothing is computed twice, memory does not grow, and the audio does not depend on how the
+// units arrive (up to rounding errors of 1e-4).
 
 #pragma once
 
@@ -34,15 +34,15 @@ struct DecoderOptions {
     int voice = 0;              ///< index into voices()
     float speed = 1;            ///< 0.25 .. 4; multiplied with the emotion's
     int emotion = 0;            ///< index into emotions()
-    uint64_t seed = 0;          ///< of the noise; equal seeds give equal audio
-    float noise_scale = 0.667F; ///< 0 .. 2: liveliness of the voice
+    uint64_t seed = 0;          ///< of the random noise; equal seeds give equal audio
+    float noise_scale = 0.667F; ///< scales the noise of the prior, 0 .. 2: how lively the voice is
     int chunk_frames = 64;      ///< frames computed at a time, 1 .. 4096; trades latency against speed
 };
 
-/// Weights of the decoder. Immutable: any number of streams, on any threads.
+/// The weights of the decoder. Immutable: any number of streams, on any threads, may use it.
 class VitsDecoder : public VoiceModel {
   public:
-    /// Throws model_format (the key or tensor, expected, found).
+    /// Throws model_format, which names the key or tensor, what was expected and what was found.
     VitsDecoder(const GgufFile & file, const Weights & weights);
 
     const DecoderConfig & config() const { return config_; }
@@ -52,7 +52,8 @@ class VitsDecoder : public VoiceModel {
     VoiceFacts facts() const override;
     std::unique_ptr<VoiceStream> open(Runner & runner, const Speaking & speaking, uint64_t seed) const override;
 
-    /// Units that must follow one before its frames can be computed: the look-ahead of all blocks and of the durations.
+    /// The number of units that must follow a unit before its frames can be computed: the look-ahead of all blocks and
+    /// of the duration predictor.
     int lookahead_units() const;
 
     class Stream;
@@ -70,7 +71,7 @@ class VitsDecoder : public VoiceModel {
     Generator generator_;
 };
 
-/// One utterance under way. Uses its runner only within push() and finish().
+/// The synthesis of one utterance. Uses its runner only within push() and finish().
 class VitsDecoder::Stream {
   public:
     /// Throws invalid_argument for options out of range.
@@ -79,17 +80,17 @@ class VitsDecoder::Stream {
     Stream(Stream &&) noexcept;
     Stream & operator=(Stream &&) noexcept;
 
-    /// Units to speak (ids of the unit inventory). Returns the audio that became final, at config().sample_rate; often
-    /// none. A unit takes at most 10 s. Throws invalid_argument (an id out of range, or after finish()), aborted,
-    /// out_of_memory; after the latter two the stream is of no more use.
-    /// `prosody` is one a unit, in range, or null.
+    /// Continues the utterance with units (ids of the unit inventory). Returns the audio that has become final, at
+    /// config().sample_rate; often none. A unit takes at most 10 s. Throws invalid_argument (an id out of range, or a
+    /// call after finish()), aborted or out_of_memory; after the latter two the stream must not be used any more.
+    /// `prosody` has one valid value for each unit, or is null.
     std::vector<float> push(const int32_t * units, size_t count, const UnitProsody * prosody = nullptr);
     std::vector<float> push(const std::vector<int32_t> & units) { return push(units.data(), units.size()); }
 
-    /// The rest of the audio; empty when nothing was pushed.
+    /// Ends the utterance and returns the rest of the audio; empty if no units were pushed.
     std::vector<float> finish();
 
-    /// Frames of each unit so far predicted, with those of the edge units; for tests.
+    /// The frames of each unit whose duration has been predicted, including the edge units; for tests.
     const std::vector<int> & durations() const;
 
   private:

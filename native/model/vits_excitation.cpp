@@ -14,10 +14,10 @@ namespace {
 constexpr double pi = 3.14159265358979323846;
 constexpr double f0_low = 50.0; // Hz
 constexpr double f0_high = 800.0;
-constexpr double f0_step = 0.125; // F0 is rounded, so that a last bit's difference does not grow into the phase
+constexpr double f0_step = 0.125; // F0 is rounded to this step, so that rounding errors do not accumulate in the phase
 constexpr double harmonics_below = 7600.0;
 
-/// The sum of cos(2 pi k turns) for k = 1 .. count, by Dirichlet's kernel.
+/// The sum of cos(2 pi k turns) for k = 1 .. count, computed with the Dirichlet kernel.
 double harmonics(double turns, double count) {
     const double half = pi * turns;
     if (std::fabs(half) < 1e-6) {
@@ -34,7 +34,7 @@ PulseTrain::PulseTrain(const DecoderConfig & config)
 
 void PulseTrain::push(float pitch, float voicing, std::vector<float> & samples) {
     double f0 = std::exp(static_cast<double>(pitch) * log_f0_std_ + log_f0_mean_);
-    f0 = f0 >= f0_low ? std::min(f0, f0_high) : f0_low; // also where it is NaN
+    f0 = f0 >= f0_low ? std::min(f0, f0_high) : f0_low; // f0_low also if it is NaN
     f0 = std::nearbyint(f0 / f0_step) * f0_step;
     const auto level = static_cast<double>(voicing);
     if (!started_) {

@@ -1,4 +1,4 @@
-// What a source-filter head filters: pulses of the predicted pitch, and white noise
+// The source signals that a source-filter head filters: a pulse train at the predicted pitch, and white noise
 // (training/networks/vits_generator.py).
 
 #pragma once
@@ -12,13 +12,13 @@
 
 namespace moss {
 
-/// Cosines of all harmonics of a pitch below a limit, of unit power, frame after frame.
+/// A pulse train of unit power: the sum of the cosines of all harmonics below a limit, generated frame by frame.
 class PulseTrain {
   public:
     explicit PulseTrain(const DecoderConfig & config);
 
-    /// Appends hop_length samples of the next frame. Pitch is standardised ln F0, voicing in 0..1. Within a frame F0
-    /// and voicing run in a straight line from the frame before to this one.
+    /// Appends hop_length samples of the next frame. Pitch is standardised ln F0, voicing in 0..1. Within a frame, F0
+    /// and voicing are interpolated linearly from the values of the previous frame.
     void push(float pitch, float voicing, std::vector<float> & samples);
 
   private:
@@ -26,18 +26,19 @@ class PulseTrain {
     int sample_rate_;
     float log_f0_mean_, log_f0_std_;
     bool started_ = false;
-    double f0_ = 0;      // of the frame before, Hz
-    double voicing_ = 0; // of the frame before
-    double turns_ = 0;   // phase so far, in -0.5 .. 0.5
+    double f0_ = 0;      // of the previous frame, Hz
+    double voicing_ = 0; // of the previous frame
+    double turns_ = 0;   // accumulated phase, in -0.5 .. 0.5
 };
 
-/// Pulses and noise for a stream's spectrum, in order. Lives on the host: the phase is a sum over all that was.
+/// Provides pulses and noise for the spectrum of a stream. Computed outside of the graphs, because the phase is
+/// accumulated over the whole stream.
 class Excitation {
   public:
-    /// `context`: samples that the analysis of a spectrum's frame sees before the frame's own.
+    /// `context` is the number of samples before a frame that the analysis of its spectrum sees.
     Excitation(const DecoderConfig & config, uint64_t seed, int64_t context);
 
-    /// The next frame's pitch and voicing.
+    /// Appends the pitch and voicing of the next frame.
     void push(float pitch, float voicing);
 
     struct Inputs {
@@ -45,8 +46,8 @@ class Excitation {
         ggml_tensor * noise;   // [channels, frames]: real and imaginary parts of the noise's spectrum
     };
 
-    /// Inputs of a graph for the next `frames` frames of the spectrum; they live until the next call. Throws internal
-    /// when the pitch is not known so far.
+    /// Makes the graph inputs for the next `frames` frames of the spectrum, whose data lives until the next call.
+    /// Throws `internal` if the pitch of these frames has not been pushed.
     Inputs take(Graph & g, int64_t frames);
 
   private:
@@ -55,8 +56,8 @@ class Excitation {
     int64_t context_;
     int64_t stride_;
     int64_t channels_;
-    std::vector<float> samples_; // from `context` samples before those of the next frame
-    int64_t taken_ = 0;          // samples at the front that the last graph used up
+    std::vector<float> samples_; // beginning `context` samples before the next frame
+    int64_t taken_ = 0;          // samples at the front that the last graph no longer needs
     std::vector<float> noise_;
     int64_t frame_ = 0;
 };

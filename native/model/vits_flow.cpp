@@ -79,7 +79,7 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
                            ggml_tensor * speaker, bool last) const {
     const int64_t half = shape_.channels / 2;
     const int64_t hidden = shape_.hidden;
-    const int64_t first = layer.reversed ? half : 0; // channel where the half begins that the mean is computed from
+    const int64_t first = layer.reversed ? half : 0; // first channel of the half from which the mean is computed
     ggml_tensor * condition = layer.cond ? (*layer.cond)(g, speaker) : nullptr;                      // [2 H L]
     ggml_tensor * x = z == nullptr ? nullptr : conv1d(g, channels_of(g, z, first, half), layer.pre); // [H, T]
     ggml_tensor * skip = nullptr;
@@ -110,7 +110,7 @@ ggml_tensor * Flow::couple(Graph & g, const Coupling & layer, CouplingStream & s
     ggml_tensor * kept = channels_of(g, z, first, half);
     Conv1dOptions options;
     options.residual = channels_of(g, z, half - first, half);
-    ggml_tensor * moved = conv1d(g, skip, layer.post, options); // the other half less its mean
+    ggml_tensor * moved = conv1d(g, skip, layer.post, options); // the other half, with the predicted mean subtracted
     return layer.reversed ? join_channels(g, moved, kept) : join_channels(g, kept, moved); // [Z, T']
 }
 

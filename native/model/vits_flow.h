@@ -1,8 +1,9 @@
-// Residual coupling flow with WaveNet conditioners, prior to posterior (training/networks/vits_flow.py, VITS'
-// ResidualCouplingBlock with mean only). Serves nano's decoder and imported voices.
+// Residual coupling flow with WaveNet conditioners, run in reverse from the prior to the posterior
+// (training/networks/vits_flow.py; VITS' ResidualCouplingBlock with mean_only). Used by nano's decoder and by imported
+// voices.
 //
-// A layer reverses the channels first. Here nothing is moved: where the channels stand reversed, the halves change
-// places and the weights that read or write them are packed in reverse.
+// In VITS, the order of the channels is reversed before each layer. Here no data is moved: in every other layer the two
+// halves are exchanged, and the weights that read or write them are packed in reversed order.
 
 #pragma once
 
@@ -21,9 +22,9 @@ struct FlowShape {
     int count = 0;
     int64_t hidden = 0; // H, of the WaveNets
     int layers = 0;
-    int kernel = 0;        // odd where the dilation grows
-    int dilation_rate = 1; // layer i has dilation rate ^ i
-    int64_t speaker = 0;   // G; 0: no condition
+    int kernel = 0;        // odd if the dilation grows
+    int dilation_rate = 1; // layer i has the dilation dilation_rate ^ i
+    int64_t speaker = 0;   // G; 0 without speaker embedding
 
     int64_t dilation(int layer) const;
     int64_t left(int layer) const { return (kernel - 1) / 2 * dilation(layer); }
@@ -37,7 +38,8 @@ class Flow {
 
     class Stream;
 
-    /// z [Z, T] (null: none), speaker [G] or null -> [Z, T'] or null. With an odd count the channels come out reversed.
+    /// z [Z, T] (null for none), speaker [G] or null -> [Z, T'] or null. With an odd number of layers, the channels of
+    /// the result are in reversed order.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker, bool last) const;
 
     bool reverses() const { return layers_.size() % 2 == 1; }
@@ -46,11 +48,11 @@ class Flow {
     struct Coupling {
         Coupling(const FlowShape & shape, const Weights & weights, const std::string & name, bool reversed);
 
-        bool reversed; // its channels stand in reverse
+        bool reversed; // whether its channels are in reversed order
         PackedConv1d pre;
         std::optional<Linear> cond; // of the speaker
         std::vector<PackedConv1d> inp, rs;
-        PackedConv1d post; // negated: the mean is subtracted
+        PackedConv1d post; // negated, because the mean is subtracted
     };
     struct CouplingStream;
 
@@ -59,15 +61,15 @@ class Flow {
 
     FlowShape shape_;
     std::string name_;
-    std::vector<Coupling> layers_; // in the order of the inverse
+    std::vector<Coupling> layers_; // in the order in which the inverse applies them
 };
 
 struct Flow::CouplingStream {
     CouplingStream(const FlowShape & shape, StreamState & state, const std::string & name);
 
-    Delay pending; // z, until its mean is there
+    Delay pending; // frames of z whose mean is not computed yet
     std::vector<Window> inp;
-    std::vector<Delay> skips; // the sum of the skip outputs, until the next layer's is there
+    std::vector<Delay> skips; // sums of the skip outputs that wait for the output of the next layer
 };
 
 class Flow::Stream {

@@ -10,13 +10,14 @@ constexpr int pre_kernel = 7;
 constexpr int post_kernel = 7;
 constexpr float post_slope = 0.01F; // as HiFi-GAN
 constexpr float max_log_magnitude = 5.0F;
-constexpr int64_t filter_taps = 63; // of a band's synthesis filter
+constexpr int64_t filter_taps = 63; // taps of the synthesis filter of each band
 
 int64_t synthesis_kernel(const DecoderConfig & config) {
     return static_cast<int64_t>(config.istft_n_fft - 1) * config.subbands + filter_taps;
 }
 
-/// Frame t of the spectrum is centred on sample stride t + stride / 2; what lies before that is cut.
+/// Frame t of the spectrum is centred on sample stride * t + stride / 2; the samples before the start of the signal are
+/// dropped.
 PackedConv1d load_synthesis(const DecoderConfig & config, const Weights & weights) {
     const int64_t stride = static_cast<int64_t>(config.istft_hop) * config.subbands;
     const int64_t center = static_cast<int64_t>(config.istft_n_fft / 2) * config.subbands + (filter_taps - 1) / 2;

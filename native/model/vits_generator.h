@@ -17,17 +17,17 @@ namespace moss {
 
 class Generator {
   public:
-    /// `reversed_input`: z comes with its channels in reverse order.
+    /// `reversed_input` says that the channels of z are in reversed order.
     Generator(const DecoderConfig & config, const Weights & weights, bool reversed_input);
 
     class Stream;
 
-    /// z [Z, T] (null: none), speaker [G] -> samples [1, hop T'] or null. `excitation` is read where the config has a
+    /// z [Z, T] (null for none), speaker [G] -> samples [1, hop T'] or null. `excitation` is used if the config has a
     /// source.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker, Excitation & excitation,
                        bool last) const;
 
-    /// Samples that a spectrum frame of the source sees before its own.
+    /// The number of samples before a frame that the analysis of the source sees.
     int64_t source_context() const;
 
   private:
@@ -38,8 +38,8 @@ class Generator {
     Linear cond_;
     Upsampler up_;
     PackedConv1d post_;
-    std::optional<PackedConv1d> analysis_; // of the source: what synthesis_ undoes
-    PackedConv1d synthesis_;               // inverse STFT and synthesis filter bank, in one
+    std::optional<PackedConv1d> analysis_; // of the source: the inverse of synthesis_
+    PackedConv1d synthesis_;               // inverse STFT and synthesis filter bank as one transposed convolution
 };
 
 class Generator::Stream {

@@ -10,7 +10,7 @@ Window same(StreamState & state, const std::string & name, int64_t channels, int
     return {state, name, channels, (kernel - 1) / 2, kernel / 2};
 }
 
-/// x + conv(x) for the frames that a window's middle holds.
+/// x + conv(x), for the frames in the middle of the window.
 ggml_tensor * residual(Graph & g, const ConvNorm & conv, Window & stream, ggml_tensor * x, bool last) {
     ggml_tensor * window = stream.push(g, x, last);
     return window == nullptr ? nullptr : ggml_add(g, stream.center(g, window), conv(g, window));

@@ -1,5 +1,5 @@
-// Prosody predictor (training/networks/vits_prosody.py): the duration of each unit; then, frame by frame, pitch,
-// voicing and energy; then the prior's statistics.
+// Prosody predictor (training/networks/vits_prosody.py): the duration of each unit; then pitch, voicing and energy of
+// each frame; then the statistics of the prior.
 
 #pragma once
 
@@ -21,18 +21,18 @@ struct ConvNorm {
 
     /// A window of n + kernel - 1 frames -> n frames.
     ggml_tensor * operator()(Graph & g, ggml_tensor * window) const;
-    /// T frames -> T frames, the kernel odd.
+    /// With zero padding: T frames -> T frames. The kernel must be odd.
     ggml_tensor * same(Graph & g, ggml_tensor * x) const;
 
     PackedConv1d conv;
     LayerNorm norm;
 };
 
-/// ln(frames) of each unit.
+/// Predicts ln(frames) of each unit.
 class DurationPredictor {
   public:
     static constexpr int kernel = 3;
-    static constexpr int lookahead = 2; // of both convolutions
+    static constexpr int lookahead = 2; // units, of both convolutions together
 
     DurationPredictor(const DecoderConfig & config, const Weights & weights);
 
@@ -41,7 +41,7 @@ class DurationPredictor {
         Window first, second;
     };
 
-    /// [C, U] (null: none) -> [1, U'] or null.
+    /// [C, U] (null for none) -> [1, U'] or null.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * x, bool last) const;
 
   private:
@@ -49,13 +49,13 @@ class DurationPredictor {
     PackedConv1d proj_;
 };
 
-/// Shifts of the pitch, one a frame, from when a frame is expanded until its pitch is predicted.
+/// The pitch shifts of frames that have been expanded and whose pitch has not been predicted yet.
 struct PitchShifts {
-    std::deque<float> waiting;  // standardised
-    std::vector<float> current; // of the graph that is being computed
+    std::deque<float> waiting;  // in standard deviations, one for each frame
+    std::vector<float> current; // those of the graph that is being computed
 };
 
-/// Frame-level trunk, its prosody, and the prior's statistics.
+/// The frame-level network: a trunk of convolutions, the prosody that it predicts, and the statistics of the prior.
 class Prosody {
   public:
     static constexpr int embd_kernel = 3;
@@ -65,19 +65,19 @@ class Prosody {
     struct Stream {
         Stream(const DecoderConfig & config, StreamState & state);
         std::vector<Window> trunk;
-        Window embd;   // of the prosody
-        Delay pending; // the trunk, until its prosody is embedded
+        Window embd;   // window of the convolution that embeds the prosody
+        Delay pending; // frames of the trunk whose prosody is not embedded yet
         Window stats;
     };
 
     struct Output {
         ggml_tensor * stats = nullptr;   // mean and log deviation of the prior [2 Z, T'], or null
-        ggml_tensor * pitch = nullptr;   // standardised ln F0 [1, T], a little ahead of the prior, or null
-        ggml_tensor * voicing = nullptr; // 0 .. 1, likewise
+        ggml_tensor * pitch = nullptr;   // standardised ln F0 [1, T], some frames ahead of stats, or null
+        ggml_tensor * voicing = nullptr; // 0 .. 1, of the same frames as pitch
     };
 
-    /// Frames [C + 2, T] of the expanded units (null: none).
-    /// Takes from `shifts`, which must outlive the graph's run, as many as pitches come out.
+    /// Continues the stream with frames [C + 2, T] of the expanded units (null for none). Takes one value for each
+    /// predicted pitch from `shifts`, which must outlive the run of the graph.
     Output push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, PitchShifts & shifts,
                 bool last) const;
 

@@ -66,7 +66,7 @@ ggml_tensor * UnitEncoder::push(Graph & g, Stream & stream, ggml_tensor * ids, g
 
 ggml_tensor * UnitEncoder::attend(Graph & g, const VitsBlock & block, BlockStream & stream, ggml_tensor * x,
                                   bool last) const {
-    // The kept keys end with those of the pending queries, for which the keys ahead were missing.
+    // The last of the kept keys are those of the pending queries, which had to wait for the keys after them.
     const int64_t waiting = stream.queries.pending() + frame_count(x);
     const int64_t ready = last ? waiting : std::max<int64_t>(0, waiting - config_.mask_right);
     const int64_t first = stream.keys.count() - stream.queries.pending();

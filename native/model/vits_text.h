@@ -12,15 +12,15 @@
 
 namespace moss {
 
-/// Units to hidden vectors. A block sees mask_right units ahead in its attention and kernel / 2 in each of its
-/// convolutions.
+/// Turns units into hidden vectors. A block looks mask_right units ahead in its attention, and kernel / 2 in each of
+/// its convolutions.
 class UnitEncoder {
   public:
     UnitEncoder(const DecoderConfig & config, const Weights & weights);
 
     class Stream;
 
-    /// Units of a stream's next piece, ids [U] I32 (null: none), style [S] -> [C, U'] or null.
+    /// Continues a stream with units: ids [U] I32 (null for none), style [S] -> [C, U'] or null.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * ids, ggml_tensor * style, bool last) const;
 
     int lookahead() const;
@@ -42,12 +42,12 @@ struct UnitEncoder::BlockStream {
     BlockStream(const DecoderConfig & config, StreamState & state, const std::string & name);
 
     LeftContext keys, values; // [C, mask_left + mask_right]
-    Delay queries;            // the attention's input, until its last key is there
+    Delay queries;            // inputs of the attention that wait for their last key
     Window ffn_in, ffn_out;
-    Delay residual; // the feed-forward's input, until its output is there
+    Delay residual; // inputs of the feed-forward layers that wait for their output
 };
 
-/// What the blocks remember.
+/// The state of all blocks.
 class UnitEncoder::Stream {
   public:
     Stream(const DecoderConfig & config, StreamState & state);

@@ -17,7 +17,7 @@ int64_t lookahead(const std::vector<PackedConv1d> & convs) {
     return sum;
 }
 
-/// Frames that are read before and after those of a piece.
+/// How many frames before and after those of a piece are read.
 struct Reach {
     int64_t before = 0, after = 0;
 
@@ -28,7 +28,7 @@ Reach reach(const PackedConv1d & conv) {
     return {conv.span() - 1, conv.right()};
 }
 
-/// Of a residual connection's input.
+/// The reach for the input of residual connection `index`.
 Reach reach(const std::vector<PackedConv1d> & first, const std::vector<PackedConv1d> & second, size_t index) {
     const int64_t lag = first[index].right() + (second.empty() ? 0 : second[index].right());
     return reach(first[index]).with({lag, 0});
@@ -87,7 +87,7 @@ Upsampler::Stream::Stream(const Upsampler & upsampler, StreamState & state) : do
                     const Reach middle = reach(block.second[j]);
                     stream.middle.emplace_back(state, name + ".middle" + index, channels, middle.before, middle.after);
                 }
-                Reach sum; // the last one waits for the slowest block's
+                Reach sum; // the last sum waits for that of the slowest block
                 sum.before = slowest - lookahead(block.first) - lookahead(block.second);
                 if (j + 1 < block.first.size()) {
                     sum = reach(block.first, block.second, j + 1);
@@ -105,7 +105,7 @@ ggml_tensor * Upsampler::push(Graph & g, Stream & stream, ggml_tensor * x, bool 
         StreamBuffer & input = stream.inputs_[i];
         input.push(g, up_[i], stream.up_[i].push(g, x, last), leaky_input(shape_.slope), last); // [C / 2, rate T]
         std::vector<const StreamBuffer *> blocks;
-        int64_t ready = INT64_MAX; // frames that all blocks have
+        int64_t ready = INT64_MAX; // frames that all blocks have computed
         for (size_t k = i * kernels; k < (i + 1) * kernels; k++) {
             blocks.push_back(&residual(g, res_[k], stream.res_[k], input, last));
             ready = std::min(ready, blocks.back()->end());

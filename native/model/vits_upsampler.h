@@ -1,5 +1,5 @@
-// HiFi-GAN's up-sampling with residual blocks (Kong et al. 2020), as a stream. The trunk of nano's generator and of
-// imported voices'.
+// HiFi-GAN's up-sampling with residual blocks (Kong et al. 2020), as a stream: the main part of the generators of nano
+// and of imported voices.
 
 #pragma once
 
@@ -13,10 +13,10 @@ namespace moss {
 
 struct UpsamplerShape {
     int64_t channels = 0;                    // of the input; halved at each up-sampling
-    std::vector<int> rates, kernels;         // a kernel is its rate plus an even number
-    int resblock_type = 0;                   // 1: two convolutions a dilation; 2: one
+    std::vector<int> rates, kernels;         // each kernel is its rate plus an even number
+    int resblock_type = 0;                   // HiFi-GAN's type 1 has two convolutions for each dilation, type 2 has one
     std::vector<int> res_kernels;            // odd
-    std::vector<std::vector<int>> dilations; // of each res_kernel
+    std::vector<std::vector<int>> dilations; // for each of res_kernels
     float slope = 0.1F;                      // of the leaky ReLUs
 
     int64_t out_channels() const { return channels >> rates.size(); }
@@ -29,7 +29,7 @@ class Upsampler {
 
     class Stream;
 
-    /// x [C, T] (null: none) -> [C >> n, rates T'] or null. Stages are `name`.up.N.
+    /// x [C, T] (null for none) -> [C >> n, rates T'] or null. Stages are `name`.up.N.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * x, bool last) const;
 
   private:
@@ -44,12 +44,12 @@ class Upsampler {
     UpsamplerShape shape_;
     std::string name_;
     std::vector<PackedConv1d> up_;
-    std::vector<ResBlock> res_; // for each up-sampling, one a kernel
+    std::vector<ResBlock> res_; // one for each up-sampling and kernel
 };
 
 struct Upsampler::ResStream {
-    std::vector<StreamBuffer> middle; // type 1: between the two convolutions
-    std::vector<StreamBuffer> sums;   // what a residual connection has added; the last one is the block's output
+    std::vector<StreamBuffer> middle; // with type 1: between the two convolutions
+    std::vector<StreamBuffer> sums;   // outputs of the residual connections; the last one is that of the block
 };
 
 class Upsampler::Stream {
@@ -60,16 +60,16 @@ class Upsampler::Stream {
     friend class Upsampler;
     std::vector<Window> up_;
     std::vector<StreamBuffer> inputs_; // of the residual blocks, for each up-sampling
-    std::vector<int64_t> done_;        // frames of the blocks' mean
+    std::vector<int64_t> done_;        // for each up-sampling, the frames of the blocks' mean so far
     std::vector<ResStream> res_;
 };
 
-/// What a convolution sees, between pieces of a stream.
+/// The window of a convolution in a stream.
 inline Window window_of(StreamState & state, const std::string & name, const PackedConv1d & conv) {
     return {state, name, conv.in_channels(), conv.left(), conv.right()};
 }
 
-/// A leaky ReLU before the convolution.
+/// Options for a leaky ReLU before the convolution.
 inline Conv1dOptions leaky_input(float slope) {
     Conv1dOptions options;
     options.input = Activation::leaky(slope);

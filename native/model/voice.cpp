@@ -15,8 +15,8 @@ namespace {
 
 constexpr double longest_unit = 10; // seconds
 
-// Frames of a piece of the flow, the first one and all others. Its weights are more than a cache holds: a piece waits
-// for all of them to come from memory, so it must be long, however few frames are wanted at a time.
+// The frames in a piece of the flow: the first piece, and all others. The weights of the flow do not fit into the cache
+// and are read from memory for every piece, so pieces must be long, however few frames the caller wants at a time.
 constexpr int64_t first_flow_frames = 128;
 constexpr int64_t flow_frames = 256;
 
@@ -89,14 +89,14 @@ struct VitsVoice::Stream::State {
     Flow::Stream flow;
     VoiceGenerator::Stream generator;
 
-    std::vector<float> stats;   // [2 Z] of each id
+    std::vector<float> stats;   // [2 Z] for each id
     std::vector<int> durations; // frames
-    size_t unit = 0;            // whose frames are next
-    int done = 0;               // of its frames
-    int64_t frame = 0;          // the next one
-    int64_t frames = 0;         // in all
-    std::vector<float> ahead;   // of the flow: [Z] of each frame that the generator has not seen
-    bool ended = false;         // the generator has seen all
+    size_t unit = 0;            // the id whose frames are next
+    int done = 0;               // frames of this id so far
+    int64_t frame = 0;          // index of the next frame
+    int64_t frames = 0;         // the total
+    std::vector<float> ahead;   // outputs of the flow that the generator has not read, [Z] for each frame
+    bool ended = false;         // the generator has read all frames
 };
 
 void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids, const std::vector<UnitProsody> & prosody) {
@@ -124,10 +124,11 @@ void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids, const st
     for (const float value : log_durations) {
         const float speed = options.speed * (prosody.empty() ? 1.0F : prosody[durations.size()].speed);
         const float length = std::ceil(std::exp(value) * (options.length_scale / speed));
-        durations.push_back(length > 0.0F ? static_cast<int>(std::min<double>(length, most)) : 0); // NaN: none
+        durations.push_back(length > 0.0F ? static_cast<int>(std::min<double>(length, most))
+                                          : 0); // NaN becomes no frames
         frames += durations.back();
     }
-    if (frames == 0) { // exp() has come to nothing everywhere
+    if (frames == 0) { // all durations are 0
         frames = durations.back() = 1;
     }
     for (size_t i = 0; i < durations.size(); i++) {
@@ -135,7 +136,7 @@ void VitsVoice::Stream::State::encode(const std::vector<int32_t> & ids, const st
     }
 }
 
-/// Samples of the prior: [Z] of each of the next `count` frames.
+/// Samples the prior of the next `count` frames, [Z] for each.
 std::vector<float> VitsVoice::Stream::State::draw(int64_t count) {
     const auto size = static_cast<size_t>(voice.config_.flow_size);
     std::vector<float> prior(static_cast<size_t>(count) * size);
@@ -155,7 +156,7 @@ std::vector<float> VitsVoice::Stream::State::draw(int64_t count) {
     return prior;
 }
 
-/// The next frames of the prior through the flow.
+/// Runs the flow for the next frames of the prior.
 void VitsVoice::Stream::State::push_flow() {
     const int64_t size = voice.config_.flow_size;
     const int64_t least = std::max<int64_t>(options.chunk_frames, frame == 0 ? first_flow_frames : flow_frames);
@@ -172,7 +173,7 @@ void VitsVoice::Stream::State::push_flow() {
     ahead.insert(ahead.end(), moved.begin(), moved.end());
 }
 
-/// A chunk of the flow's frames, or what is left of them, to audio as far as it becomes final.
+/// Turns a chunk of the flow's frames, or the rest of them, into audio, as far as it becomes final.
 std::vector<float> VitsVoice::Stream::State::push_generator() {
     const int64_t size = voice.config_.flow_size;
     const int64_t count = std::min<int64_t>(options.chunk_frames, static_cast<int64_t>(ahead.size()) / size);

@@ -10,10 +10,11 @@ namespace {
 
 const std::string prefix = "moss-speech.voice.";
 
-/// A layer that sees more frames than this is none of speech, and its input would not fit into memory.
+/// The most frames that a layer may see. No speech model comes near; a hostile one could otherwise need more memory
+/// than there is.
 constexpr int64_t longest_span = 4096;
 
-/// Layers whose dilation grows by `rate`.
+/// Checks the span of layers whose dilation grows by the factor `rate`.
 void check_span(const GgufKeys & keys, const char * field, int layers, int64_t rate, int64_t kernel) {
     int64_t dilation = 1;
     for (int i = 1; i < layers; i++) {

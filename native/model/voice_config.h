@@ -1,5 +1,5 @@
-// Hyperparameters of an imported voice: the original VITS (Kim et al. 2021), as Piper and transformers' VitsModel have
-// it.
+// Hyperparameters of an imported voice: the original VITS (Kim et al. 2021), as in Piper and in transformers'
+// VitsModel.
 
 #pragma once
 
@@ -15,7 +15,7 @@ struct VoiceConfig {
     int sample_rate = 0; // Hz
     int vocab_size = 0;  // ids of the text
     int speaker_count = 0;
-    int gin_channels = 0; // of a speaker's embedding; 0: one speaker without
+    int gin_channels = 0; // of a speaker embedding; 0 for a voice without one
     // Text encoder
     int hidden_size = 0;
     int block_count = 0;
@@ -29,8 +29,8 @@ struct VoiceConfig {
     bool stochastic = false; // key `duration`: stochastic, plain
     int duration_channels = 0;
     int duration_kernel = 0;
-    int duration_layers = 0; // of a stack of dilated convolutions; stochastic only, as the next three
-    int duration_flows = 0;  // that the inverse runs through
+    int duration_layers = 0; // of a stack of dilated convolutions; this and the next three only if stochastic
+    int duration_flows = 0;  // flows that the inverse runs through
     int duration_bins = 0;
     float duration_tail_bound = 0;
     // Flow
@@ -46,22 +46,23 @@ struct VoiceConfig {
     std::vector<int> upsample_kernels;
     int resblock_type = 0;
     std::vector<int> resblock_kernels;
-    std::vector<std::vector<int>> resblock_dilations; // of each kernel; in the file one after the other, equally many
+    std::vector<std::vector<int>>
+        resblock_dilations; // for each kernel; concatenated in the file, the same number for each
     float leaky_slope = 0;
     // Defaults of synthesis
-    float noise_scale = 0;  // of the prior
-    float noise_w = 0;      // of the durations
-    float length_scale = 0; // factor on the durations
+    float noise_scale = 0;  // scales the noise of the prior
+    float noise_w = 0;      // scales the noise of the durations
+    float length_scale = 0; // multiplies the durations
     int default_speaker = 0;
 
     /// Throws model_format for a key that is missing, of another type or out of range.
     static VoiceConfig load(const GgufFile & file);
 
-    /// Samples a frame: the product of the rates.
+    /// The number of samples in a frame: the product of the rates.
     int hop_length() const;
 };
 
-/// Who speaks, and in what language.
+/// The speakers of a voice, its language, and how it reads text.
 struct VoiceInfo {
     std::vector<std::string> speakers; // speaker_count names: `moss-speech.voice.speakers`
     std::string language;              // BCP 47: `moss-speech.voice.language`

@@ -9,7 +9,7 @@ namespace moss {
 
 namespace {
 
-constexpr float norm_epsilon = 1e-5F; // of the stacks, whatever the text encoder has
+constexpr float norm_epsilon = 1e-5F; // of the dilated stacks; the text encoder's may differ
 const std::string prefix = "voice.duration";
 
 /// Element `index` of a small F32 tensor [2].
@@ -62,7 +62,7 @@ VoiceDuration::Stochastic VoiceDuration::load_stochastic(const VoiceConfig & con
                  load_conv1d(weights, prefix + ".proj", {size, size}),
                  DilatedStack(config, weights, prefix + ".stack"),
                  {},
-                 // The durations are the first of the two channels.
+                 // The first of the two channels holds the durations.
                  element(weights, prefix + ".affine.shift", 0),
                  element(weights, prefix + ".affine.scale", 0)};
     for (int i = 0; i < config.duration_flows; i++) {

@@ -13,7 +13,8 @@
 
 namespace moss {
 
-/// Residual layers of a dilated depth-wise and a point-wise convolution, each with layer norm and GELU (VITS' DDSConv).
+/// Residual layers, each of a dilated depth-wise and a point-wise convolution with layer norm and GELU after each
+/// (VITS' DDSConv).
 class DilatedStack {
   public:
     DilatedStack(const VoiceConfig & config, const Weights & weights, const std::string & name);
@@ -34,11 +35,11 @@ class VoiceDuration {
   public:
     VoiceDuration(const VoiceConfig & config, const Weights & weights);
 
-    /// hidden [C, U], speaker [G] or null, noise: two of [1, U] for the stochastic one -> ln(frames) [1, U].
+    /// hidden [C, U], speaker [G] or null, noise: two of [1, U] for the stochastic predictor -> ln(frames) [1, U].
     ggml_tensor * operator()(Graph & g, ggml_tensor * hidden, ggml_tensor * speaker, ggml_tensor * noise[2]) const;
 
   private:
-    /// A spline on one channel, whose knots follow from the other and the text.
+    /// A spline that transforms one channel; its knots are computed from the other channel and the text.
     struct ConvFlow {
         PackedConv1d pre;
         DilatedStack stack;
@@ -47,8 +48,8 @@ class VoiceDuration {
     struct Stochastic {
         PackedConv1d pre, proj;
         DilatedStack stack;
-        std::vector<ConvFlow> flows; // as the inverse runs through them
-        float shift, scale;          // of the last, affine one
+        std::vector<ConvFlow> flows; // in the order in which the inverse applies them
+        float shift, scale;          // of the affine flow at the end
     };
     struct Plain {
         ConvNorm first, second;
@@ -60,7 +61,7 @@ class VoiceDuration {
     ggml_tensor * sample(Graph & g, ggml_tensor * hidden, ggml_tensor * condition, ggml_tensor * noise[2]) const;
 
     const VoiceConfig config_;
-    std::optional<Linear> cond_; // of the speaker
+    std::optional<Linear> cond_; // for the speaker embedding
     std::optional<Stochastic> stochastic_;
     std::optional<Plain> plain_;
 };

@@ -6,7 +6,7 @@ namespace {
 
 constexpr int pre_kernel = 7;
 constexpr int post_kernel = 7;
-constexpr float post_slope = 0.01F; // HiFi-GAN leaves it at PyTorch's default
+constexpr float post_slope = 0.01F; // PyTorch's default, which HiFi-GAN uses before its last convolution
 
 UpsamplerShape upsampler(const VoiceConfig & config) {
     UpsamplerShape shape;

@@ -1,4 +1,4 @@
-// Waveform generator of an imported voice: HiFi-GAN, whose last convolution gives the samples. A stream.
+// Waveform generator of an imported voice, as a stream: HiFi-GAN, whose last convolution outputs the samples.
 
 #pragma once
 
@@ -13,17 +13,17 @@ namespace moss {
 
 class VoiceGenerator {
   public:
-    /// `reversed_input`: z comes with its channels in reverse order.
+    /// `reversed_input` says that the channels of z are in reversed order.
     VoiceGenerator(const VoiceConfig & config, const Weights & weights, bool reversed_input);
 
     class Stream;
 
-    /// z [Z, T] (null: none), speaker [G] or null -> samples [1, hop T'] or null.
+    /// z [Z, T] (null for none), speaker [G] or null -> samples [1, hop T'] or null.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * z, ggml_tensor * speaker, bool last) const;
 
   private:
     PackedConv1d pre_;
-    std::optional<Linear> cond_; // of the speaker
+    std::optional<Linear> cond_; // for the speaker embedding
     Upsampler up_;
     PackedConv1d post_;
 };

@@ -43,7 +43,7 @@ ggml_tensor * VoiceText::attend(Graph & g, const VitsBlock & block, ggml_tensor 
     const int64_t units = x->ne[1];
     ggml_tensor * y =
         banded_attention(g, conv1d(g, x, block.q), conv1d(g, x, block.k), conv1d(g, x, block.v), config_.head_count,
-                         {units, units, 0}, {block.rel_k, block.rel_v}); // the band is the whole
+                         {units, units, 0}, {block.rel_k, block.rel_v}); // every unit sees all units
     Conv1dOptions options;
     options.residual = x;
     return block.attn_norm(g, conv1d(g, y, block.o, options));

@@ -1,5 +1,5 @@
-// Text encoder of an imported voice: VITS' relative-window transformer over the whole of a sentence, and the prior's
-// statistics.
+// Text encoder of an imported voice: VITS' transformer with relative positions over a whole sentence, and the
+// statistics of the prior.
 
 #pragma once
 

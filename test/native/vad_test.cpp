@@ -1,6 +1,7 @@
-// The voice activity network against its twin and against Silero's own, and what becomes of its probabilities.
+// The voice activity network against its PyTorch twin and against Silero's own network, the files that it refuses, and
+// the utterances that its probabilities become.
 
-#include "golden.h"
+#include "changed.h"
 
 #include "core/hearing/voice_activity.h"
 #include "core/moss.h"
@@ -36,6 +37,20 @@ struct TestVad {
     Runner runner;
     Vad vad;
 };
+
+const std::string vad_key = "moss-speech.vad.";
+
+KeyChange vad_number(const std::string & field, int32_t value) {
+    return [=](gguf_context * g) { gguf_set_val_i32(g, (vad_key + field).c_str(), value); };
+}
+
+/// The message with which the changed network is refused, "" where it is accepted.
+std::string vad_refusal(const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
+    const std::string path = changed("vad", change, change_tensor);
+    const std::string what = model_format_refusal([&] { TestVad{path}; });
+    std::filesystem::remove(std::filesystem::u8path(path));
+    return what;
+}
 
 const std::string nano = std::string(MOSS_SOURCE_DIR) + "/models/nano.gguf";
 
@@ -84,6 +99,128 @@ TEST(nano_has_the_probabilities_of_sileros_network) {
     CHECK(*std::max_element(expected.begin(), expected.end()) > 0.5F); // somebody speaks
     // nano's weights are F16.
     CHECK(max_difference(model.hear(golden.values("silero.samples"), 5000), expected) <= 0.01);
+}
+
+TEST(a_vad_key_that_is_missing_or_of_another_type_is_refused) {
+    const std::pair<const char *, const char *> fields[] = {
+        {"window_length", "an integer"}, {"context_length", "an integer"},      {"fft_length", "an integer"},
+        {"hop_length", "an integer"},    {"channels", "an array of integers"},  {"strides", "an array of integers"},
+        {"hidden", "an integer"},        {"max_utterance_seconds", "a number"},
+    };
+    for (const auto & [field, expected] : fields) {
+        const std::string key = vad_key + field, message = key + ": expected " + expected + ", found ";
+        check_refusal(vad_refusal([&](gguf_context * g) { gguf_remove_key(g, key.c_str()); }), message + "no such key");
+        check_refusal(vad_refusal([&](gguf_context * g) { gguf_set_val_str(g, key.c_str(), "8"); }), message + "str");
+        check_refusal(vad_refusal([&](gguf_context * g) { gguf_set_val_bool(g, key.c_str(), true); }),
+                      message + "bool");
+        const char * word = "8";
+        check_refusal(vad_refusal([&](gguf_context * g) { gguf_set_arr_str(g, key.c_str(), &word, 1); }),
+                      message + "array of str");
+    }
+    for (const char * field : {"channels", "strides"}) {
+        check_refusal(vad_refusal(vad_number(field, 1)), vad_key + field + ": expected an array of integers");
+        const float values[] = {1, 2, 2, 1};
+        const std::string key = vad_key + field;
+        check_refusal(
+            vad_refusal([&](gguf_context * g) { gguf_set_arr_data(g, key.c_str(), GGUF_TYPE_FLOAT32, values, 4); }),
+            key + ": expected an array of integers, found array of f32");
+    }
+    check_refusal(vad_refusal([](gguf_context * g) { gguf_set_val_f32(g, "moss-speech.vad.hidden", 16); }),
+                  "moss-speech.vad.hidden: expected an integer, found f32");
+}
+
+TEST(a_vad_number_out_of_its_range_is_refused) {
+    constexpr int32_t least = INT32_MIN, most = INT32_MAX;
+    const struct {
+        const char * field;
+        std::vector<int32_t> values; // each is refused
+        const char * expected;
+    } numbers[] = {
+        {"window_length", {0, -1, 15, 16001, least, most}, "16 … 16000"},
+        {"context_length", {-1, 129, least, most}, "0 … 128"},
+        {"fft_length", {0, -1, 3, 129, least, most}, "4 … 128"},
+        {"hop_length", {0, -1, 15, 65, least, most}, "16 … 64"},
+        {"hidden", {0, -1, 4097, least, most}, "1 … 4096"},
+        {"max_utterance_seconds", {0, -1, 3601, least, most}, "1 … 3600"},
+    };
+    for (const auto & [field, values, expected] : numbers) {
+        for (const int32_t value : values) {
+            check_refusal(vad_refusal(vad_number(field, value)), vad_key + field + ": expected " + expected);
+        }
+    }
+    for (const float value : {NAN, INFINITY, -INFINITY, 0.0F}) {
+        check_refusal(
+            vad_refusal([&](gguf_context * g) { gguf_set_val_f32(g, "moss-speech.vad.max_utterance_seconds", value); }),
+            "moss-speech.vad.max_utterance_seconds: expected 1 … 3600");
+    }
+    const struct {
+        const char * field;
+        std::vector<int32_t> values;
+        const char * expected;
+    } lists[] = {
+        {"channels", {}, "1 … 16 values, found 0"},
+        {"channels", std::vector<int32_t>(17, 1), "1 … 16 values, found 17"},
+        {"channels", {16, 8, 0, 16}, "1 … 4096, found 0"},
+        {"channels", {16, 8, -8, 16}, "1 … 4096, found -8"},
+        {"channels", {16, 8, most, 16}, "1 … 4096, found 2147483647"},
+        {"strides", {}, "4 values, found 0"},
+        {"strides", {1, 2, 2}, "4 values, found 3"},
+        {"strides", {1, 2, 2, 1, 1}, "4 values, found 5"},
+        {"strides", {0, 2, 2, 1}, "1 … 16, found 0"},
+        {"strides", {1, 2, 2, -1}, "1 … 16, found -1"},
+        {"strides", {1, 2, 2, most}, "1 … 16, found 2147483647"},
+        {"strides", {1, 2, 1, 1}, "a product of 4, the number of spectra in a window, found 2"},
+        {"strides", {1, 3, 1, 1}, "a product of 4, the number of spectra in a window, found 3"},
+        {"strides", {16, 16, 16, 16}, "a product of 4, the number of spectra in a window, found 16 or more"},
+    };
+    for (const auto & [field, values, expected] : lists) {
+        check_refusal(vad_refusal(by_layer(vad_key + field, values)), vad_key + field + ": expected " + expected);
+    }
+}
+
+TEST(a_vad_that_would_need_much_memory_is_refused) {
+    // A spectrum a sample, 16384 of them, and thousands of channels: few weights, and gigabytes for one second.
+    const KeyChange large = [](gguf_context * g) {
+        const std::pair<const char *, int32_t> numbers[] = {
+            {"window_length", 16000}, {"context_length", 386}, {"fft_length", 4}, {"hop_length", 1}};
+        for (const auto & [field, value] : numbers) {
+            vad_number(field, value)(g);
+        }
+        by_layer(vad_key + "channels", {4096, 1, 1, 1})(g);
+        by_layer(vad_key + "strides", {16, 16, 16, 4})(g);
+    };
+    check_refusal(vad_refusal(large), "moss-speech.vad.channels: expected up to 65536 values a window in each layer");
+}
+
+TEST(a_vad_tensor_that_is_missing_or_of_another_shape_or_type_is_refused) {
+    const GgufFile file = GgufFile::open(golden_path("vad.gguf"));
+    CHECK_EQ(file.tensors().size(), size_t(14));
+    const auto nothing = [](gguf_context *) {};
+    for (const TensorInfo & tensor : file.tensors()) {
+        const std::string shape = to_string(tensor.shape);
+        const auto change = [&](const std::function<void(ggml_tensor *)> & how) {
+            return [=](ggml_tensor * t) {
+                if (t->name == tensor.name) {
+                    how(t);
+                }
+            };
+        };
+        check_refusal(vad_refusal(nothing, change([](ggml_tensor * t) { ggml_set_name(t, "vad.none"); })),
+                      tensor.name + ": expected a tensor of shape " + shape + ", found no such tensor");
+        const auto reshape = [](ggml_tensor * t) { // one row less; a single row: one value less, or two of one
+            if (t->ne[1] > 1) {
+                t->ne[1]--;
+            } else {
+                t->ne[0] = t->ne[0] == 1 ? 2 : t->ne[0] - 1;
+            }
+            t->nb[1] = static_cast<size_t>(t->ne[0]) * t->nb[0];
+            t->nb[2] = t->nb[3] = t->nb[1] * static_cast<size_t>(t->ne[1]);
+        };
+        check_refusal(vad_refusal(nothing, change(reshape)), tensor.name + ": expected shape " + shape);
+        check_refusal(vad_refusal(nothing, change([](ggml_tensor * t) { t->type = GGML_TYPE_I32; })),
+                      tensor.name + ": expected F32, F16");
+    }
+    CHECK_EQ(vad_refusal(nothing), ""); // the same file, written by the same code
 }
 
 TEST(utterances_are_apart_and_in_the_recording) {

@@ -5,7 +5,7 @@ import { spelled } from '../marks.js'
  * Abbreviations, initials and Roman numerals → words.
  */
 
-/** Before a name, a number or a word: the full stop never ends a sentence. */
+/** Abbreviations before a name, a number or a word, whose full stop never ends a sentence. */
 const BEFORE: Record<string, string> = {
   mr: 'mister', mrs: 'missus', ms: 'miz', messrs: 'messers', mx: 'mix', prof: 'professor', gen: 'general', col: 'colonel', capt: 'captain', cpt: 'captain', lt: 'lieutenant',
   sgt: 'sergeant', cpl: 'corporal', maj: 'major', cmdr: 'commander', adm: 'admiral', sen: 'senator', rep: 'representative', gov: 'governor', pres: 'president', rev: 'reverend',
@@ -35,9 +35,9 @@ const BEFORE_NUMBERS = new Set([
   'tel',
   'avg',
 ])
-/** Before names only. */
+/** Abbreviations only before names. */
 const BEFORE_NAMES = new Set(['gen', 'col', 'rep', 'gov', 'pres', 'rev', 'hon', 'mt', 'ft', 'sen', 'maj', 'adm'])
-/** After a name or a word: the full stop may end a sentence, too. */
+/** Abbreviations after a name or a word, whose full stop may also end the sentence. */
 const AFTER: Record<string, string> = {
   jr: 'junior', sr: 'senior', inc: 'incorporated', ltd: 'limited', corp: 'corporation', co: 'company', bros: 'brothers', esq: 'esquire', ave: 'avenue', blvd: 'boulevard',
   rd: 'road', ln: 'lane', hwy: 'highway', pkwy: 'parkway', dept: 'department', univ: 'university', assn: 'association', govt: 'government', etc: 'et cetera', 'a.k.a': 'also known as',
@@ -60,7 +60,7 @@ function streets(text: string): string {
   })
 }
 
-/** The full stop of an abbreviation ends the sentence where nothing follows it. */
+/** The full stop of an abbreviation ends the sentence if nothing follows. */
 const stopOf = (after: string): string => (/^[\s"')\]”]*$/.test(after) ? '.' : '')
 
 function abbreviations(text: string): string {
@@ -75,7 +75,7 @@ function abbreviations(text: string): string {
       const after = all.slice(at + found.length)
       if (BEFORE_NUMBERS.has(key) && !/^:?\s?(?:[\d+(]|[IVXLC]+\b)/.test(after)) return found
       if (BEFORE_NAMES.has(key) && !(/^[A-Z]/.test(name) && /^\s[A-Z]/.test(after))) return found
-      // At the end of a sentence these are words.
+      // At the end of a sentence, these are words.
       return BEFORE[key] ?? `${AFTER[key] ?? ''}${stopOf(after)}`
     })
     .replace(/\bw\/o\b/g, 'without')
@@ -83,7 +83,7 @@ function abbreviations(text: string): string {
     .replace(/\bNr\.(?=\s?\d)/g, 'number')
 }
 
-/** `U.S.` and `J.R.R.` by their letters; the full stop of a single initial is no pause. */
+/** `U.S.` and `J.R.R.` are read letter by letter. The full stop of a single initial is not a pause. */
 function initials(text: string): string {
   return text
     .replace(
@@ -137,7 +137,7 @@ export const telephone = (s: string): string =>
     .map(group => `${group.startsWith('+') ? 'plus ' : ''}${digits(group)}`)
     .join(', ')
 
-/** Numbers that are names: of telephones, versions, postcodes. */
+/** Numbers that are read digit by digit: telephone numbers, versions, postcodes. */
 function namesOfDigits(text: string): string {
   return text
     .replace(/(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?!\w|-\d)/g, s => ` ${telephone(s)} `)
@@ -185,6 +185,6 @@ function versions(text: string): string {
     )
 }
 
-/** All of it in a text. Versions and telephone numbers come first: what is left of digits are numbers. */
+/** Applies all of these to a text. Versions and telephone numbers come first, so that the remaining digits are numbers. */
 export const abbreviationsAsWords = (text: string): string => romanNumerals(initials(abbreviations(text)))
 export const namesOfDigitsAsWords = (text: string): string => versions(namesOfDigits(text))

@@ -2,19 +2,17 @@ import { linkifyit } from 'linkify-it'
 import { digits } from './numbers.js'
 import { spelled } from '../marks.js'
 
-/*
- * Addresses, names of files and tags → words: `info@example.com` → `info at example dot com`.
- */
+/* URLs, email addresses, file names and tags → words: `info@example.com` → `info at example dot com`. */
 
 const linkify = linkifyit({ fuzzyLink: true, fuzzyEmail: true, fuzzyIP: false })
 
-/** Signs by their names. */
+/** The names of signs. */
 export const SIGN_NAMES: Record<string, string> = {
   '.': 'dot', '/': 'slash', '\\': 'backslash', '-': 'dash', '_': 'underscore', '@': 'at', ':': 'colon', '?': 'question mark', '=': 'equals',
   '&': 'and', '#': 'hash', '%': 'percent', '+': 'plus', '~': 'tilde', '!': 'exclamation mark', '*': 'star', ',': 'comma', ';': 'semicolon',
 } // prettier-ignore
 
-/** What is read by its letters though it could be said. */
+/** Words that are read letter by letter though they could be pronounced. */
 const BY_LETTERS = new Set([
   'www',
   'exe',
@@ -44,7 +42,7 @@ const PATH = /(?<![\w.])(?:~|\.{1,2}|[A-Za-z]:)?(?:[/\\][\w.-]*[\w-]){2,}[/\\]?/
 /** `ThrowbackThursday` → `Throwback Thursday`. */
 const unglued = (name: string): string => name.replace(/(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, ' ')
 
-/** A part of an address, letters and digits. */
+/** Reads a part of an address that consists of letters and digits. */
 function part(s: string, isEnd: boolean): string {
   return s.replace(/[A-Za-z]+|\d+/g, run => {
     if (/\d/.test(run)) return ` ${run.length > 4 || (run.length > 1 && run.startsWith('0')) ? digits(run) : run} `
@@ -54,7 +52,7 @@ function part(s: string, isEnd: boolean): string {
   })
 }
 
-/** Signs become words. */
+/** Replaces the signs in an address by words. */
 function spoken(address: string): string {
   const pieces = address.split(/([^A-Za-z\d])/)
   const end = pieces.findLastIndex(piece => /^[A-Za-z]+$/.test(piece))
@@ -65,11 +63,11 @@ function spoken(address: string): string {
 
 const withoutScheme = (url: string): string => url.replace(/^(?:https?|mailto|ftp):(?:\/\/)?/i, '').replace(/\/$/, '')
 
-/** A full stop between two sentences that lacks its space is no address: `done.It`. */
+/** Whether this is not an address but a full stop without a space: `done.It`. */
 const isTypo = (text: string): boolean =>
   /^[A-Za-z]+\.(?:[A-Z][a-z]*|[A-Za-z]{2}(?<=\.(?:it|is|in|at|so|no|to|me|my|us|do|am|be|as|by)))$/.test(text)
 
-/** Addresses of pages and of people. */
+/** URLs and email addresses. */
 function links(text: string): string {
   let out = ''
   let end = 0
@@ -81,7 +79,7 @@ function links(text: string): string {
   return out + text.slice(end)
 }
 
-/** All of it in a text. */
+/** Applies all of these to a text. */
 export function addressesAsWords(text: string): string {
   return links(text)
     .replace(PATH, s => ` ${spoken(s)} `)

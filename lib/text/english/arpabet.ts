@@ -8,7 +8,7 @@ const CONSONANTS: Record<string, string> = {
 const UNSTRESSED: Record<string, string> = { AH: 'ə', ER: 'əɹ' }
 const STRESS: Record<string, string> = { '1': 'ˈ', '2': 'ˌ' }
 
-/** Where the dictionary's habits differ from those of the voices, throughout. */
+/** Where the dictionary's transcriptions differ systematically from the voices' pronunciation. */
 const HABITS: [RegExp, string][] = [
   [/^(ɹ|b|d|pɹ)ɪ(?=[^ˈˌ]*ˈ)/, '$1ə'], // be-gin, re-main, de-stroy, pre-fer
   [/(?<=[td])əd$/, 'ɪd'], // nodd-ed

@@ -14,13 +14,16 @@ const MONTH =
 const DAY = '(0?[1-9]|[12]\\d|3[01])(?:st|nd|rd|th)?'
 const HALF = '(?:\\s?([ap])(?:m\\b|\\.m\\.?(?!\\w)))'
 
-/** The name that begins with these letters. */
+/** The name of a month or day that begins with these letters. */
 const named = (names: readonly string[], start: string): string =>
   names.find(name => name.toLowerCase().startsWith(start.slice(0, 3).toLowerCase())) ?? start
 
 const isDate = (month: number, day: number): boolean => month >= 1 && month <= 12 && day >= 1 && day <= 31
 
-/** `3`, `15`, `2024` → `March fifteenth, twenty twenty-four`. Two digits are a year of this century, or of the last from 50 on. */
+/**
+ * `3`, `15`, `2024` → `March fifteenth, twenty twenty-four`. Two digits are a year of this century, from 50 on of the
+ * last one.
+ */
 export function date(month: string, day: string, ofYear?: string): string {
   const whole = ofYear?.length === 2 ? `${Number(ofYear) < 50 ? '20' : '19'}${ofYear}` : ofYear
   return `${MONTHS[Number(month) - 1] ?? ''} ${ordinal(String(Number(day)))}${whole === undefined ? '' : `, ${year(whole)}`}`
@@ -37,7 +40,7 @@ export function clock(hour: string, minute: string, half?: string, second?: stri
   return [cardinal(String(h)), minutes, seconds, half ? spelled(`${half}m`) : ''].filter(Boolean).join(' ')
 }
 
-/** Whether a full stop that was a part of what is replaced also ended the sentence. */
+/** Keeps the full stop of replaced text if it also ended the sentence. */
 const stop = (found: string, at: number, text: string): string =>
   found.endsWith('.') && /^\s*["')\]”]*\s*$/.test(text.slice(at + found.length)) ? '.' : ''
 
@@ -52,7 +55,8 @@ function numericDates(text: string): string {
     .replace(
       /(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d\d)(?![\d/-]|\.\d)/g,
       (s, a: string, sign: string, b: string, y: string) => {
-        // Months first with slashes, as in America; days first with full stops, as in Europe; either where only that can be.
+        // With slashes the month comes first, as in America; with full stops the day, as in Europe; unless only the
+        // other order is possible.
         const [m, d] = (sign === '.' && Number(b) <= 12) || Number(a) > 12 ? [b, a] : [a, b]
         return isDate(Number(m), Number(d)) && (sign !== '.' || y.length === 4) ? date(m, d, y) : s
       },
@@ -64,7 +68,7 @@ function writtenDates(text: string): string {
     .replace(
       /\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?(?=,?\s+(?:[A-Z][a-z]{2}|\d))/g,
       (s, day: string, at: number) => {
-        // Sun and Sat are words, too.
+        // Sun and Sat are also words.
         const rest = text.slice(at + s.length)
         const dated = new RegExp(`^,?\\s+(?:${MONTH}|${DAY}\\b)`).test(rest)
         return dated ? named(DAYS, day) : s
@@ -83,7 +87,7 @@ function writtenDates(text: string): string {
     .replace(new RegExp(`\\b${MONTH}(?=,?\\s+\\d{4}\\b)`, 'g'), (s, m: string) => (s.length < 5 ? named(MONTHS, m) : s))
 }
 
-/** All dates, decades and times of day in a text. */
+/** Spells out all dates, decades and times of day in a text. */
 export function datesAsWords(text: string): string {
   return writtenDates(numericDates(text))
     .replace(new RegExp(`(\\d${HALF}|\\d:\\d\\d)\\s?[-–]\\s?(?=\\d{1,2}(?::\\d\\d|\\s?[ap]\\.?m))`, 'gi'), '$1 to ')

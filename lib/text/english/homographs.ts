@@ -2,7 +2,8 @@ import table from './homographs.json'
 import type { PartOfSpeech } from './part-of-speech.js'
 
 /*
- * Words that are written alike and said otherwise: by part of speech (live, record), by what they mean (lead, bass), by capitals (Polish, US).
+ * Words with several pronunciations, which depend on the part of speech (live, record), on the meaning (lead, bass) or
+ * on capitals (Polish, US).
  */
 
 type Readings = Readonly<Partial<Record<PartOfSpeech | 'default', string>>>
@@ -10,7 +11,10 @@ type Readings = Readonly<Partial<Record<PartOfSpeech | 'default', string>>>
 const bySpeech = new Map<string, Readings>(Object.entries(table.bySpeech))
 const byCapitals = new Map<string, string>(Object.entries(table.byCapitals))
 
-/** Two readings, and the words near by that tell of the second; else the first, or what the part of speech says. */
+/**
+ * Words with two readings. A nearby word that matches `near` selects the second one; otherwise the first one, or that
+ * of the part of speech, is used.
+ */
 const BY_MEANING: Readonly<Record<string, { usual?: string; other: string; near: RegExp; parts?: RegExp }>> = {
   lead: {
     usual: 'lˈid', other: 'lˈɛd', parts: /noun|adjective|verb/,
@@ -34,7 +38,7 @@ const BETWEEN =
 const YESTERDAY =
   /\b(?:yesterday|ago|last (?:night|week|month|year|summer|winter|spring|autumn|fall|monday|tuesday|wednesday|thursday|friday|saturday|sunday|time)|earlier|previously|when (?:i|he|she|we|they) (?:was|were))\b/
 
-/** The word before that decides, past adverbs and inverted subjects. */
+/** The preceding word that decides, skipping adverbs and inverted subjects. */
 function governor(words: readonly string[], at: number): string | undefined {
   let i = at - 1
   while (
@@ -51,14 +55,14 @@ function governor(words: readonly string[], at: number): string | undefined {
   return words[i]
 }
 
-/** Whether a verb that has one form for now and then (read) speaks of then. */
+/** Whether a verb whose present and past are written alike (read) is in the past. */
 function isPast(words: readonly string[], parts: readonly PartOfSpeech[], at: number): boolean {
   const before = governor(words, at)
   if (before !== undefined && PERFECT.test(before)) return true
   if (before !== undefined && BASE.test(before) && !/^(?:and|or)$/.test(before)) return false
   if (YESTERDAY.test(words.join(' '))) return true
   if (SUBJECT.test(words[at - 1] ?? '')) return true // now, he reads
-  // In company of verbs of the past: "he took it and read it"; or its subject is a single thing: "the teacher read".
+  // Past if another verb is in the past ("he took it and read it"), or if the subject is singular ("the teacher read").
   if (parts.some((part, i) => part === 'past' && i !== at && !PERFECT.test(words[i - 1] ?? ''))) return true
   return parts[at - 1] === 'noun' && !(words[at - 1] ?? '').endsWith('s') && at > 1
 }
@@ -76,7 +80,7 @@ const COPULA =
 const SMALL =
   /^(?:amounts?|quantit\w+|details?|particles?|traces?|fractions?|differences?|changes?|doses?|cracks?|organisms?|fragments?|portions?|proportions?|size|holes|variations?)$/
 
-/** What compromise takes for something else than its neighbours show. */
+/** Corrects the part of speech where compromise is wrong and the neighbouring words show it. */
 function partAt(words: readonly string[], parts: readonly PartOfSpeech[], at: number): PartOfSpeech {
   const [word, before, after] = [words[at] ?? '', words[at - 1] ?? '', words[at + 1] ?? '']
   const part = parts[at] ?? 'other'
@@ -88,7 +92,7 @@ function partAt(words: readonly string[], parts: readonly PartOfSpeech[], at: nu
       : 'noun'
   }
   if (word === 'used') {
-    // They used to smoke; what is used to make, the tool used to make.
+    // "They used to smoke", but "what is used to make" and "the tool used to make".
     const isPassive = /^(?:is|are|was|were|be|been|being|get|got|can)$/
     const of = words.slice(0, at).some(w => isPassive.test(w)) && !SUBJECT_OF_USED.test(before)
     return after === 'to' && !of ? 'past' : 'verb'
@@ -109,7 +113,7 @@ function partAt(words: readonly string[], parts: readonly PartOfSpeech[], at: nu
   return part
 }
 
-/** The reading of the word at a place, where it has several; undefined where it has one. `words` are in small letters. */
+/** The reading of the word at an index, or undefined if it has only one. `words` are in lower case. */
 export function readingOf(words: readonly string[], parts: readonly PartOfSpeech[], at: number): string | undefined {
   const word = words[at] ?? ''
   const meaning = BY_MEANING[word]
@@ -126,8 +130,11 @@ export function readingOf(words: readonly string[], parts: readonly PartOfSpeech
   return readings[part] ?? (part === 'past' ? readings.verb : undefined) ?? readings.default
 }
 
-/** Whether a word, in small letters, is read by what stands around it. */
+/** Whether the reading of a word (in lower case) depends on its context. */
 export const isHomograph = (word: string): boolean => bySpeech.has(word) || word in BY_MEANING
 
-/** How a word in capitals is read that is another in small letters: units; '' letter by letter; undefined as in small letters. */
+/**
+ * The units of a capitalized word that is read differently in lower case; '' if it is read letter by letter; undefined
+ * if it is read as in lower case.
+ */
 export const readingOfCapitals = (word: string): string | undefined => byCapitals.get(word)

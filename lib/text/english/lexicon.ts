@@ -3,8 +3,8 @@ import exceptions from './exceptions.json'
 import letterToSound from './letter-to-sound.json'
 
 /*
- * How English words are said: first the voices' own readings where they differ from the dictionary's, then the CMU Pronouncing
- * Dictionary, then regular endings, then letters in their context.
+ * The pronunciation of English words. Looked up first in the voices' own readings where they differ from the
+ * dictionary, then in the CMU Pronouncing Dictionary, then by regular endings, then by letter-to-sound rules.
  */
 
 const LETTERS: Record<string, string> = {
@@ -18,7 +18,7 @@ type Dictionary = Readonly<Record<string, string>>
 
 let loading: Promise<Dictionary> | undefined
 
-/** 135,000 words; takes a sixth of a second, once. */
+/** Loads the dictionary of 135,000 words, once; this takes a sixth of a second. */
 function loadDictionary(): Promise<Dictionary> {
   return (loading ??= import('cmu-pronouncing-dictionary').then(module => module.dictionary))
 }
@@ -85,7 +85,7 @@ function compound(word: string, find: (word: string) => string | undefined): str
 const rules: Readonly<Record<string, string | undefined>> = letterToSound.rules
 const contexts = letterToSound.contexts as [left: number, right: number][]
 
-/** By the letters alone, each in its context; see scripts/letter-to-sound.mjs. */
+/** Letter-to-sound rules: each letter by its context; see scripts/letter-to-sound.mjs. */
 function byLetters(word: string): string {
   const padded = `####${word}####`
   let units = ''
@@ -100,13 +100,13 @@ function byLetters(word: string): string {
       break
     }
   }
-  // One main stress, on the first stressed vowel, else on the first vowel.
+  // Keeps one main stress, on the first stressed vowel, otherwise on the first vowel.
   let seen = false
   units = units.replace(/ˈ/g, () => (seen ? 'ˌ' : ((seen = true), 'ˈ')))
   return seen ? units : units.replace(/[AIWYOiuɪʊʌəɛæɑɔɜ]/u, v => `ˈ${v === 'ə' ? 'ʌ' : v}`)
 }
 
-/** Letter by letter, the last one stressed most: `GPS`, `U.S.`. */
+/** Spells a word letter by letter, with the main stress on the last letter: `GPS`, `U.S.`. */
 export function spellLetters(word: string): string {
   const letters = [...word.toLowerCase().replace(/[^a-z]/g, '')].map(c => LETTERS[c] ?? '')
   return letters.map((units, i) => (i < letters.length - 1 ? units.replace('ˈ', 'ˌ') : units)).join('')
@@ -117,7 +117,7 @@ export async function spell(word: string): Promise<string> {
   const dictionary = await loadDictionary()
   const find = (w: string): string | undefined => look(dictionary, w)
   const lower = word.toLowerCase()
-  const possessive = lower.endsWith("'s") ? derived(lower, w => own.get(w)) : undefined // that's as weak as that
+  const possessive = lower.endsWith("'s") ? derived(lower, w => own.get(w)) : undefined // that's is as weak as that
   const known = possessive ?? find(lower) ?? find(lower.replace(/^'|'$/g, ''))
   if (known !== undefined) return known
   // iPhone, YouTube

@@ -5,9 +5,7 @@ import { digits, fraction, mixedFraction, number, ordinal, plural, year } from '
 import { quantitiesAsWords } from './quantities.js'
 import { spelled } from '../marks.js'
 
-/*
- * English as it is written → words and pauses: dates, numbers, money, measures, addresses, abbreviations and signs.
- */
+/* Written English → words and pauses: spells out dates, numbers, money, measures, addresses, abbreviations and signs. */
 
 const VULGAR: Record<string, string> = {
   '½': '1/2', '⅓': '1/3', '⅔': '2/3', '¼': '1/4', '¾': '3/4', '⅕': '1/5', '⅖': '2/5', '⅗': '3/5', '⅘': '4/5', '⅙': '1/6', '⅚': '5/6', '⅐': '1/7', '⅛': '1/8', '⅜': '3/8',
@@ -19,7 +17,7 @@ const SIGNS: Record<string, string> = {
 } // prettier-ignore
 const SIGN = new RegExp(`[${Object.keys(SIGNS).join('')}]`, 'g')
 
-/** Signs that typographers have and what is the same. */
+/** Replaces typographic characters by plain ones. */
 function plainSigns(text: string): string {
   return text
     .replace(
@@ -41,7 +39,7 @@ function plainSigns(text: string): string {
     .replace(/…|\.{2,}/g, '. ')
 }
 
-/** What stands in quotation marks, dashes. */
+/** Removes quotation marks and replaces dashes by pauses. */
 const withoutQuotes = (text: string): string =>
   text.replace(/[“”"«»]/g, ' ').replace(/(?<!\d)\s[-–—]+\s|\s[-–—]+\s(?!\d)|—|(?<!\d)–|–(?!\d)/g, ', ')
 
@@ -78,7 +76,7 @@ function fractions(text: string): string {
 
 const RANGE = /(?<=\d%?)\s?[-–]\s?(?=\d)/g
 const YEAR = '(1[1-9]\\d\\d|20\\d\\d)'
-/** What comes before years. */
+/** Words that come before years. */
 const YEARLY =
   /(?<=\b(?:in|of|since|from|by|until|till|before|after|during|around|circa|year|early|late|between|to)\s)10\d\d(?![\d,.]\d|\d|\s?%)/gi
 
@@ -110,7 +108,7 @@ function signs(text: string): string {
 
 type Step = (text: string) => string
 
-/** Most texts hold no numbers: what costs most is not done then. */
+/** Most texts have no numbers; the most expensive steps are then skipped. */
 const where =
   (sign: RegExp, step: Step): Step =>
   text =>
@@ -131,7 +129,7 @@ const STEPS: readonly Step[] = [
 ]
 
 /**
- * Spells out what is no words: `It is 7:30, 21st May, $5.20.` → `It is seven thirty, the twenty-first of May, five dollars and twenty cents.`
- * Letters that are to be read one by one are marked (spelled.ts).
+ * Spells out everything that is not a word: `It is 7:30, 21st May, $5.20.` → `It is seven thirty, the twenty-first of
+ * May, five dollars and twenty cents.` Letters that are to be read one by one are marked (marks.ts).
  */
 export const englishWords = (text: string): string => STEPS.reduce((written, step) => step(written), text)

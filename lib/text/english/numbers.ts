@@ -1,17 +1,15 @@
 import { toWords, toWordsOrdinal } from 'number-to-words'
 
-/*
- * Numbers → English words. Numbers are strings, as they are written: a leading zero tells much.
- */
+/* Numbers → English words. Numbers are strings as they are written, because leading zeros matter. */
 
 const ONES = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine']
-/** Longer ones are read digit by digit. */
+/** Longer numbers are read digit by digit. */
 const LONGEST = 15
 
-/** `105` → `one zero five`; other signs are left out. */
+/** `105` → `one zero five`; other characters are left out. */
 export const digits = (s: string): string => [...s].flatMap(d => ONES[Number(d)] ?? []).join(' ')
 
-/** `105` → `one hundred five`; one that is too long for that, or has a leading zero, digit by digit. */
+/** `105` → `one hundred five`; a number that is too long, or has a leading zero, is read digit by digit. */
 export function cardinal(s: string): string {
   if (s.length > LONGEST || (s.length > 1 && s.startsWith('0'))) return digits(s)
   return toWords(Number(s)).replaceAll(',', '')
@@ -28,7 +26,7 @@ export function number(s: string): string {
   return fraction === undefined ? cardinal(whole) : `${cardinal(whole || '0')} point ${digits(fraction)}`
 }
 
-/** `1984` → `nineteen eighty-four`, where people read it so. */
+/** `1984` → `nineteen eighty-four`, for the numbers that are read like this. */
 export function year(s: string): string {
   if (s.length !== 4 || s.startsWith('0')) return cardinal(s)
   const [century, rest] = [s.slice(0, 2), Number(s.slice(2))]
@@ -37,7 +35,7 @@ export function year(s: string): string {
   return `${cardinal(century)} ${rest < 10 ? `oh ${cardinal(String(rest))}` : cardinal(String(rest))}`
 }
 
-/** More than one: `twenty` → `twenties`, `hundred` → `hundreds`. */
+/** The plural: `twenty` → `twenties`, `hundred` → `hundreds`. */
 export const plural = (word: string): string =>
   word.endsWith('y') ? `${word.slice(0, -1)}ies` : word.endsWith('x') ? `${word}es` : `${word}s`
 
@@ -65,7 +63,7 @@ export function mixedFraction(whole: string, numerator: string, denominator: str
 const ROMAN = /^(?=[IVXLC])(?:X[CL]|L?X{0,3})?(?:I[XV]|V?I{0,3})$/
 const ROMAN_VALUES: Record<string, number> = { I: 1, V: 5, X: 10, L: 50, C: 100 }
 
-/** `XIV` → 14; undefined where it is none below 100. */
+/** `XIV` → 14; undefined if it is not a Roman numeral below 100. */
 export function romanNumeral(s: string): number | undefined {
   if (!ROMAN.test(s)) return undefined
   const values = Array.from(s, c => ROMAN_VALUES[c] ?? 0)

@@ -1,7 +1,8 @@
 import nlp from 'compromise/two'
 
 /*
- * The part of speech of each word of a sentence, by compromise. To be loaded with the first sentence that has a word of several readings.
+ * The part of speech of each word of a sentence, by the library compromise. Loaded with the first sentence that has a
+ * word with several readings.
  */
 
 export type PartOfSpeech = 'noun' | 'verb' | 'past' | 'adjective' | 'adverb' | 'other'
@@ -22,12 +23,12 @@ function partOf(tags: readonly string[]): PartOfSpeech {
 
 const bare = (text: string): string => text.toLowerCase().replace(/[^a-z]/g, '')
 
-/** One a word, in one sentence. Punctuation belongs to the word before it. */
+/** One part of speech for each word of a sentence. Punctuation belongs to the word before it. */
 export function partsOfSpeech(words: readonly string[]): PartOfSpeech[] {
   const sentences = nlp(words.join(' ')).json({ terms: { text: true, tags: true } }) as { terms: Term[] }[]
   const parts: PartOfSpeech[] = []
   let rest = ''
-  // Of a word that is taken apart (they'll) the first piece counts; the others have no text, or what is left of the word's.
+  // If a word is split (they'll), the first piece counts; the others have no text, or the rest of the word's.
   for (const { text, tags } of sentences.flatMap(({ terms }) => terms)) {
     if (text === '' || parts.length > words.length) continue
     if (rest === '') rest = bare(words[parts.push(partOf(tags)) - 1] ?? '')

@@ -15,7 +15,7 @@ const SIGNS: Record<string, readonly [...Names, part: string, parts: string]> = 
   '¥': ['yen', 'yen', '', ''], '₹': ['rupee', 'rupees', 'paisa', 'paise'], '₩': ['won', 'won', '', ''], '₽': ['ruble', 'rubles', 'kopek', 'kopeks'],
   '₿': ['bitcoin', 'bitcoins', '', ''],
 } // prettier-ignore
-/** What stands before a dollar sign. */
+/** Country prefixes of the dollar sign. */
 const COUNTRIES: Record<string, string> = {
   us: 'US', a: 'Australian', au: 'Australian', c: 'Canadian', ca: 'Canadian', hk: 'Hong Kong', nz: 'New Zealand', s: 'Singapore', nt: 'New Taiwan', cn: '', rmb: '',
 } // prettier-ignore
@@ -24,7 +24,7 @@ const AMOUNT = '((?:\\d{1,3}(?:,\\d{3})+|\\d+)(?:\\.\\d+)?|\\.\\d+)'
 const SIGN = `[${Object.keys(SIGNS).join('')}]`
 const MAGNITUDE = '(?:\\s?(thousand|million|billion|trillion)\\b|(k|mn|mm|mio|m|bn|b|tn|t)(?![\\w/]))?'
 
-/** An amount and what of it. */
+/** An amount and its currency. */
 function money(names: readonly [...Names, string, string], amount: string, magnitude: string | undefined): string {
   const [one, many, part, parts] = names
   const plain = amount.replaceAll(',', '')
@@ -38,7 +38,7 @@ function money(names: readonly [...Names, string, string], amount: string, magni
   return Number(whole) === 0 ? rest : `${cardinal(whole)} ${whole === '1' ? one : many} and ${rest}`
 }
 
-/** The plain name of a currency by its code, such as `Swiss francs`; the platform knows them. */
+/** The name of a currency by its code, such as `Swiss francs`, from the platform's locale data. */
 function nameOf(code: string, count: number): string {
   const currency = code === 'RMB' ? 'CNY' : code
   const format = new Intl.NumberFormat('en-US', { style: 'currency', currency, currencyDisplay: 'name' })
@@ -93,7 +93,10 @@ function moneyAsWords(text: string): string {
 }
 
 const s = (name: string): Names => [name, `${name}s`]
-/** Small and capital letters matter: mb and Mb, m and M. What is not here as it is written is looked for in small letters. */
+/**
+ * Names of units of measurement. Case matters: mb and Mb, m and M. A unit that is not found as it is written is looked
+ * up in lower case.
+ */
 const MEASURES: Record<string, Names> = {
   km: s('kilometer'), m: s('meter'), cm: s('centimeter'), mm: s('millimeter'), µm: s('micrometer'), μm: s('micrometer'), nm: s('nanometer'), mi: s('mile'), yd: s('yard'),
   ft: ['foot', 'feet'], in: ['inch', 'inches'], kg: s('kilogram'), g: s('gram'), mg: s('milligram'), µg: s('microgram'), μg: s('microgram'), lb: s('pound'), lbs: s('pound'), oz: s('ounce'),
@@ -115,7 +118,10 @@ const MEASURES: Record<string, Names> = {
   '°C': ['degree Celsius', 'degrees Celsius'], '°F': ['degree Fahrenheit', 'degrees Fahrenheit'], '°K': s('kelvin'), '°': s('degree'), 'Ω': s('ohm'), 'kΩ': s('kiloohm'),
 } // prettier-ignore
 const LOWER = new Map(Object.entries(MEASURES).map(([name, names]) => [name.toLowerCase(), names]))
-/** With other capitals these are something else: 5 G, 4 M, 2 T. After a space, `in` is mostly a word. */
+/**
+ * Units that are only matched as they are written: 5 G, 4 M and 2 T are something else. After a space, `in` is mostly a
+ * word.
+ */
 const EXACT = new Set(
   ['g', 'm', 't', 's', 'h', 'l', 'v', 'w', 'in', 'mp', 'pa'].flatMap(name => [name, name.toUpperCase()]),
 )
@@ -153,5 +159,5 @@ function measuresAsWords(text: string): string {
     )
 }
 
-/** Money and measures in a text. The numbers of measures stay digits. */
+/** Spells out money and measures in a text. The numbers of measures are left as digits. */
 export const quantitiesAsWords = (text: string): string => measuresAsWords(moneyAsWords(text))

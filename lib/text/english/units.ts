@@ -19,12 +19,12 @@ const IS_CHANGE = new RegExp(`^${CHANGE}$`)
 
 /** A word with its units, or a pause with its sign. */
 export interface EnglishToken {
-  /** As it is said: `seven`; letters that are read one by one are separated by spaces: `u s b`; a pause: ''. */
+  /** The word as it is read: `seven`. Letters that are read one by one are separated by spaces: `u s b`. '' for a pause. */
   word: string
   units: string
 }
 
-/** Words whose form depends on what follows. */
+/** Words whose form depends on the next word. */
 function inContext(word: string, beforePause: boolean): string | undefined {
   switch (word) {
     case 'a':
@@ -46,7 +46,7 @@ function inContext(word: string, beforePause: boolean): string | undefined {
   }
 }
 
-/** The readings of words that have several, by their places. */
+/** The readings of words that have several, by their index. */
 async function homographs(tokens: readonly string[]): Promise<Map<number, string>> {
   const found = new Map<number, string>()
   if (!tokens.some(token => isHomograph(token.toLowerCase()))) return found
@@ -70,7 +70,7 @@ const spaced = (letters: string): string => [...letters.toLowerCase()].join(' ')
 
 const unstressed = (units: string): string => units.replace(/[ˈˌ]/g, '')
 
-/** As it is said. */
+/** The word as it is read. */
 function wordOf(token: string, units: string): string {
   if (token.length > 1 && units === spellLetters(token)) return spaced(token)
   if (token.endsWith('s') && token.length > 2 && units === `${spellLetters(token.slice(0, -1))}z`)
@@ -83,9 +83,9 @@ const letters = (token: string): EnglishToken => {
   return { word: spaced(plain), units: spellLetters(plain) }
 }
 
-/** A sentence as words and pauses. Loads the lexicon at the first call. */
+/** Splits a sentence into words and pauses with their units. Loads the lexicon at the first call. */
 export async function englishTokens(text: string): Promise<EnglishToken[]> {
-  // Letters with marks lose them: café is looked up as cafe.
+  // Removes diacritics: café is looked up as cafe.
   const plain = englishWords(text).normalize('NFD').replace(/\p{M}/gu, '')
   const tokens = plain.match(TOKEN) ?? []
   const readings = await homographs(tokens)

@@ -1,13 +1,11 @@
 import nzh from 'nzh'
 
-/*
- * Mandarin as it is written → characters that are read one by one: numbers, dates, money, measures.
- */
+/* Written Mandarin → characters that are read one by one: spells out numbers, dates, money and measures. */
 
 const DIGITS = '零一二三四五六七八九'
 /** 105 → 一零五 */
 export const digits = (s: string): string => [...s].map(d => DIGITS[Number(d)] ?? '').join('')
-/** Of telephones and of some numbers that are names: one is 幺. */
+/** Telephone numbers and some numbers that are names, in which 1 is 幺. */
 export const telephone = (s: string): string => digits(s).replaceAll('一', '幺')
 const LONGEST = 16
 
@@ -20,7 +18,7 @@ export function number(s: string): string {
   return fraction === undefined ? read : `${read}点${digits(fraction)}`
 }
 
-/** How many: 2 is 两, before 千, 万 and 亿 too. */
+/** A number before a measure word: 2 is 两, also before 千, 万 and 亿. */
 const amount = (s: string): string => number(s).replace(/^二(?=[千万亿]|$)/, '两')
 
 const MEASURES: Record<string, string> = {
@@ -40,7 +38,7 @@ const MONEY: Record<string, string> = {
   '₹': '卢比',
 }
 const N = '(\\d[\\d,]*(?:\\.\\d+)?)'
-/** What is counted with 两. */
+/** Measure words that take 两. */
 const COUNTED =
   '个位名只条张件本支把辆台座间家层楼栋块片朵棵根头匹杯瓶碗盘份箱袋包双对套组批次回遍趟场句段篇封页点年天周日夜晚岁分秒元角毛斤两公克吨米厘毫平立升度倍成种样项部首幅颗粒滴口道门节期届代户队人星小多百千万亿'
 const COUNTED_WITH_2 = new RegExp(`(?<![\\d.第,])2(?=\\s*(?:[${COUNTED.replace(/[日楼层期届代两]/g, '')}](?!月)))`, 'g')
@@ -117,12 +115,12 @@ function measures(text: string): string {
       (_, s: string) => `${amount(s)}到`,
     )
     .replace(new RegExp(`${N}\\s*(${MEASURE})(?![A-Za-z/²³])`, 'gi'), (found, s: string, unit: string) =>
-      // 5G is no weight: single letters are small ones.
+      // 5G is not a weight: of units with a single letter, only lower case ones are read.
       /^[GMTSHL]$/.test(unit) ? found : `${amount(s)}${MEASURES[unit.toLowerCase()] ?? ''}`,
     )
 }
 
-/** Numbers as they are read: 25 二十五, 3.5 三点五, 50% 百分之五十, 7:30 七点三十分, 2024年 digit by digit, 2个 两个. */
+/** Spells out numbers: 25 二十五, 3.5 三点五, 50% 百分之五十, 7:30 七点三十分, 2024年 digit by digit, 2个 两个. */
 export function mandarinNumbers(text: string): string {
   if (!/\d/.test(text)) return text
   return measures(money(telephones(datesAndTimes(text))))

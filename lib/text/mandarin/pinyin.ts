@@ -2,15 +2,15 @@ import table from './pinyin-units.json'
 import { TONES } from '../units.js'
 
 /*
- * Mandarin syllables, written as pinyin with tone digits (ü is `v`, neutral is 5), and their units. The table is that of
- * training/data/mandarin.py: toneless pinyin → units with `0` where the tone goes.
+ * Mandarin syllables, written as pinyin with tone digits (ü is `v`, neutral is 5), and their units. The table is that
+ * of training/data/mandarin.py: toneless pinyin → units with `0` in place of the tone.
  */
 
 const SPELLING = new Map(Object.entries(table).map(([pinyin, units]) => [pinyin, units.replaceAll(' ', '')]))
 const SYLLABIC: Record<string, string> = { n: 'n0', m: 'm0', ng: 'ŋ0', hm: 'hm0', hng: 'hŋ0' } // 嗯, 呣
 const VARIANTS: Record<string, string> = { lue: 'lve', nue: 'nve', r: 'er', uei: 'wei', eh: 'e', ê: 'ei' }
 
-/** `ni3` → `ni↓`; undefined where there is no such syllable. */
+/** `ni3` → `ni↓`; undefined if there is no such syllable. */
 export function syllableToUnits(pinyin: string): string | undefined {
   const match = /^([a-zvê]+)([0-5]?)$/.exec(pinyin.trim().toLowerCase().replaceAll('u:', 'v').replaceAll('ü', 'v'))
   if (!match) return undefined
@@ -21,7 +21,7 @@ export function syllableToUnits(pinyin: string): string | undefined {
 
 const THIRD_BEFORE_THIRD = /↓(?=[nŋ]? ?[pʰtkfmnlxsʨꭧʦʂɕɻjwɥ]*[aeiouyɤɨəɛʊɔɚ]+↓)/gu
 
-/** Third-tone sandhi: a third tone is spoken as a second before another third. Units are what is heard. */
+/** Third-tone sandhi: a third tone before another third tone is spoken as a second tone. Units represent what is spoken. */
 export function spokenTones(symbols: string): string {
   return symbols.replace(THIRD_BEFORE_THIRD, '↗')
 }

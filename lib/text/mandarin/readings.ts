@@ -2,22 +2,23 @@ import { customPinyin, pinyin } from 'pinyin-pro'
 import dictionary from './readings.json'
 
 /*
- * How Chinese characters are said: pinyin-pro, with words that its dictionary lacks (readings.json, see scripts/mandarin-readings.mjs), and
- * what no dictionary of words can tell: verbs and particles by their neighbours.
+ * The readings of Chinese characters: by pinyin-pro, with words that its dictionary lacks (readings.json, see
+ * scripts/mandarin-readings.mjs), and with rules for verbs and particles, whose reading depends on the neighbouring
+ * characters.
  */
 
-// Last: readings on which dictionaries are out of step with how people speak.
+// The last entries are readings for which the dictionaries differ from actual usage.
 customPinyin({ ...dictionary, 嗯: 'ńg', 哦: 'ó', 呗: 'bei', 哪儿: 'nǎ ér' })
 
 const PRONOUN = '[我你您他她它咱]'
-/** A character where its neighbours say that it is this syllable. */
+/** Characters whose neighbours show which syllable they are. */
 const BY_CONTEXT: readonly (readonly [RegExp, string])[] = [
   // 还: give back
   [new RegExp(`还(?=[钱书债款贷礼给清了]|${PRONOUN}(?:们)?(?:的|钱|书|一|$)|车票|东西)|(?<=[归偿退送要没不])还(?=[的吗吧呢]|$)`, 'gu'), 'huan2'],
-  // 得: must; and before what tells how something is done
+  // 得: must; and before a complement of manner
   [new RegExp(`(?<=${PRONOUN}|[们谁还就也都总可非又只]|今天|明天|现在|必)(?<!觉|记|值|懂|显|晓|认|舍|非|也|都|值)得(?=[走去来回先赶快上下买做干把给问看想等找学写说吃睡起开坐听跟让用花])`, 'gu'), 'dei3'],
   [/(?<=[跑走写说做吃玩过睡起唱跳看听学干飞来去穿打长画笑哭讲读想活住开坐站变爱气忙累热冷吓急高美好快慢冻饿疼亮红白黑])得(?=[很好太真非特更最多快慢高低早晚像这那不怎起开出上下清明懂完见到住动了远近深大小热冷漂流精认干一])/gu, 'de5'],
-  // 地: before what is done in that way
+  // 地: after an adverb, before the verb
   [/(?<=\1(\p{Script=Han}))地(?=\p{Script=Han})(?![铁方图下球区震面点板理位道址])/gu, 'de5'],
   [/(?<=[高认仔小大安悄静愉激热耐轻努自积清明简迅突渐不慢飞兴开伤生平勇快幸顺秘][兴真细心声静然快动情心松力觉极楚白单速然断意速奋心气静敢乐运利密止停])地(?=\p{Script=Han})/gu, 'de5'],
   // 北京都: not Kyoto
@@ -26,7 +27,7 @@ const BY_CONTEXT: readonly (readonly [RegExp, string])[] = [
   [/长(?=得|出|成|满|胖|了[一个])|(?<=[生成增助见渐])长|(?<=[局校院部市省县区科处所站店厂船行家会班组队团董事])长(?=[的了是说在和也都们，]|$)/gu, 'zhang3'],
   // 重: again
   [/重(?=[做写来读装启印拍唱算说发试设演播建修组置申温返逢])/gu, 'chong2'],
-  // 背, 盛, 切, 种, 数, 教, 系, 缝, 倒: what is done to something
+  // 背, 盛, 切, 种, 数, 教, 系, 缝, 倒: as verbs
   [/背(?=着|书包|背包|上[书背]|起[书背孩行包]|孩子|[一这那][个只袋]|不动)/gu, 'bei1'],
   [/盛(?=[饭汤粥菜]|[一两]碗|满)/gu, 'cheng2'],
   [/切(?=[菜肉开成片块丝断掉碎蛋西水苹葱])/gu, 'qie1'],
@@ -46,7 +47,10 @@ const BY_CONTEXT: readonly (readonly [RegExp, string])[] = [
   [/(?<=姓)曾/gu, 'zeng1'],
 ] // prettier-ignore
 
-/** The syllables of a run of Chinese characters, `ni3`, one a character: readings depend on the neighbours. A neutral tone is 5. */
+/**
+ * The syllables (`ni3`) of a run of Chinese characters, one for each character. A run is converted as a whole because
+ * readings depend on neighbours. The neutral tone is 5.
+ */
 export function readingsOf(run: string): string[] {
   const read = pinyin(run, { type: 'array', toneType: 'num', toneSandhi: true, v: true })
   const readings = read.map(syllable => syllable.replace('0', '5'))

@@ -4,7 +4,8 @@ import { spokenTones, syllableToUnits } from './pinyin.js'
 import { readingsOf } from './readings.js'
 
 /*
- * Mandarin text → units: words by the platform's dictionary segmenter, readings by pinyin-pro, spelling by the table of pinyin.ts.
+ * Mandarin text → units: segmented into words by the platform's Intl.Segmenter, read by pinyin-pro, and converted to
+ * units by the table of pinyin.ts.
  */
 
 const HAN = /\p{Script=Han}/u
@@ -18,10 +19,10 @@ const IS_CHANGE = new RegExp(CHANGE)
 
 const segmenter = new Intl.Segmenter('zh-Hans', { granularity: 'word' })
 
-/** The segmenter takes 我的 and 你是 for words. */
+/** Splits words such as 我的 and 你是, which the segmenter does not separate. */
 const GLUED = /(?<=^[我你他她它您])(?!们)|(?<=.)(?=[的是都]$)/u
 
-/** The words of a text; runs of Chinese words come with their syllables. */
+/** The words of a text; Chinese words come with their syllables. */
 function* wordsOf(text: string): Generator<{ word: string; syllables: string[] }> {
   for (const part of text.split(/(\p{Script=Han}+)/u)) {
     const readings = HAN.test(part) ? readingsOf(part) : []
@@ -35,8 +36,8 @@ function* wordsOf(text: string): Generator<{ word: string; syllables: string[] }
 }
 
 /**
- * Mandarin text as words of syllables with tone digits (`['ni3', 'hao3']`); a pause is a word of its own (`[',']`). Tones are the
- * dictionary's, but for 一 and 不.
+ * Converts Mandarin text to words of syllables with tone digits (`['ni3', 'hao3']`); a pause is a separate word
+ * (`[',']`). Tones are those of the dictionary, except for 一 and 不.
  */
 export function mandarinWords(text: string): string[][] {
   const out: string[][] = []
@@ -49,7 +50,10 @@ export function mandarinWords(text: string): string[][] {
   return out
 }
 
-/** Mandarin text as units: words are separated by spaces, punctuation becomes pauses; tones are as spoken. */
+/**
+ * Converts Mandarin text to units. Words are separated by spaces, punctuation becomes pauses, and tones are those that
+ * are spoken.
+ */
 export function mandarinToUnits(text: string): string {
   let out = ''
   for (const word of mandarinWords(text)) {

@@ -6,40 +6,38 @@ import { withoutMarks, type Alphabet, type FixedWord, type Marks, type Prosody }
 import { sayAs } from './say-as.js'
 import { EMPHASES, pitch, rate, seconds, strength, volume } from './values.js'
 
-/*
- * SSML → what is to be spoken, one thing after the other: texts with signs (marks.ts) in them, silences, and what covers a word.
- */
+/* SSML → a sequence of texts with marks (marks.ts), silences, and tones that cover words. */
 
 export type ScriptPart =
-  /** `voice` is the index of one of the model's. */
+  /** `voice` is the index of a voice of the model. */
   | { kind: 'text'; text: string; voice?: number }
   /** `frequency` 0 is silence. */
   | { kind: 'tone'; seconds: number; frequency: number }
 
-/** What SSML may be about, of the voice that speaks it. */
+/** What SSML may use of the voice that speaks it. */
 export interface SsmlVoice {
   voices: readonly { name: string; language: string }[]
-  /** Whether it can speak higher and lower. */
+  /** Whether the pitch can be changed. */
   hasPitch: boolean
-  /** Throws where the voice lacks the sounds of a word. */
+  /** Throws if the voice lacks a symbol of a word. */
   check: (word: FixedWord) => void
 }
 
 const BLEEP = { seconds: 0.4, frequency: 1000 }
 const BETWEEN_PARAGRAPHS = 0.5 // seconds
-/** What is inside of these is not spoken. */
+/** Elements whose content is not spoken. */
 const SILENT = new Set(['metadata', 'meta', 'lexicon', 'desc'])
-/** These end a sentence. */
+/** Elements that end a sentence. */
 const BLOCKS = new Set(['p', 's', 'paragraph', 'sentence'])
 const DEEPEST = 100
 
-/** What holds inside an element. */
+/** The settings inside an element. */
 interface Scope {
   name: string
   prosody: Prosody
   voice: number | undefined
   language: 'en' | 'zh' | undefined
-  /** The element takes the text in it for something. */
+  /** Set if the element interprets the text in it. */
   taken?: { kind: 'say-as' | 'sub' | 'phoneme' | 'silent'; attributes: Record<string, string>; text: string }
 }
 
@@ -49,10 +47,10 @@ class Reader {
   readonly #scopes: Scope[] = []
   #text = ''
   #textVoice: number | undefined
-  /** Of the document: what numbers are read in where nothing says so. */
+  /** The language of the document, in which numbers are read unless an element says otherwise. */
   readonly #mostly: 'en' | 'zh'
   #change: Prosody
-  /** A paragraph has ended: heard where something follows. */
+  /** Whether a paragraph has ended; it becomes a pause if something follows. */
   #paragraph = false
 
   constructor(
@@ -150,7 +148,7 @@ class Reader {
     }
   }
 
-  /** Text of the document. Line breaks are of XML's lay-out and end no sentence. */
+  /** Handles text of the document. Line breaks belong to the layout of the XML and do not end a sentence. */
   #say(text: string): void {
     const plain = withoutMarks(text).replace(/\s+/g, ' ')
     const { taken } = this.#scope
@@ -158,7 +156,7 @@ class Reader {
     else this.#append(this.#numbers(this.lookUp(plain)))
   }
 
-  /** Numbers in the language that an element names. */
+  /** Spells out numbers in the language that an element names. */
   #numbers(text: string): string {
     const { language } = this.#scope
     if (language === undefined || language === this.#mostly || !/\d/.test(text)) return text
@@ -166,7 +164,7 @@ class Reader {
     return /\p{Script=Han}/u.test(text) ? text : englishWords(text)
   }
 
-  /** What is spoken next. A change of the prosody stands before the first word that has it. */
+  /** Appends spoken text. The mark for a change of the prosody is put before the first word to which it applies. */
   #append(text: string): void {
     if (text.trim() === '') {
       this.#text += text
@@ -264,7 +262,10 @@ class Reader {
     return { speed, pitch: Math.min(12, Math.max(-12, higher)), gain: Math.min(10, outer.gain * found.gain) }
   }
 
-  /** By name, else by language; gender, age and the like are wishes that nothing here can tell. */
+  /**
+   * Chooses a voice by name, otherwise by language. Gender, age and the like are ignored, because they are not known of
+   * voices.
+   */
   #voiceOf(attributes: Record<string, string>): number | undefined {
     const { voices } = this.voice
     const names = (attributes.name ?? '').split(/[\s,]+/).filter(name => name !== '')
@@ -304,11 +305,11 @@ function languageOf(tag: string | undefined): 'en' | 'zh' | undefined {
 }
 
 /**
- * What an SSML document wants spoken.
+ * Reads an SSML document.
  *
- * @param lookUp - puts the signs of a user's words into a text
- * @throws {@link InvalidArgumentError} it is no SSML, or an attribute has no such value: names line and column; {@link UnsupportedError} the
- * voice cannot do it
+ * @param lookUp - replaces the words of the user's lexicon by marks
+ * @throws {@link InvalidArgumentError} the SSML is malformed, or an attribute has an invalid value; names line and
+ * column; {@link UnsupportedError} the voice cannot do what it asks for
  */
 export function readSsml(ssml: string, marks: Marks, voice: SsmlVoice, lookUp: (text: string) => string): ScriptPart[] {
   return new Reader(ssml, marks, voice, lookUp).read()

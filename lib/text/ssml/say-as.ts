@@ -10,11 +10,9 @@ import {
   telephone as mandarinTelephone,
 } from '../mandarin/numbers.js'
 
-/*
- * SSML's say-as: what a text is taken for → words that the front ends read as they are.
- */
+/* SSML's say-as: converts a text with a given interpretation to words that the front ends read unchanged. */
 
-/** `mdy` and the like → the places of month, day and year. */
+/** Splits a date into month, day and year by a format such as `mdy`. */
 function dateParts(text: string, format: string | undefined): { y?: string; m?: string; d?: string } | undefined {
   const parts = text.split(/[^\d]+/).filter(part => part !== '')
   const letters = [...(format ?? (parts[0]?.length === 4 ? 'ymd' : parts.length === 2 ? 'md' : 'mdy'))].filter(c =>
@@ -49,7 +47,7 @@ function englishFraction(text: string): string | undefined {
   return whole === undefined ? fraction(n, d) : mixedFraction(whole, n, d)
 }
 
-/** `7:05am`, `19:05:30`, and `1'21"`, which is how long something takes. */
+/** `7:05am`, `19:05:30`, and the duration `1'21"`. */
 function englishTime(text: string): string | undefined {
   const span = /^\s*(\d+)'(?:(\d+)(?:"|''))?\s*$/.exec(text)
   const many = (n: string, name: string): string => `${cardinal(n)} ${name}${n === '1' ? '' : 's'}`
@@ -152,8 +150,8 @@ function mandarin(text: string, as: string, format: string | undefined): string 
 const BY_CHARACTER = new Set(['characters', 'spell-out', 'verbatim', 'letters'])
 
 /**
- * A text as words, where it can be taken for that; else as it is, and the front end reads it as any text. (Of units, currencies and addresses the
- * front end knows all by itself.)
+ * Converts a text to words by its interpretation; a text that does not fit it is returned unchanged and read as any
+ * text. (Units, currencies and addresses need no conversion here, because the front end recognizes them.)
  *
  * @param as - interpret-as
  */

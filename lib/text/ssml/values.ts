@@ -1,8 +1,6 @@
 import type { Prosody } from '../marks.js'
 
-/*
- * The values of SSML's attributes. Undefined: it is none.
- */
+/* Parsers for the values of SSML's attributes. They return undefined for an invalid value. */
 
 const RATES: Record<string, number> = { 'x-slow': 0.5, slow: 0.75, medium: 1, default: 1, fast: 1.3, 'x-fast': 1.7 }
 const PITCHES: Record<string, number> = { 'x-low': -6, low: -3, medium: 0, default: 0, high: 3, 'x-high': 6 }
@@ -23,7 +21,7 @@ const STRENGTHS: Record<string, number> = {
   strong: 0.75,
   'x-strong': 1.2,
 }
-/** Nothing speaks higher or lower than by this many semitones. */
+/** The largest shift of the pitch, in semitones. */
 const FARTHEST = 12
 
 const own = (table: Record<string, number>, name: string): number | undefined =>
@@ -37,7 +35,7 @@ export function seconds(value: string): number | undefined {
   return found <= 60 ? found : undefined
 }
 
-/** Seconds of a break by its strength. */
+/** The seconds of a break by its strength. */
 export const strength = (value: string): number | undefined => own(STRENGTHS, value.trim())
 
 /** A factor on the speed: `fast`, `120%`, `+20%`, `1.2`. */
@@ -75,7 +73,7 @@ export function volume(value: string): number | undefined {
   return gain >= 0 && gain <= 10 ? gain : undefined
 }
 
-/** What an emphasis does; pitch where the voice has it. */
+/** The prosody of each level of emphasis. The pitch is used only if the voice supports it. */
 export const EMPHASES: Readonly<Record<string, Prosody>> = {
   strong: { speed: 0.85, pitch: 2, gain: 1.4 },
   moderate: { speed: 0.92, pitch: 1, gain: 1.2 },

@@ -22,8 +22,8 @@ const float * row(const ggml_tensor * t, int64_t index) {
     return reinterpret_cast<const float *>(static_cast<const char *>(t->data) + index * t->nb[1]);
 }
 
-constexpr int64_t panel = 16;           // columns of a packed matrix, as conv1d's kernels have them
-constexpr int64_t queries_at_once = 12; // of which every kernel's rows are a divisor
+constexpr int64_t panel = 16;           // matrices are packed in panels of 16 columns, which conv1d's kernels multiply
+constexpr int64_t queries_at_once = 12; // a multiple of max_rows of every kernel
 
 int64_t padded(int64_t columns) {
     return (columns + panel - 1) / panel * panel;
@@ -52,7 +52,8 @@ void multiply(float * y, int64_t y_step, const float * a, int64_t a_step, const 
     }
 }
 
-/// A head's keys as columns, [keys / 16][dim][16], and its values as rows, [dim / 16][keys][16]; padded with zeros.
+/// Packs the keys of a head as columns, [keys / 16][dim][16], and its values as rows, [dim / 16][keys][16], padded with
+/// zeros.
 void pack(const ggml_tensor * k, const ggml_tensor * v, int64_t head, int64_t dim, Scratch & to) {
     const int64_t count = k->ne[1];
     to.keys.assign(static_cast<size_t>(padded(count) * dim), 0.0F);
@@ -78,7 +79,7 @@ void attend(ggml_tensor * dst, int ith, int nth, Scratch & scratch) {
     const int64_t window = relative_k != nullptr ? relative_k->ne[1] / 2 : -1;
     const float scale = 1.0F / std::sqrt(static_cast<float>(dim));
     const VectorOps & ops = vector_ops();
-    std::vector<float> & scores = scratch.scores; // [queries][keys from `from` on]
+    std::vector<float> & scores = scratch.scores; // [queries][keys, beginning with `from`]
     std::vector<float> & mixed = scratch.mixed;   // [queries][dim]
     const int64_t count = k->ne[1];
     int64_t packed_head = -1;
@@ -92,14 +93,14 @@ void attend(ggml_tensor * dst, int ith, int nth, Scratch & scratch) {
             packed_head = head;
             pack(k, v, head, dim, scratch);
         }
-        // Keys that one of these queries sees, from a panel's first one on.
+        // The keys that at least one of these queries sees, beginning with the first key of a panel.
         const int64_t from = std::max<int64_t>(0, begin + p.offset - p.left) / panel * panel;
         const int64_t seen = std::min(count - 1, begin + rows - 1 + p.offset + p.right) + 1 - from;
         scores.resize(static_cast<size_t>(rows * padded(seen)));
         mixed.resize(static_cast<size_t>(rows * padded(dim)));
         multiply(scores.data(), padded(seen), row(q, begin) + head, static_cast<int64_t>(q->nb[1] / sizeof(float)),
                  scratch.keys.data() + from * dim, dim, rows, dim, seen);
-        float shares[queries_at_once]; // of a weight of 1
+        float shares[queries_at_once]; // the attention weights
         for (int64_t r = 0; r < rows; r++) {
             const int64_t at = begin + r + p.offset;
             const int64_t first = std::max<int64_t>(0, at - p.left) - from;

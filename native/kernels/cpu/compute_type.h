@@ -1,4 +1,4 @@
-// The numbers in which our kernels multiply weights and inputs, and how weights reach them.
+// The number formats in which our kernels multiply weights and inputs, and how weights are given to them.
 
 #pragma once
 
@@ -7,8 +7,8 @@
 
 namespace moss {
 
-/// The numbers in which weights and inputs are multiplied. Sums are in F32, but within a block of 32 channels of Q8_0
-/// and I16 in int32.
+/// The number format in which weights and inputs are multiplied. Sums are in F32; in Q8_0 and I16, sums within a block
+/// of 32 channels are in int32.
 enum class ComputeType : int32_t {
     f32,
     bf16, ///< weights and inputs are rounded to BF16
@@ -21,11 +21,12 @@ enum class ComputeType : int32_t {
 /// Whether this CPU has a kernel for `type` that fits so many input channels (of one group of a convolution).
 bool has_kernel(ComputeType type, int64_t channels);
 
-/// The type in which weights are computed with whose own type has no kernel: I16, or F32 where that is as fast.
+/// The compute type for weights whose own type has no kernel: I16, or F32 where that is as fast.
 ComputeType fallback_type(int64_t channels);
 
-/// A source of weights that are packed a few rows at a time, so that they need not be in memory as a whole: gives rows
-/// first .. first + count, one an output channel, valid until the next call. Each row is asked for once, in order.
+/// A source of weights that are packed a few rows at a time, so that they need not be in memory as a whole. Returns
+/// rows first .. first + count, one row an output channel; they are valid until the next call. Each row is requested
+/// once, in order.
 template <class T>
 using WeightRows = std::function<const T *(int64_t first, int64_t count)>;
 

@@ -17,21 +17,22 @@ void require(bool condition, const std::string & what) {
     }
 }
 
-/// What one use of a convolution adds to its weights.
+/// The parameters of one application of a convolution, besides its weights.
 struct Parameters {
     int32_t frames; // output frames of the packed convolution
     int32_t left;
     int32_t into_first;
     float input_slope, output_slope;
-    uint8_t input, output;          // kinds of activations
-    uint8_t x, condition, residual; // which of the tensor's sources each is; 0 also for none of the latter two
+    uint8_t input, output; // kinds of activations
+    uint8_t x, condition,
+        residual; // index of each among the tensor's sources; for condition and residual, 0 means that there is none
 };
 
 const float * floats(const ggml_tensor * t) {
     return static_cast<const float *>(t->data);
 }
 
-/// Floats from a row to the next one.
+/// The number of floats from one row to the next.
 int64_t row_step(const ggml_tensor * t) {
     return static_cast<int64_t>(t->nb[1] / sizeof(float));
 }
@@ -52,7 +53,7 @@ Conv1dOutput output_of(const ggml_tensor * node, const Parameters & p, const Pac
     if (p.residual > 0) {
         const ggml_tensor * residual = node->src[p.residual];
         output.residual = floats(residual);
-        output.residual_step = weights.phases > 1 ? channels : row_step(residual); // phases: they are contiguous
+        output.residual_step = weights.phases > 1 ? channels : row_step(residual); // contiguous with phases
     }
     return output;
 }
@@ -85,7 +86,7 @@ void check(const ggml_tensor * x, const PackedConv1d & conv, const Conv1dOptions
     require(residual == nullptr || (is_matrix(residual) && residual->ne[0] == channels && residual->ne[1] == frames),
             "the residual must be F32 [Cout, T']");
     require(residual == nullptr || conv.phases() == 1 || residual->nb[1] == channels * sizeof(float),
-            "the residual of a transposed convolution must be contiguous"); // its phases are written as one frame
+            "the residual of a transposed convolution must be contiguous"); // its phases are read as one frame
     const ggml_tensor * into = options.into;
     require(into == nullptr ||
                 (is_matrix(into) && into->ne[0] == channels && ggml_is_contiguous(into) && options.into_first >= 0 &&
@@ -107,7 +108,7 @@ ggml_tensor * conv1d(ggml_context * context, ggml_tensor * x, const PackedConv1d
                      const Conv1dOptions & options) {
     const int64_t frames = conv.out_frames(x->ne[1], options.left, options.right);
     check(x, conv, options, frames);
-    const bool inplace = options.into != nullptr; // then ggml makes that the first source
+    const bool inplace = options.into != nullptr; // ggml makes `into` the first source
     ggml_tensor * sources[3] = {x};
     int count = 1;
     const auto add_source = [&](ggml_tensor * source) {

@@ -6,10 +6,11 @@ namespace moss {
 
 namespace {
 
-/// Multiplies words and adds the products of neighbours to `sum`.
+/// Multiplies 16-bit integers and adds each pair of neighbouring products to `sum`.
 MOSS_INLINE __m256i add_products(__m256i a, __m256i b, __m256i sum) {
 #ifdef MOSS_ASM
-    // GCC reorders sums of integers: it would compute all products of a tile first, and keep them on the stack.
+    // Written in assembly because GCC reorders integer sums: it would compute all products first and spill them to the
+    // stack.
     __m256i product;
     __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(a), "x"(b));
     return sum;
@@ -18,7 +19,7 @@ MOSS_INLINE __m256i add_products(__m256i a, __m256i b, __m256i sum) {
 #endif
 }
 
-/// A lane is two signed words.
+/// A lane is two signed 16-bit integers.
 struct Words : Integers {
     static constexpr int values = 2;
     using scale = float;
@@ -40,8 +41,9 @@ struct Bytes : Integers {
     }
 };
 
-/// The input is in 0 .. 127, where each quant block has its own zero, so that no sign needs to be moved to the weights.
-/// The sum of a block's products begins with what the zero adds to it, negated: -zero times the sum of the weights.
+/// The input is quantized to 0 .. 127 with a zero point for each quant block, so that no sign needs to be moved to the
+/// weights. The sum of a block's products begins with -zero times the sum of the weights, which cancels what the zero
+/// point adds.
 struct UnsignedBytes : Bytes {
     static constexpr bool sums_weights = true;
     static sums begin(const int32_t * less_zero, const int32_t * weight_sums) {
@@ -50,7 +52,7 @@ struct UnsignedBytes : Bytes {
     static sums dot_integers(lanes x, lanes w, sums sum) {
         const lanes ones = _mm256_set1_epi16(1);
 #ifdef MOSS_ASM
-        lanes product; // as in add_products
+        lanes product; // in assembly, as in add_products
         __asm__("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
                 : "+x"(sum), "=&x"(product)
                 : "x"(x), "xm"(w), "x"(ones));
@@ -61,7 +63,7 @@ struct UnsignedBytes : Bytes {
     }
 };
 
-/// Writes the sum of the 32 weights of each quant block and output channel, as a word.
+/// Writes the sum of the 32 weights of each quant block and output channel, as 16-bit integers.
 void sum_weights(const void * weights, int64_t blocks, int32_t * to) {
     constexpr int64_t lanes = quant_block / Bytes::values;
     const __m256i bytes = _mm256_set1_epi8(1), words = _mm256_set1_epi16(1);
@@ -69,7 +71,7 @@ void sum_weights(const void * weights, int64_t blocks, int32_t * to) {
     for (int64_t half = 0; half < 2 * blocks; half++) {
         const __m256i * from = w + half / 2 * lanes * 2 + half % 2;
         __m256i sum = _mm256_setzero_si256();
-        for (int64_t lane = 0; lane < lanes; lane++) { // the sum of 8 times two bytes fits a word
+        for (int64_t lane = 0; lane < lanes; lane++) { // a sum of 8 pairs of bytes fits 16 bits
             sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(bytes, _mm256_loadu_si256(from + 2 * lane)));
         }
         const __m256i low = _mm256_and_si256(_mm256_madd_epi16(sum, words), _mm256_set1_epi32(0xFFFF));
@@ -77,8 +79,8 @@ void sum_weights(const void * weights, int64_t blocks, int32_t * to) {
     }
 }
 
-/// Writes a quant block as bytes in 0 .. 127 in which the block's zero stands for 0, exactly, as padding does; SIGNED:
-/// as the differences from that zero. `less_zero` is the zero, negated.
+/// Writes a quant block as bytes in 0 .. 127 with a zero point that represents 0 exactly; if SIGNED, as differences
+/// from the zero point. `less_zero` is the negated zero point.
 template <bool SIGNED>
 void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32_t * less_zero) {
     constexpr float steps = 127.0F;
@@ -106,11 +108,12 @@ void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32
     }
     const __m256i words[2] = {_mm256_packs_epi32(rounded[0], rounded[1]), _mm256_packs_epi32(rounded[2], rounded[3])};
     __m256i bytes = _mm256_packus_epi16(words[0], words[1]);
-    bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(steps))); // both were rounded up
+    // The quotient and the zero point may both have been rounded up.
+    bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(steps)));
     if (SIGNED) {
         bytes = _mm256_sub_epi8(bytes, _mm256_broadcastb_epi8(_mm256_castsi256_si128(zero)));
     }
-    bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); // in order again
+    bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); // back in order
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), bytes);
 }
 
@@ -122,7 +125,7 @@ void load_bytes(const float * x, int64_t channels, float slope, void * to, float
     }
 }
 
-// Registers: 4 x 2 sums of integers, 2 weights, a broadcast value and what its product needs. The sums of floats are
+// Registers: 4 x 2 integer sums, 2 weights, a broadcast value and the temporaries of its product. The float sums are
 // kept on the stack.
 const Conv1dKernel conv1d_avx2_q8_0_few = {
     "avx2", ComputeType::q8_0, 4, false, conv1d_run<IntegerTile, Bytes, 4, false>, load_bytes<true>};
@@ -133,12 +136,12 @@ const Conv1dKernel conv1d_avx2_q8_0_few = {
 const Conv1dKernel conv1d_avx2 = {
     "avx2", ComputeType::f32, 6, false, conv1d_run<FloatTile, Vector, 6, false>, nullptr, winograd_transforms<Vector>};
 
-// Registers: 6 x 2 sums of integers, 2 weights, a broadcast value and a product are all 16.
+// Registers: 6 x 2 integer sums, 2 weights, a broadcast value and a product are all 16.
 const Conv1dKernel conv1d_avx2_i16 = {
     "avx2",     ComputeType::i16,           6, false, conv1d_run<IntegerTile, Words, 6, false>,
     load_words, winograd_transforms<Vector>};
 
-// The same with bytes. The vector of ones, which adds up neighbouring pairs of products, is read from memory.
+// The same for bytes. The vector of ones, which sums neighbouring products, is read from memory.
 const Conv1dKernel conv1d_avx2_q8_0 = {"avx2",
                                        ComputeType::q8_0,
                                        6,

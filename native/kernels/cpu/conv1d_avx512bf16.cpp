@@ -1,7 +1,7 @@
 #include "conv1d_kernel.h"
 
 #include "conv1d_kernel.inc"
-// after it
+// must follow conv1d_kernel.inc
 #include "conv1d_avx512.inc"
 
 namespace moss {

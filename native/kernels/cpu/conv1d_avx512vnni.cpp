@@ -1,7 +1,7 @@
 #include "conv1d_kernel.h"
 
 #include "conv1d_kernel.inc"
-// after it
+// must follow conv1d_kernel.inc
 #include "conv1d_avx512.inc"
 #include "conv1d_integer.inc"
 #include "conv1d_winograd.inc"
@@ -16,7 +16,7 @@ struct Integers : PackedLanes {
     static type to_float(sums v) { return _mm512_maskz_cvtepi32_ps(0xFFFF, v); }
 };
 
-/// A lane is two signed words.
+/// A lane is two signed 16-bit integers.
 struct Words : Integers {
     static constexpr int values = 2;
     static constexpr float most = i16_limit;
@@ -50,8 +50,8 @@ struct Bytes : Integers {
     static constexpr int32_t weight_zero = 128;
 };
 
-/// Rounds a quant block, a and b times `factor`, and writes it to values `at` and after; the lanes of the result add up
-/// to its sum.
+/// Rounds a quant block (a and b, times `factor`) and writes it at value `at`. The lanes of the result add up to the
+/// sum of the block.
 template <class V>
 __m512i store_block(__m512 a, __m512 b, __m512 factor, int64_t at, void * to) {
     const __m512i first = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_mul_ps(a, factor));
@@ -84,7 +84,7 @@ __m512i across(__m512i a, __m512i b, __m512i c, __m512i d, Join join) {
     return join(half, _mm512_maskz_shuffle_i64x2(0xFF, half, half, 0xB1));
 }
 
-/// Loads four quant blocks, whose maxima and sums are reduced at once.
+/// Loads four quant blocks; their maxima and sums are reduced together.
 template <class V>
 void load_blocks(const float * x, float slope, int64_t at, void * to, float * scales, int32_t * sums) {
     const __m512 slopes = _mm512_set1_ps(slope);
@@ -93,7 +93,7 @@ void load_blocks(const float * x, float slope, int64_t at, void * to, float * sc
     for (int i = 0; i < 8; i++) {
         values[i] = V::leaky(_mm512_loadu_ps(x + i * 16), slopes);
     }
-    for (int i = 0; i < 4; i++) { // the bits of numbers that are not negative have the order of the numbers
+    for (int i = 0; i < 4; i++) { // the bit patterns of non-negative floats are ordered as the floats are
         largest[i] = _mm512_maskz_max_epi32(0xFFFF, _mm512_castps_si512(_mm512_abs_ps(values[2 * i])),
                                             _mm512_castps_si512(_mm512_abs_ps(values[2 * i + 1])));
     }
@@ -132,7 +132,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 
 } // namespace
 
-// Registers: 6 x 2 sums of integers and as many of floats, 2 weights and a broadcast value are 27 of 32.
+// Registers: 6 x 2 integer sums and as many float sums, 2 weights and a broadcast value are 27 of 32.
 const Conv1dKernel conv1d_avx512vnni = {
     "avx512_vnni", ComputeType::q8_0, 6, true, conv1d_run<IntegerTile, Bytes, 6, true>, load<Bytes>,
     nullptr,       Bytes::weight_zero};

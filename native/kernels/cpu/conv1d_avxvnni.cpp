@@ -2,13 +2,13 @@
 
 #include "conv1d_avx2.inc"
 
-// AVX2 with the products of VNNI, for processors that have these without AVX-512.
+// AVX2 with VNNI's products, for processors that have VNNI without AVX-512.
 
 namespace moss {
 
 namespace {
 
-// As in conv1d_avx512.inc; without {vex} an assembler would encode these instructions for AVX-512.
+// In assembly as in conv1d_avx512.inc. Without {vex}, an assembler would encode these instructions for AVX-512.
 #ifdef MOSS_ASM
 #define MOSS_DOT(instruction, intrinsic, sum, a, b)                                                                    \
     __asm__("%{vex%} " instruction " %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));                                        \
@@ -17,7 +17,7 @@ namespace {
 #define MOSS_DOT(instruction, intrinsic, sum, a, b) return intrinsic(sum, a, b)
 #endif
 
-/// A lane is two signed words.
+/// A lane is two signed 16-bit integers.
 struct Words : Integers {
     static constexpr int values = 2;
     using scale = float;
@@ -38,7 +38,7 @@ struct Bytes : Integers {
     static sums dot_integers(lanes x, lanes w, sums sum) { MOSS_DOT("vpdpbusd", _mm256_dpbusd_avx_epi32, sum, w, x); }
 };
 
-/// Writes a quant block as bytes in -127 .. 127. `sum` is the sum of these times weight_zero, negated.
+/// Writes a quant block as bytes in -127 .. 127. `sum` becomes -weight_zero times the sum of these bytes.
 void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32_t * sum) {
     constexpr float most = 127.0F;
     __m256 values[4];
@@ -52,7 +52,7 @@ void load_bytes(const float * x, float slope, int8_t * out, float * scale, int32
     }
     const __m256i words[2] = {_mm256_packs_epi32(rounded[0], rounded[1]), _mm256_packs_epi32(rounded[2], rounded[3])};
     const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words[0], words[1]),
-                                                      _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); // in order again
+                                                      _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); // back in order
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(out), bytes);
     __m256i sums = _mm256_madd_epi16(_mm256_add_epi16(words[0], words[1]), _mm256_set1_epi16(-Bytes::weight_zero));
     sums = _mm256_add_epi32(sums, _mm256_permute2x128_si256(sums, sums, 1));
@@ -70,8 +70,7 @@ void load_bytes(const float * x, int64_t channels, float slope, void * to, float
 
 } // namespace
 
-// Registers: 6 x 2 sums of integers, 2 weights and a broadcast value are 15 of 16. The sums of floats are kept on the
-// stack.
+// Registers: 6 x 2 integer sums, 2 weights and a broadcast value are 15 of 16. The float sums are kept on the stack.
 const Conv1dKernel conv1d_avxvnni = {
     "avx_vnni", ComputeType::q8_0,  6,   false, conv1d_run<IntegerTile, Bytes, 6, false>, load_bytes,
     nullptr,    Bytes::weight_zero, true};

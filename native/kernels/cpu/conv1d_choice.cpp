@@ -8,9 +8,9 @@ namespace moss {
 
 namespace {
 
-/// Whether Winograd's algorithm pays. With few channels, the transforms take longer than the multiplications that they
-/// save. Convolutions with many channels are those of transformers, which see few frames: there the time goes into
-/// reading the weights, and transformed weights are more.
+/// Whether Winograd's algorithm is faster. With few channels, the transforms take longer than the multiplications that
+/// they save. Convolutions with many channels are those of transformers, which process few frames: there most of the
+/// time is spent on reading weights, and transformed weights are larger.
 bool fits_winograd(const Conv1dShape & shape) {
     constexpr int64_t width = 16; // channels that are transformed at once
     return conv1d_winograd_allowed() && shape.stride == 1 && shape.groups == 1 && shape.kernel_size >= 3 &&
@@ -26,7 +26,7 @@ bool has_kernel(ComputeType type, int64_t channels) {
 }
 
 ComputeType fallback_type(int64_t channels) {
-    // F32 has twice as wide vectors with AVX-512, and is then as fast as I16 with AVX2's instructions.
+    // With AVX-512 but without VNNI, F32 is as fast as I16: its vectors are twice as wide as those of AVX2.
     const bool faster = !cpu_features().avx512 || cpu_features().avx512_vnni;
     return faster && has_kernel(ComputeType::i16, channels) ? ComputeType::i16 : ComputeType::f32;
 }

@@ -10,20 +10,20 @@ namespace {
 
 constexpr int64_t sums_step = 2 * output_block_channels; // floats of a frame's sums
 
-/// Some input channels of a share, and the sums of those before them.
+/// A part: some of the input channels of a share, and the sums over the channels before them.
 struct Part {
     LoadedFrames frames;
     ChannelRange channels;
-    bool first, last; // of all input channels
-    float * sums;     // [pair][frame][32]; null where there is one part
+    bool first, last; // whether this is the first or last part
+    float * sums;     // [pair][frame][32]; null if there is only one part
 
-    /// Where a pair's sums begin.
+    /// The sums of a pair.
     float * pair_sums(const Conv1dShare & share, int64_t index) const {
         return sums + index / 2 * share.frames() * sums_step + index % 2 * output_block_channels;
     }
 };
 
-/// What is the same for all frames of a share: their layout, and the weights of a pair.
+/// The arguments that are the same for all frames of a share: the layout, and the weights of a pair.
 Conv1dTile tile_of(const Conv1dCall & call, const Part & part, const OutputBlockPair & pair) {
     const Conv1dShape & shape = call.weights.shape;
     const ComputeType type = call.plan.kernel->type;
@@ -33,7 +33,8 @@ Conv1dTile tile_of(const Conv1dCall & call, const Part & part, const OutputBlock
     tile.tap_step = shape.dilation * part.frames.step;
     tile.taps = pair.first->taps;
     tile.lanes = group_bytes / lane_bytes;
-    if (tile.tap_step == group_bytes && weight_scale_bytes(type) == 0) { // taps follow each other in memory
+    if (tile.tap_step == group_bytes &&
+        weight_scale_bytes(type) == 0) { // all taps are contiguous in memory: they are computed as one
         tile.lanes *= tile.taps;
         tile.taps = 1;
     }
@@ -41,7 +42,7 @@ Conv1dTile tile_of(const Conv1dCall & call, const Part & part, const OutputBlock
     tile.quant_blocks = frame_blocks / shape.groups;
     tile.row_scales = shape.stride * frame_blocks;
     tile.tap_scales = shape.dilation * frame_blocks;
-    // The weights of earlier parts' channels are passed by. There are parts where there is one tap only.
+    // Skips the weights of the channels of earlier parts. Only convolutions with a single tap are computed in parts.
     const int64_t weights_before = part.channels.first * call.plan.value_bytes() * output_block_channels;
     const int64_t scales_before = part.channels.first / quant_block * output_block_channels * weight_scale_bytes(type);
     tile.weights = pair.first->weights + weights_before;
@@ -54,7 +55,7 @@ Conv1dTile tile_of(const Conv1dCall & call, const Part & part, const OutputBlock
     return tile;
 }
 
-/// Sets where the first tap of frame `t` of the share is, for a block of some group.
+/// Points the tile at the first tap of frame `t` of the share, for the group of the block.
 void set_frame(Conv1dTile & tile, const Conv1dCall & call, const Part & part, const OutputBlock & block, int64_t t) {
     const Conv1dShape & shape = call.weights.shape;
     const int64_t group_bytes = part.channels.count / shape.groups * call.plan.value_bytes();
@@ -67,7 +68,7 @@ void set_frame(Conv1dTile & tile, const Conv1dCall & call, const Part & part, co
     }
 }
 
-/// Multiplies a part for all frames of a share and one pair. `index`: as for_each_pair gives it.
+/// Computes one part of a pair for all frames of a share. `index` is that of for_each_pair.
 void multiply(const Conv1dCall & call, const Conv1dShare & share, const Part & part, const OutputBlockPair & pair,
               int64_t index, Scratch & scratch) {
     const Conv1dKernel & kernel = *call.plan.kernel;
@@ -84,7 +85,7 @@ void multiply(const Conv1dCall & call, const Conv1dShare & share, const Part & p
         kernel.sum_weights(tile.weights, blocks, scratch.weight_sums.data());
         tile.weight_sums = scratch.weight_sums.data();
     }
-    float unfused[12 * 2 * output_block_channels]; // of the rows of one call
+    float unfused[12 * 2 * output_block_channels]; // the sums of one kernel call
     for (int64_t t = share.first; t < share.last; t += kernel.max_rows) {
         const int64_t rows = std::min(kernel.max_rows, share.last - t);
         float * sums = part.sums == nullptr ? nullptr : part.pair_sums(share, index) + (t - share.first) * sums_step;
@@ -110,7 +111,7 @@ void multiply(const Conv1dCall & call, const Conv1dShare & share, const Part & p
     }
 }
 
-/// Memory for the sums of a share's outputs between parts; null where there is one part.
+/// Memory for the sums of a share between parts; null if there is only one part.
 float * sums_of(const Conv1dCall & call, const Conv1dShare & share, Scratch & scratch) {
     if (call.plan.part_channels >= call.weights.shape.in_channels) {
         return nullptr;

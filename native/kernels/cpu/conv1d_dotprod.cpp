@@ -3,7 +3,7 @@
 #include <arm_neon.h>
 
 #include "conv1d_kernel.inc"
-// after it
+// must follow conv1d_kernel.inc
 #include "conv1d_integer.inc"
 
 namespace moss {
@@ -62,8 +62,7 @@ void load(const float * x, int64_t channels, float slope, void * to, float * sca
 
 } // namespace
 
-// Registers: 4 x 4 sums of integers, 4 weights and a broadcast value are 21 of 32. The sums of floats are kept on the
-// stack.
+// Registers: 4 x 4 integer sums, 4 weights and a broadcast value are 21 of 32. The float sums are kept on the stack.
 const Conv1dKernel conv1d_dotprod = {"dotprod", ComputeType::q8_0, 4, false, conv1d_run<IntegerTile, Vector, 4, false>,
                                      load};
 

@@ -1,4 +1,4 @@
-// Weights in the numbers of a compute type.
+// Encoding of weights in the number format of a compute type.
 
 #include "conv1d_kernel.h"
 #include "conv1d_weights.h"
@@ -11,14 +11,14 @@ namespace moss {
 
 namespace {
 
-/// ggml's block of Q8_0, which its headers do not publish.
+/// ggml's Q8_0 block, which its public headers do not define.
 struct BlockQ8 {
     uint16_t scale; // F16
     int8_t values[quant_block];
 };
 static_assert(sizeof(BlockQ8) == 34, "ggml's Q8_0");
 
-/// Rounded to the nearest, ties to even: the upper half of an F32.
+/// BF16 is the upper half of an F32, rounded to the nearest value, ties to even.
 uint16_t to_bf16(float value) {
     uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof(bits));
@@ -41,7 +41,7 @@ float largest_magnitude(const float * from, int64_t step) {
     return largest;
 }
 
-/// A block in Q8_0, rounded as ggml does.
+/// A block of values in Q8_0, rounded as ggml does.
 BlockQ8 to_q8_0(const float * from) {
     const float scale = largest_magnitude(from, 1) / 127.0F;
     BlockQ8 block{};
@@ -52,7 +52,7 @@ BlockQ8 to_q8_0(const float * from) {
     return block;
 }
 
-/// A block of values that are `step` floats apart, in I16; returns its scale.
+/// Encodes a block of values that are `step` floats apart in I16; returns the scale.
 float to_i16(const float * from, int64_t step, int16_t (&to)[quant_block]) {
     constexpr auto most = static_cast<float>(i16_limit);
     const float largest = largest_magnitude(from, step);

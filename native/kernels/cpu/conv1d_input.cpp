@@ -10,7 +10,8 @@ namespace moss {
 
 namespace {
 
-/// Whether frames that are so many bytes apart meet in a few sets of a core's first cache, and drive each other out.
+/// Whether frames that are `frame_bytes` * `stride` bytes apart map to only a few sets of the L1 cache and evict each
+/// other.
 bool frames_alias(int64_t frame_bytes, int64_t stride) {
     return frame_bytes * stride % 2048 == 0;
 }
@@ -21,8 +22,8 @@ T * at_least(std::vector<T> & memory, int64_t size) {
     return memory.data();
 }
 
-/// Writes values of one or more frames, activated and in the plan's input type, with their scales and sums where it has
-/// any.
+/// Writes values of one or more frames, activated and in the plan's input type, with the scales and sums of types that
+/// have them.
 void convert(const Conv1dInput & input, const Conv1dPlan & plan, const float * x, int64_t values, std::byte * to,
              float * scales, int32_t * sums, Scratch & scratch) {
     if (plan.input_type == ComputeType::f32) {
@@ -36,7 +37,7 @@ void convert(const Conv1dInput & input, const Conv1dPlan & plan, const float * x
     }
 }
 
-/// Copies frames from .. to of some channels, of which those outside of the input are zeros.
+/// Copies frames from .. to for some channels. Frames outside of the input are zeros.
 LoadedFrames copy_frames(const Conv1dInput & input, const Conv1dPlan & plan, int64_t stride, int64_t from, int64_t to,
                          ChannelRange channels, Scratch & scratch) {
     const int64_t frame_bytes = channels.count * plan.value_bytes();
@@ -63,7 +64,7 @@ LoadedFrames copy_frames(const Conv1dInput & input, const Conv1dPlan & plan, int
     return {copy, step, scales, sums};
 }
 
-/// Frames from .. to of some channels where they are, without padding and activation.
+/// Frames from .. to for some channels, read in place, without padding and activation.
 LoadedFrames in_place(const Conv1dInput & input, int64_t from, ChannelRange channels) {
     return {reinterpret_cast<const std::byte *>(input.x + from * input.step + channels.first),
             input.step * static_cast<int64_t>(sizeof(float)), nullptr, nullptr};
@@ -96,7 +97,7 @@ LoadedTiles load_tiles(const Conv1dInput & input, const PackedWeights & weights,
     const bool ready = from >= 0 && to <= input.frames && input.activation.piecewise_linear();
     const LoadedFrames frames =
         ready ? in_place(input, from, channels) : copy_frames(input, plan, shape.stride, from, to, channels, scratch);
-    const bool rounded = kernel.load != nullptr; // the kernel reads another type than floats
+    const bool rounded = kernel.load != nullptr; // the kernel reads another type than F32
     WinogradInput transform{};
     transform.x = reinterpret_cast<const float *>(frames.data);
     transform.x_step = frames.step / static_cast<int64_t>(sizeof(float));
@@ -104,7 +105,8 @@ LoadedTiles load_tiles(const Conv1dInput & input, const PackedWeights & weights,
     transform.count = count;
     transform.channels = shape.in_channels;
     transform.slope = ready ? input.activation.negative_slope() : 1.0F;
-    // What is rounded is rounded as one run; what the kernel reads must not alias.
+    // Tiles that are rounded afterwards are contiguous, to be rounded in one pass. Tiles that the kernel reads as they
+    // are must not alias in the cache.
     transform.tile_step = shape.in_channels + (!rounded && frames_alias(shape.in_channels * 4, 1) ? 16 : 0);
     transform.point_step = count * transform.tile_step;
     void * aligned = at_least(scratch.transformed, scheme.count() * transform.point_step + 16);

@@ -1,5 +1,5 @@
 // The input of one convolution as its kernels read it: padded, activated, and in the kernel's type or transformed for
-// Winograd. It is copied into a thread's scratch memory where it is not so already.
+// Winograd. It is copied into a thread's scratch memory unless x can be read in place.
 
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace moss {
 
-/// x [C, T] with `left` frames of zeros before it, and zeros after it as far as they are read.
+/// x [C, T] with `left` frames of zeros before it, and as many zeros after it as are read.
 struct Conv1dInput {
     const float * x;
     int64_t frames;
@@ -25,28 +25,28 @@ struct ChannelRange {
     int64_t first, count;
 };
 
-/// Frames that a kernel can read, in scratch memory or where x is.
+/// Frames that a kernel can read, in scratch memory or in x itself.
 struct LoadedFrames {
     const std::byte * data; ///< the first frame
     int64_t step;           ///< bytes from one frame to the next
     const float * scales;   ///< Q8_0 and I16: [frame][quant block]
-    const int32_t * sums;   ///< Q8_0: the same, of Conv1dKernel::load
+    const int32_t * sums;   ///< Q8_0: [frame][quant block], as Conv1dKernel::load writes them
 };
 
 /// Winograd tiles whose input is transformed, [point][tile][channel].
 struct LoadedTiles {
     const std::byte * data; ///< the first point of the first tile
     int64_t step;           ///< bytes from one tile to the next
-    int64_t count;          ///< of tiles; each point's follow those of the point before it
+    int64_t count;          ///< of tiles; the tiles of each point follow those of the point before
     const float * scales;   ///< I16: [point][tile][quant block]
 };
 
-/// Loads what output frames first .. last see, of some channels.
+/// Loads the input frames that output frames first .. last see, for some channels.
 LoadedFrames load_frames(const Conv1dInput & input, const PackedWeights & weights, const Conv1dPlan & plan,
                          int64_t first, int64_t last, ChannelRange channels, Scratch & scratch);
 
-/// Loads and transforms the Winograd tiles of output frames first .. last, and those after them that are read by later
-/// segments of taps.
+/// Loads and transforms the Winograd tiles of output frames first .. last, and the tiles after them that the later
+/// segments of taps read.
 LoadedTiles load_tiles(const Conv1dInput & input, const PackedWeights & weights, const Conv1dPlan & plan, int64_t first,
                        int64_t last, Scratch & scratch);
 

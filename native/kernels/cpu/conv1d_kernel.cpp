@@ -9,7 +9,7 @@ namespace moss {
 
 namespace {
 
-std::atomic<const Conv1dKernel *> chosen[4]; // by type
+std::atomic<const Conv1dKernel *> chosen[4]; // by compute type
 std::atomic<bool> winograd_allowed{true};
 
 } // namespace

@@ -3,7 +3,7 @@
 #include <arm_neon.h>
 
 #include "conv1d_kernel.inc"
-// after it
+// must follow conv1d_kernel.inc
 #include "conv1d_winograd.inc"
 
 namespace moss {

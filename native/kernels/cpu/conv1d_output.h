@@ -1,4 +1,4 @@
-// The output of one convolution: what is added to its sums, and where they are written.
+// The output of one convolution: what is added to the sums, and where they are written.
 
 #pragma once
 
@@ -8,12 +8,12 @@
 
 namespace moss {
 
-/// Frames are those of the packed convolution: of a transposed one, each is `phases` frames of the result, one after
-/// the other in memory.
+/// Frames are those of the packed convolution. Each frame of a packed transposed convolution is `phases` consecutive
+/// frames of the result, contiguous in memory.
 struct Conv1dOutput {
     float * y;               ///< [frames][channels]
     int64_t channels;        ///< of the packed convolution
-    const float * condition; ///< added before the activation, [condition_channels], to each phase the same; or null
+    const float * condition; ///< [condition_channels], added to each phase before the activation; or null
     int64_t condition_channels;
     Activation activation;
     const float * residual; ///< added after the activation; its frames are residual_step floats apart; or null
@@ -24,19 +24,20 @@ struct Conv1dOutput {
         return residual == nullptr ? nullptr : residual + t * residual_step;
     }
 
-    /// Whether a kernel can write these outputs itself: its activation is one of the kernel's, and all 16 channels of
-    /// each block are there.
+    /// Whether the kernel can write these outputs itself: the activation is piecewise linear, and each block has all of
+    /// its 16 channels.
     bool fused(const OutputBlockPair & pair) const;
 
-    /// What the sums of a pair begin with: bias and condition.
+    /// Sets the initial values of a pair's sums: bias plus condition.
     void load_biases(const OutputBlockPair & pair, float (&biases)[2 * output_block_channels]) const;
 
-    /// Finishes `count` frames from `first` on, where a kernel cannot: `sums` are `step` floats apart, with any
-    /// piecewise linear activation applied. Overwrites them.
+    /// Applies the activation, adds the residual and writes `count` frames from `first` on, where the kernel cannot do
+    /// so. The `sums` of the frames are `step` floats apart, a piecewise linear activation has already been applied to
+    /// them, and they are overwritten.
     void finish(const OutputBlockPair & pair, int64_t first, int64_t count, float * sums, int64_t step) const;
 };
 
-/// An activation of values, which may be in place.
+/// Applies an activation to `count` values; `to` may be `from`.
 void apply(const Activation & activation, const float * from, float * to, int64_t count);
 
 } // namespace moss

@@ -1,4 +1,4 @@
-// Packing: the layout of weights in memory.
+// Packing of weights into the layout that the kernels read.
 
 #include "conv1d_kernel.h"
 #include "conv1d_weights.h"
@@ -19,11 +19,11 @@ void require(bool condition, const char * what) {
     }
 }
 
-/// Sizes of an output block in memory.
+/// The sizes of an output block in memory.
 struct Layout {
-    int64_t steps;        // taps, or for Winograd points and segments of taps: of each all channels' weights follow
-    int64_t weight_bytes; // of a block
-    int64_t scale_bytes;  // of a block
+    int64_t steps;        // taps, or for Winograd points x segments; each has the weights of all channels
+    int64_t weight_bytes; // the weights of a block
+    int64_t scale_bytes;  // the scales of a block
 
     explicit Layout(const PackedWeights & w)
         : steps(w.scheme != nullptr ? w.scheme->count() * w.scheme->segments(w.shape.kernel_size)
@@ -33,15 +33,16 @@ struct Layout {
                       weight_scale_bytes(w.type())) {}
 };
 
-/// Makes room for all blocks, zeros: first their weights, then their biases, then their scales. Sets where each one's
-/// are, and which channels it has.
+/// Allocates zeroed memory for all blocks: first their weights, then their biases, then their scales. Sets the pointers
+/// and the channels of each block.
 void allocate_blocks(PackedWeights & to, const Layout & layout) {
     const Conv1dShape & shape = to.shape;
     const int64_t outputs = shape.out_channels / shape.groups;
     const int64_t count = shape.groups * ((outputs + output_block_channels - 1) / output_block_channels);
     constexpr int64_t bias_bytes = output_block_channels * static_cast<int64_t>(sizeof(float));
     auto room = static_cast<size_t>(count * (layout.weight_bytes + bias_bytes + layout.scale_bytes) + 64);
-    to.storage.reset(static_cast<std::byte *>(std::calloc(room, 1))); // fresh pages are zero: nothing is written twice
+    // calloc gets zeroed pages from the system without writing them.
+    to.storage.reset(static_cast<std::byte *>(std::calloc(room, 1)));
     if (!to.storage) {
         throw std::bad_alloc();
     }
@@ -61,14 +62,14 @@ void allocate_blocks(PackedWeights & to, const Layout & layout) {
     }
 }
 
-/// The blocks' memory, to be written while they are packed.
+/// Removes const from a block's pointer, to write its memory while it is packed.
 template <class T, class U>
 T * writable(const U * place) {
     return reinterpret_cast<T *>(const_cast<U *>(place));
 }
 
-/// Leaves out the taps at both ends that no channel of the block uses: a phase of a transposed convolution does not
-/// reach all of them.
+/// Drops the taps at both ends that no channel of the block uses: a phase of a transposed convolution does not use all
+/// of them.
 void trim_taps(OutputBlock & block, const SourceRows & rows, int64_t channels) {
     const auto zero_tap = [&](int64_t tap) {
         for (int64_t i = 0; i < block.channels; i++) {
@@ -87,7 +88,7 @@ void trim_taps(OutputBlock & block, const SourceRows & rows, int64_t channels) {
     }
 }
 
-/// Writes a block's rows, encoded and interleaved: [tap][lane][16]. `row`: memory for one of them.
+/// Writes the rows of a block, encoded and interleaved: [tap][lane][16]. `row` is scratch memory for one row.
 void interleave(const OutputBlock & block, const SourceRows & rows, int64_t channels,
                 const SourceRows::Encoding & encoding, std::vector<std::byte> & row, std::byte * to) {
     const int64_t lanes = block.taps * channels / lane_values(encoding.type);
@@ -109,7 +110,7 @@ void pack_blocks(PackedWeights & to, const RowReader & read, const float * bias,
     const bool transformed_to_i16 = winograd && to.type() == ComputeType::i16;
     const Layout layout(to);
     allocate_blocks(to, layout);
-    // Winograd's transform is of floats.
+    // Winograd's transform takes floats, which are encoded afterwards.
     const SourceRows::Encoding encoding = {winograd ? ComputeType::f32 : to.type(), stored,
                                            to.kernel != nullptr ? to.kernel->weight_zero : 0};
     const auto block_floats = [](int64_t steps, int64_t of) {
@@ -154,7 +155,7 @@ void pair_blocks(PackedWeights & to) {
 }
 
 void pack_channels(PackedWeights & to, const RowReader & read, const float * bias, ComputeType stored) {
-    const int64_t channels = to.shape.group_channels(); // 1 where it is depthwise
+    const int64_t channels = to.shape.group_channels(); // 1 if the convolution is depthwise
     to.channel_weights.resize(static_cast<size_t>(to.shape.kernel_size * to.shape.in_channels));
     to.channel_biases.resize(static_cast<size_t>(to.shape.out_channels), 0.0F);
     for (int64_t out = 0; out < to.shape.out_channels; out++) {
@@ -173,7 +174,7 @@ void pack_channels(PackedWeights & to, const RowReader & read, const float * bia
 } // namespace
 
 void check_shape(const Conv1dShape & shape) {
-    constexpr int64_t most = 1 << 20; // the product of two sizes stays far inside int64_t
+    constexpr int64_t most = 1 << 20; // the product of two sizes cannot overflow int64_t
     for (const int64_t size :
          {shape.in_channels, shape.out_channels, shape.kernel_size, shape.stride, shape.dilation, shape.groups}) {
         require(size > 0 && size <= most, "sizes must be between 1 and 2^20");

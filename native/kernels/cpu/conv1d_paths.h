@@ -1,5 +1,5 @@
-// Running a convolution or a linear layer, and the three ways in which one multiplies. Each of these computes one share
-// of a plan: it loads the input that the share sees, multiplies, and writes the outputs.
+// Running a convolution or a linear layer, and the three ways of computing it. Each of these computes one share of a
+// plan: it loads the input that the share sees, multiplies, and writes the outputs.
 
 #pragma once
 
@@ -10,12 +10,12 @@
 
 namespace moss {
 
-/// What thread `thread` of `threads` computes of one convolution, of so many output frames of the packed convolution
-/// (conv1d.cpp).
+/// Computes the shares of thread `thread` of `threads`, for a convolution with `frames` output frames of the packed
+/// convolution (conv1d.cpp).
 void run_conv1d(const PackedWeights & weights, const Conv1dInput & input, const Conv1dOutput & output, int64_t frames,
                 int thread, int threads, Scratch & scratch);
 
-/// What all shares of one convolution have in common.
+/// What is the same for all shares of one convolution.
 struct Conv1dCall {
     const PackedWeights & weights;
     const Conv1dPlan & plan;
@@ -23,18 +23,18 @@ struct Conv1dCall {
     const Conv1dOutput & output;
 };
 
-/// Output blocks by matrix products of all taps (conv1d_direct.cpp).
+/// Computes output blocks as matrix products over all taps (conv1d_direct.cpp).
 void run_direct(const Conv1dCall & call, const Conv1dShare & share, Scratch & scratch);
 
-/// Output blocks by Winograd's algorithm (conv1d_winograd.cpp).
+/// Computes output blocks by Winograd's algorithm (conv1d_winograd.cpp).
 void run_winograd(const Conv1dCall & call, const Conv1dShare & share, Scratch & scratch);
 
-/// Outputs a channel at a time (conv1d_per_channel.cpp).
+/// Computes one output channel at a time (conv1d_per_channel.cpp).
 void run_per_channel(const Conv1dCall & call, const Conv1dShare & share, Scratch & scratch);
 
-/// Calls body(pair, index) for each of a share's output block pairs as the kernel takes them: one block after the other
-/// where it computes one at a time, so that its weights stay in the first cache. `index` counts the share's blocks as
-/// if each pair had two.
+/// Calls body(pair, index) for each output block pair of a share. A kernel that computes one block at a time gets a
+/// pair with a single block in each call, so that the block's weights stay in the L1 cache. `index` counts the blocks
+/// of the share as if each pair had two.
 template <class Body>
 void for_each_pair(const Conv1dCall & call, const Conv1dShare & share, Body && body) {
     for (int64_t i = share.first_pair; i < share.last_pair; i++) {

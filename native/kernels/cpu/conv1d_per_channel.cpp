@@ -1,5 +1,5 @@
-// Convolutions whose outputs are computed a channel at a time, in F32: those with one output channel, and those whose
-// output channels each see one input channel. An output block of 16 channels would be nearly empty.
+// Convolutions that are computed one output channel at a time, in F32: those with one output channel, and depthwise
+// ones. Their output blocks of 16 channels would be nearly empty.
 
 #include "conv1d_paths.h"
 #include "vector_ops.h"
@@ -8,14 +8,14 @@ namespace moss {
 
 namespace {
 
-/// One output channel: dot products of the taps.
+/// A single output channel, as dot products of input and taps.
 void run_single(const Conv1dCall & call, const Conv1dShare & share, const float * x, int64_t step) {
     const VectorOps & ops = vector_ops();
     const Conv1dShape & shape = call.weights.shape;
     const Conv1dOutput & output = call.output;
     const float * weights = call.weights.channel_weights.data();
     const int64_t channels = shape.in_channels;
-    const bool contiguous = shape.dilation * step == channels; // taps follow each other in memory
+    const bool contiguous = shape.dilation * step == channels; // the taps are contiguous in memory
     const int64_t taps = contiguous ? 1 : shape.kernel_size;
     const int64_t tap_values = contiguous ? channels * shape.kernel_size : channels;
     const float bias = call.weights.channel_biases[0] + (output.condition != nullptr ? output.condition[0] : 0.0F);
@@ -32,7 +32,7 @@ void run_single(const Conv1dCall & call, const Conv1dShare & share, const float 
     }
 }
 
-/// Each output channel from the input channel of the same index: taps are multiplied for all channels at once.
+/// A depthwise convolution: each tap is multiplied for all channels at once.
 void run_depthwise(const Conv1dCall & call, const Conv1dShare & share, const float * x, int64_t step) {
     const VectorOps & ops = vector_ops();
     const Conv1dShape & shape = call.weights.shape;

@@ -4,16 +4,17 @@ namespace moss {
 
 namespace {
 
-/// Of input that a tile reads: it stays in a core's second cache while the weights of all output channels pass by.
+/// The bytes of input that a tile reads, so that they stay in the L2 cache while the weights of all output channels are
+/// read.
 constexpr int64_t tile_bytes = 1 << 18;
 
-// Where there is one tap, channels are summed a part at a time. The weights of a part, in one output block, and the
-// lanes of a few frames stay in a core's first cache: 16 KB of weights are 256 lanes.
+// With a single tap, the input channels are processed in parts, so that the weights of a part in one output block and
+// the lanes of a few frames stay in the L1 cache: 256 lanes are 16 KB of weights.
 constexpr int64_t part_lanes = 256;
 constexpr int64_t part_tile_bytes =
-    1 << 19; // a tile's lanes of a part: the larger it is, the less often weights are read
-constexpr int64_t max_sums_bytes = 1 << 23; // the most memory for the sums of all parts but the last
-constexpr int64_t min_part_frames = 48;     // so many are worth writing sums and reading them again
+    1 << 19; // bytes of a tile's input in one part: larger tiles read the weights less often
+constexpr int64_t max_sums_bytes = 1 << 23; // the most memory for sums that are kept between parts
+constexpr int64_t min_part_frames = 48;     // with fewer frames, storing and reloading sums costs more than it saves
 
 int64_t round_up(int64_t value, int64_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
@@ -42,7 +43,7 @@ Conv1dPlan plan_conv1d(const PackedWeights & weights, int64_t frames) {
         const int64_t count = (lanes + part_lanes - 1) / part_lanes;
         plan.part_channels = round_up(shape.in_channels / count, quant_block);
     }
-    // Tiles of about equal length, a multiple of every kernel's rows or of Winograd's tiles.
+    // Tiles have about equal lengths, multiples of max_rows of every kernel or of the length of a Winograd tile.
     const int64_t frame_bytes = plan.part_channels * shape.stride * plan.value_bytes();
     const int64_t fit = (parts ? part_tile_bytes : tile_bytes) / frame_bytes;
     const int64_t most = scheme == nullptr ? std::clamp<int64_t>(fit, 24, 1024)

@@ -1,5 +1,5 @@
-// The plan of one convolution: how its output is cut into tiles of frames, and these among threads. It depends on
-// shapes only.
+// The plan of one convolution: how its output is cut into tiles (runs of consecutive frames), and how these are divided
+// among threads. It depends only on shapes.
 
 #pragma once
 
@@ -21,19 +21,19 @@ struct Conv1dShare {
 };
 
 struct Conv1dPlan {
-    const Conv1dKernel * kernel; ///< that runs
+    const Conv1dKernel * kernel; ///< the kernel that is used
     ComputeType input_type;      ///< of the input as it is loaded: the kernel's, or F32 for Winograd's transform
     int64_t frames;              ///< output frames of the packed convolution
-    int64_t tile_frames;         ///< output frames that are computed of one loaded piece of the input
-    int64_t pairs;               ///< output block pairs of a tile; 1 where outputs are computed a channel at a time
-    int64_t max_pairs;           ///< of a share
-    int64_t part_channels;       ///< input channels that are loaded, and their products summed, at once
+    int64_t tile_frames;         ///< output frames of a tile, whose input is loaded at once
+    int64_t pairs;               ///< output block pairs of a tile; 1 if outputs are computed one channel at a time
+    int64_t max_pairs;           ///< the most output block pairs in a share
+    int64_t part_channels;       ///< input channels that are loaded and multiplied at a time
 
-    /// Bytes of an input value as it is loaded.
+    /// The bytes of an input value as it is loaded.
     int64_t value_bytes() const { return lane_bytes / lane_values(input_type); }
 
-    /// Calls body(share) for all shares of one thread of several. Of tiles x pairs, thread after thread takes a run of
-    /// equal length.
+    /// Calls body(share) for all shares of one of several threads. The tiles x pairs are divided into runs of equal
+    /// length, one for each thread.
     template <class Body>
     void for_each_share(int thread, int threads, Body && body) const {
         const int64_t items = (frames + tile_frames - 1) / tile_frames * pairs;
@@ -48,10 +48,10 @@ struct Conv1dPlan {
     }
 };
 
-/// The plan for so many output frames of the packed convolution.
+/// The plan for `frames` output frames of the packed convolution.
 Conv1dPlan plan_conv1d(const PackedWeights & weights, int64_t frames);
 
-/// Bytes of the sums of one output frame and one output block pair.
+/// The bytes of the sums of one output frame and one output block pair.
 constexpr int64_t pair_sums_bytes = 2 * output_block_channels * 4;
 
 } // namespace moss

@@ -5,7 +5,7 @@
 #endif
 
 #include "conv1d_kernel.inc"
-// after it
+// must follow conv1d_kernel.inc
 #include "conv1d_winograd.inc"
 
 namespace moss {

@@ -12,7 +12,7 @@ namespace moss {
 
 namespace {
 
-/// Rows of floats; the shape is checked before the first one is read.
+/// Reads rows of floats. The shape is checked before the first row is read.
 RowReader float_rows(const Conv1dShape & shape, const WeightRows<float> & weight) {
     return [&](int64_t first, int64_t count) {
         return SourceRows(weight(first, count), shape.kernel_size * shape.group_channels());
@@ -58,10 +58,10 @@ PackedConv1d PackedConv1d::transposed(const Conv1dShape & shape, int64_t drop, c
     };
     require(shape.groups == 1 && shape.dilation == 1 && drop >= 0, "unsupported transposed convolution");
     require(shape.stride > 0 && shape.kernel_size > drop, "the dropped samples exceed the kernel");
-    // Sample stride * q + p of the output sums over x[q - j] with the tap k = stride * j + p + drop of the kernel.
+    // Output sample stride * q + p is the sum over j of x[q - j] times tap k = stride * j + p + drop of the kernel.
     const int64_t stride = shape.stride;
-    const int64_t last = (shape.kernel_size - 1 - drop) / stride; // of j: frames before q
-    const int64_t first = -((stride - 1 + drop) / stride);        // and after it
+    const int64_t last = (shape.kernel_size - 1 - drop) / stride; // the largest j: frames before q
+    const int64_t first = -((stride - 1 + drop) / stride);        // the smallest j: frames after q
     const int64_t taps = last - first + 1;
     const int64_t channels = shape.in_channels;
     const Conv1dShape packed = {channels, stride * shape.out_channels, taps, 1, 1, 1};

@@ -9,7 +9,7 @@ namespace moss {
 
 namespace {
 
-/// Tiles whose products are summed before they are transformed: the weights are read once for so many.
+/// The number of tiles that are multiplied before the output transform: the weights are read once for each batch.
 constexpr int64_t batch_tiles = 24;
 
 /// The matrix product of one point: a row is a Winograd tile, a tap is a segment of taps.
@@ -30,7 +30,7 @@ Conv1dTile product_of(const Conv1dCall & call, const LoadedTiles & input, int64_
     return product;
 }
 
-/// Multiplies tiles first .. first + count of every point with a pair's weights: [point][batch_tiles][width].
+/// Multiplies tiles first .. first + count of every point by the weights of a pair: [point][batch_tiles][width].
 void multiply_points(const Conv1dCall & call, const LoadedTiles & input, const OutputBlockPair & pair,
                      Conv1dTile product, int64_t first, int64_t count, float * products) {
     const Conv1dKernel & kernel = *call.plan.kernel;
@@ -38,7 +38,7 @@ void multiply_points(const Conv1dCall & call, const LoadedTiles & input, const O
     const int64_t point_weights = product.taps * product.lanes * output_block_channels * lane_bytes;
     const int64_t point_scales =
         product.taps * product.quant_blocks * output_block_channels * weight_scale_bytes(kernel.type);
-    const int64_t calls = (count + kernel.max_rows - 1) / kernel.max_rows; // of about equal rows
+    const int64_t calls = (count + kernel.max_rows - 1) / kernel.max_rows; // with about equal numbers of rows
     const int64_t rows = (count + calls - 1) / calls;
     for (int64_t p = 0; p < call.weights.scheme->count(); p++) {
         product.weights = pair.first->weights + p * point_weights;

@@ -16,7 +16,7 @@ void winograd_weights(const WinogradScheme & scheme, int64_t kernel, int64_t cou
     }
     const int64_t segments = scheme.segments(kernel);
     std::vector<double> sums(static_cast<size_t>(count));
-    for (size_t p = 0; p <= points.size(); p++) { // the last point is infinity, where only the highest power counts
+    for (size_t p = 0; p <= points.size(); p++) { // the last point is infinity, whose value is the highest coefficient
         double scale = 1;
         for (size_t q = 0; p < points.size() && q < points.size(); q++) {
             scale *= q == p ? 1 : points[p] - points[q];

@@ -40,7 +40,7 @@ Registers cpuid(uint32_t leaf, uint32_t subleaf) {
     return r;
 }
 
-// Which registers the operating system saves.
+// Reads which registers the operating system saves.
 uint64_t xgetbv() {
 #ifdef _MSC_VER
     return _xgetbv(0);

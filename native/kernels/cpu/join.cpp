@@ -52,12 +52,12 @@ void channels(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     }
 }
 
-// Writes the first rows, which are those of the source, and the last ones, which are zeros. Those between them are left
-// for another operation.
+// Writes the first rows, which are those of the source, and the last ones, which are zeros. Another operation writes
+// the rows between them.
 void edges(ggml_tensor * dst, int ith, int /*nth*/, void * /*userdata*/) {
     const ggml_tensor * before = dst->src[0]; // or null
     const auto zeros = parameters_of<int64_t>(dst);
-    if (ith > 0) { // a few rows
+    if (ith > 0) { // a few rows are not worth more threads
         return;
     }
     for (int64_t t = 0; before != nullptr && t < before->ne[1]; t++) {
@@ -69,7 +69,7 @@ void edges(ggml_tensor * dst, int ith, int /*nth*/, void * /*userdata*/) {
 }
 
 void means(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
-    constexpr int64_t run = 1024; // of values, which stay in a first cache
+    constexpr int64_t run = 1024; // values that are summed at a time, which fit the L1 cache
     int sources = 0;
     while (sources < GGML_MAX_SRC && dst->src[sources] != nullptr) {
         sources++;

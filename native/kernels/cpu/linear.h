@@ -15,20 +15,20 @@ namespace moss {
 
 struct PackedWeights;
 
-/// Weights of a linear layer y = W x + b, packed for the kernels. Immutable; copies share them. It outlives every graph
-/// that uses it. A position's result does not depend on how many positions are computed at once.
+/// The weights of a linear layer y = W x + b, packed for the kernels. Immutable; copies share them. They must outlive
+/// every graph that uses them. The result of a position does not depend on how many positions are computed at once.
 class PackedLinear {
   public:
-    /// `weight` gives rows of W, [in] floats for each of `out` output channels; `bias` [out] or null. `in` and `out`
+    /// `weight` returns rows of W, [in] floats for each of `out` output channels; `bias` [out] or null. `in` and `out`
     /// are 1 .. 2^20, or std::invalid_argument is thrown. type() is `type` where the CPU has a kernel for it
     /// (has_kernel), else fallback_type().
     PackedLinear(int64_t in, int64_t out, const WeightRows<float> & weight, const float * bias, ComputeType type);
 
-    /// The same of W in ggml's Q8_0, whose blocks [in / 32] of each row are repacked without being rounded again.
-    /// Throws std::invalid_argument for impossible sizes and where this CPU has no kernel for Q8_0.
+    /// The same for W in ggml's Q8_0, with [in / 32] blocks a row; they are repacked without being rounded again.
+    /// Throws std::invalid_argument for impossible sizes, and if this CPU has no kernel for Q8_0.
     static PackedLinear of_q8_0(int64_t in, int64_t out, const WeightRows<uint8_t> & blocks, const float * bias);
 
-    /// The type in which it is computed.
+    /// The type in which the layer is computed.
     ComputeType type() const;
     int64_t in_channels() const;
     int64_t out_channels() const;
@@ -41,8 +41,8 @@ class PackedLinear {
     std::shared_ptr<const PackedWeights> weights_;
 };
 
-/// x [in, T] F32 (its positions any stride apart) -> activation(W x + b) [out, T]. Throws std::invalid_argument when x
-/// does not fit or T is 0.
+/// x [in, T] F32 (its positions any stride apart) -> activation(W x + b) [out, T]. Throws std::invalid_argument if x
+/// has another shape or T is 0.
 ggml_tensor * linear(ggml_context * context, ggml_tensor * x, const PackedLinear & layer, Activation activation = {});
 
 } // namespace moss

@@ -1,4 +1,4 @@
-// What our operations keep in the parameters of their tensors (ggml_tensor::op_params), and where. Bytes:
+// What our operations store in ggml_tensor::op_params, and where. Bytes:
 //
 //     0 .. 24   ggml's own, of GGML_OP_CUSTOM: the function, the number of threads and a pointer for the function
 //    24 .. 32   the workspace of the threads that compute the graph (workspace.h)
@@ -15,7 +15,7 @@
 
 namespace moss {
 
-/// Bytes first .. end of a tensor's op_params, which hold one value.
+/// A value that is stored in bytes first .. end of a tensor's op_params.
 template <size_t first, size_t end>
 struct OpParamsField {
     static_assert(end <= GGML_MAX_OP_PARAMS, "ggml has no room for it");
@@ -39,13 +39,13 @@ using WorkspaceField = OpParamsField<24, 32>;
 using ParametersField = OpParamsField<32, 60>;
 using WorkField = OpParamsField<60, 64>;
 
-/// Notes the parameters of an operation made by ggml_custom_4d or ggml_custom_inplace.
+/// Stores the parameters of an operation made by ggml_custom_4d or ggml_custom_inplace.
 template <class T>
 void set_parameters(ggml_tensor * node, const T & parameters) {
     ParametersField::set(node, parameters);
 }
 
-/// The parameters noted.
+/// The parameters that were stored.
 template <class T>
 T parameters_of(const ggml_tensor * node) {
     return ParametersField::get<T>(node);

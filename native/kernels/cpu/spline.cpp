@@ -12,7 +12,7 @@ namespace moss {
 namespace {
 
 constexpr int64_t most_bins = 256;
-constexpr float least_width = 1e-3F;      // of a bin, as a share of the interval; likewise of its height
+constexpr float least_width = 1e-3F;      // the least width of a bin, as a share of the interval; also its least height
 constexpr float least_derivative = 1e-3F; // at a knot
 
 struct Parameters {
@@ -20,7 +20,8 @@ struct Parameters {
     float tail_bound, scale;
 };
 
-/// Where bins begin and end: softmax of the sizes, stretched to the interval. `knots` holds bins + 1.
+/// The knots between which the bins lie: the softmax of the sizes, scaled to the interval. `knots` holds bins + 1
+/// values.
 void place_knots(const float * sizes, const Parameters & p, float * knots) {
     float largest = -INFINITY;
     for (int32_t i = 0; i < p.bins; i++) {
@@ -67,13 +68,13 @@ float invert(float y, const float * parameters, const Parameters & p) {
     const float slope = height / width;
     const float left = derivative(inner, bin, p.bins);
     const float right = derivative(inner, bin + 1, p.bins);
-    // Within the bin y is a quotient of quadratics of the place theta in it: solve for theta.
+    // Within a bin, y is a quotient of two quadratics in theta, the position in the bin. Solve for theta.
     const float above = y - heights[bin];
     const float curve = above * (left + right - 2.0F * slope);
     const float a = height * (slope - left) + curve;
     const float b = height * left - curve;
     const float c = -slope * above;
-    const float discriminant = std::max(b * b - 4.0F * a * c, 0.0F); // negative by rounding only
+    const float discriminant = std::max(b * b - 4.0F * a * c, 0.0F); // negative only by rounding errors
     const float theta = 2.0F * c / (-b - std::sqrt(discriminant));
     return theta * width + widths[bin];
 }

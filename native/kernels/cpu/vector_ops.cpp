@@ -13,7 +13,7 @@ const VectorOps & vector_ops() {
         return vector_ops_avx2;
     }
 #endif
-    return vector_ops_portable; // ARM's has NEON in it
+    return vector_ops_portable; // on ARM64, compilers vectorise the portable loops with NEON
 }
 
 } // namespace moss

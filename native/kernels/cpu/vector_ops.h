@@ -1,4 +1,4 @@
-// Loops over floats that are worth a CPU's best instructions, compiled once for each instruction set.
+// Loops over floats that gain from wider vectors, compiled once for each instruction set.
 
 #pragma once
 
@@ -9,13 +9,14 @@ namespace moss {
 struct VectorOps {
     /// tanh(a) * sigmoid(b), within 2e-7.
     void (*gate)(const float * a, const float * b, float * y, int64_t count);
-    /// As PyTorch's exact one, within 1e-7 |x|.
+    /// PyTorch's default GELU (with erf), within 1e-7 |x|.
     void (*gelu)(const float * x, float * y, int64_t count);
     /// Within 2e-7.
     void (*tanh)(const float * x, float * y, int64_t count);
     /// max(x, 0) + slope * min(x, 0)
     void (*leaky)(const float * x, float * y, float slope, int64_t count);
-    /// x becomes e^(scale (x - their largest)), within 2e-7; returns their sum. Scale is not negative, count not 0.
+    /// Replaces each x by e^(scale (x - max)), within 2e-7, where max is the largest x; returns their sum. `scale` >=
+    /// 0, `count` > 0.
     float (*softmax_weights)(float * x, float scale, int64_t count);
     /// a . b, summed in the same order on every CPU.
     float (*dot)(const float * a, const float * b, int64_t count);
@@ -31,7 +32,7 @@ extern const VectorOps vector_ops_avx2;
 extern const VectorOps vector_ops_avx512;
 #endif
 
-/// The best ones for this CPU.
+/// The loops for this CPU's best instruction set.
 const VectorOps & vector_ops();
 
 } // namespace moss

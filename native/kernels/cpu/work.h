@@ -1,4 +1,5 @@
-// How much work one of our operations is, kept in its tensor, for whoever decides on the threads of a graph.
+// The number of multiplications of one of our operations, stored in its tensor. Runner uses it to decide how many
+// threads compute a graph.
 
 #pragma once
 
@@ -6,12 +7,12 @@
 
 namespace moss {
 
-/// Notes the multiplications of an operation made by ggml_custom_4d.
+/// Stores the number of multiplications of an operation made by ggml_custom_4d.
 inline void set_work(ggml_tensor * node, double multiplications) {
     WorkField::set(node, static_cast<float>(multiplications));
 }
 
-/// The multiplications noted; 0 where none are.
+/// The number that was stored, or 0.
 inline double work_of(const ggml_tensor * node) {
     return static_cast<double>(WorkField::get<float>(node));
 }

@@ -1,5 +1,5 @@
-// What our operations need besides their operands: memory of each thread, and how to say that there is none. An
-// operation runs on threads that know nothing of exceptions, so none may leave it.
+// What our operations need besides their operands: scratch memory for each thread, and a flag that reports that memory
+// ran out. Operations run on ggml's threads, through C code, so that no exception may leave them.
 
 #pragma once
 
@@ -12,7 +12,8 @@
 
 namespace moss {
 
-/// Memory of one thread, kept from one operation to the next and as large as the largest has wanted it.
+/// The scratch memory of one thread. It is kept from one operation to the next, and grows to what the largest one
+/// needs.
 struct alignas(64) Scratch {
     // Convolutions: the loaded input, and the scales and sums of its quant blocks (conv1d_input.h)
     std::vector<std::byte> input;
@@ -23,28 +24,29 @@ struct alignas(64) Scratch {
     std::vector<float> transformed;
     std::vector<std::byte> lanes;
     std::vector<float> lane_scales;
-    // Convolutions: sums of an output block's weights, outputs of which some input channels are summed, and outputs
-    // that a kernel cannot write in their place
+    // Convolutions: sums of an output block's weights, outputs over some of the input channels, and outputs that a
+    // kernel cannot write to their place
     std::vector<int32_t> weight_sums;
     std::vector<float> sums, unfused;
     // Banded attention: a head's packed keys and values, scores [queries][keys], and the mixed values [queries][dim]
     std::vector<float> keys, values, scores, mixed;
 };
 
-/// Of the threads that compute one graph.
+/// The scratch memory of the threads that compute one graph.
 struct Workspace {
     explicit Workspace(int threads) : scratch(static_cast<size_t>(threads)) {}
 
     std::vector<Scratch> scratch;           ///< by thread
-    std::atomic<bool> out_of_memory{false}; ///< some operation could not do its work
+    std::atomic<bool> out_of_memory{false}; ///< set when an operation failed for lack of memory
 };
 
-/// Notes the workspace in an operation made by ggml_custom_4d, before its graph runs.
+/// Stores the workspace in an operation made by ggml_custom_4d, before its graph runs.
 inline void set_workspace(ggml_tensor * node, Workspace * workspace) {
     WorkspaceField::set(node, workspace);
 }
 
-/// Runs `body(scratch)` with the scratch memory of thread `ith`. Where none was noted, it has some for this time.
+/// Runs `body(scratch)` with the scratch memory of thread `ith`. If no workspace was stored, the memory is allocated
+/// for this call only.
 template <class Body>
 void with_scratch(const ggml_tensor * node, int ith, Body && body) noexcept {
     auto * workspace = WorkspaceField::get<Workspace *>(node);
