@@ -10,14 +10,13 @@ namespace moss {
 namespace {
 
 const std::string prefix = "moss-speech.decoder.";
+constexpr int64_t channels = 4096;
+constexpr int64_t kernel = 63;
 
 } // namespace
 
-DecoderConfig DecoderConfig::load(const GgufFile & file) {
-    constexpr int64_t channels = 4096;
-    constexpr int64_t kernel = 63;
-    const GgufKeys keys(file, prefix);
-    DecoderConfig c;
+UnitFramesConfig UnitFramesConfig::load(const GgufKeys & keys) {
+    UnitFramesConfig c;
     c.sample_rate = keys.integer("sample_rate", 8000, 96000);
     c.hop_length = keys.integer("hop_length", 1, 4096);
     c.unit_count = keys.integer("unit_count", 1, 1 << 20);
@@ -34,6 +33,17 @@ DecoderConfig DecoderConfig::load(const GgufFile & file) {
     c.duration_channels = keys.integer("duration_channels", 1, channels);
     c.prosody_layers = keys.integer("prosody_layers", 0, 16);
     c.prosody_kernel = keys.integer("prosody_kernel", 1, kernel);
+    c.log_f0_mean = keys.number("log_f0_mean", 0, 20);
+    c.log_f0_std = keys.number("log_f0_std", 1e-3, 1e3);
+    c.edge_unit = keys.integer("edge_unit", -1, c.unit_count - 1, c.edge_unit);
+    keys.multiple("hidden_size", c.hidden_size, "head_count", c.head_count);
+    return c;
+}
+
+DecoderConfig DecoderConfig::load(const GgufFile & file) {
+    const GgufKeys keys(file, prefix);
+    DecoderConfig c;
+    static_cast<UnitFramesConfig &>(c) = UnitFramesConfig::load(keys);
     c.flow_size = keys.integer("flow_size", 2, channels);
     c.flow_count = keys.integer("flow_count", 0, 8);
     c.wavenet_hidden = keys.integer("wavenet_hidden", 1, channels);
@@ -49,13 +59,9 @@ DecoderConfig DecoderConfig::load(const GgufFile & file) {
     c.istft_n_fft = keys.integer("istft_n_fft", 2, 4096);
     c.istft_hop = keys.integer("istft_hop", 1, 2048);
     c.source = keys.boolean("source", false);
-    c.log_f0_mean = keys.number("log_f0_mean", 0, 20);
-    c.log_f0_std = keys.number("log_f0_std", 1e-3, 1e3);
-    c.edge_unit = keys.integer("edge_unit", -1, c.unit_count - 1, c.edge_unit);
 
     const std::string head = keys.string("head");
     keys.require(head == "mb-istft", "head", "mb-istft", head);
-    keys.multiple("hidden_size", c.hidden_size, "head_count", c.head_count);
     keys.multiple("flow_size", c.flow_size, "two", 2);
     keys.multiple("upsample_initial", c.upsample_initial, "a halving at each up-sampling",
                   int64_t{1} << c.upsample_rates.size());

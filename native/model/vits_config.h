@@ -11,8 +11,11 @@
 
 namespace moss {
 
-/// Keys `moss-speech.decoder.<field>`.
-struct DecoderConfig {
+class GgufKeys;
+
+/// What all decoders of units have in common, from the units to the prosody of their frames. Keys
+/// `moss-speech.decoder.<field>`.
+struct UnitFramesConfig {
     int sample_rate = 0; // Hz
     int hop_length = 0;  // samples a frame
     int unit_count = 0;
@@ -25,10 +28,20 @@ struct DecoderConfig {
     int mask_left = 0;   // units before a unit that the attention of a block sees ...
     int mask_right = 0;  // ... and after it
     int style_size = 0;
-    int gin_channels = 0;
+    int gin_channels = 0; // of the speaker's vector
     int duration_channels = 0;
     int prosody_layers = 0;
     int prosody_kernel = 0;
+    float log_f0_mean = 0; // ln Hz
+    float log_f0_std = 0;
+    int edge_unit = -1; // added before and after an utterance (nano: the space); -1 for none. Optional key.
+
+    /// Throws model_format for a key that is missing, of another type or out of range.
+    static UnitFramesConfig load(const GgufKeys & keys);
+};
+
+/// Keys `moss-speech.decoder.<field>`.
+struct DecoderConfig : UnitFramesConfig {
     int flow_size = 0;
     int flow_count = 0;
     int wavenet_hidden = 0;
@@ -43,10 +56,7 @@ struct DecoderConfig {
     int subbands = 0;
     int istft_n_fft = 0;
     int istft_hop = 0;
-    bool source = false;   // whether the head filters pulses and noise, or generates the spectrum. Optional key.
-    float log_f0_mean = 0; // ln Hz
-    float log_f0_std = 0;
-    int edge_unit = -1; // added before and after an utterance (nano: the space); -1 for none. Optional key.
+    bool source = false; // whether the head filters pulses and noise, or generates the spectrum. Optional key.
 
     /// Throws model_format for a key that is missing, of another type or out of range.
     static DecoderConfig load(const GgufFile & file);

@@ -11,12 +11,12 @@
 
 #pragma once
 
+#include "unit_frames.h"
 #include "unit_prosody.h"
 #include "vits_config.h"
 #include "vits_flow.h"
 #include "vits_generator.h"
 #include "vits_prosody.h"
-#include "vits_text.h"
 #include "voice_model.h"
 
 #include "../graph/runner.h"
@@ -52,9 +52,8 @@ class VitsDecoder : public VoiceModel {
     VoiceFacts facts() const override;
     std::unique_ptr<VoiceStream> open(Runner & runner, const Speaking & speaking, uint64_t seed) const override;
 
-    /// The number of units that must follow a unit before its frames can be computed: the look-ahead of all blocks and
-    /// of the duration predictor.
-    int lookahead_units() const;
+    /// As UnitFrames::lookahead_units().
+    int lookahead_units() const { return units_.lookahead_units(); }
 
     class Stream;
 
@@ -64,8 +63,7 @@ class VitsDecoder : public VoiceModel {
     ggml_tensor * speakers_; // [S, voices]
     ggml_tensor * styles_;   // [S, voices]
     Linear speaker_;
-    UnitEncoder text_;
-    DurationPredictor duration_;
+    UnitFrames units_;
     Prosody prosody_;
     Flow flow_;
     Generator generator_;

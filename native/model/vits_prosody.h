@@ -34,10 +34,10 @@ class DurationPredictor {
     static constexpr int kernel = 3;
     static constexpr int lookahead = 2; // units, of both convolutions together
 
-    DurationPredictor(const DecoderConfig & config, const Weights & weights);
+    DurationPredictor(const UnitFramesConfig & config, const Weights & weights);
 
     struct Stream {
-        Stream(const DecoderConfig & config, StreamState & state);
+        Stream(const UnitFramesConfig & config, StreamState & state);
         Window first, second;
     };
 
@@ -55,7 +55,36 @@ struct PitchShifts {
     std::vector<float> current; // those of the graph that is being computed
 };
 
-/// The frame-level network: a trunk of convolutions, the prosody that it predicts, and the statistics of the prior.
+/// The frame-level trunk, and the pitch, voicing and energy of its frames.
+class ProsodyTrunk {
+  public:
+    ProsodyTrunk(const UnitFramesConfig & config, const Weights & weights);
+
+    struct Stream {
+        Stream(const UnitFramesConfig & config, StreamState & state);
+        std::vector<Window> layers;
+    };
+
+    /// Each null where there are no frames.
+    struct Output {
+        ggml_tensor * hidden = nullptr;        // [C, T]
+        ggml_tensor * pitch = nullptr;         // standardised ln F0 [1, T]
+        ggml_tensor * voicing_logit = nullptr; // [1, T]
+        ggml_tensor * energy = nullptr;        // standardised ln energy [1, T]
+    };
+
+    /// Frames [C + 2, T] of the expanded units (null: none). It takes from `shifts`, which must outlive the run of the
+    /// graph, as many as pitches come out.
+    Output push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, PitchShifts & shifts,
+                bool last) const;
+
+  private:
+    float log_f0_std_;
+    PackedConv1d pre_, out_;
+    std::vector<ConvNorm> layers_;
+};
+
+/// The trunk, and the statistics of the prior.
 class Prosody {
   public:
     static constexpr int embd_kernel = 3;
@@ -64,28 +93,25 @@ class Prosody {
 
     struct Stream {
         Stream(const DecoderConfig & config, StreamState & state);
-        std::vector<Window> trunk;
-        Window embd;   // window of the convolution that embeds the prosody
-        Delay pending; // frames of the trunk whose prosody is not embedded yet
+        ProsodyTrunk::Stream trunk;
+        Window embd;   // of the prosody
+        Delay pending; // the trunk, until its prosody is embedded
         Window stats;
     };
 
     struct Output {
         ggml_tensor * stats = nullptr;   // mean and log deviation of the prior [2 Z, T'], or null
-        ggml_tensor * pitch = nullptr;   // standardised ln F0 [1, T], some frames ahead of stats, or null
-        ggml_tensor * voicing = nullptr; // 0 .. 1, of the same frames as pitch
+        ggml_tensor * pitch = nullptr;   // standardised ln F0 [1, T], a little ahead of the prior, or null
+        ggml_tensor * voicing = nullptr; // 0 .. 1, likewise
     };
 
-    /// Continues the stream with frames [C + 2, T] of the expanded units (null for none). Takes one value for each
-    /// predicted pitch from `shifts`, which must outlive the run of the graph.
+    /// As ProsodyTrunk::push().
     Output push(Graph & g, Stream & stream, ggml_tensor * x, const Emotion & emotion, PitchShifts & shifts,
                 bool last) const;
 
   private:
-    const DecoderConfig config_;
-    PackedConv1d pre_, out_, stats_;
-    std::vector<ConvNorm> trunk_;
-    PackedConv1d embd_;
+    ProsodyTrunk trunk_;
+    PackedConv1d stats_, embd_;
     ConvNorm stats_conv_;
 };
 

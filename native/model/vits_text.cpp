@@ -15,7 +15,7 @@ std::string block_name(int index) {
 
 } // namespace
 
-UnitEncoder::UnitEncoder(const DecoderConfig & config, const Weights & weights)
+UnitEncoder::UnitEncoder(const UnitFramesConfig & config, const Weights & weights)
     : config_(config), embd_(weights.get("decoder.text.embd.weight", {config.hidden_size, config.unit_count})),
       style_(weights, "decoder.text.style", config.style_size, config.hidden_size) {
     VitsBlockShape shape;
@@ -29,7 +29,7 @@ UnitEncoder::UnitEncoder(const DecoderConfig & config, const Weights & weights)
     }
 }
 
-UnitEncoder::BlockStream::BlockStream(const DecoderConfig & config, StreamState & state, const std::string & name)
+UnitEncoder::BlockStream::BlockStream(const UnitFramesConfig & config, StreamState & state, const std::string & name)
     : keys(state, name + ".k", config.hidden_size, config.mask_left + config.mask_right),
       values(state, name + ".v", config.hidden_size, config.mask_left + config.mask_right),
       queries(state, name + ".attn", config.hidden_size, config.mask_right),
@@ -37,7 +37,7 @@ UnitEncoder::BlockStream::BlockStream(const DecoderConfig & config, StreamState 
       ffn_out(state, name + ".ffn_out", config.ffn_size, (config.ffn_kernel - 1) / 2, config.ffn_kernel / 2),
       residual(state, name + ".residual", config.hidden_size, config.ffn_kernel / 2 * 2) {}
 
-UnitEncoder::Stream::Stream(const DecoderConfig & config, StreamState & state) {
+UnitEncoder::Stream::Stream(const UnitFramesConfig & config, StreamState & state) {
     for (int i = 0; i < config.block_count; i++) {
         blocks_.emplace_back(config, state, block_name(i));
     }

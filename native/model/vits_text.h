@@ -16,7 +16,7 @@ namespace moss {
 /// its convolutions.
 class UnitEncoder {
   public:
-    UnitEncoder(const DecoderConfig & config, const Weights & weights);
+    UnitEncoder(const UnitFramesConfig & config, const Weights & weights);
 
     class Stream;
 
@@ -32,14 +32,14 @@ class UnitEncoder {
     static ggml_tensor * feed_forward(Graph & g, const VitsBlock & block, BlockStream & stream, ggml_tensor * x,
                                       bool last);
 
-    const DecoderConfig config_;
+    const UnitFramesConfig config_;
     ggml_tensor * embd_; // [C, units]
     Linear style_;
     std::vector<VitsBlock> blocks_;
 };
 
 struct UnitEncoder::BlockStream {
-    BlockStream(const DecoderConfig & config, StreamState & state, const std::string & name);
+    BlockStream(const UnitFramesConfig & config, StreamState & state, const std::string & name);
 
     LeftContext keys, values; // [C, mask_left + mask_right]
     Delay queries;            // inputs of the attention that wait for their last key
@@ -50,7 +50,7 @@ struct UnitEncoder::BlockStream {
 /// The state of all blocks.
 class UnitEncoder::Stream {
   public:
-    Stream(const DecoderConfig & config, StreamState & state);
+    Stream(const UnitFramesConfig & config, StreamState & state);
 
   private:
     friend class UnitEncoder;

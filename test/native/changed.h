@@ -55,11 +55,16 @@ inline std::string model_format_refusal(const std::function<void()> & load) {
     return "";
 }
 
-/// The message with which Model::load refuses the changed file, "" where it accepts it.
+/// The message with which Model::load refuses the changed file, as malformed or as not supported, "" where it accepts it.
 inline std::string
 refusal(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
     const std::string path = changed(name, change, change_tensor);
-    const std::string what = model_format_refusal([&] { Model::load(path, {1}); });
+    std::string what;
+    try {
+        Model::load(path, {1});
+    } catch (const MossError & error) {
+        what = error.what();
+    }
     std::filesystem::remove(std::filesystem::u8path(path));
     return what;
 }

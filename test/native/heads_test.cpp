@@ -186,14 +186,14 @@ TEST(every_block_has_its_shares) {
         CHECK(std::all_of(found[name].shares.begin(), found[name].shares.end(),
                           [](double share) { return share > 0.01 && share < 2; }));
     }
-    CHECK_EQ(found["encoder.blk.0"].rows, 24);
-    CHECK_EQ(found["audio.blk.0"].rows, 5); // sosp and the units
-    CHECK_EQ(found["text.blk.0"].rows, 4);  // eosp and the text
+    CHECK_EQ(found["encoder.blk.0"].positions, 24);
+    CHECK_EQ(found["audio.blk.0"].positions, 5); // sosp and the units
+    CHECK_EQ(found["text.blk.0"].positions, 4);  // eosp and the text
     size_t prompt = 6;                      // of the aligner
     for (const char * part : {"user_prefix", "assistant_prefix"}) {
         prompt += TestModel("tiny.gguf").file.get_ints(std::string("moss-speech.template.") + part, 0, 1 << 20).size();
     }
-    CHECK_EQ(found["blk.0"].rows, static_cast<int64_t>(prompt) + 5 + 4);
+    CHECK_EQ(found["blk.0"].positions, static_cast<int64_t>(prompt) + 5 + 4);
 }
 
 TEST(heads_that_add_nothing_have_no_share) {
@@ -216,11 +216,11 @@ TEST(differences) {
     CancelToken cancel;
     const Exercise turn = spoken_turn();
     Difference same = compare(*model, *model, Network::encoder, turn, cancel);
-    CHECK_EQ(same.rows, 24);
+    CHECK_EQ(same.positions, 24);
     CHECK_NEAR(same.cosine, 24, 1e-9);
     CHECK(same.units > 0 && same.edits == 0);
     same = compare(*model, *model, Network::lm, turn, cancel);
-    CHECK_EQ(same.rows, 5 + 4); // the units and eosp, the text and im_end
+    CHECK_EQ(same.positions, 5 + 4); // the units and eosp, the text and im_end
     CHECK(same.loss_before > 0 && same.loss_before == same.loss_after && same.divergence == 0);
 
     const auto other = without_columns("tiny", "encoder.blk.1.attn_out.weight", 0, 32);
@@ -238,7 +238,7 @@ TEST(differences) {
     Exercise written = turn;
     written.units.clear(); // the audio tail has no say
     CHECK_EQ(compare(*model, *changed_lm, Network::lm, written, cancel).divergence, 0.0);
-    CHECK_EQ(compare(*model, *changed_lm, Network::lm, written, cancel).rows, 4);
+    CHECK_EQ(compare(*model, *changed_lm, Network::lm, written, cancel).positions, 4);
 }
 
 TEST(edits_are_counted_from_one_units_to_the_others) {
@@ -274,7 +274,7 @@ TEST(a_text_is_predicted_id_by_id) {
         reading.text.push_back(i * 31 % 250);
     }
     const Difference same = compare(*model, *model, Network::lm, reading, cancel);
-    CHECK_EQ(same.rows, 299);
+    CHECK_EQ(same.positions, 299);
     // Against the network itself.
     const GgufFile file = GgufFile::open(golden_path("lm-llama.gguf"));
     const Weights weights(file);

@@ -1,0 +1,128 @@
+#include "unit_frames.h"
+
+#include "../graph/graph.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+namespace moss {
+
+namespace {
+
+constexpr size_t least_units = 4;  // a graph for fewer would cost more than it brings forward
+constexpr size_t most_units = 256; // bounds the memory of a graph
+constexpr int longest_unit = 10;   // seconds
+const float semitone = std::log(2.0F) / 12;
+
+void require(bool condition, const std::string & what) {
+    if (!condition) {
+        throw MossError(code::invalid_argument, what);
+    }
+}
+
+} // namespace
+
+UnitFrames::UnitFrames(const UnitFramesConfig & config, const Weights & weights)
+    : config_(config), text_(config, weights), duration_(config, weights) {}
+
+int UnitFrames::lookahead_units() const {
+    return text_.lookahead() + DurationPredictor::lookahead;
+}
+
+UnitFrames::Stream::Stream(const UnitFrames & network, Runner & runner, StreamState & state)
+    : network_(network), runner_(runner), text_(network.config_, state), duration_(network.config_, state),
+      gains_(network.config_.hop_length) {}
+
+void UnitFrames::Stream::add(int32_t unit, const UnitProsody & prosody) {
+    ids_.push_back(unit);
+    waiting_.push_back(last_prosody_ = prosody);
+}
+
+void UnitFrames::Stream::push(const int32_t * units, size_t count, const UnitProsody * prosody,
+                              const std::function<void()> & ready) {
+    const UnitFramesConfig & config = network_.config_;
+    require(!finished_, "the stream is finished");
+    require(std::all_of(units, units + count, [&](int32_t id) { return id >= 0 && id < config.unit_count; }),
+            "units must be between 0 and " + std::to_string(config.unit_count - 1));
+    const auto prosody_of = [&](size_t i) { return prosody == nullptr ? UnitProsody() : prosody[i]; };
+    if (!started_ && count > 0 && config.edge_unit >= 0) {
+        add(config.edge_unit, prosody_of(0));
+    }
+    started_ = started_ || count > 0;
+    for (size_t i = 0; i < count; i++) {
+        add(units[i], prosody_of(i));
+        if (ids_.size() == most_units || (i + 1 == count && ids_.size() >= least_units)) {
+            encode(false);
+            ready();
+        }
+    }
+}
+
+bool UnitFrames::Stream::finish() {
+    require(!finished_, "the stream is finished");
+    finished_ = true;
+    if (started_) {
+        if (network_.config_.edge_unit >= 0) {
+            add(network_.config_.edge_unit, last_prosody_);
+        }
+        encode(true);
+    }
+    return started_;
+}
+
+/// Encodes the units that wait, and predicts durations as far as is possible.
+void UnitFrames::Stream::encode(bool last) {
+    const UnitFramesConfig & config = network_.config_;
+    std::vector<float> hidden;
+    std::vector<float> log_durations;
+    Graph g(runner_);
+    ggml_tensor * input =
+        ids_.empty() ? nullptr : g.input(GGML_TYPE_I32, {static_cast<int64_t>(ids_.size())}, ids_.data());
+    ggml_tensor * vector = g.input(GGML_TYPE_F32, {config.style_size}, style_.data());
+    ggml_tensor * x = network_.text_.push(g, text_, input, vector, last); // [C, U]
+    ggml_tensor * d = network_.duration_.push(g, duration_, x, last);     // [1, U']
+    if (x != nullptr) {
+        g.output(g.stage(x, "decoder.text"), hidden);
+    }
+    if (d != nullptr) {
+        g.output(d, log_durations);
+    }
+    g.run();
+    ids_.clear();
+    for (auto first = hidden.begin(); first != hidden.end(); first += config.hidden_size) {
+        units_.push_back({{first, first + config.hidden_size}, waiting_.front()});
+        waiting_.pop_front();
+    }
+    const double most = static_cast<double>(longest_unit) * config.sample_rate / config.hop_length;
+    for (const float value : log_durations) {
+        // Half to even, as torch does. A NaN becomes one frame.
+        const float rounded = std::nearbyint(std::exp(value) / (speed_ * units_[predicted_].prosody.speed));
+        const int length = rounded >= 1.0F ? static_cast<int>(std::min<double>(rounded, most)) : 1;
+        gains_.push(units_[predicted_].prosody.gain, length);
+        units_[predicted_++].frames = length;
+        frames_ += length;
+        durations_.push_back(length);
+    }
+}
+
+const std::vector<float> & UnitFrames::Stream::take(int count) {
+    expanded_.clear();
+    for (int i = 0; i < count; i++) {
+        Unit & unit = units_.front();
+        const auto length = static_cast<float>(unit.frames);
+        expanded_.insert(expanded_.end(), unit.hidden.begin(), unit.hidden.end());
+        expanded_.push_back((static_cast<float>(unit.done) + 0.5F) / length);
+        expanded_.push_back(0.1F * length);
+        shifts_.waiting.push_back(unit.prosody.pitch * semitone / network_.config_.log_f0_std);
+        if (++unit.done == unit.frames) {
+            units_.pop_front();
+            predicted_--;
+        }
+    }
+    frames_ -= count;
+    return expanded_;
+}
+
+} // namespace moss
