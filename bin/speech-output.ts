@@ -54,7 +54,7 @@ export function targetOf(flags: OutputFlags, inputs: readonly (string | undefine
   const { output: path, format, json } = flags
   if (path === undefined) {
     if (format === undefined) return undefined
-    throw new UsageError('--format says how speech is written: -o says where')
+    throw new UsageError('--format is the format of the file that -o names: -o is missing')
   }
   if (path === '') throw new UsageError('-o needs the name of a file; - is standard output')
   if (path === '-') {
