@@ -1,12 +1,13 @@
 /*
- * Every benchmark, one after the other: one JSON object with what each printed.
+ * Runs all benchmarks one after the other and prints one JSON object with their results.
  *
  *     node bench/all.mjs --voice en_US-joe-medium.onnx > docs/performance.json    # on an idle machine, an hour or two
  *     node bench/tables.mjs docs/performance.json                                 # the tables of docs/performance.md
  *     node bench/all.mjs --voice … --only vits,lm --rounds 1                      # some of them, or a quick look
  *
- * What a benchmark needs stands at its head: the peers in bench/peers, a Python (PYTHON) with bench/peers/requirements.txt, a built addon.
- * Without --voice those of imported voices are left out. One that fails is told on standard error and left out, and the exit code is 1.
+ * Each benchmark lists its requirements at the top of its file: the peers in bench/peers, a Python (PYTHON) with
+ * bench/peers/requirements.txt, a built addon. Without --voice, the benchmarks of imported voices are left out. A
+ * benchmark that fails is reported on standard error and left out, and the exit code is 1.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

@@ -6,8 +6,9 @@
  *     node bench/encoder.mjs                                # PYTHON says which Python, default python3
  *     node bench/encoder.mjs --sizes base --types f32,q8_0 --threads 1 --rounds 3 --seconds 10
  *
- * All hear the same samples and give the last hidden states. `agreement` compares these with onnxruntime's in FP32, frame by frame.
- * The checkpoints are made once, by transformers from a seed, and kept (speech-encoders.mjs).
+ * All process the same samples and return the last hidden states. `agreement` compares these with onnxruntime's in
+ * FP32, frame by frame. The checkpoints are made once by transformers with a fixed seed and cached
+ * (speech-encoders.mjs).
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -36,7 +37,10 @@ const threadCounts = wholes('threads', values.threads)
 const rounds = whole('rounds', values.rounds)
 const seconds = whole('seconds', values.seconds)
 
-/** Words of our own voice, as long as asked, of mean 0 and variance 1: then normalization changes nothing, and who does it nothing either. */
+/**
+ * Speech of nano's voice of the requested length, with mean 0 and variance 1, so that it does not matter which engines
+ * normalize it.
+ */
 async function speech() {
   const model = await loadModel()
   const { audio, sampleRate } = await model
@@ -51,7 +55,7 @@ async function speech() {
   return samples.map(x => (x - mean) / deviation)
 }
 
-/** Cosine of each frame's hidden states with the reference's: their mean, and the least. */
+/** The cosine similarity of hidden states with the reference, frame by frame: the mean and the minimum. */
 function agreement(hidden, reference, size) {
   if (hidden.length !== reference.length) throw new Error(`${hidden.length} values, not ${reference.length}`)
   const cosines = []

@@ -1,17 +1,18 @@
 /*
- * How long this package keeps others waiting: the delay of the event loop while models are loaded, spoken, answered and written down with as
- * many threads as there are cores. Prints one JSON object.
+ * Measures how long this package blocks the event loop: its delay while models are loaded, text is spoken, turns are
+ * answered and speech is transcribed, with as many threads as there are cores. Prints one JSON object.
  *
  *     node bench/event-loop.mjs                                    # nano, 2 threads
  *     node bench/event-loop.mjs --threads 4 --rounds 10 --phases speak,generate
  *     node bench/event-loop.mjs --encoder wav2vec2.gguf --lm qwen3.gguf --voice joe.gguf
  *
- * The phase `cascade` answers speech with a composed model: the parts that are given, else nano's encoder and voice around the tiny language
- * model of test/golden, whose answers are noise of many lines.
+ * The phase `cascade` answers speech with a composed model: the given parts, by default nano's encoder and voice with
+ * the tiny language model of test/golden, whose answers are many lines of random text.
  *
- * `ours` is the loop of this process, `bystander` that of a bare Node process in the same moments, which does nothing but measure: what it
- * waits is what the system's scheduler makes a thread wait that wants a core, so the difference is what this package's own JavaScript adds.
- * All in milliseconds, of a timer that is due every millisecond. Times of a shared machine are noise: compare with `idle` and `bystander`.
+ * `ours` is the event loop of this process. `bystander` is that of a Node process that runs at the same time and does
+ * nothing but measure: its delay is that of the system's scheduler, so the difference is what this package's own
+ * JavaScript adds. All values are in milliseconds, for a timer that is due every millisecond. Times on a shared machine
+ * are noisy: compare with `idle` and `bystander`.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +23,7 @@ import { parseArgs } from 'node:util'
 
 const MS = 1e6
 
-/** Measures this process's loop from start() to stop(). */
+/** Measures the event loop of this process from start() to stop(). */
 class Loop {
   #histogram = monitorEventLoopDelay({ resolution: 1 })
   start() {

@@ -1,6 +1,6 @@
 /*
- * One process of bench/load.mjs: loads a model, does one thing with it, and says when the first result was there and how much memory it
- * took. Prints one line of JSON at the first result, and one at the end.
+ * A process of bench/load.mjs: loads a model, runs one task, and reports when the first result was ready and how much
+ * memory it took. Prints one line of JSON at the first result, and one at the end.
  *
  *     node bench/first-result.mjs nothing
  *     node bench/first-result.mjs speak|write|reply|features MODEL THREADS [SAMPLES.f32]
@@ -10,7 +10,10 @@ import { readFileSync } from 'node:fs'
 const [kind, path, threads, samplesFile] = process.argv.slice(2)
 const say = line => console.log(JSON.stringify(line))
 
-/** Of this process's life, in MB. On Linux not getrusage's, which knows the parent's as well. */
+/**
+ * The peak of this process's resident memory, in MB. On Linux it is not read with getrusage, whose value includes the
+ * parent process's.
+ */
 function peakMemory() {
   const kb =
     process.platform === 'linux'
@@ -50,4 +53,4 @@ if (kind === 'nothing') {
   }
 }
 say({ peakMb: peakMemory() })
-process.exit() // what is still open is not measured
+process.exit() // does not wait for open handles, which are not measured

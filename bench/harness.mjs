@@ -1,8 +1,10 @@
 /*
- * What the benchmarks share: rounds in which the engines take turns, ratios of medians, and a description of the machine.
+ * Functions that the benchmarks share: rounds in which the engines take turns, ratios of medians, and a description of
+ * the machine.
  *
- * Times of a shared machine are noise; a ratio of medians over rounds in which both met the same noise says something. Where
- * others compute at the same time, the ratio of processor time says more, with one thread: threads that wait for each other may spin.
+ * Times on a shared machine are noisy, but the ratio of medians is meaningful if both engines were measured in
+ * alternating rounds. If other programs run at the same time, the ratio of processor time with one thread is more
+ * reliable; with several threads it is not, because waiting threads may spin.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +22,7 @@ export function median(numbers) {
 
 export const rounded = (n, digits = 3) => Number(n.toFixed(digits))
 
-/** A whole number from `least` on the command line. */
+/** Parses a whole number of at least `least` from the command line. */
 export function whole(name, text, least = 1) {
   const value = Number(text)
   if (!Number.isInteger(value) || value < least) throw new RangeError(`--${name} must be a whole number from ${least}`)
@@ -29,10 +31,10 @@ export function whole(name, text, least = 1) {
 
 export const list = text => text.split(',').map(part => part.trim())
 
-/** Whole numbers between commas. */
+/** Parses whole numbers separated by commas. */
 export const wholes = (name, text) => list(text).map(part => whole(name, part))
 
-/** Names between commas, each one of `known`. */
+/** Parses names separated by commas, each of which must be in `known`. */
 export function choices(name, text, known) {
   const chosen = list(text)
   const other = chosen.find(choice => !known.includes(choice))
@@ -40,7 +42,10 @@ export function choices(name, text, known) {
   return chosen
 }
 
-/** Starts now; the function it returns tells wall-clock and processor time since then, the latter of all threads of this process. */
+/**
+ * Returns a function that returns the wall-clock time and the processor time (of all threads of this process) since
+ * this call.
+ */
 export function stopwatch() {
   const began = performance.now()
   const before = process.cpuUsage()
@@ -51,12 +56,12 @@ export function stopwatch() {
   }
 }
 
-const SETTLE_MS = 50 // after a run some engines' threads spin for a while
+const SETTLE_MS = 50 // the threads of some engines spin for a while after a run
 
 /**
- * Runs each engine once a round, in turn, `rounds` times after one round that warms up.
+ * Runs each engine once in each of `rounds` rounds, after one round of warm-up.
  *
- * @param engines - name → async function; what it returns is `{ ms, cpuMs }`, or nothing: then it is measured here
+ * @param engines - name → async function, which returns `{ ms, cpuMs }`, or nothing to be measured here
  * @returns name → all times
  */
 export async function inTurn(engines, rounds) {
@@ -73,7 +78,7 @@ export async function inTurn(engines, rounds) {
 }
 
 /**
- * Medians, and for each pair (ours, theirs) how many times faster ours is, by wall-clock and by processor time.
+ * The medians, and for each pair (ours, theirs) how many times faster ours is, by wall-clock and by processor time.
  *
  * @param pairs - [ours, theirs] …
  */
@@ -86,7 +91,7 @@ export function compare(times, pairs) {
   return { medianMs: shown(ms), timesFaster: ratios(ms), medianCpuMs: shown(cpuMs), timesFasterByCpu: ratios(cpuMs) }
 }
 
-/** All pairs of them. */
+/** All pairs of the two lists. */
 export const pairs = (ours, theirs) => ours.flatMap(us => theirs.map(them => [us, them]))
 
 export function machine() {
@@ -94,7 +99,7 @@ export function machine() {
     cpu: cpus()[0]?.model.trim() ?? '',
     cores: availableParallelism(),
     memoryGb: rounded(totalmem() / 2 ** 30, 0),
-    loadAverage: rounded(loadavg()[0] ?? 0, 2), // of a busy machine even ratios are less sure
+    loadAverage: rounded(loadavg()[0] ?? 0, 2), // on a busy machine, even ratios are less certain
     platform: `${process.platform}-${process.arch}`,
     node: process.version,
   }
@@ -103,13 +108,13 @@ export function machine() {
 /** Prints a benchmark's one JSON object. */
 export const report = result => console.log(JSON.stringify({ ...result, machine: machine() }, null, 2))
 
-/** Where benchmarks keep the models that they make, some GB; what is deleted there is made again. */
+/** The folder in which benchmarks cache the models that they make, some GB. It may be deleted. */
 const made = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'moss-speech', 'bench')
 
 /**
- * The path of a file or folder of that name, made by `make(path)` where it is not there yet.
+ * The path of a cached file or folder, made by `make(path)` if it does not exist.
  *
- * @param name - says all that it depends on
+ * @param name - must include everything on which the content depends
  */
 export async function cached(name, make) {
   const path = join(made, name)
@@ -125,7 +130,7 @@ export async function cached(name, make) {
   return path
 }
 
-/** A peer in a process of its own, which takes one JSON object a line and answers each with one. */
+/** A peer in a separate process, which reads a JSON object from each line and answers each with one. */
 export class Peer {
   #child
   #lines

@@ -1,11 +1,12 @@
 /*
- * Language models of real shapes with random weights in Q8_0, for the benchmarks: speed and memory depend on nothing else.
+ * Language models with the shapes of real ones and random Q8_0 weights, for the benchmarks. Speed and memory do not
+ * depend on the values of weights.
  */
 import { GgufWriter } from '../dist/lib/convert/gguf-writer.js'
 import { tensorOf } from '../dist/lib/convert/tensor.js'
 import { cached } from './harness.mjs'
 
-/** Qwen3-0.6B. */
+/** The shape of Qwen3-0.6B. */
 const QWEN3 = {
   size: 1024,
   heads: 16,
@@ -21,7 +22,7 @@ const ORDINARY_TOKENS = 151_643
 const TEMPLATE =
   "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 
-/** Numbers in [0, 1), the same each time. */
+/** A generator of pseudo-random numbers in [0, 1) with a fixed sequence. */
 function generator(seed) {
   let state = seed >>> 0
   return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32
@@ -40,7 +41,7 @@ function matrix(name, out, inputs) {
 
 const ones = (name, size) => tensorOf(name, [size], new Float32Array(size).fill(1))
 
-/** A block's matrices, [out, in]. */
+/** The matrices of a block, [out, in]. */
 const linears = ({ size, heads, headsKv, dim, ffn }) => ({
   attn_q: [heads * dim, size],
   attn_k: [headsKv * dim, size],
@@ -51,7 +52,7 @@ const linears = ({ size, heads, headsKv, dim, ffn }) => ({
   ffn_down: [size, ffn],
 })
 
-/** Of matrices in Q8_0. */
+/** The bytes of matrices in Q8_0. */
 const bytesOf = shapes => shapes.reduce((sum, [out, inputs]) => sum + (out * inputs * 34) / 32, 0)
 
 function addBlock(to, name, shape) {
@@ -65,7 +66,7 @@ function addBlock(to, name, shape) {
   }
 }
 
-/** Byte-level BPE as large as Qwen3's, of random merges. */
+/** Adds a byte-level BPE tokenizer of the size of Qwen3's, with random merges. */
 function addTokenizer(to, vocabulary) {
   const printable = code => (code >= 33 && code <= 126) || (code >= 161 && code <= 172) || code >= 174
   let others = 256
@@ -91,7 +92,7 @@ function addTokenizer(to, vocabulary) {
   to.set('tokenizer.chat_template', TEMPLATE)
 }
 
-/** The path of a Qwen3-0.6B as llama.cpp writes it. */
+/** The path of a model of Qwen3-0.6B's shape in llama.cpp's format. */
 export function qwen3() {
   const shape = QWEN3
   return cached('qwen3-0.6b-q8_0.gguf', async path => {
@@ -120,10 +121,10 @@ export function qwen3() {
 }
 
 /**
- * A layer-split model of the same shape: 24 shared blocks, a text tail of 4, an audio tail of `audioBlocks`; as docs/internals/model-file.md has it, for
- * text turns without the tokenizer.
+ * A layer-split model of the same shape, in the format of docs/internals/model-file.md: 24 shared blocks, a text tail
+ * of 4, an audio tail of `audioBlocks`. It has no tokenizer and is used for text turns by ids.
  *
- * @returns its path, and the bytes that a step reads whose text is wanted: of the audio tail, and of all else
+ * @returns its path, and the bytes that a step that outputs text reads: those of the audio tail, and all others
  */
 export async function layerSplit(audioBlocks) {
   const shape = { ...QWEN3, shared: 24, text: 4, audioVocabulary: 16_512 }
@@ -178,7 +179,7 @@ export async function layerSplit(audioBlocks) {
   return {
     path,
     bytes: {
-      audio: audioBlocks > 0 ? (audioBlocks - 1) * block + keysAndValues : 0, // the last one's output is not wanted
+      audio: audioBlocks > 0 ? (audioBlocks - 1) * block + keysAndValues : 0, // the output of the last block is not needed
       rest: (shape.shared + shape.text) * block + head,
     },
   }

@@ -1,12 +1,14 @@
 /*
- * A language model of Qwen3-0.6B's shape in Q8_0: a prompt and the steps after it, us and llama.cpp built from the bundle that our ggml is
- * from; and what the second tail of a layer-split model costs. Prints one JSON object.
+ * A language model of Qwen3-0.6B's shape in Q8_0: the speed of reading a prompt and of the steps after it, by us and by
+ * llama.cpp, built from the same bundle as our ggml; and the cost of the second tail of a layer-split model. Prints one
+ * JSON object.
  *
  *     node bench/lm.mjs                                     # the first time llama.cpp is built, for some minutes
  *     node bench/lm.mjs --threads 1 --rounds 3 --prompt 512 --steps 64
  *
- * Both read the same ids and go on with the likeliest; keys and values are F16. Weights are random (language-models.mjs; 2 GB are kept).
- * `secondTail`: a step of a model with 24 shared blocks and tails of 4 + 4 over one of 24 + 4 + 0, in time and in bytes of weights read.
+ * Both read the same ids and continue with the most probable token; keys and values are F16. Weights are random
+ * (language-models.mjs; 2 GB are cached). `secondTail` is the ratio of a step with 24 shared blocks and tails of 4 + 4
+ * to one with 24 + 4 + 0, in time and in bytes of weights read.
  */
 import { parseArgs } from 'node:util'
 import { loadAddon } from '../dist/lib/binding.js'
@@ -26,10 +28,10 @@ const threadCounts = wholes('threads', values.threads)
 const rounds = whole('rounds', values.rounds)
 const prompt = whole('prompt', values.prompt)
 const steps = whole('steps', values.steps)
-const promptIds = Int32Array.from({ length: prompt }, (_, i) => 100 + ((i * 7) % 1000)) // the peer's: reference.cpp
+const promptIds = Int32Array.from({ length: prompt }, (_, i) => 100 + ((i * 7) % 1000)) // the same as the peer's in reference.cpp
 const addon = loadAddon()
 
-/** One reply; the time of its prompt and of its steps. */
+/** Generates one reply; returns the times of its prompt and of its steps. */
 async function reply(session, length) {
   session.reset()
   const sampling = { temperature: 0, repetitionPenalty: 1 }
@@ -48,7 +50,7 @@ async function reply(session, length) {
   }
 }
 
-/** Adds the seconds' counterpart: tokens a second at the median. */
+/** Adds the speed: tokens a second at the median time. */
 const speeds = ({ medianMs }, tokens) =>
   Object.fromEntries(Object.entries(medianMs).map(([name, ms]) => [name, rounded((1000 * tokens) / ms, 1)]))
 
@@ -70,7 +72,7 @@ function versusLlamaCpp(threads, path) {
       async () => (await reply(session, 1)).prompt,
       async () => (await peer.ask({ prompt, steps: 0 })).prompt,
     )
-    // The last token that is drawn is not read: a reply of steps + 1 takes as many steps.
+    // The last token of a reply is sampled but not read, so a reply of steps + 1 tokens takes `steps` steps.
     const decode = await part(
       async () => (await reply(session, steps + 1)).rest,
       async () => (await peer.ask({ prompt, steps })).steps,
@@ -83,7 +85,7 @@ function versusLlamaCpp(threads, path) {
   }).finally(() => peer.end())
 }
 
-/** How much longer a step with a second tail is, and how much more it reads. */
+/** How much longer a step with a second tail takes, and how much more it reads. */
 async function secondTail(threads, one, two) {
   return withSession(one.path, threads, single =>
     withSession(two.path, threads, async split => {

@@ -1,12 +1,14 @@
 /*
- * From the start of a process to the first audio (or token, or hidden states), and the memory that it takes at most. Prints one JSON object.
+ * Measures the time from the start of a process to the first audio (or token, or hidden states), and the peak of its
+ * memory. Prints one JSON object.
  *
  *     node bench/load.mjs                                   # nano, Qwen3-0.6B, wav2vec2-large (whose peers encoder.mjs names)
  *     node bench/load.mjs --models nano,lm --rounds 5 --threads 2 --voice en_US-joe-medium.gguf
  *
- * Each run is a process of its own. `warm`: the files are in the page cache. `cold`: the model's and the addon's are not, where the system
- * lets us drop them (GNU dd on Linux; what other processes have mapped stays). `memory.ofFile` is the peak of the resident memory, less that
- * of a Node process which does nothing, over the size of the file: weights, keys and values, activations, tokenizer, all of JavaScript.
+ * Each run is a separate process. `warm`: the files are in the page cache. `cold`: the files of the model and the addon
+ * are not, if the system allows dropping them (GNU dd on Linux; files that other processes have mapped stay).
+ * `memory.ofFile` is the peak of the resident memory, minus that of a Node process that does nothing, divided by the
+ * size of the file. It includes weights, keys and values, activations, the tokenizer and all of JavaScript.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -36,7 +38,7 @@ const threads = whole('threads', values.threads)
 const root = join(import.meta.dirname, '..')
 const work = mkdtempSync(join(tmpdir(), 'moss-bench-'))
 
-/** Runs first-result.mjs: ms to the first result, and the peak of its memory. */
+/** Runs first-result.mjs; returns the ms to the first result, and the peak of its memory. */
 async function run(...args) {
   const began = performance.now()
   const child = spawn(process.execPath, [join(import.meta.dirname, 'first-result.mjs'), ...args.map(String)], {
@@ -54,7 +56,7 @@ async function run(...args) {
   return { ms, peakMb }
 }
 
-/** Takes files out of the page cache; false where that is not permitted or possible. */
+/** Drops files from the page cache; returns false if that is not permitted or possible. */
 function drop(files) {
   if (process.platform !== 'linux') return false
   return files.every(file => spawnSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0', 'status=none']).status === 0)
@@ -90,7 +92,7 @@ async function measure(kind, path, empty, ...rest) {
   }
 }
 
-/** Speech of nano's, as a file of floats. */
+/** Speech of nano's voice, as a file of floats. */
 async function question() {
   const model = await loadModel()
   const { audio } = await model.createSession({ seed: 1 }).speak('Please turn on the lights.', { seed: 1 }).result()

@@ -1,14 +1,16 @@
 /*
- * Whether memory stays where it is when nobody disposes of anything: the resident memory of a process that makes sessions and models and
- * drops them, each after a short turn, with its event loop running. Only V8 decides when they are collected.
+ * Measures whether memory grows if sessions and models are not disposed of: the resident memory of a process that makes
+ * them and drops them, each after a short turn, with its event loop running. V8 decides when they are collected.
  *
  *     node bench/memory.mjs                                            # nano: 1,000 sessions of one model, then 40 models
  *     node bench/memory.mjs --sessions 200 --models 10 --threads 1
  *     node bench/memory.mjs --json --plot docs/memory.svg > memory.json
- *     node bench/memory.mjs --gc                                       # collects after each: what is left then is held by somebody
- *     MALLOC_MMAP_THRESHOLD_=1048576 node bench/memory.mjs             # glibc gives blocks of 1 MB and more back at once
+ *     node bench/memory.mjs --gc                                       # collects garbage after each: what remains is
+ *     still referenced
+ *     MALLOC_MMAP_THRESHOLD_=1048576 node bench/memory.mjs             # glibc returns blocks of 1 MB and more to the
+ *     system at once
  *
- * The first tenth warms up. `growthMb` is the median of the last tenth of the rest less that of its first tenth.
+ * The first tenth is warm-up. `growthMb` is the median of the last tenth of the rest minus that of its first tenth.
  */
 import { writeFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
@@ -59,7 +61,7 @@ async function drops(count, make) {
   for (let i = 0; i < count; i++) {
     await make()
     collect()
-    await setImmediate() // finalizers are called by the event loop
+    await setImmediate() // the event loop calls finalizers
     rss.push(rounded(process.memoryUsage.rss() / 1e6, 1))
   }
   return rss

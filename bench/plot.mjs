@@ -1,8 +1,8 @@
-/** What benchmarks measured, as SVG: scaling.mjs with the lines that it fitted, memory.mjs. */
+/** Plots the results of scaling.mjs (with the fitted lines) and memory.mjs as SVG. */
 
 const [WIDTH, HEIGHT] = [640, 400]
 const MARGIN = { left: 64, right: 24, top: 24, bottom: 52 }
-const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7'] // told apart by the colour-blind as well
+const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7'] // distinguishable also by the colour-blind
 const GREY = '#767676' // readable on white and on black
 
 /** About five round steps from 0 to `most`. */
@@ -20,7 +20,7 @@ const text = (x, y, anchor, content, more = '') =>
 const rule = (x1, y1, x2, y2) =>
   `<path d="M${at(x1)} ${at(y1)}L${at(x2)} ${at(y2)}" stroke="${GREY}" stroke-opacity="0.35"/>`
 
-/** Axes from 0 between `left` and `right`: `parts` draws them, `x` and `y` say where a value stands. */
+/** Axes from 0 between `left` and `right`: `parts` are the elements that draw them, `x` and `y` map values to positions. */
 function axes(left, right, most, labels) {
   const [xs, ys] = most.map(ticks)
   const x = value => left + (value / xs.at(-1)) * (right - left)
@@ -65,7 +65,8 @@ export function scalingPlot(series) {
 }
 
 /**
- * The memory of a process over what it has made and dropped: one line for each kind of object, side by side, on one scale.
+ * The memory of a process against the number of objects that it has made and dropped: one line for each kind of object,
+ * side by side, with the same scale.
  *
  * @param series - `{ name, rss }` …, RSS in MB after each object
  */

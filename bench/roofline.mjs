@@ -1,13 +1,16 @@
 /*
- * How much of this machine our kernels use: each one's share of what its roofline allows, at the shapes of real models. Prints one JSON object.
+ * Measures how well our kernels use this machine: the share of the roofline that each reaches, with the shapes of real
+ * models. Prints one JSON object.
  *
  *     node bench/roofline.mjs                          # builds bench/native first
  *     node bench/roofline.mjs --threads 1 --rounds 5 --kernels encoder
  *
- * `peak`: multiply-adds a second of all threads, from registers alone; `bandwidth`: bytes a second read from memory. A kernel can be no faster
- * than its multiply-adds at the peak of its type, nor than its weights, input and output at the bandwidth: `ofRoofline` is the longer of the
- * two over its time; convolutions after Winograd, which are measured beside the direct ones, count the multiplications that they do without,
- * so theirs may exceed 1. One thread is measured in processor time, which other programs disturb little.
+ * `peak` is the number of multiply-adds a second of all threads, computed from registers alone; `bandwidth` is the
+ * number of bytes a second read from memory. A kernel cannot be faster than its multiply-adds at the peak of its type,
+ * nor than reading and writing its weights, input and output at the bandwidth: `ofRoofline` is the longer of these two
+ * times divided by the kernel's time. Convolutions by Winograd's algorithm, which are measured beside the direct ones,
+ * are counted with the multiplications of the direct algorithm, so theirs may exceed 1. One thread is measured in
+ * processor time, which other programs disturb little.
  */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'

@@ -1,12 +1,14 @@
 /*
- * Whether speech costs the same by the second, however long it is: seconds of computation against seconds of speech. Prints one JSON object.
+ * Measures whether the time of synthesis is proportional to the length of the speech: seconds of computation against
+ * seconds of speech. Prints one JSON object.
  *
  *     node bench/scaling.mjs                                   # nano
  *     node bench/scaling.mjs --voice en_US-joe-medium.onnx     # a Piper voice, its .onnx.json beside it; or a .gguf
  *     node bench/scaling.mjs --lengths 1,2,5,10,20,40,60 --types f32,q8_0 --threads 1 --rounds 5
  *
- * Each utterance is one sentence, without a full stop to rest at. A straight line is fitted to the medians: `secondsASecond` is its slope,
- * `startMs` where it begins, `r2` how much of the differences it explains, `largestDeviation` the farthest a point is from it, as a share.
+ * Each utterance is one sentence without inner full stops. A straight line is fitted to the medians: `secondsASecond`
+ * is its slope, `startMs` its intercept, `r2` the explained share of the variance, `largestDeviation` the largest
+ * relative distance of a point from it.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -37,7 +39,7 @@ const WORDS =
 
 const sentence = count => Array.from({ length: count }, (_, i) => WORDS[i % WORDS.length]).join(' ')
 
-/** Least squares: y = start + slope x. */
+/** Fits y = start + slope x by least squares. */
 function line(points) {
   const mean = key => points.reduce((sum, p) => sum + p[key], 0) / points.length
   const [x, y] = [mean('seconds'), mean('cost')]

@@ -1,9 +1,9 @@
 /*
- * Writes what bench/all.mjs measured into docs/performance.md, between its markers, and docs/scaling.svg.
+ * Writes the results of bench/all.mjs into docs/performance.md, between its markers, and to docs/scaling.svg.
  *
  *     node bench/tables.mjs docs/performance.json
  *
- * A table for which there is no measurement stays as it is.
+ * A table without measurements is left unchanged.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ const times = n => `${n.toFixed(2)} ×`
 const percent = n => `${(100 * n).toFixed(1)} %`
 const verdict = met => (met ? 'met' : '**missed**')
 
-/** Ratios by wall-clock and, in brackets, by processor time, of the pairs that were measured. */
+/** The ratios of the measured pairs by wall-clock time and, in brackets, by processor time. */
 function ratios({ timesFaster, timesFasterByCpu }, pair) {
   return pair in timesFaster ? `${times(timesFaster[pair])} (${times(timesFasterByCpu[pair])})` : '–'
 }
@@ -53,7 +53,7 @@ function vits({ results }) {
   return table(['threads', 'sentence', 'type', 'time', 'faster than onnxruntime', 'than sherpa-onnx'], rows)
 }
 
-/** [our type, the peer, at least this many times faster] */
+/** Requirements: [our type, the peer, the least factor by which we must be faster] */
 const ENCODER_BARS = [
   ['f32', 'onnxruntime', 1],
   ['bf16', 'onnxruntime', undefined],
@@ -136,7 +136,7 @@ function load({ results }) {
   return table(header, rows)
 }
 
-/** nano and the voice, in one list. */
+/** The series of nano and of the imported voice in one list. */
 const series = all =>
   ['scaling', 'scaling-voice'].flatMap(key =>
     (all[key]?.results ?? []).map(result => ({ voice: all[key].voice, ...result })),
@@ -155,7 +155,7 @@ function scaling(all) {
   return table(header, rows)
 }
 
-/** What kernels multiply in; `i16`: 16-bit fixed point, what BF16 is computed in where there is no BF16. */
+/** Names of the compute types. `i16` is 16-bit fixed point, in which BF16 weights are computed on CPUs without BF16. */
 const MULTIPLIED = { f32: 'F32', bf16: 'BF16', i16: 'fixed point', q8_0: 'INT8' }
 
 function peaks({ results }) {

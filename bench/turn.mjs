@@ -1,10 +1,11 @@
 /*
- * How fast a whole turn is: speech in, speech out. Prints one JSON object.
+ * Measures the speed of a whole turn: speech in, speech out. Prints one JSON object.
  *
- *     npm run bench                                    # nano says its own questions, then answers them
+ *     npm run bench                                    # nano speaks the questions itself, then answers them
  *     npm run bench -- --model models/nano.gguf --rounds 5 question.wav …
  *
- * RTF is the seconds of computation over the seconds of input and reply: below 1 is faster than real time. The first round warms up.
+ * RTF, the real-time factor, is the seconds of computation divided by the seconds of input and reply; below 1 is faster
+ * than real time. The first round is warm-up.
  */
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -52,10 +53,10 @@ async function measure(threads) {
     cpuRtf: perSecond('cpuMs'), // processor seconds of all threads
     firstAudioMs: of(t => t.firstAudioMs),
     parts: {
-      listen: of(t => t.encodeMs / 1000 / t.inputSeconds), // front end, tone module, encoder, aligner; a second of input
+      listen: of(t => t.encodeMs / 1000 / t.inputSeconds), // front end, tone module, encoder, aligner; for each second of input
       prefill: perSecond('prefillMs'),
-      lm: of(t => t.lmMs / 1000 / t.replySeconds), // a second of reply
-      decode: of(t => t.decodeMs / 1000 / t.replySeconds), // a second of reply
+      lm: of(t => t.lmMs / 1000 / t.replySeconds), // for each second of reply
+      decode: of(t => t.decodeMs / 1000 / t.replySeconds), // for each second of reply
     },
     inputSeconds: of(t => t.inputSeconds),
     replySeconds: of(t => t.replySeconds),

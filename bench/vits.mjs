@@ -1,12 +1,13 @@
 /*
- * A Piper voice: us in F32, BF16 and INT8, onnxruntime-node and sherpa-onnx-node. Prints one JSON object.
+ * Measures the speed of a Piper voice: ours in F32, BF16 and INT8, onnxruntime-node and sherpa-onnx-node. Prints one
+ * JSON object.
  *
  *     npm install --prefix bench/peers --ignore-scripts       # once: the peers
  *     node bench/vits.mjs --voice en_US-joe-medium.onnx       # its .onnx.json beside it
  *     node bench/vits.mjs --voice … --types f32,q8_0 --threads 1 --rounds 7 --espeak-data /usr/share/espeak-ng-data
  *
- * onnxruntime is given the ids that our text front end makes of the sentence; sherpa has its own front end, which needs espeak-ng's data,
- * so its time is divided by the seconds that it made. No noise in the durations: all say the same.
+ * onnxruntime gets the ids of our text front end. sherpa has its own front end, which needs espeak-ng's data, so its
+ * time is divided by the seconds of its own audio. The durations have no noise, so that all engines speak the same.
  */
 import { Buffer } from 'node:buffer'
 import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -46,7 +47,7 @@ const ESPEAK_DATA = [
 const config = JSON.parse(readFileSync(`${values.voice}.json`, 'utf8'))
 const work = mkdtempSync(join(tmpdir(), 'moss-bench-'))
 
-/** onnxruntime's session on the voice: ids → time. */
+/** Runs the voice with onnxruntime: ids → time. */
 async function onnxruntime(threads) {
   const ort = require('onnxruntime-node')
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ['cpu'] }
@@ -65,7 +66,7 @@ async function onnxruntime(threads) {
   }
 }
 
-/** The same file with the metadata that sherpa wants: text → time. Undefined where espeak-ng's data is missing. */
+/** Runs a copy of the file with the metadata that sherpa needs: text → time. Undefined if espeak-ng's data is missing. */
 function sherpa(threads) {
   const data = ESPEAK_DATA.find(folder => folder && existsSync(folder))
   if (!data) return undefined
@@ -95,13 +96,13 @@ function sherpa(threads) {
   }
 }
 
-/** ModelProto.metadata_props (field 14): appended fields are part of a protobuf message. */
+/** An entry of ModelProto.metadata_props (field 14). Fields can simply be appended to a protobuf message. */
 function metadataEntry(key, value) {
   const field = (number, bytes) => Buffer.concat([Buffer.of((number << 3) | 2, bytes.length), bytes])
   return field(14, Buffer.concat([field(1, Buffer.from(key)), field(2, Buffer.from(value))]))
 }
 
-/** Piper's: a pad after each symbol, between the marks of beginning and end. */
+/** Ids in Piper's format: a pad after each symbol, and marks at the beginning and end. */
 function idsOf(symbols) {
   const map = config.phoneme_id_map
   return [...map['^'], ...map['_'], ...symbols.flatMap(symbol => [...map[symbol], ...map['_']]), ...map['$']]
@@ -136,7 +137,7 @@ try {
         engines.sherpa = () => {
           const { time, samples } = tts(text)
           said.sherpa = { samples }
-          const same = said[types[0]].samples / samples // of audio
+          const same = said[types[0]].samples / samples // the ratio of the audio's lengths
           return { ms: time.ms * same, cpuMs: time.cpuMs * same }
         }
       }

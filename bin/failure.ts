@@ -2,7 +2,7 @@ import { CommanderError } from 'commander'
 import { MossSpeechError } from '../lib/index.js'
 import { ReaderGone } from './stdout.js'
 
-/** Something about the command line is wrong that commander cannot know. */
+/** Wrong usage that commander cannot detect. */
 export class UsageError extends Error {}
 
 const OK = 0
@@ -10,23 +10,24 @@ const FAILED = 1
 const USAGE = 2
 const INTERRUPTED = 130
 
-/** 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
+/** Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted. */
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? OK : USAGE
   if (isReaderGone(thrown)) return OK
   if (thrown instanceof UsageError) return USAGE
   if (!(thrown instanceof MossSpeechError)) return FAILED
   if (isInterrupted(thrown)) return INTERRUPTED
-  // An option's value is the command line's fault; a sample's is the file's, and so is what a document or a lexicon holds.
+  // An invalid option is wrong usage. Invalid samples, documents or lexicons are failures, because they come from
+  // files.
   return thrown.code === 'MOSS_INVALID_ARGUMENT' && !isOfContent(thrown.details.option) ? USAGE : FAILED
 }
 
-/** Ctrl-C. */
+/** Whether the command was stopped by Ctrl-C. */
 export function isInterrupted(thrown: unknown): boolean {
   return thrown instanceof MossSpeechError && thrown.code === 'MOSS_ABORTED'
 }
 
-/** Whoever read standard output, or the pipe that `-o` names, has seen enough. */
+/** Whether the reader of standard output, or of the pipe that `-o` names, has closed it. */
 export function isReaderGone(thrown: unknown): boolean {
   return thrown instanceof ReaderGone || (thrown instanceof MossSpeechError && thrown.details.code === 'EPIPE')
 }
@@ -41,21 +42,21 @@ export function report(thrown: unknown): void {
   if (process.env.MOSS_DEBUG) process.stderr.write(`${error.stack ?? ''}\n`)
 }
 
-/** What went wrong, as `--json` prints it. */
+/** An error as `--json` prints it. */
 export function errorJson(thrown: unknown): { code?: string; message: string } {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
   return { ...(error instanceof MossSpeechError && { code: error.code }), message: error.message }
 }
 
-/** Options of the library whose value is what a file or standard input holds. */
+/** Options of the library whose value is the content of a file or of standard input. */
 function isOfContent(option: unknown): boolean {
   return option === 'speech' || option === 'ssml' || option === 'pronunciations'
 }
 
-/** Errors that are about what was put in. */
+/** The codes of errors that are about an input. */
 const OF_INPUT = ['MOSS_AUDIO_FORMAT', 'MOSS_AUDIO_LENGTH', 'MOSS_PROMPT_TOO_LONG', 'MOSS_INVALID_ARGUMENT']
 
-/** Work on one of the inputs: an error that is about it names it. */
+/** Runs work on one of the inputs, and adds its name to errors about it. */
 export async function naming<T>(input: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -68,7 +69,7 @@ export async function naming<T>(input: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** Work on an SSML document: an error that is about it names where it came from; '' is the command line. */
+/** Runs work on an SSML document, and adds the name of its file to errors about it; '' is the command line. */
 export async function namingDocument<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -84,7 +85,7 @@ export async function namingDocument<T>(name: string, work: () => Promise<T>): P
   }
 }
 
-/** Work with what flags say: an error about an option that was given calls it as the command line does. */
+/** Runs work with the options of flags. An error about an option names the flag instead. */
 export async function speakingOfFlags<T>(flags: object, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -104,7 +105,7 @@ export async function speakingOfFlags<T>(flags: object, work: () => Promise<T>):
 
 const FULL = 'fewer turns fit, or a larger --context-length'
 
-/** The flag by which the library's option was given; undefined where it was not. */
+/** The flag with which an option of the library was given; undefined if it was not given. */
 function flagOf(option: string, flags: object): string | undefined {
   const was = (name: string): boolean => (flags as Record<string, unknown>)[name] !== undefined
   if (option === 'out') return '-o'

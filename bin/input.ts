@@ -32,7 +32,10 @@ function readStdin(signal?: AbortSignal): Promise<Buffer> {
   return readAll(process.stdin, 'standard input', signal)
 }
 
-/** An audio argument: a path, or the bytes of a pipe (`-` is standard input), which can be read only once and in order. */
+/**
+ * Resolves an audio argument: returns the path of a file, or the bytes of a pipe (`-` is standard input), which can be
+ * read only once and in order.
+ */
 export async function speechOf(argument: string, signal: AbortSignal): Promise<string | Uint8Array> {
   if (argument === '-') return readStdin(signal)
   return isPipe(argument) ? readAll(createReadStream(argument), argument, signal) : argument
@@ -42,7 +45,7 @@ function isPipe(path: string): boolean {
   try {
     return statSync(path).isFIFO()
   } catch {
-    return false // whoever reads it says why it cannot be read
+    return false // reading it will report the error
   }
 }
 
@@ -56,16 +59,17 @@ export async function textOfFile(path: string): Promise<string> {
   return path === '-' ? textOf(path) : decoded(await readAll(createReadStream(path), path, undefined))
 }
 
-/** UTF-8, or UTF-16 where a mark says so, as Windows writes it. */
+/** Decodes UTF-8, or UTF-16 with a byte order mark, as Windows writes it. */
 function decoded(bytes: Buffer): string {
   const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
   return new TextDecoder(isUtf16 ? `utf-16${bytes[0] === 0xff ? 'le' : 'be'}` : 'utf-8').decode(bytes)
 }
 
 /**
- * The lexicon in a file: a JSON object of words and their sounds. The library checks what it holds.
+ * Reads a lexicon: a JSON object of words and their pronunciations. The library checks its entries.
  *
- * @throws {@link FileError}; {@link InvalidArgumentError} it is no JSON: names the file, and where the parser says it the place
+ * @throws {@link FileError}; {@link InvalidArgumentError} it is not JSON; names the file and, if the parser gives it,
+ * the position
  */
 export function lexiconOf(path: string): Readonly<Record<string, string>> {
   let json: string
@@ -82,7 +86,7 @@ export function lexiconOf(path: string): Readonly<Record<string, string>> {
   }
 }
 
-/** Where JSON is none, as far as V8's message tells: not all of them have a position. */
+/** The position of a JSON error, if V8's message has one. */
 function placeIn(json: string, message: string): string {
   const position = message.includes('end of JSON') ? json.trimEnd().length : / at position (\d+)/.exec(message)?.[1]
   if (position === undefined) return ''
@@ -90,7 +94,7 @@ function placeIn(json: string, message: string): string {
   return `, line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`
 }
 
-/** Standard input can be read once. */
+/** Standard input can be read only once. */
 export function refuseTwoStdins(inputs: readonly string[]): void {
   if (inputs.filter(input => input === '-').length > 1) throw new UsageError('only one input can be - (standard input)')
 }

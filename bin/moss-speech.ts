@@ -31,7 +31,7 @@ async function main(): Promise<void> {
     version: string
   }
   let help = Promise.resolve()
-  // Subcommands take these over: they must be set before they are added.
+  // Subcommands inherit these settings, so they must be set before the subcommands are added.
   const program = new Command('moss-speech')
     .description('Speech in, speech out: a speech language model that runs on this machine.')
     .version(version)
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
   try {
     await program.parseAsync().finally(() => help)
   } catch (thrown) {
-    // Commander has already said what was wrong.
+    // Commander has already reported its own errors.
     if (!(thrown instanceof CommanderError)) report(thrown)
     process.exitCode = exitCodeOf(thrown)
   }

@@ -4,17 +4,17 @@ import type { GenerateOptions, ModelParts, SpeakOptions } from '../lib/index.js'
 import { UsageError } from './failure.js'
 import { lexiconOf } from './input.js'
 
-/** Options of every command that loads a model: a file, or the parts that it is composed of. */
+/** Options of every command that loads a model: a file, or the parts of a composed model. */
 export interface ModelFlags {
   model?: string
   encoder?: string
   lm?: string
-  /** A part where it is a file, else a voice of the model. */
+  /** A voice file (a part), or the name of a voice of the model. */
   voice?: string
   threads?: number
 }
 
-/** Options of commands in which a language model may answer. */
+/** Options of commands in which an imported language model may answer. */
 export interface LmFlags extends ModelFlags {
   system?: string
   thinking?: boolean
@@ -28,14 +28,14 @@ export interface VoiceFlags extends ModelFlags {
   seed?: number
 }
 
-/** Options of reading aloud, most of them for imported voices. */
+/** Options for reading text aloud, most of them for imported voices. */
 export interface ReadingFlags extends VoiceFlags {
   speaker?: string
   noiseScale?: number
   noiseW?: number
   lengthScale?: number
   phonemizer?: string
-  /** A file. */
+  /** The path of a lexicon. */
   pronunciations?: string
 }
 
@@ -48,7 +48,7 @@ export interface ReplyFlags extends ReadingFlags, LmFlags {
   maxSeconds?: number
 }
 
-/** A number on the command line; its range is checked by the library. */
+/** Parses a number; the library checks its range. */
 function number(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It is not a number.')
@@ -113,12 +113,12 @@ export function addReplyFlags(command: Command): Command {
   )
 }
 
-/** Only what was given: the library knows the defaults. */
+/** Removes undefined options, for which the library has defaults. */
 export function given<T extends object>(options: T): { [K in keyof T]: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }
 
-/** Of a voice file, `speaker` is the voice. */
+/** For a voice file, `--speaker` selects the voice. */
 export function speakOptions(flags: ReadingFlags): SpeakOptions {
   const { speed, emotion, seed, noiseScale, noiseW, lengthScale, phonemizer, speaker } = flags
   if (!isVoiceFile(flags.voice) && speaker !== undefined) {
@@ -139,17 +139,17 @@ export function speakOptions(flags: ReadingFlags): SpeakOptions {
   }) as SpeakOptions
 }
 
-/** `--voice` names a voice in the model, or a file; `nano` is the file that comes with the package. */
+/** Whether `--voice` names a file and not a voice of the model. `nano` is the file that comes with the package. */
 function isVoiceFile(voice: string | undefined): voice is string {
   return voice !== undefined && (voice === 'nano' || voice.endsWith('.gguf') || existsSync(voice))
 }
 
-/** Files that flags name; what is no file does no harm. */
+/** The files that flags name. Names that are not files do no harm. */
 export function filesOf({ model, encoder, lm, voice, pronunciations }: ReadingFlags): (string | undefined)[] {
   return [model, encoder, lm, voice, pronunciations]
 }
 
-/** What `loadModel` is to load. */
+/** The argument of `loadModel`. */
 export function sourceOf({ model, encoder, lm, voice }: ModelFlags): string | ModelParts | undefined {
   const parts: ModelParts = given({ encoder, lm, voice: isVoiceFile(voice) ? voice : undefined })
   const names = Object.keys(parts)

@@ -2,17 +2,17 @@ import { isReaderGone } from './failure.js'
 import { progress } from './progress.js'
 import { print } from './stdout.js'
 
-/** Where a command's audio goes: a path, or `-` for standard output. */
+/** The destination of a command's audio: a path, or `-` for standard output. */
 interface Flags {
   output?: string
 }
 
-/** A line for people: on stdout, or on stderr where stdout carries audio. */
+/** Prints a line for people: on stdout, or on stderr if audio goes to stdout. */
 export async function say(line: string, flags: Flags): Promise<void> {
   await tell(`${line}\n`, flags)
 }
 
-/** Where a file is what was asked for, a reader of the text who has gone is no reason to stop. */
+/** If the audio goes to a file, a closed reader of the text is no reason to stop. */
 async function tell(text: string, { output }: Flags): Promise<void> {
   if (output === '-') process.stderr.write(text)
   else
@@ -21,7 +21,7 @@ async function tell(text: string, { output }: Flags): Promise<void> {
     })
 }
 
-/** A line for people that grows: where {@link say} writes. */
+/** A line for people that is printed piece by piece, where {@link say} prints. */
 export class Line {
   #begun = false
   constructor(private readonly flags: Flags) {}
@@ -37,13 +37,13 @@ export class Line {
   }
 }
 
-/** Something that is odd but no failure, on stderr. */
+/** Prints a warning on stderr. */
 export function warn(text: string): void {
   progress()
   process.stderr.write(`moss-speech: warning: ${text}\n`)
 }
 
-/** The one object of `--json`. */
+/** Prints the object of `--json`. */
 export async function printJson(value: unknown): Promise<void> {
   await print(`${JSON.stringify(value, null, 2)}\n`)
 }

@@ -1,7 +1,10 @@
 const { stderr } = process
 let shown = false
 
-/** One line on stderr that is written over, and only where a person sees it; without a text it goes away. */
+/**
+ * Shows progress in one line on stderr, which is overwritten each time, only if stderr is a terminal. Without a text,
+ * the line is cleared.
+ */
 export function progress(text = ''): void {
   if (!stderr.isTTY || (!shown && !text)) return
   stderr.write(`\r\x1b[K${text && `${text} …`}`)

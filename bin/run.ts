@@ -3,7 +3,7 @@ import { speakingOfFlags } from './failure.js'
 import { given, sourceOf, type LmFlags } from './options.js'
 import { progress } from './progress.js'
 
-/** What a command works with. */
+/** What a command gets to work with. */
 export interface Run {
   model: Model
   session: Session
@@ -11,10 +11,13 @@ export interface Run {
   signal: AbortSignal
 }
 
-/** Ctrl-C, and what ends services and containers. */
+/** Ctrl-C, and the signal that stops services and containers. */
 const STOPS = ['SIGINT', 'SIGTERM'] as const
 
-/** Runs a command whose `signal` aborts at Ctrl-C. A second Ctrl-C ends the process at once. Errors speak of the flags that were given. */
+/**
+ * Runs a command whose `signal` aborts at Ctrl-C. A second Ctrl-C ends the process at once. Errors about options name
+ * the flags.
+ */
 export async function interruptible<T>(flags: object, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   const interrupt = (): void => {

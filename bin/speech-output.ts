@@ -15,14 +15,14 @@ export interface OutputFlags {
   json?: boolean
 }
 
-/** Where speech goes, and as what. */
+/** Where speech is written, and in which format. */
 export interface Target {
   /** `-` is standard output. */
   readonly path: string
   readonly format: SampleFormat
 }
 
-/** What the names of files say. */
+/** Formats by the ending of the file name. */
 const FORMATS: Record<string, SampleFormat | undefined> = {
   '': 'wav', '.wav': 'wav', '.wave': 'wav', '.pcm': 'pcm_s16le', '.raw': 'pcm_s16le',
 } // prettier-ignore
@@ -43,10 +43,10 @@ export function addOutputFlags(command: Command, whatGoes: string, mandatory = f
 }
 
 /**
- * What `-o` asks for, checked before anything is computed.
+ * The target of `-o`, checked before anything is computed.
  *
- * @param inputs - paths of what is read; `-` is standard input
- * @throws {@link UsageError} the name says something that is not written here, or is one of the inputs
+ * @param inputs - the paths that are read; `-` is standard input
+ * @throws {@link UsageError} the ending is that of an unsupported format, or the file is one of the inputs
  */
 export function targetOf(flags: OutputFlags & { output: string }, inputs: readonly (string | undefined)[]): Target
 export function targetOf(flags: OutputFlags, inputs: readonly (string | undefined)[]): Target | undefined
@@ -54,7 +54,7 @@ export function targetOf(flags: OutputFlags, inputs: readonly (string | undefine
   const { output: path, format, json } = flags
   if (path === undefined) {
     if (format === undefined) return undefined
-    throw new UsageError('--format says how speech is written: -o says where')
+    throw new UsageError('--format is the format of the file that -o names: -o is missing')
   }
   if (path === '') throw new UsageError('-o needs the name of a file; - is standard output')
   if (path === '-') {
@@ -94,7 +94,7 @@ function isSame(a: BigIntStats | undefined, b: BigIntStats | undefined): boolean
   return a?.isFile() === true && b?.isFile() === true && a.dev === b.dev && a.ino === b.ino
 }
 
-/** Speech on its way to its target, which is opened with the first samples. */
+/** Writes speech to a target, which is opened with the first samples. */
 export class SpeechOutput {
   #writer: SampleWriter | undefined
   #streams = false
@@ -110,7 +110,7 @@ export class SpeechOutput {
     return this.#writer?.seconds ?? 0
   }
 
-  /** Resolves when they have been taken, and rejects when Ctrl-C comes before. */
+  /** Resolves when the samples have been accepted; rejects if Ctrl-C comes first. */
   async write(samples: Float32Array): Promise<void> {
     const writer = (this.#writer ??= await this.#open())
     this.#last = writer.write(samples)
@@ -124,15 +124,15 @@ export class SpeechOutput {
     return new SampleWriter(sink, this.sampleRate, format)
   }
 
-  /** The command has come to its end; a file gets its name, also where there was nothing to say. */
+  /** Completes the output when the command has succeeded. A file gets its name, even if it has no samples. */
   async close(): Promise<void> {
     this.#writer ??= await this.#open()
     await this.#writer.close()
   }
 
   /**
-   * The command has failed. An older file stays as it was; what there is of a new one is kept beside it. Ctrl-C is no failure: what was said
-   * until then is what was wanted.
+   * Ends the output when the command has failed. An older file is kept; the incomplete new one is saved beside it.
+   * Ctrl-C is not a failure: the speech until then becomes the file.
    */
   async abandon(thrown: unknown): Promise<void> {
     if (this.#streams) return this.#writer?.discard()
@@ -146,7 +146,7 @@ export class SpeechOutput {
   }
 }
 
-/** Writes speech to the target for the time of `work`. */
+/** Runs `work` with an output for speech, and completes it afterwards. */
 export async function withSpeechOutput<T>(
   target: Target,
   sampleRate: number,
@@ -164,7 +164,7 @@ export async function withSpeechOutput<T>(
   }
 }
 
-/** {@link withSpeechOutput} where there is a target. */
+/** {@link withSpeechOutput} if there is a target. */
 export function withOptionalSpeechOutput<T>(
   target: Target | undefined,
   sampleRate: number,

@@ -3,23 +3,23 @@ import { promisify } from 'node:util'
 import { sent, type ByteSink } from '../lib/audio/sink.js'
 import { fileError, writeAll } from '../lib/files.js'
 
-/** A reader that has seen enough (`| head`): nothing more is wanted, and nothing has failed. */
+/** The reader of standard output has closed it (`| head`). This is not a failure, but the command should stop. */
 export class ReaderGone extends Error {}
 
 const DESCRIPTOR = 1
 const GONE = ['EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']
 
-// Errors are told to who writes (and where messages cannot be written, nobody can be told).
+// Errors are reported by print() to its caller. Errors of other writers cannot be reported anywhere.
 process.stdout.on('error', () => undefined)
 process.stderr.on('error', () => undefined)
 
-/** Standard output as a file is: Node's own stream takes it for written when a full disk took a part. */
+/** Standard output as a file. Node's own stream does not notice when a full disk accepts only a part of the bytes. */
 const file = {
   write: (bytes: Uint8Array, offset: number, length: number, position: number | null) =>
     promisify(write)(DESCRIPTOR, bytes, offset, length, position),
 }
 
-/** Whether it is redirected to a file or a device, not to a pipe or a terminal. */
+/** Whether standard output is redirected to a file or a device, not to a pipe or a terminal. */
 function isFile(): boolean {
   if (process.stdout.isTTY) return false
   const stat = fstatSync(DESCRIPTOR)
@@ -38,7 +38,7 @@ async function reporting(work: () => Promise<void>): Promise<void> {
 let before: Promise<unknown> = Promise.resolve()
 
 /**
- * Writes to standard output, after what was written before. Resolves when it has been taken.
+ * Writes to standard output, after all earlier writes. Resolves when the data has been accepted.
  *
  * @throws {@link FileError} the disk is full …; {@link ReaderGone}
  */
@@ -51,7 +51,7 @@ export function print(data: string | Uint8Array): Promise<void> {
   return printed
 }
 
-/** Audio on standard output. Where that is a new file, its first bytes can be written anew. */
+/** Writes audio to standard output. If that is a new file, its first bytes can be overwritten. */
 export class StdoutSink implements ByteSink {
   readonly streams = true
   readonly #fresh = fstatSync(DESCRIPTOR).isFile() && fstatSync(DESCRIPTOR).size === 0
@@ -64,7 +64,7 @@ export class StdoutSink implements ByteSink {
     if (!this.#fresh) return
     const { size } = fstatSync(DESCRIPTOR)
     await reporting(() => writeAll(file, bytes, 0))
-    // A file that was opened for appending (`>>`) takes all bytes at its end: they are taken off again.
+    // A file that was opened for appending (`>>`) gets all bytes at its end, so they are removed again.
     if (fstatSync(DESCRIPTOR).size > size) ftruncateSync(DESCRIPTOR, size)
   }
 

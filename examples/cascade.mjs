@@ -1,5 +1,6 @@
-// A conversation composed of parts: speech → text → answer → speech. The text appears while it is written, and the answer is spoken a
-// sentence at a time. `node examples/cascade.mjs question.wav wav2vec2.gguf qwen3.gguf joe.gguf`; parts that are not given are nano's.
+// A conversation composed of parts: speech → text → answer → speech. The text is shown while it is generated, and the
+// answer is spoken sentence by sentence. `node examples/cascade.mjs question.wav wav2vec2.gguf qwen3.gguf joe.gguf`;
+// nano provides the parts that are not given.
 
 import { fileURLToPath } from 'node:url'
 import { loadModel, WavWriter } from 'moss-speech-native'

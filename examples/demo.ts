@@ -1,4 +1,5 @@
-// `npm run demo`: answers two recordings with speech, and says where the answers are. Neither was in nano's training: examples/audio/README.md.
+// `npm run demo`: answers two recordings with speech, and prints where the answers are. nano was not trained on either
+// of them: examples/audio/README.md.
 
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'

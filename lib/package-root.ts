@@ -52,7 +52,7 @@ function installedFor(folder: string): string {
     return dirname(createRequire(join(folder, 'bundle.js')).resolve(`${NAME}/package.json`))
   } catch (cause) {
     throw new AddonError(
-      `${NAME} is part of a bundle, and its addon and model are not to be found from ${folder}: tell the bundler that ${NAME} ` +
+      `${NAME} is part of a bundle, and its addon and model cannot be found from ${folder}: tell the bundler that ${NAME} ` +
         `is external (esbuild: --external:${NAME}), and install it where the bundle runs (docs/bundling.md)`,
       { path: folder },
       { cause },

@@ -98,7 +98,7 @@ export class Session {
     }
     if (o.pronunciations !== undefined && this.#engine.path === 'end-to-end') {
       throw new UnsupportedError(
-        'pronunciations are for texts that are read aloud, in session.speak(); this model answers with sounds of its own making',
+        'pronunciations are for texts that are read aloud, in session.speak(); this model generates its answers as sounds, not from text',
         { option: 'pronunciations' },
       )
     }
@@ -172,7 +172,7 @@ export class Session {
   /** Forgets the conversation. @throws {@link SessionBusyError}, {@link DisposedError} */
   reset(): void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
-    if (this.#running) throw new SessionBusyError('the session is at work; wait for it or stop it before reset()')
+    if (this.#running) throw new SessionBusyError('the session is busy; wait for it or stop it before reset()')
     this.#engine.reset()
   }
 
@@ -199,7 +199,7 @@ export class Session {
   #begin(stream?: WeakRef<ReplyStream<ReplyChunk, Spoken>>): () => void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
     if (this.#running) {
-      throw new SessionBusyError('the session is at work; wait for that, stop it, or create another session')
+      throw new SessionBusyError('the session is busy; wait for that, stop it, or create another session')
     }
     let release: () => void = () => undefined
     this.#running = { ended: new Promise(resolve => (release = resolve)), stream }
@@ -317,7 +317,7 @@ function checkPrompt(prompt: unknown): Prompt {
     text?: unknown
   }
   if ((speech === undefined) === (text === undefined)) {
-    throw new InvalidArgumentError('the prompt must be { speech } or { text }, one of the two', { option: 'prompt' })
+    throw new InvalidArgumentError('the prompt must be either { speech } or { text }', { option: 'prompt' })
   }
   return speech === undefined ? { text: check.checkText('text', text, LONGEST_TEXT) } : { speech }
 }

@@ -1,5 +1,5 @@
-// Which system libraries a Linux prebuild needs, read from the version names its symbols ask for; as a command, fails when
-// that is more than the floor that docs/building.md states.
+// Finds the versions of system libraries that a Linux prebuild needs, from the version names of its symbols. Run as a
+// command, it fails if these are newer than docs/building.md states.
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { prebuildFolder } from './lib.mjs'
 
-/** The oldest systems we support: RHEL 8, Debian 10, Ubuntu 20.04; Node 20 itself asks for as much. */
+/** The oldest supported systems: RHEL 8, Debian 10, Ubuntu 20.04. Node 20 itself needs these versions. */
 export const floor = { GLIBC: '2.28', GLIBCXX: '3.4.25', CXXABI: '1.3.11' }
 
-/** Compares dotted versions; below zero when a is older than b. */
+/** Compares dotted versions; negative if a is older than b. */
 export function compareVersions(a, b) {
   const [left, right] = [a, b].map(version => version.split('.').map(Number))
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
@@ -20,7 +20,10 @@ export function compareVersions(a, b) {
   return 0
 }
 
-/** The newest version of each library that the files of a folder ask for, and which file asks: { GLIBC: { version, file } }. */
+/**
+ * The newest version of each library that the files of a folder need, and the file that needs it: { GLIBC: { version,
+ * file } }.
+ */
 export function requirements(folder) {
   const newest = {}
   for (const file of readdirSync(folder).filter(name => /\.(node|so)$/.test(name))) {

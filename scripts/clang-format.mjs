@@ -1,4 +1,4 @@
-// Formats our C++ (--write), or lists the files whose format is not that of .clang-format and fails (--check).
+// Formats our C++ (--write), or lists the files that are not formatted as .clang-format says and fails (--check).
 
 import { readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'

@@ -1,5 +1,6 @@
-// cmake-js, which builds the addon. A clone has it among its development dependencies; who installs the package needs it only where no
-// prebuild fits, so that npm fetches it then: at the versions and hashes of source-build/package-lock.json, into build/tools.
+// cmake-js, which builds the addon. A clone has it among its development dependencies. Users of the package need it
+// only if there is no prebuild for their machine; npm then installs it into build/tools, with the versions and hashes
+// of source-build/package-lock.json.
 
 import { cpSync, existsSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -9,13 +10,13 @@ import { binOf, root, run } from './lib.mjs'
 const wanted = join(root, 'scripts', 'source-build')
 const tools = join(root, 'build', 'tools')
 
-/** Runs a command of cmake-js in the package's root, to its end; throws when it fails. */
+/** Runs a command of cmake-js in the package's root; throws if it fails. */
 export function cmakeJs(args, options) {
   const [from, more] = isInstalled(root) ? [root, []] : [fetched(), [`--CDMOSS_NODE_ADDON_API=${addonApi()}`]]
   run(process.execPath, [binOf('cmake-js', 'cmake-js', from), ...args, ...more], options)
 }
 
-/** Whether a file in `folder` finds both packages, at major versions that serve. */
+/** Whether both packages can be resolved from `folder`, in suitable major versions. */
 function isInstalled(folder) {
   const require = createRequire(join(folder, 'package.json'))
   try {
@@ -31,7 +32,7 @@ function fetched() {
   console.error('moss-speech-native: fetching what a source build needs (cmake-js, node-addon-api)')
   mkdirSync(tools, { recursive: true })
   for (const name of ['package.json', 'package-lock.json']) cpSync(join(wanted, name), join(tools, name))
-  // What npm was told about the installation that this is a step of is not for this one.
+  // Overrides the settings of the npm that runs this installation.
   const flags = ['--global=false', '--ignore-scripts', '--package-lock=true', '--omit=optional', '--dry-run=false']
   try {
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...flags], {
@@ -47,7 +48,7 @@ function fetched() {
   return tools
 }
 
-/** Only CMake reads it, so slashes serve on Windows too. */
+/** Only CMake reads the path, so slashes also work on Windows. */
 function addonApi() {
   const folder = join(tools, 'node_modules', 'node-addon-api')
   if (!existsSync(join(folder, 'napi.h'))) throw new Error(`there is no napi.h in ${folder}`)

@@ -1,5 +1,5 @@
-// Writes lib/text/english/exceptions.json: the words that the voices' lexicon (misaki's us_gold.json, Apache-2.0) reads otherwise than
-// the CMU Pronouncing Dictionary does. Needs `npm run build:ts` first.
+// Writes lib/text/english/exceptions.json: the words for which the voices' lexicon (misaki's us_gold.json, Apache-2.0)
+// differs from the CMU Pronouncing Dictionary. Needs `npm run build:ts` first.
 //
 //   node scripts/english-exceptions.mjs path/to/misaki/data/us_gold.json
 
@@ -8,7 +8,7 @@ import { dictionary } from 'cmu-pronouncing-dictionary'
 import { arpabetToUnits } from '../dist/lib/text/english/arpabet.js'
 import { onlyUnits } from '../dist/lib/text/units.js'
 
-// As training/data/units.py reduces the teacher's alphabet.
+// The reduction of the teacher's alphabet to units, as in training/data/units.py.
 const REDUCE = { ᵊ: 'ə', ᵻ: 'ɪ', ɐ: 'ə', ɾ: 't', ʔ: 't', Q: 'O', ɒ: 'ɑ', a: 'æ', g: 'ɡ' }
 
 const gold = JSON.parse(readFileSync(process.argv[2], 'utf8'))

@@ -1,17 +1,17 @@
-// Writes lib/text/english/homographs.json: words that are read in more than one way, by part of speech (live, record) or by capitals
-// (Polish, NASA, US), as the voices' lexicon (misaki's us_gold.json, Apache-2.0) has them.
+// Writes lib/text/english/homographs.json: words that are read in more than one way, by part of speech (live, record)
+// or by capitals (Polish, NASA, US), from the voices' lexicon (misaki's us_gold.json, Apache-2.0).
 //
 //   node scripts/english-homographs.mjs path/to/misaki/data/us_gold.json
 //
-// { bySpeech: { record: { default: 'ɹˈɛkəɹd', verb: 'ɹəkˈɔɹd' } }, byCapitals: { Polish: 'pˈOlɪʃ', NASA: 'nˈæsə', US: '' } }; '' is: letter by
-// letter.
+// { bySpeech: { record: { default: 'ɹˈɛkəɹd', verb: 'ɹəkˈɔɹd' } }, byCapitals: { Polish: 'pˈOlɪʃ', NASA: 'nˈæsə', US:
+// '' } }; '' means letter by letter.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { onlyUnits } from '../dist/lib/text/units.js'
 
-// As training/data/units.py reduces the teacher's alphabet.
+// The reduction of the teacher's alphabet to units, as in training/data/units.py.
 const REDUCE = { ᵊ: 'ə', ᵻ: 'ɪ', ɐ: 'ə', ɾ: 't', ʔ: 't', Q: 'O', ɒ: 'ɑ', a: 'æ', g: 'ɡ' }
-// In capitals these are stressed words more often than abbreviations.
+// Words that, in capitals, are emphasized words more often than abbreviations.
 const WORDS = /^(?:ADD|AH|AM|AS|BE|HE|HI|HM|HMM|IN|IS|ME|OH|OR|RE|TA)$/
 const PARTS = { NOUN: 'noun', VERB: 'verb', VBD: 'past', VBN: 'past', ADJ: 'adjective', ADV: 'adverb' }
 
@@ -40,7 +40,7 @@ for (const [word, reading] of Object.entries(gold)) {
     if (others.length > 0) bySpeech[word] = { default: standard, ...Object.fromEntries(others) }
   }
 }
-// A word in small letters that the lexicon lacks is no other reading of one in capitals.
+// A capitalized word whose lower-case form is not in the lexicon has only one reading.
 for (const word of Object.keys(byCapitals))
   if (!/^[A-Z]+$/.test(word) && lowerReading(word) === undefined) delete byCapitals[word]
 const text = JSON.stringify({ bySpeech, byCapitals })

@@ -1,8 +1,8 @@
 // Runs one JavaScript fuzz target (test/fuzz/NAME.cjs) for some seconds: `node scripts/fuzz-script.mjs NAME SECONDS FINDINGS SEED`.
 //
-// fast-check draws an input of the corpus and some changes of it, and makes a finding small. A target may have `more(fc, seeds)`: inputs that
-// are not changed by bytes, but by what they mean. The target runs in a worker, which leaves its
-// present input in shared memory, so that one that hangs is found, too.
+// fast-check draws an input from the corpus and some changes to its bytes, and shrinks findings. A target may export
+// `more(fc, seeds)`, which changes inputs in a structured way. The target runs in a worker that keeps its current input
+// in shared memory, so that an input on which it hangs is found, too.
 
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
@@ -15,9 +15,9 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { root } from './lib.mjs'
 
 const LONGEST = 1 << 16 // bytes of an input
-const SLOWEST = 20 // seconds that one may take
+const SLOWEST = 20 // seconds that an input may take
 
-/** One change of an input: bytes overwritten, inserted, removed, or copied from another place of it or of another seed. */
+/** A change of an input: bytes are overwritten, inserted, removed, or copied from elsewhere in it or in another seed. */
 function changes(seeds) {
   const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
   const bytes = fc.oneof(
@@ -37,7 +37,7 @@ function changed(data, { kind, place, bytes, times }) {
 
 function work({ name, seconds, seed, shared }) {
   const { fuzz, more } = createRequire(import.meta.url)(join(root, 'test', 'fuzz', `${name}.cjs`))
-  const state = new Int32Array(shared, 0, 2) // inputs so far, length of the present one
+  const state = new Int32Array(shared, 0, 2) // the number of inputs so far, the length of the current one
   const present = new Uint8Array(shared, 8)
   const folder = join(root, 'test', 'fuzz', 'corpus', name)
   const seeds = readdirSync(folder).map(file => readFileSync(join(folder, file)))

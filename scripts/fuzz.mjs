@@ -1,14 +1,13 @@
-// Feeds hostile input to what reads files: `npm run fuzz -- [--seconds 120] [--seed N] [name…]`.
+// Fuzzes the code that reads files: `npm run fuzz -- [--seconds 120] [--seed N] [name…]`.
 //
-// model      C++, libFuzzer under the address and undefined-behaviour sanitizers (Clang): a GGUF file's metadata, loaded and run
-// wav        JavaScript, changed by fast-check: a wav file's bytes
-// tokenizer  a tokenizer.json
-// template   a chat template
+// model      C++, by libFuzzer with the address and undefined-behaviour sanitizers (Clang): the metadata of a GGUF
+// file, which is loaded and run wav        JavaScript, by fast-check: the bytes of a wav file tokenizer  a
+// tokenizer.json template   a chat template
 //
-// The committed corpora (test/fuzz/corpus/NAME) are where each run starts; what libFuzzer finds beside them is kept in
-// build-fuzz/corpus/NAME for the next one. An input that crashes, hangs or gives an error that is none of ours is written to build-fuzz/findings and fails
-// the run. With a seed the inputs are the same each time, as far as the seconds reach: CI has one, so that it fails for changes of ours only. The
-// last line is `4 passed, 0 failed`.
+// Each run starts with the committed corpora (test/fuzz/corpus/NAME); new inputs of libFuzzer are kept in
+// build-fuzz/corpus/NAME for the next run. An input that crashes, hangs or causes an unexpected error is written to
+// build-fuzz/findings and fails the run. With a seed, the inputs are the same each time, as far as the time allows; CI
+// has a seed, so that it fails only because of changes to the code. The last line is `4 passed, 0 failed`.
 
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -21,14 +20,14 @@ import { vendorGgml } from './vendor-ggml.mjs'
 
 const NATIVE = ['model']
 const SCRIPTS = ['wav', 'tokenizer', 'template']
-const SLOWEST = 60 // seconds that one input may take: a hang is a finding
+const SLOWEST = 60 // seconds that an input may take before it counts as a hang
 const MEGABYTES = 2048
 
 const tree = join(root, 'build-fuzz')
 const corpora = join(root, 'test', 'fuzz', 'corpus')
 const findings = join(tree, 'findings')
 
-/** The newest Clang on the PATH that is not older than its sanitizers should be. */
+/** The newest Clang on the PATH that is recent enough for its sanitizers. */
 function clang() {
   const names = ['clang', ...[22, 21, 20, 19, 18, 17, 16, 15, 14].map(version => `clang-${version}`)]
   const found = names.find(name => spawnSync(name, ['--version']).status === 0)
@@ -48,7 +47,7 @@ function buildNative(name) {
   return join(tree, 'Release', `moss_fuzz_${name}`)
 }
 
-/** Runs one target; whether it found nothing. */
+/** Runs one target; returns whether there are no findings. */
 function fuzz(name, seconds, seed) {
   const seeds = join(corpora, name)
   console.log(`\n--- ${name}: ${seconds} s from seed ${seed}, ${readdirSync(seeds).length} files of the corpus`)

@@ -1,5 +1,5 @@
-// The action of binding.gyp: builds the addon and the ggml libraries and puts them into node-gyp's product folder. CMake
-// gets a tree of its own below build/, because node-gyp's makefiles stand in build/ itself.
+// The action of binding.gyp: builds the addon and the ggml libraries and puts them into node-gyp's product folder.
+// CMake gets its own build tree below build/, because node-gyp's makefiles are in build/ itself.
 
 import { resolve } from 'node:path'
 import { cmakeJs } from './cmake-js.mjs'

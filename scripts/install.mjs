@@ -1,6 +1,6 @@
-// npm's install step. Takes the prebuild where there is one that this machine can load (no compiler, no network);
-// otherwise builds the addon from source, incrementally when build/ is there. `MOSS_SPEECH_BUILD_FROM_SOURCE=true` forces
-// the latter, and so does npm's `build_from_source`, which newer versions of npm warn of.
+// npm's install step. Uses the prebuild if there is one that this machine can load, which needs no compiler and no
+// network. Otherwise builds the addon from source, incrementally if build/ exists. `MOSS_SPEECH_BUILD_FROM_SOURCE=true`
+// forces the latter, and so does npm's `build_from_source`, about which newer versions of npm print a warning.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { cmakeJs } from './cmake-js.mjs'
 import { prebuildFolder } from './lib.mjs'
 import { vendorGgml } from './vendor-ggml.mjs'
 
-/** Loads the prebuild in a process of its own: a library that this system lacks must not end the installation. */
+/** Tries to load the prebuild in a separate process, so that a missing system library does not end the installation. */
 function prebuildLoads() {
   if (!existsSync(prebuildFolder)) return false
   const addons = readdirSync(prebuildFolder).filter(name => name.endsWith('.node'))

@@ -1,8 +1,8 @@
-// Learns lib/text/english/letter-to-sound.json from the CMU Pronouncing Dictionary: what a letter says in its context. Prints the accuracy on
-// words left out; `--write` learns from all words and writes the file. Needs `npm run build:ts` first.
+// Learns letter-to-sound rules, lib/text/english/letter-to-sound.json, from the CMU Pronouncing Dictionary. Prints the
+// accuracy on held-out words; `--write` learns from all words and writes the file. Needs `npm run build:ts` first.
 //
-// 1. Each letter is aligned with 0–2 sounds of its word (hard expectation-maximization).
-// 2. For every letter, contexts from narrow to wide are kept where the majority differs from what the narrower ones say.
+// 1. Each letter is aligned with 0–2 sounds of its word (hard expectation-maximization). 2. For every letter, contexts
+// are tried from narrow to wide, and kept if their majority differs from the prediction of narrower ones.
 
 import { writeFileSync } from 'node:fs'
 import { dictionary } from 'cmu-pronouncing-dictionary'
@@ -22,14 +22,14 @@ const CONTEXTS = [
 const MIN_COUNT = 2
 const ROUNDS = 8
 
-/** A sound is a unit with the stress before it. */
+/** A sound is a unit with the stress mark before it. */
 const soundsOf = units => units.match(/[ˈˌ]?[^ˈˌ]/gu) ?? []
 
 function countUp(map, key, by = 1) {
   map.set(key, (map.get(key) ?? 0) + by)
 }
 
-/** The cheapest way to give each letter 0–2 sounds: Viterbi over (letters, sounds). */
+/** Finds the cheapest alignment of each letter with 0–2 sounds, by the Viterbi algorithm over (letters, sounds). */
 function align(letters, sounds, cost) {
   const width = sounds.length + 1
   const best = new Float64Array((letters.length + 1) * width).fill(Infinity)

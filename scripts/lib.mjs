@@ -1,4 +1,4 @@
-// What the scripts share.
+// Functions that the scripts share.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -9,10 +9,13 @@ import { fileURLToPath } from 'node:url'
 /** The package's root folder. */
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
-/** The folder of prebuilds/ for this machine, named as node-gyp-build looks for it. */
+/** The folder in prebuilds/ for this machine, with the name that node-gyp-build expects. */
 export const prebuildFolder = join(root, 'prebuilds', `${process.platform}-${process.arch}`)
 
-/** npm's own script: that of the npm that runs us, or the one beside node; other package managers run us too. */
+/**
+ * npm's script: of the npm that runs this script, or the one installed with node, because another package manager may
+ * run it.
+ */
 function npmScript() {
   const bin = dirname(process.execPath)
   const modules = [join(bin, 'node_modules'), join(bin, '..', 'lib', 'node_modules')]
@@ -22,8 +25,8 @@ function npmScript() {
 }
 
 /**
- * Runs a command to its end in the package's root, with its output shown; throws when it fails. `npm` runs by npm's own
- * script where there is one, since npm.cmd cannot be spawned without a shell on Windows.
+ * Runs a command in the package's root and shows its output; throws if it fails. For `npm`, runs npm's script with node
+ * if it is found, because npm.cmd cannot be spawned without a shell on Windows.
  */
 export function run(command, args, options = {}) {
   const npm = command === 'npm' ? npmScript() : undefined
@@ -41,7 +44,7 @@ export function run(command, args, options = {}) {
   return result
 }
 
-/** The path of the file behind a dependency's `bin` entry, to be run by node; the dependency is one of `folder`. */
+/** The path of the script of a dependency's `bin` entry, to be run by node. The dependency is resolved from `folder`. */
 export function binOf(name, bin = name, folder = root) {
   const require = createRequire(join(folder, 'package.json'))
   const file = require.resolve(`${name}/package.json`)

@@ -1,7 +1,7 @@
-// Builds the program test/golden/llama-cpp/reference.cpp with llama.cpp, from the same pinned bundle as our ggml and outside
-// vendor/, in a folder of the user's cache: it makes the golden logits and token ids, and is the peer of benchmarks.
+// Builds the program test/golden/llama-cpp/reference.cpp with llama.cpp from the same pinned bundle as our ggml, in a
+// folder of the user's cache. It makes the golden logits and token ids, and is the peer in benchmarks.
 //
-//     node scripts/llama-cpp.mjs      prints the program's path; the first time it compiles for some minutes
+//     node scripts/llama-cpp.mjs      prints the path of the program; the first run compiles for some minutes
 
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ const cache = join(
   source.package.replace('@', '-'),
 )
 
-/** The program's path. `jobs`: compilers that run at a time. */
+/** Returns the path of the program. `jobs` is the number of parallel compilers. */
 export function llamaCppReference(jobs = 1) {
   const clone = join(cache, 'llama.cpp')
   if (!existsSync(clone)) {

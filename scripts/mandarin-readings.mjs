@@ -1,6 +1,6 @@
-// Writes lib/text/mandarin/readings.json: words that pinyin-pro's own dictionary reads otherwise than larger ones do: pypinyin's phrases
-// (MIT) and @pinyin-pro/data's modern words (ISC). Where these two have a word and differ, it stays as it is; so do 一 and 不, whose tones
-// follow from their neighbours, and neutral tones.
+// Writes lib/text/mandarin/readings.json: words for which pinyin-pro's own dictionary differs from larger ones:
+// pypinyin's phrases (MIT) and @pinyin-pro/data's modern words (ISC). A word for which these two differ is left
+// unchanged, and so are 一 and 不, whose tones follow from their neighbours, and neutral tones.
 //
 //   npm install --no-save @pinyin-pro/data; pip install pypinyin
 //   python -c 'import json; from pypinyin import phrases_dict as p; print(json.dumps({w: " ".join(x[0] for x in s) for w, s in p.phrases_dict.items()}))' > phrases.json
@@ -10,13 +10,13 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { pinyin } from 'pinyin-pro'
 
 const LONGEST = 5
-/** Misprints of the larger dictionaries. */
+/** Errors in the larger dictionaries. */
 const WRONG = new Set(['落下', '查查', '塔什干', '不干', '马尾', '剪发被褐'])
 const MARKED = /[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜńňǹ]/
 
 const [modern, phrases] = process.argv.slice(2).map(path => JSON.parse(readFileSync(path, 'utf8')))
 
-/** Whether a character is said otherwise, whatever is said of neutral tones, 一 and 不. */
+/** Whether the readings of a character differ, ignoring neutral tones, 一 and 不. */
 function differs(word, a, b) {
   const [ours, theirs] = [a.split(' '), b.split(' ')]
   const characters = [...word]

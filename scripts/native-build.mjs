@@ -1,4 +1,4 @@
-// Builds one of the native programs that are built on request only.
+// Builds a native program that is not part of the default build.
 
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -7,10 +7,13 @@ import { join } from 'node:path'
 import { binOf, root, run } from './lib.mjs'
 import { vendorGgml } from './vendor-ggml.mjs'
 
-/** What the compiler says goes to standard error: standard output is the program's. */
+/** The compiler's output goes to standard error, because standard output is for the program. */
 const quiet = { stdio: ['ignore', process.stderr, 'inherit'] }
 
-/** Configures and builds a target as the addon is built, or under the sanitizers in a tree of their own; returns the program's path. */
+/**
+ * Configures and builds a target with the addon's settings, or with the sanitizers in a separate build tree. Returns
+ * the path of the program.
+ */
 export function buildNative(target, { sanitize = false } = {}) {
   vendorGgml()
   const tree = join(root, sanitize ? 'build-sanitize' : 'build')

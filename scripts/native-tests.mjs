@@ -1,6 +1,6 @@
-// Builds and runs the C++ tests: as the addon is built, or with --sanitize under the address and undefined-behaviour
-// sanitizers, in a tree of their own. Further arguments choose tests by a part of their names. The last line of the output
-// is the tests' own, such as `12 passed, 0 failed, 1 skipped`.
+// Builds and runs the C++ tests: with the addon's settings, or with --sanitize under the address and
+// undefined-behaviour sanitizers, in a separate build tree. Further arguments select tests by parts of their names. The
+// last line of the output is that of the tests, such as `12 passed, 0 failed, 1 skipped`.
 
 import { join } from 'node:path'
 import { root, run } from './lib.mjs'
@@ -14,7 +14,7 @@ if (sanitize && process.platform === 'win32') {
   console.log('0 passed, 0 failed')
 } else {
   try {
-    // A test asks for more memory than there is: that is to be an error, not the end.
+    // Some tests request more memory than there is, which must be an error and not end the process.
     const env = {
       ...process.env,
       ASAN_OPTIONS: `allocator_may_return_null=1:${process.env.ASAN_OPTIONS ?? ''}`,

@@ -1,7 +1,7 @@
 // Makes prebuilds/<platform>-<arch>/: the addon and the ggml libraries that it loads from its own folder.
 //
-// prebuildify strips and names the files; it moves the addon out of the folder it was built in, so it is given a staging
-// copy, and the build tree stays as it was.
+// prebuildify strips and names the files. It moves the addon out of the folder in which it was built, so it gets a
+// copy, and the build tree is left unchanged.
 
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -15,7 +15,7 @@ import { vendorGgml } from './vendor-ggml.mjs'
 const staging = join(root, 'build', 'prebuild')
 const script = fileURLToPath(import.meta.url)
 
-/** What prebuildify runs in node-gyp's place: the incremental build, then the copy that it may take apart. */
+/** Run by prebuildify instead of node-gyp: the incremental build, then the copy for prebuildify. */
 function build() {
   run(process.execPath, [binOf('cmake-js'), 'build'])
   const output = join(staging, 'build', 'Release')

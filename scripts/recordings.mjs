@@ -1,4 +1,4 @@
-// What the scripts share that let a voice read aloud and a Python judge listen.
+// Functions for the scripts that let a voice read aloud and evaluate the recordings in Python.
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { loadModel, writeWav } from 'moss-speech-native'
 import { root } from './lib.mjs'
 
-/** Our own: everyday words, every English phoneme, statements and questions of several lengths. */
+/** The default sentences: everyday words, every English phoneme, statements and questions of several lengths. */
 const SENTENCES = [
   'The old ferry leaves the harbor just before sunrise.',
   'Could you please bring two more chairs to the garden?',
@@ -31,13 +31,13 @@ const SENTENCES = [
   'Will the weather be good enough for a picnic on Sunday?',
 ]
 
-/** The lines of a text file, or our own sentences without one. */
+/** The lines of a text file, or the default sentences. */
 export function textsOf(file) {
   const lines = file === undefined ? SENTENCES : readFileSync(file, 'utf8').split('\n')
   return lines.map(line => line.trim()).filter(line => line !== '')
 }
 
-/** Each text by itself, into a wav of its own; equal audio on every run. `options` are those of `speak`. */
+/** Records each text in a separate wav file. The audio is the same in every run. `options` are those of `speak`. */
 export async function record(voice, texts, folder, options) {
   mkdirSync(folder, { recursive: true })
   const model = await loadModel({ voice })
@@ -54,7 +54,7 @@ export async function record(voice, texts, folder, options) {
   return { voice: name, sentences }
 }
 
-/** What a module of training/evaluation answers to a request. */
+/** Sends a request to a module of training/evaluation and returns its answer. */
 export function judge(module, request) {
   const { status, stdout, error } = spawnSync(
     process.env.MOSS_PYTHON ?? 'python3',

@@ -1,11 +1,13 @@
-// Whether a voice sounds worse in another type: its files read the same sentences aloud, with all chance taken out, and distillmos predicts how
-// good people would find each. Prints for each file the mean opinion score (1 to 5), the mean difference to the first file's with its 95 %
-// interval, the difference farthest from 0, and how many of the sentences are as long as the first file's.
+// Measures whether a voice sounds worse with weights of another type. Its files read the same sentences aloud without
+// randomness, and distillmos predicts the ratings that people would give. Prints for each file the mean opinion score
+// (1 to 5), the mean difference to the first file with its 95 % interval, the largest difference, and how many
+// sentences have the same length as with the first file.
 //
 //   node scripts/say-mos.mjs joe-f32.gguf joe-q8_0.gguf joe-bf16.gguf [--noise-scale 0] [--speaker name] [--text sentences.txt]
 //     [--wavs folder] [--json]
 //
-// Needs `npm run build` and a Python with training/requirements.txt (MOSS_PYTHON, else python3); equal audio on every run.
+// Needs `npm run build` and a Python with training/requirements.txt (MOSS_PYTHON, otherwise python3). The audio is the
+// same in every run.
 
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -28,7 +30,7 @@ const noiseScale = Number(values['noise-scale'])
 await inFolder(values.wavs, async folder => {
   const recorded = []
   for (const [i, file] of positionals.entries()) {
-    const options = { voice: values.speaker, noiseScale, noiseW: 0 } // rhythm: the same but for rounding
+    const options = { voice: values.speaker, noiseScale, noiseW: 0 } // so that the rhythm only differs by rounding errors
     recorded.push(await record(file, texts, join(folder, `${i + 1}`), options))
   }
   const { voices } = judge('opinion', { voices: recorded })

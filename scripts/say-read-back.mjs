@@ -1,9 +1,11 @@
-// Whether a voice is understood: it reads English sentences aloud, whisper-base writes them down. Prints one JSON object: the word error
-// rate, its 95 % interval, how many words (`n`) and errors, and what was heard of each sentence.
+// Measures how intelligible a voice is: it reads English sentences aloud, and whisper-base transcribes them. Prints one
+// JSON object: the word error rate, its 95 % interval, the numbers of words (`n`) and errors, and the transcript of
+// each sentence.
 //
 //   node scripts/say-read-back.mjs joe.gguf [--phonemizer espeak-ng] [--speaker name] [--text sentences.txt] [--wavs folder]
 //
-// Needs `npm run build` and a Python with training/requirements.txt (MOSS_PYTHON, else python3); equal audio on every run.
+// Needs `npm run build` and a Python with training/requirements.txt (MOSS_PYTHON, otherwise python3). The audio is the
+// same in every run.
 
 import { parseArgs } from 'node:util'
 import { inFolder, judge, record, textsOf } from './recordings.mjs'

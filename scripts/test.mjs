@@ -1,7 +1,8 @@
-// `npm test`: lint, format, types, then the C++ tests (plain and under sanitizers), the tap tests and those of the training code. Runs everything
-// even when something fails, says at the end what was skipped and why, and ends with one line that counts all of it:
-// `123 passed, 0 failed, 4 skipped`. The environment variable MOSS_REQUIRE names what must not be missing (scripts/skips.mjs): a test that is
-// skipped for want of it fails.
+// `npm test`: lint, format, types, then the C++ tests (plain and under sanitizers), the tap tests and those of the
+// training code. Runs everything even if something fails, lists at the end what was skipped and why, and ends with one
+// line that counts everything: `123 passed, 0 failed, 4 skipped`. The environment variable MOSS_REQUIRE names
+// dependencies that must not be missing (scripts/skips.mjs): a test that is skipped because of one of them counts as
+// failed.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -14,9 +15,9 @@ const failures = []
 /** { part, test, reason } */
 const skips = []
 
-forbidden([], process.env.MOSS_REQUIRE) // a name that is none is said before an hour has passed
+forbidden([], process.env.MOSS_REQUIRE) // reports an unknown name now, not after all tests have run
 
-/** Runs one of the package's scripts or a dependency's command with its output shown; resolves to { ok, output }. */
+/** Runs one of the package's scripts or a dependency's command and shows its output; resolves to { ok, output }. */
 function execute(file, args) {
   return show(process.execPath, [file, ...args])
 }
@@ -40,7 +41,7 @@ function skip(part, found) {
 
 function count(name, { passed, failed, skipped }, ok) {
   total.passed += passed
-  // A run that ends badly without a failed test (a crash, a timeout) is a failure all the same.
+  // A run that fails without a failed test (a crash, a timeout) counts as one failure.
   total.failed += !ok && failed === 0 ? 1 : failed
   total.skipped += skipped
   if (!ok || failed > 0) failures.push(name)
@@ -81,7 +82,7 @@ async function tapTests(name) {
   if (existsSync(record)) skip(name, skipsOfTap(readFileSync(record, 'utf8')))
 }
 
-/** The training code's tests, where a Python (MOSS_PYTHON, else python3) has what they need. */
+/** The tests of the training code, if a Python (MOSS_PYTHON, otherwise python3) has their dependencies. */
 async function trainingTests(name) {
   console.log(`\n--- ${name}`)
   const python = process.env.MOSS_PYTHON || (process.platform === 'win32' ? 'python' : 'python3')
@@ -99,7 +100,7 @@ async function trainingTests(name) {
   skip(name, skipsOfPytest(output))
 }
 
-/** Prints the files, and counts their tests: what stands one level below a file. */
+/** Prints the files, and counts their tests, which are one level below a file. */
 function readTap(record) {
   const result = { passed: 0, failed: 0, skipped: 0 }
   if (!existsSync(record)) return result
@@ -132,7 +133,7 @@ for (const found of skips) {
   const must = missing.includes(found)
   console.log(`  ${found.part}: ${found.test}\n    ${found.reason}${must ? ' (MOSS_REQUIRE: this is a failure)' : ''}`)
 }
-// Those within a test that was run were not counted as skipped ones.
+// Skipped assertions within a test that was run are not in the count of skipped tests.
 total.failed += missing.length
 total.skipped = Math.max(0, total.skipped - missing.length)
 if (missing.length > 0) failures.push(`${missing.length} skipped that MOSS_REQUIRE wants`)

@@ -1,5 +1,5 @@
-// How far the text front end agrees with the phonemes of the teacher's corpus (training/README.md tells where that comes from).
-// Needs `npm run build:ts` first.
+// Measures how well the text front end agrees with the phonemes of the teacher's corpus (see training/README.md). Needs
+// `npm run build:ts` first.
 //
 //   node scripts/text-agreement.mjs path/to/teacher/manifest.jsonl
 
@@ -9,7 +9,7 @@ import { mandarinToUnits } from '../dist/lib/text/mandarin/words.js'
 import { spokenTones, syllableToUnits } from '../dist/lib/text/mandarin/pinyin.js'
 import { onlyUnits } from '../dist/lib/text/units.js'
 
-// As training/data/units.py reduces the teacher's alphabet.
+// The reduction of the teacher's alphabet to units, as in training/data/units.py.
 const REDUCE = { ᵊ: 'ə', ᵻ: 'ɪ', ɐ: 'ə', ɾ: 't', ʔ: 't', Q: 'O', ɒ: 'ɑ', ';': ',', ':': ',', '—': ',' }
 
 function reduce({ phonemes, lang }) {
@@ -33,7 +33,7 @@ const SYLLABLES = Object.keys(table).flatMap(base => [1, 2, 3, 4, 5].map(tone =>
 const KNOWN = new Set(SYLLABLES)
 const LONGEST = Math.max(...SYLLABLES.map(units => units.length))
 
-/** Mandarin units syllable by syllable, the longest first; what is no syllable is left out. */
+/** Splits Mandarin units into syllables, trying the longest ones first. Everything else is left out. */
 function syllables(units) {
   const out = []
   for (let at = 0; at < units.length;) {
@@ -72,7 +72,7 @@ async function compare(name, wanted, pieces, toUnits) {
   )
 }
 
-// British voices have their own lexicon.
+// Only American voices, because British ones have another lexicon.
 const american = rows.filter(row => row.lang === 'en' && !/b[fm]_/.test(row.voice))
 await compare('English words', american, units => units.split(' '), englishToUnits)
 await compare(

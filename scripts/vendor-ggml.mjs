@@ -1,6 +1,6 @@
-// Unpacks ggml's source into vendor/ggml: the pinned npm tarball of node-llama-cpp carries a git bundle of llama.cpp. Our
-// changes to it are ggml.patch, which says why. Does nothing when the stamp says that the right version is there, which is
-// always so in a published package.
+// Unpacks ggml's source into vendor/ggml: the pinned npm tarball of node-llama-cpp carries a git bundle of llama.cpp.
+// Our changes to it are in ggml.patch, which explains them. Does nothing if the stamp says that the right version is
+// unpacked, as it always is in a published package.
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -25,7 +25,7 @@ export const source = {
   integrity: 'sha512-bltIipuWmc123H7tMIgDGKSsSrhmhlQYeVUC48XTjVW7XGJJiJJyCdlTMzQ/LiWoPkGDpcL4FviDpgw7qfTiDw==',
   bundle: 'package/llama/gitRelease.bundle',
 }
-/** The backends that we build; the other folders of ggml/src/ggml-* are never configured. */
+/** The backends that we build. The other folders ggml/src/ggml-* are not needed. */
 const backends = ['ggml-blas', 'ggml-cpu', 'ggml-cuda', 'ggml-metal']
 const target = join(root, 'vendor', 'ggml')
 const stampFile = join(target, 'stamp.json')
@@ -51,14 +51,14 @@ export function vendorGgml() {
   console.error(`vendor/ggml: unpacked from ${source.package}`)
 }
 
-/** llama.cpp of the pinned bundle, with our changes to ggml, as a folder in `folder`; returns its path. */
+/** Unpacks llama.cpp from the pinned bundle into `folder`, with our changes to ggml, and returns its path. */
 export function cloneLlamaCpp(folder) {
   const clone = unpack(download(folder), folder)
   run('git', ['apply', patch], { cwd: clone })
   return clone
 }
 
-/** Fetches the tarball through npm and refuses it when its hash is another one; returns its path. */
+/** Fetches the tarball with npm and refuses it if its hash differs. Returns its path. */
 function download(folder) {
   console.error(`vendor/ggml: fetching ${source.package} (35 MB)`)
   run('npm', ['pack', source.package, '--silent', '--ignore-scripts', '--pack-destination', folder], {
@@ -75,10 +75,10 @@ function download(folder) {
   return tarball
 }
 
-/** Takes the bundle out of the tarball and clones it; returns the clone's path. */
+/** Extracts the bundle from the tarball and clones it. Returns the path of the clone. */
 function unpack(tarball, folder) {
-  // bsdtar (Windows, macOS) and GNU tar both read a path relative to the working directory; an absolute one with a
-  // drive letter would be a host name to GNU tar.
+  // A path relative to the working directory works with both bsdtar (Windows, macOS) and GNU tar. GNU tar would take
+  // the drive letter of an absolute path for a host name.
   run('tar', ['-xzf', tarball.slice(folder.length + 1), source.bundle], { cwd: folder })
   const clone = join(folder, 'llama.cpp')
   const settings = ['-c', 'core.autocrlf=false', '-c', 'advice.detachedHead=false']
@@ -86,7 +86,7 @@ function unpack(tarball, folder) {
   return clone
 }
 
-/** The new folder takes the old one's place only when it is complete. */
+/** Replaces the old folder only when the new one is complete. */
 function install(clone) {
   const next = `${target}.next`
   rmSync(next, { recursive: true, force: true })

@@ -3,9 +3,9 @@ import { join, resolve } from 'node:path'
 import t from 'tap'
 import { loadAddon, type NativeModel, type NativeSession, type NativeStream } from '../lib/binding.js'
 
-// The raw addon on a tiny bundle, called with whatever JavaScript can pass: wrong types, numbers out of range, proxies, getters that throw,
-// dispose or call the addon again. Nothing may end the process, every error is typed, and sessions work afterwards.
-// MOSS_FUZZ_SECONDS sets how long, MOSS_FUZZ_SEED what is drawn: by default the same each time.
+// Fuzzes the raw addon with a tiny bundle: wrong types, numbers out of range, proxies, getters that throw, dispose or
+// call the addon again. The process must survive, every error must be typed, and sessions must work afterwards.
+// MOSS_FUZZ_SECONDS is the duration, MOSS_FUZZ_SEED the seed, which is fixed by default.
 
 const seed = Number(process.env.MOSS_FUZZ_SEED ?? 1)
 const seconds = Number(process.env.MOSS_FUZZ_SECONDS ?? 8)
@@ -32,7 +32,7 @@ const call = fc.record({
   method: fc.constantFrom(...METHODS),
   first: odd,
   fields: fc.dictionary(fc.constantFrom(...FIELDS), odd, { maxKeys: 5 }),
-  sound: fc.boolean(), // whether the fields stand beside a request that would do
+  sound: fc.boolean(), // whether the fields are added to a valid request
   trap: fc.constantFrom<Trap>('none', 'none', 'none', 'throws', 'disposes', 'reenters', 'cancels'),
   trapped: fc.constantFrom(...FIELDS),
 })
@@ -44,7 +44,7 @@ function expectTyped(error: unknown): void {
   if (typeof code !== 'string' || !known.test(code)) throw error instanceof Error ? error : new Error(String(error))
 }
 
-/** Settles what a call gave: a stream is read to its end, a promise awaited. Resolves to the error, if there is one. */
+/** Runs a call to its end: reads a stream, or awaits a promise. Resolves to the error, if there is one. */
 async function outcome(run: () => unknown): Promise<unknown> {
   try {
     const made = run()
@@ -86,7 +86,7 @@ t.test('whatever is passed to a session', async t => {
     if (error !== undefined && !(trap === 'throws' && error instanceof RangeError)) {
       expectTyped(error)
     }
-    // What a getter began is given the time to end; a session that was disposed of is replaced by a new one.
+    // Work that a getter has started gets the time to end. A session that was disposed of is replaced.
     await outcome(() => current.encode(samples))
     if (trap === 'disposes' || (await outcome(() => current.encode(samples))) !== undefined) {
       current.dispose()
@@ -100,7 +100,7 @@ t.test('whatever is passed to a session', async t => {
     markInterruptAsFailure: false,
   })
   t.notOk(result.failed, `${calls} calls${result.failed ? `: ${fc.defaultReportMessage(result)}` : ''}`)
-  // The time limit may have come in the middle of a call, so another session tells whether all is well.
+  // The time limit may have interrupted a call, so another session checks that everything works.
   const other = model.createSession({ seed: 1 })
   t.equal(await outcome(() => other.encode(samples)), undefined, 'the model still works')
   other.dispose()

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { loadAddon, type NativeChunk, type NativeModel, type NativeRequest, type NativeStream } from '../lib/binding.js'
 
-// The raw addon on a tiny bundle of random weights.
+// The raw addon with a tiny bundle of random weights.
 
 const root = resolve(__dirname, '..')
 const tiny = join(root, 'test', 'golden', 'tiny.gguf')
@@ -36,7 +36,7 @@ async function readAll(stream: NativeStream): Promise<NativeChunk[]> {
   return chunks
 }
 
-/** All of a reply's data as one string, to compare replies. */
+/** All data of a reply as one string, to compare replies. */
 const text = (chunks: NativeChunk[]): string =>
   JSON.stringify([
     chunks.flatMap(c => [...(c.audio ?? [])]),
@@ -220,7 +220,7 @@ t.test('undo takes back the last turn that was finished', async t => {
   stopped.cancel()
   const left = session.generate(request({ output: 'text', maxTokens: 1 }))
   await left.next()
-  await sleep(100) // it has been finished, but nobody has read that
+  await sleep(100) // it is finished, but its end has not been read
   left.cancel()
   t.equal(session.length, lengths[2])
   await session.undo()
@@ -248,7 +248,7 @@ t.test('a cancelled stream leaves the conversation as it was', async t => {
 
   const late = session.generate(request({ output: 'text', maxTokens: 2 }))
   await late.next()
-  await sleep(200) // it has long been computed, but its end has not been read
+  await sleep(200) // it has been computed, but its end has not been read
   late.cancel()
   t.equal(session.length, length, 'at once')
 
@@ -271,7 +271,7 @@ t.test('a slow reader gets the same', async t => {
 t.test('dispose while it runs', async t => {
   const model = await load()
   const session = model.createSession()
-  model.dispose() // the session keeps what it needs
+  model.dispose() // the session keeps the weights
   const stream = session.generate(request({ samples: hum(8), maxSeconds: 30 }))
   const waiting = stream.next()
   session.dispose()
@@ -318,7 +318,7 @@ t.test('a thousand sessions leave nothing behind', async t => {
   t.ok(after - before < 30e6, `grew by ${((after - before) / 1e6).toFixed(1)} MB`)
 })
 
-/** Code that has `addon`, `tiny` and `request` in a program or a worker of its own. */
+/** Code that defines `addon`, `tiny` and `request` in a separate program or worker. */
 const prelude = `
   const addon = require('node-gyp-build')(${JSON.stringify(root)})
   const tiny = ${JSON.stringify(tiny)}
@@ -410,7 +410,8 @@ t.test('getters of arguments may do anything', t => {
 })
 
 t.test('it outlives the threads that load it', t => {
-  // The last thread to let go of a library unloads it; ggml aborts when it begins anew. No model: backends would hold on to it.
+  // A library is unloaded with the last thread that uses it, and ggml would abort if it were initialised again. No
+  // model is loaded, because its backends would keep the library loaded.
   const inThread = `${prelude} addon.quantize('q8_0', new Float32Array(32), 32)`
   const { status, stderr } = spawnSync(
     process.execPath,
@@ -432,7 +433,7 @@ t.test('a process ends cleanly while it works', async t => {
       cwd: root,
       encoding: 'utf8',
       timeout: 30_000,
-      env: { ...process.env, MALLOC_PERTURB_: '165' }, // glibc: what is freed is not what it was
+      env: { ...process.env, MALLOC_PERTURB_: '165' }, // glibc overwrites freed memory
     })
   const start = `addon.loadModel(tiny, { threads: 1 }).then(async model => {
     const stream = model.createSession().generate(request)

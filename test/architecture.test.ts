@@ -1,11 +1,11 @@
-// The layers of ARCHITECTURE.md: no file imports one of a layer above its own, and no files import each other in a circle.
+// The layers of ARCHITECTURE.md: no file imports one of a higher layer, and there are no circular imports.
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative, sep } from 'node:path'
 import t from 'tap'
 import { root } from './helpers/model.js'
 
-/** Lowest first. A file belongs to the first folder that it lies in. */
+/** The lowest layer first. A file belongs to the first folder that contains it. */
 const LAYERS = [
   ['native/io', 'native/kernels', 'native/graph', 'native/model', 'native/core/hearing', 'native/core/turn', 'native/core/probe', 'native/addon'],
   ['lib', 'bin'],
@@ -18,7 +18,7 @@ function filesBelow(folder: string, kind: RegExp): string[] {
   })
 }
 
-/** What a file imports of this tree, types too. */
+/** The files of this repository that a file imports, also only for types. */
 function importsOf(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8')
   const native = path.startsWith('native/')

@@ -1,4 +1,4 @@
-// Reading and writing audio: every kind of wav, damaged and unsuitable ones, compressed formats, the limits.
+// Reading and writing audio: every kind of wav, damaged and unsuitable files, compressed formats, the limits.
 
 import { createWriteStream } from 'node:fs'
 import { readFile, truncate, writeFile } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { makeWav, sine, type WavSpec } from './helpers/wav.js'
 
 const AUDIO = join(root, 'test', 'audio')
 
-/** The largest difference, away from the ends, where a resampler's filter has but half of its input. */
+/** The largest difference, except near the ends, where the filter of a resampler has only half of its input. */
 function difference(a: Float32Array, b: Float32Array, margin = 0): number {
   let worst = 0
   for (let i = margin; i < Math.min(a.length, b.length) - margin; i++)
@@ -61,7 +61,7 @@ t.test('a wav that was cut off is read with a warning, one that was streamed wit
   const cut = await readAudio(whole.subarray(0, 44 + 8000))
   t.equal(cut.samples.length, 4000)
   t.match(cut.source.warning, /cut off: 0\.25 s/)
-  // Nothing was written at the end: the recorder may have died. What was streamed never has a size.
+  // A recorder that has crashed did not write the size at the end. A streamed file never has one.
   for (const [declaredBytes, warning] of [
     [0, /does not say/],
     [0xffffffff, undefined],
@@ -123,7 +123,7 @@ t.test('a ten-hour wav is refused by its header', async t => {
   const path = join(t.testdir(), 'long.wav')
   const bytes = 10 * 3600 * 44_100 * 2
   await writeFile(path, makeWav([], { sampleRate: 44_100, declaredBytes: bytes }))
-  await truncate(path, 44 + bytes) // a sparse file: the length is there, the disk space is not
+  await truncate(path, 44 + bytes) // a sparse file, which takes no disk space
   const started = performance.now()
   await t.rejects(readAudio(path), { code: 'MOSS_AUDIO_LENGTH', message: /36000 s/, details: { limit: 300 } })
   t.ok(performance.now() - started < 10_000, 'without reading it')

@@ -1,5 +1,6 @@
-// A conversation composed of parts: an encoder that was trained to write down tones, a tiny language model of random weights, whose
-// answers are noise of many lines, and a tiny voice. What they say means nothing; in which order, and what is remembered, does.
+// A conversation with a composed model: an encoder that was trained to transcribe tones, a tiny language model of
+// random weights, whose answers are many lines of random text, and a tiny voice. The content means nothing; the tests
+// check the order of chunks and what is remembered.
 
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -33,9 +34,9 @@ const LM = golden('lm-qwen3.gguf')
 const VOICE = golden('voice-stochastic.gguf')
 const WHOLE = { encoder: ENCODER, lm: LM, voice: VOICE }
 const SAID = say(3, 3)
-/** The same in writing; its answer has eighteen sentences, most of them with letters that the voice knows. */
+/** The same question as text. Its answer has eighteen sentences, most of them with letters that the voice knows. */
 const QUESTION = SAID.text.toLowerCase()
-/** A voice without chance, and slow: it is a tiny one. */
+/** Options without randomness, and slow, because the tiny voice speaks very fast. */
 const VOICED = { noiseScale: 0, noiseW: 0, lengthScale: 10 } satisfies SpeakOptions
 const STEADY = { ...VOICED, temperature: 0, maxTokens: 400 } satisfies GenerateOptions
 const SHORT = { ...STEADY, maxTokens: 60 }
@@ -108,7 +109,7 @@ t.test('sentences are spoken in order, while the text goes on', async t => {
     const reply = await whole
     const spoken = new SpokenText()
     const sentences = [...spoken.push(reply.text), ...spoken.end()]
-    // Eight may wait, one is being spoken: the text cannot have come to its end before there was sound.
+    // Up to eight sentences wait while one is spoken, so the text cannot have ended before the first sound.
     t.ok(sentences.length > 12, `${sentences.length} sentences`)
     t.ok(chunks.findIndex(c => c.audio) < chunks.findLastIndex(c => c.text), 'speech begins before the text ends')
     const alone: Float32Array[] = []
@@ -155,7 +156,7 @@ t.test('turns are remembered', async t => {
     return texts
   }
   const second = { text: 'two' }
-  // The encoder writes in capitals; the language model is asked as people write.
+  // The encoder transcribes in capitals; the language model gets ordinary spelling.
   const [heard, alone] = [
     await answers(WHOLE, [{ speech: SAID.samples }, second]),
     await answers({ lm: LM }, [{ text: SAID.text.toLowerCase() }, second]),
@@ -183,7 +184,7 @@ t.test('the longest reply', async t => {
   })
 })
 
-t.test('what is stopped is forgotten', async t => {
+t.test('a turn that is stopped is forgotten', async t => {
   await withModel(WHOLE, async session => {
     const next = async (): Promise<string> => (await session.generate({ text: 'two' }, SHORT).result()).text
     const forgotten = async (how: string): Promise<void> => {
@@ -203,7 +204,8 @@ t.test('what is stopped is forgotten', async t => {
       t.ok(await leave({ speech }, STEADY, chunk => chunk[has] !== undefined))
       await forgotten(`left at the first ${has}`)
     }
-    // Where the last sentence of the text is one that sounds, the language model is done before the last sample, though the turn is not.
+    // If the last sentence of the text can be spoken, the language model is done before the last sample, but the turn
+    // is not.
     let done = 0
     for (const text of [QUESTION, 'abc def ghab', 'three', 'four five']) {
       const { audio } = await session.generate({ text }, SHORT).result()
@@ -254,7 +256,7 @@ t.test('one thing at a time, and an end', async t => {
   })
 })
 
-t.test('parts that are missing are named, with the cure', async t => {
+t.test('missing parts are named, with what helps', async t => {
   const lacks = (component: string) => ({
     code: 'MOSS_UNSUPPORTED',
     details: { component },
@@ -292,7 +294,7 @@ t.test('parts that are missing are named, with the cure', async t => {
   } // prettier-ignore
 })
 
-t.test('parts that are none', async t => {
+t.test('files that cannot be the part', async t => {
   const cases: [ModelParts, string, RegExp][] = [
     [{}, 'MOSS_INVALID_ARGUMENT', /an encoder, an lm or a voice/],
     [{ ear: ENCODER } as never, 'MOSS_INVALID_ARGUMENT', /no option ear/],

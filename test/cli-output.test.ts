@@ -1,4 +1,5 @@
-// Where the command's speech and text go: files that are replaced only by whole ones, pipes that get it as it comes, full disks.
+// The output of the command: files that are replaced only by complete ones, pipes that get speech as it is generated,
+// full disks.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { createReadStream, existsSync, linkSync, openSync, readdirSync, symlinkSync } from 'node:fs'
@@ -16,12 +17,12 @@ const folder = t.testdir()
 const question = join(folder, 'question.wav')
 const FULL = existsSync('/dev/full') ? false : 'there is no /dev/full here'
 const NO_FIFO = process.platform === 'win32' && 'there are no named pipes in folders'
-/** Five sentences: the last are made long after the first. */
+/** Five sentences, so that the last ones are synthesized long after the first. */
 const LONG = 'This is the first of five sentences. '.repeat(5)
 
 t.before(() => writeFile(question, makeWav(sine(1))))
 
-/** What stands beside a file under a name that begins as its name does. */
+/** Files in the same folder whose names begin with the name of the file. */
 const beside = (path: string): string[] =>
   readdirSync(dirname(path)).filter(name => name.startsWith(basename(path, '.wav')) && name !== basename(path))
 
@@ -67,7 +68,7 @@ t.test('a disk that is full', async t => {
   const redirected = await run([...said, '-o', '-'], { stdout: openSync(join(disk, 'redirected.wav'), 'w') })
   t.equal(redirected.code, 1, 'it takes a part of the wav, which is no success')
   t.match(redirected.stderr, /cannot write standard output: there is no space left on the disk \(MOSS_FILE\)/)
-  await rename(join(disk, 'redirected.wav'), join(disk, 'filler')) // it stays full
+  await rename(join(disk, 'redirected.wav'), join(disk, 'filler')) // keeps the disk full
   const path = join(disk, 'speech.wav')
   for (const older of [false, true]) {
     if (older) {
@@ -101,7 +102,7 @@ t.test('an older file is replaced only by a whole one', async t => {
   t.equal((await readAudio(path)).seconds, 0.5)
 })
 
-t.test('what the name says', async t => {
+t.test('the ending of the name is the format', async t => {
   const at = (name: string): string => join(folder, name)
   const say = (...args: string[]): ReturnType<typeof run> => run(['say', 'hello', ...args, ...MODEL, '--seed', '1'])
   t.equal((await say('-o', at('a.wav'))).code, 0)
@@ -142,7 +143,7 @@ t.test('what the name says', async t => {
   }
 })
 
-t.test('no input is written over, by whatever name', async t => {
+t.test('no input is overwritten, whatever name leads to it', async t => {
   const home = t.testdir({ 'q.wav': makeWav(sine(1)), inside: {} })
   const at = (...names: string[]): string => join(home, ...names)
   linkSync(at('q.wav'), at('hard.wav'))
@@ -176,7 +177,7 @@ t.test('no input is written over, by whatever name', async t => {
   t.same(await readFile(model), await readFile(TINY))
   await mkdir(at('folder.gguf'))
   const folderName = await run(['quantize', model, '-o', at('folder.gguf'), '--type', 'f32'])
-  t.match(folderName, { code: 1, stderr: /it is no file \(MOSS_FILE\)/ }, 'said before the work, not after')
+  t.match(folderName, { code: 1, stderr: /it is not a file \(MOSS_FILE\)/ }, 'said before the work, not after')
 })
 
 t.test('speech goes to a pipe as it comes', async t => {
@@ -201,7 +202,7 @@ t.test('a file on standard output gets its right length in the end', async t => 
   t.equal((await say(fresh, 'w')).code, 0)
   const wav = await readFile(fresh)
   t.equal(wav.readUInt32LE(40), wav.length - 44)
-  // What is opened for appending takes a second header only at its end.
+  // A file that is opened for appending would get the corrected header at its end.
   t.equal((await say(appended, 'a')).code, 0)
   const once = await readFile(appended)
   t.equal(once.readUInt32LE(40), 0xffffffff)
@@ -254,7 +255,7 @@ t.test('a reader that goes away is no failure', { skip: NO_FIFO }, async t => {
   t.equal(unread!.seconds, read!.seconds, 'a file is written to its end')
 })
 
-t.test('messages that nobody can read do no harm', { skip: FULL }, async t => {
+t.test('messages that cannot be printed do no harm', { skip: FULL }, async t => {
   const code = await new Promise(resolve => {
     const args = ['transcribe', '-', ...MODEL]
     const stdio = [openSync(question, 'r'), 'ignore', openSync('/dev/full', 'w')] as const

@@ -40,7 +40,7 @@ t.test('chat', async t => {
   const out = join(folder, 'answers.wav')
   const { code, stdout, stderr } = await run(['chat', question, '-o', out, '--json', ...MODEL, ...SHORT])
   t.equal(code, 0, stderr)
-  // Random weights talk on until they are stopped.
+  // With random weights, a reply goes on until it is cut.
   t.match(stderr, /^(moss-speech: warning: the reply was cut after 1 s: .*\n)?$/, 'no progress where nobody looks')
   const { path, turns, ...rest } = JSON.parse(stdout) as {
     path: string
@@ -58,7 +58,7 @@ t.test('chat', async t => {
   t.equal(audio.source.warning, undefined, 'a whole wav')
   t.ok(Math.abs(audio.seconds - (turns[0]?.reply.seconds ?? 0)) < 0.01)
 
-  const few = [...SHORT, '--max-tokens', '4'] // the context is a small one
+  const few = [...SHORT, '--max-tokens', '4'] // because the context is small
   const two = await run(['chat', question, question, '-o', out, '--json', ...MODEL, ...few])
   const replies = (JSON.parse(two.stdout) as { turns: { reply: { seconds: number } }[] }).turns.map(turn => turn.reply)
   const seconds = replies.reduce((sum, reply) => sum + reply.seconds, 0.5) // a pause between them
@@ -126,7 +126,7 @@ t.test('say, transcribe, ask, info', async t => {
   })
 })
 
-t.test('what goes wrong is said in one line, with its code', async t => {
+t.test('errors are one line, with their code', async t => {
   const text = join(folder, 'text.wav')
   await writeFile(text, 'no audio')
   const empty = join(folder, 'empty.wav')
@@ -276,7 +276,7 @@ t.test('an error names the file that it is about', async t => {
   }
 })
 
-t.test('an error speaks of the flags that were given, and of no other', async t => {
+t.test('an error names the flags that were given, and no others', async t => {
   const cases: [string[], number, RegExp][] = [
     [['chat', question, '--context-length', '16'], 1, /question\.wav: a context of 16 positions has no room for speech/],
     [['chat', question, '--context-length', '40'], 1, /question\.wav: the audio is 1 s long; the limit is [\d.]+ s: a context of 40 positions holds no more/],
@@ -332,7 +332,8 @@ t.test('a recording that was cut off is answered with a warning', async t => {
   }
   const piped = await run(['transcribe', '-', ...MODEL], { input: await readFile(cut) })
   t.match(piped.stderr, `moss-speech: warning: standard input: ${warning}\n`)
-  // Whoever writes to a pipe does not know how long it will be: 0xffffffff (ffmpeg, we), 0x7ffff000 (sox).
+  // Sizes of wav files that were written to pipes, whose length was unknown: 0xffffffff (ffmpeg, this package),
+  // 0x7ffff000 (sox).
   for (const declaredBytes of [0xffffffff, 0x7ffff000]) {
     const { code, stderr } = await run(['transcribe', '-', ...MODEL], { input: makeWav(sine(1), { declaredBytes }) })
     t.equal(code, 0)

@@ -1,4 +1,4 @@
-// Qwen3 and Llama checkpoints of Hugging Face as GGUF files: tokens and words are those of transformers.
+// Conversion of Hugging Face checkpoints of Qwen3 and Llama: tokens and replies are those of transformers.
 
 import { readFileSync } from 'node:fs'
 import { cp, rm, writeFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// Our files against the Python libraries of the formats: theirs read by us, ours read by them. Skipped where they are missing;
-// MOSS_PYTHON names another interpreter than python3.
+// Compatibility with the Python libraries of the file formats: their files are read by us, and ours by them. Skipped if
+// a library is missing; MOSS_PYTHON names another interpreter than python3.
 
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -15,14 +15,14 @@ import { safetensors } from './helpers/checkpoint.js'
 
 const candidates = [process.env.MOSS_PYTHON, 'python3', join(homedir(), '.cache', 'moss-venv', 'bin', 'python')]
 
-/** An interpreter that has these modules. */
+/** A Python interpreter with these modules. */
 function pythonWith(...modules: string[]): string | undefined {
   return candidates
     .filter(candidate => candidate !== undefined)
     .find(candidate => spawnSync(candidate, ['-c', `import ${modules.join(', ')}`]).status === 0)
 }
 
-/** Runs a program with arguments; the JSON that it prints. */
+/** Runs a Python program with arguments and returns the JSON that it prints. */
 function python(interpreter: string, program: string, ...args: string[]): unknown {
   const { status, stdout, stderr } = spawnSync(interpreter, ['-c', program, ...args], { encoding: 'utf8' })
   if (status !== 0) throw new Error(stderr)
@@ -95,7 +95,7 @@ print(json.dumps({"keys": keys, "tensors": tensors}))`,
     t.equal(name.toLowerCase(), type)
     t.same(shape, [512, 4])
     const ours = await requireTensor(file.tensors, type).read()
-    // They compute in float32 too, in another order.
+    // Both compute in float32, but in another order.
     t.ok(
       ours.every((value, i) => Math.abs(value - (theirs[i] ?? NaN)) <= 1e-5 * Math.max(1, Math.abs(value))),
       `${type}: equal values`,
@@ -161,7 +161,7 @@ json.dump({"metadata": {}, "weight_map": {k: "model-1.safetensors" if i < 3 else
     }
     file.close()
   }
-  // What the tests write is what the library reads.
+  // The library can read the files that the tests write.
   writeFileSync(at('ours.safetensors'), safetensors({ w: { shape: [2, 3], data: wave(6) } }))
   const ours = python(
     withSafetensors ?? '',

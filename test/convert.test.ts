@@ -1,4 +1,4 @@
-// Checkpoint files in, GGUF files out: the containers, tensors between them, and what the writer leaves when it fails.
+// Conversion of checkpoint files to GGUF: the file formats, the transformation of tensors, and failures of the writer.
 
 import {
   existsSync,
@@ -45,7 +45,7 @@ function put(name: string, bytes: Uint8Array | string): string {
 const count = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => i)
 const wave = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(0.37 * i))
 
-/** Reads it all, so that nothing hides behind laziness; true when it is sound, false for a typed refusal. */
+/** Reads all tensors, because errors may only appear then. Returns true if the file is valid, false for a typed error. */
 async function readsWhole(open: () => { tensors: ReadonlyMap<string, SourceTensor>; close?: () => void }) {
   try {
     const file = open()
@@ -138,12 +138,12 @@ t.test('a GGUF file holds what was put into it', async t => {
   t.same(await read('scalar'), Float32Array.of(42))
   t.same(await read('too.large'), Float32Array.of(1, 1e6))
   const rounded = await read('matrix')
-  // A block's step is its largest value / 127: sin reaches 1, so half a step is 0.004.
+  // The step of a block is its largest value / 127. sin reaches 1, so half a step is 0.004.
   t.ok(rounded.every((value, i) => Math.abs(value - (values[i] ?? 0)) <= 0.5 / 127 + 1e-3))
   for (const tensor of file.tensors.values()) t.equal(tensor.position % 32, 0, `${tensor.name} is aligned`)
 })
 
-t.test('what cannot be written is refused, and leaves an older file as it was', async t => {
+t.test('values that cannot be written are refused, and an older file is kept', async t => {
   const path = put('kept.gguf', 'older')
   const one = tensorOf('x', [4, 32], count(128))
   const cases: [string, () => unknown, string, RegExp][] = [
@@ -180,7 +180,7 @@ t.test('a full disk', { skip: !existsSync('/dev/full') && 'there is no /dev/full
   t.notOk(existsSync(path))
 })
 
-t.test('GGUF files that lie', async t => {
+t.test('malformed GGUF files', async t => {
   const whole = readFileSync(TINY)
   const path = at('hostile.gguf')
   const sound = (bytes: Uint8Array): Promise<boolean> => readsWhole(() => openGguf(put('hostile.gguf', bytes)))
@@ -189,7 +189,7 @@ t.test('GGUF files that lie', async t => {
   const first = Math.min(...[...file.tensors.values()].map(tensor => tensor.position))
   file.close()
 
-  // A small file, so that every length can be tried.
+  // A small file, so that it can be truncated to every length.
   const small = at('small.gguf')
   await new GgufWriter(small)
     .set('general.architecture', 'moss-speech')
@@ -242,7 +242,7 @@ t.test('GGUF files that lie', async t => {
     'version 1',
   )
 
-  // Terabytes without content: what a count promises must not be allocated before it is known to be there.
+  // A sparse file of terabytes: memory for a count must not be allocated before the data is known to exist.
   const sparse = openSync(path, 'w')
   ftruncateSync(sparse, 2 ** 40)
   closeSync(sparse)
@@ -314,7 +314,7 @@ t.test('safetensors: every type', async t => {
   t.throws(() => requireTensor(file.tensors, 'nobody'), { message: /nobody: expected a tensor, found no such tensor/ })
 })
 
-t.test('safetensors that lie', async t => {
+t.test('malformed safetensors files', async t => {
   const entry = (begin: number, end: number, shape = [1], dtype = 'F32') => ({
     dtype,
     shape,
@@ -465,7 +465,7 @@ t.test('ONNX: weights in every form, nodes, attributes', async t => {
   )
   const whole = readFileSync(path)
   for (let length = 0; length < whole.length; length += 7) {
-    await readsWhole(() => openOnnx(put('hostile.onnx', whole.subarray(0, length)))) // no other error than ours
+    await readsWhole(() => openOnnx(put('hostile.onnx', whole.subarray(0, length)))) // only typed errors
   }
 })
 
@@ -516,7 +516,7 @@ t.test('weight normalization', async t => {
   t.equal(foldedWeight(new Map([['c.weight', plain]]), 'c'), plain)
 })
 
-t.test('which type a tensor is stored in', t => {
+t.test('the type in which a tensor is stored', t => {
   t.equal(storageType('matrix', [64, 64], 'q8_0'), 'q8_0')
   t.equal(storageType('matrix', [64, 65], 'q8_0'), 'f16')
   t.equal(storageType('matrix', [31, 64], 'q8_0'), 'f32')
@@ -556,7 +556,7 @@ t.test('sources', async t => {
     ['a pickle under another name', put('x.safetensors', 'PK\x03\x04...'), 'MOSS_UNSUPPORTED', /pickle/],
     ['an old pickle', put('x.pth', Uint8Array.of(0x80, 2, 0x8a)), 'MOSS_UNSUPPORTED', /pickle/],
     ['two checkpoints', dir('two', { 'a.onnx': '', 'b.onnx': '' }), 'MOSS_UNSUPPORTED', /2 checkpoints.*a\.onnx, b\.onnx/],
-    ['a text', put('x.txt', 'text'), 'MOSS_UNSUPPORTED', /no checkpoint that is read/],
+    ['a text', put('x.txt', 'text'), 'MOSS_UNSUPPORTED', /no checkpoint of a supported format/],
     ['a config that is no JSON', dir('broken', { 'model.safetensors': weights, 'config.json': '{' }), 'MOSS_MODEL_FORMAT', /config\.json is no JSON/],
   ] // prettier-ignore
   for (const [name, path, code, message] of refused) {

@@ -1,5 +1,5 @@
-// Imported speech encoders: conversion of checkpoints, and what a small trained one transcribes. test/native/wav2vec2_test.cpp compares
-// their numbers with transformers.
+// Imported speech encoders: conversion of checkpoints, and the transcriptions of a small trained one.
+// test/native/wav2vec2_test.cpp compares the numbers with transformers.
 
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -33,7 +33,7 @@ async function convert(from: string, name: string, type: WeightType = 'f32'): Pr
   return out
 }
 
-/** A copy of a checkpoint whose JSON file is changed. */
+/** A copy of a checkpoint with changed fields in a JSON file. */
 async function changed(name: string, file: string, fields: Record<string, unknown>): Promise<string> {
   const to = join(folder, `${name}-${Object.keys(fields).join('-')}`)
   await cp(join(GOLDEN, name), to, { recursive: true })
@@ -51,7 +51,7 @@ async function withModel(path: string, work: (model: Model) => Promise<void>): P
   }
 }
 
-/** What transformers computed of the same samples (make_wav2vec2.py): the body's last_hidden_state. */
+/** Compares features with last_hidden_state, as transformers computed it from the same samples (make_wav2vec2.py). */
 async function checkFeatures(test: Pick<typeof t, 'same' | 'ok'>, session: Session, name: string): Promise<void> {
   const golden = openGguf(join(GOLDEN, `${name}.golden.gguf`))
   const [samples, hidden] = ['input.samples', 'encoder.hidden'].map(tensor => golden.tensors.get(tensor))
@@ -87,7 +87,7 @@ t.test('other spellings', async t => {
       .replace('conv.weight_v', 'conv.parametrizations.weight.original1'),
   )
   const [a, b] = await Promise.all([readFile(join(GOLDEN, 'large.gguf')), readFile(await convert(other, 'other.gguf'))])
-  // The name alone differs.
+  // Only the name differs.
   t.equal(b.length, a.length)
   const data = a.length - 60_000
   t.ok(a.subarray(data).equals(b.subarray(data)), 'weight norm as newer versions spell it')
@@ -128,7 +128,8 @@ t.test('features', async t => {
     t.equal(whole.frames, Math.floor((samples.length - 400) / 320) + 1, 'every frame, once')
     t.equal(whole.data.length, whole.frames * whole.size)
     t.equal(whole.frameSeconds, model.info().frameSeconds)
-    // The window goes further than the part did: attention sees more. A frame out of its place would differ as any two do.
+    // In the window, attention sees more than in the part. A frame in the wrong place would differ as much as any two
+    // frames do.
     const difference = (shift: number): number => {
       let sum = 0
       const count = 400 * whole.size
@@ -150,7 +151,7 @@ t.test('features', async t => {
   await Promise.all([lm.dispose(), bundle.dispose()])
 })
 
-t.test('what is not imported is named', async t => {
+t.test('errors name what is not supported', async t => {
   const cases: [string, string, Record<string, unknown>][] = [
     ['base', 'config.json', { add_adapter: true }],
     ['large', 'config.json', { adapter_attn_dim: 16 }],
@@ -171,7 +172,7 @@ t.test('what is not imported is named', async t => {
   }
 })
 
-t.test('what does not fit is named', async t => {
+t.test('errors name what does not match', async t => {
   const cases: [string, Record<string, unknown>, RegExp][] = [
     ['config.json', { hidden_size: 33 }, /feature_projection\.projection\.weight: expected shape \[33, 16\]/],
     ['config.json', { num_hidden_layers: 3 }, /layers\.2\..*no such tensor/],
@@ -186,7 +187,7 @@ t.test('what does not fit is named', async t => {
   }
 })
 
-// --- a small encoder that was trained to write down tones: make_tones.py
+// --- a small encoder that was trained to transcribe tones: make_tones.py
 
 type Checks = Pick<typeof t, 'equal' | 'same'>
 
@@ -200,7 +201,7 @@ function checkWords(t: Checks, heard: Transcript, said: Said): void {
   t.same(late, [], 'words begin and end where they were said')
 }
 
-t.test('tones are written down', async t => {
+t.test('tones are transcribed', async t => {
   for (const type of ['f32', 'f16', 'q8_0'] as const) {
     await withModel(await convert(TONES, `tones-${type}.gguf`, type), async model => {
       const said = say(8, 3)
@@ -235,7 +236,7 @@ t.test('long audio, in windows', async t => {
       [...seconds].sort((a, b) => a - b),
     )
     t.ok(seen.every(p => p.total === 130))
-    // Quiet and loud halves: normalization is of the whole, in windows too.
+    // A quiet and a loud half: the whole recording is normalized, also when it is processed in windows.
     const twice = Float32Array.from(said.samples, x => x * 0.01)
     t.equal((await session.transcribe(twice)).text, said.text)
   })
@@ -251,7 +252,7 @@ t.test('an abort stops it', async t => {
     const said = say(3, 6)
     let heard: Transcript | undefined
     for (let i = 0; !heard && i < 500; i++) {
-      await sleep(10) // busy until the layer under way is done
+      await sleep(10) // busy until the current layer is done
       heard = await session.transcribe(said.samples).catch((error: MossSpeechError) => {
         if (error.code !== 'MOSS_SESSION_BUSY') throw error
         return undefined

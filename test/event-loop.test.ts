@@ -1,5 +1,5 @@
-// What keeps the event loop free, by structure: how much is done in one turn, and who stands back for whom. Times decide nothing here;
-// bench/event-loop.mjs measures them.
+// How the event loop is kept free: how much work is done in one turn, and the priorities of threads. These tests do not
+// depend on times, which bench/event-loop.mjs measures.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { encodeWav, loadModel, readAudio, writeWav } from '../dist/lib/index.js'
 import { toSamples } from '../dist/lib/audio.js'
 import { TINY } from './helpers/model.js'
 
-/** Samples that one turn may check or convert, and values that it may copy. */
+/** The most samples that one turn may check or convert, and the most values that it may copy. */
 const CONVERTED = 1 << 15
 const COPIED = 1 << 20
 
@@ -56,7 +56,7 @@ t.test('large arrays are copied piece by piece on their way to another thread', 
   count = countTurns()
   await toSamples({ samples, sampleRate: 48000 }, Infinity, undefined)
   count.stop()
-  // They are checked before.
+  // The samples are checked first.
   t.ok(turns >= samples.length / CONVERTED + samples.length / COPIED - 2, `${turns} turns before they were sent`)
 
   const moved = encodeWav(new Float32Array(1 << 22)).slice()
@@ -86,12 +86,12 @@ t.test(
   'threads that compute have a lower priority',
   { skip: process.platform !== 'linux' && 'read from /proc' },
   async t => {
-    /** The nice values of this process's threads, by id. */
+    /** The nice values of this process's threads by id. */
     const niceness = (): Map<string, number> =>
       new Map(
         readdirSync('/proc/self/task').map(id => {
           const stat = readFileSync(`/proc/self/task/${id}/stat`, 'utf8')
-          // What follows the name, which may hold spaces and brackets, begins with the third field; niceness is the nineteenth.
+          // The third field follows the name, which may contain spaces and brackets; niceness is the nineteenth field.
           return [id, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])]
         }),
       )
@@ -101,7 +101,7 @@ t.test(
     const session = model.createSession()
     await session.speak('Hello.').result()
     const threads = [...niceness()].filter(([id]) => !before.has(id)).map(([, nice]) => nice)
-    // The session's, its helper, and the text thread; V8 and libuv may have started some of their own.
+    // The threads of the session, its helper, and the text thread. V8 and libuv may have started others.
     t.ok(threads.filter(nice => nice === Math.min(19, ours + 2)).length >= 3, `${ours} and ${threads.join()}`)
     t.equal(niceness().get(String(process.pid)), ours, 'that of the event loop stays')
     await session.dispose()

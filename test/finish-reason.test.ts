@@ -1,4 +1,4 @@
-// Why a reply ended: said by the reply and by its last chunk, whatever kind of model it comes from.
+// The reason why a reply ended, in the reply and in its last chunk, for every kind of model.
 
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -32,7 +32,7 @@ async function withSession(
   }
 }
 
-/** What the result says; the last chunk must say the same, and no other chunk anything. */
+/** The finish reason of the result. The last chunk must have the same one, and no other chunk may have any. */
 async function reasonOf(t: Test, session: Session, prompt: Prompt, options: GenerateOptions): Promise<FinishReason> {
   const stream = session.generate(prompt, options)
   const chunks: ReplyChunk[] = []
@@ -43,7 +43,7 @@ async function reasonOf(t: Test, session: Session, prompt: Prompt, options: Gene
   return finishReason
 }
 
-t.test('nano comes to its end, or is cut', async t => {
+t.test('a reply of nano ends by itself, or is cut', async t => {
   await withSession(undefined, {}, async session => {
     const cases: [GenerateOptions, FinishReason][] = [
       [{}, 'stop'],
@@ -54,7 +54,7 @@ t.test('nano comes to its end, or is cut', async t => {
       [{ maxSeconds: 0.3, output: 'text' }, 'stop'],
       [{ maxTokens: 2, output: 'text' }, 'maxTokens'],
       [{ maxTokens: 2 }, 'maxTokens'],
-      // Nobody gets the text: what cuts it cuts nothing.
+      // The text is not delivered, so that cutting it does not count.
       [{ maxTokens: 2, output: 'speech' }, 'stop'],
     ]
     for (const [options, reason] of cases) {
@@ -79,7 +79,7 @@ t.test('a reply of just the longest length is not cut', async t => {
 })
 
 t.test('the context has an end', async t => {
-  // Random weights go on until they are stopped.
+  // With random weights, a reply goes on until it is cut.
   await withSession(TINY, { contextLength: 64 }, async session => {
     for (const output of ['both', 'text'] as const) {
       session.reset()
@@ -97,7 +97,7 @@ t.test('language models and cascades', async t => {
   await withSession(LM, {}, async session => {
     t.equal(await reasonOf(t, session, { text: 'one' }, { temperature: 0, maxTokens: 3 }), 'maxTokens')
   })
-  // Random weights hardly ever end by themselves; so what they begin with is made an end.
+  // Random weights hardly ever end a reply, so the first token of the reply is declared an end token.
   const model = await loadAddon().loadModel(LM, { threads: 2 })
   const lastOf = async (stopIds: Int32Array): Promise<NativeChunk[]> => {
     const request = { textIds: Int32Array.of(1, 2), stopIds, output: 'text', temperature: 0, maxTokens: 4 } as const
@@ -131,7 +131,7 @@ t.test('language models and cascades', async t => {
   })
 })
 
-t.test('who leaves at the last chunk has had the whole turn', async t => {
+t.test('a loop that is left at the last chunk has completed the turn', async t => {
   for (const source of [TINY, LM, { lm: LM, voice: VOICE }]) {
     await withSession(source, { contextLength: 512 }, async session => {
       const options = { temperature: 0, maxTokens: 8, maxSeconds: 0.5 }

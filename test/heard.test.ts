@@ -1,4 +1,4 @@
-// What users get of what an encoder heard.
+// The results of an encoder as users get them.
 
 import t from 'tap'
 import { heardSounds } from '../dist/lib/engine/heard.js'
@@ -13,7 +13,7 @@ const native = (mandarin: boolean): Parameters<typeof heardSounds>[0] => ({
   mandarin,
 })
 
-t.test('the language is told by the sounds, and by what was written down', async t => {
+t.test('the language is detected by the sounds, and by the transcription', async t => {
   const languageOf = (mandarin: boolean, text?: string): (string | undefined)[] => {
     const { language, pinyin } = heardSounds(native(mandarin), info, text)
     return [language, pinyin]

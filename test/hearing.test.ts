@@ -1,5 +1,5 @@
-// nano hears: a fixed set of recordings of speakers it never heard (test/audio/questions), and what becomes of the answers without the parts
-// that hearing is made of.
+// What nano hears: a fixed set of recordings of speakers who were not in training (test/audio/questions), and the
+// effect of removing single networks on the answers.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { bare, edits, tonesOf } from './helpers/units.js'
 interface Question {
   file: string
   lang: 'en' | 'zh'
-  /** The one right answer, and its units. */
+  /** The only right answer, and its units. */
   reply: string
   units: string
   /** Units of the question. */
@@ -23,13 +23,13 @@ const NANO = join(root, 'models', 'nano.gguf')
 const FOLDER = join(root, 'test', 'audio', 'questions')
 const QUESTIONS = JSON.parse(readFileSync(join(FOLDER, 'manifest.json'), 'utf8')) as Question[]
 const isMandarin = ({ lang }: Question): boolean => lang === 'zh'
-/** For what is seen in a few. */
+/** A subset, for effects that show in a few questions. */
 const isThird = (_: unknown, i: number): boolean => i % 3 === 0
 const skip = existsSync(NANO) ? false : 'models/nano.gguf is not there'
 
 type Asked = [Question, Reply][]
 
-/** Each question is asked in a session of its own, of the model in a file. */
+/** Asks a model each question in a new session. */
 async function ask(path: string, questions: Question[], options: GenerateOptions = {}): Promise<Asked> {
   const model = await loadModel(path, { threads: 1 })
   try {
@@ -47,14 +47,14 @@ async function ask(path: string, questions: Question[], options: GenerateOptions
 }
 
 let asked: Asked | undefined
-/** All of them, of nano. */
+/** nano's answers to all questions. */
 const askNano = async (): Promise<Asked> => (asked ??= await ask(NANO, QUESTIONS))
 
 const unitsOf = (reply: Reply): string => bare(reply.units.join(''))
 const heardIn = (reply: Reply): string => bare((reply.heard?.units ?? []).map(({ unit }) => unit).join(''))
 const countRight = (asked: Asked): number => asked.filter(([q, r]) => unitsOf(r) === q.units).length
 
-/** How many of the symbols that were said were heard wrong. */
+/** The number of symbols that were heard wrong, and the number that were said. */
 function misheard(asked: Asked, part = (units: string): string => units): [wrong: number, said: number] {
   const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0)
   return [
@@ -63,12 +63,12 @@ function misheard(asked: Asked, part = (units: string): string => units): [wrong
   ]
 }
 
-// Of 36. nano v0 answers 29 of them rightly (81 %). With the set and the weights fixed there is no chance in it but rounding, which differs between
-// processors and decides a close answer now and then. The bound is what other weights are allowed: drawn anew, as many questions would be answered by a model
-// that is right in 80 % of all with 21 or fewer right once in 400 times, and by one that is right in half of all with 22 or more once in 8; deaf for
-// one of the two languages, nano v0 would have 12 or 17.
+// The least number of right answers, of 36. nano v0 gives 29 (81 %). The questions and the weights are fixed, so only rounding, which
+// differs between processors, can change a close answer. The bound is for other weights: on as many newly drawn questions, a model that
+// is right in 80 % of all would give 21 or fewer right answers once in 400 times, and one that is right in half of all would give 22 or
+// more once in 8. If nano v0 were deaf to one of the two languages, it would give 12 or 17.
 const LEAST_RIGHT = 22
-// Of the 630 units that are said, nano v0 hears 72 wrongly (11 %).
+// The largest share of units that may be heard wrongly. Of the 630 units that are said, nano v0 hears 72 wrongly (11 %).
 const MOST_MISHEARD = 0.2
 
 t.test('it answers people and voices it never heard', { skip }, async t => {
@@ -115,7 +115,7 @@ t.test(
     withoutTensors(NANO, path, 'aligner.blk.0.attn_out.', 'aligner.blk.1.attn_out.')
     const whole = (await askNano()).filter(isThird)
     const without = await ask(path, QUESTIONS.filter(isThird))
-    // Of a nano whose attention works this fails: then the card has to say what it does.
+    // This fails for a nano whose aligner attention works; then the model card must be changed.
     for (const [i, [question, reply]] of whole.entries()) {
       const other = without[i]?.[1]
       t.same([other?.units, other?.text], [reply.units, reply.text], question.file)

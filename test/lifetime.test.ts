@@ -1,4 +1,5 @@
-// What nobody holds is collected, and its native memory freed: sessions, models, tokenizers, replies and their chunks.
+// Objects that are no longer referenced are garbage-collected, and their native memory is freed: sessions, models,
+// tokenizers, replies and their chunks.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { runProgram } from './helpers/program.js'
 
 const tiny = JSON.stringify(TINY)
 
-t.test('sessions that nobody holds', async t => {
+t.test('sessions that are no longer referenced', async t => {
   const result = await runProgram(`
     const model = await lib.loadModel(${tiny}, { threads: 1 })
     const one = async () => {
@@ -26,10 +27,10 @@ t.test('sessions that nobody holds', async t => {
     return { gone, busy: await busy, refused }`)
   t.match(result, { busy: 'MOSS_DISPOSED', refused: 'MOSS_DISPOSED' }, 'a model takes those that are left with it')
   const { gone } = result as { gone: number }
-  t.ok(gone >= 49, `${gone} of 50 are collected`) // the last one may still stand in a register
+  t.ok(gone >= 49, `${gone} of 50 are collected`) // the last one may still be in a register
 })
 
-t.test('models that nobody holds, and their tokenizers', async t => {
+t.test('models that are no longer referenced, and their tokenizers', async t => {
   const result = await runProgram(`
     const { textThread } = require(${JSON.stringify(join(root, 'dist', 'lib', 'worker', 'offload.js'))})
     const one = async () => {
@@ -120,11 +121,11 @@ t.test('a reply that was read by hand and dropped leaves its session free', asyn
     done: false,
     before: 'MOSS_SESSION_BUSY',
     after: 'free',
-    held: ['MOSS_SESSION_BUSY', true], // who holds the reply may go on
+    held: ['MOSS_SESSION_BUSY', true], // a referenced reply may be read further
   })
 })
 
-t.test('replies that nobody reads on, with a signal that lives long', async t => {
+t.test('replies that are not read to the end, with a long-lived signal', async t => {
   const result = await runProgram(`
     const { getEventListeners } = require('node:events')
     const model = await lib.loadModel(${tiny}, { threads: 1 })
@@ -143,8 +144,9 @@ t.test('replies that nobody reads on, with a signal that lives long', async t =>
   t.ok(listeners <= 1, `${listeners} listeners stay`)
 })
 
-t.test('a server that disposes of nothing', { skip: process.platform !== 'linux' }, async t => {
-  // Without gc(): V8 has to know by itself. One heap for all threads: how many glibc opens for the threads of sessions is chance.
+t.test('a server that never disposes of anything', { skip: process.platform !== 'linux' }, async t => {
+  // Without gc(), because V8 must collect by itself. All threads use one malloc arena, because the number that glibc
+  // opens for the threads of sessions varies.
   const result = await runProgram(
     `
     globalThis.gc = undefined

@@ -4,8 +4,9 @@ import t from 'tap'
 import { skipWithoutLimits, WITHOUT_OPTIMIZER } from './helpers/limits.js'
 import { root } from './helpers/model.js'
 
-// A process whose address space is limited while it has a model. Which allocations fail, and that all of them may, is
-// test/native/memory_test.cpp's; here they fail as the system lets them, through all of JavaScript, and the process lives.
+// A process whose address space is limited after it has loaded a model. test/native/memory_test.cpp tests that every
+// single allocation may fail; here allocations really fail, through all layers including JavaScript, and the process
+// must survive.
 
 const program = `
   const { execFileSync } = require('node:child_process')
@@ -19,14 +20,14 @@ const program = `
   const load = () => lib.loadModel(undefined, { threads: 1 })
   async function main() {
     const model = await load()
-    const answer = async session => { // of a tone, heard as it is
+    const answer = async session => { // the answer to a tone, without voice activity detection
       const { text, units, audio } = await session.generate({ speech }, { seed: 5, maxSeconds: 1, maxTokens: 4, vad: false }).result()
       return createHash('sha256').update(text + units).update(audio).digest('hex')
     }
     const [first, session] = [model.createSession(), model.createSession()]
     const expected = await answer(first)
     gc()
-    limit(used() + (8 << 20)) // a session's turn takes some 20 MB, a model 70
+    limit(used() + (8 << 20)) // a turn takes about 20 MB, a model 70
     const found = { load: await code(load), loadAgain: await code(load) }
     found.generate = await code(() => answer(session))
     found.generateAgain = await code(() => answer(session))
@@ -36,14 +37,14 @@ const program = `
     limit('unlimited')
     found.atLast = await code(async () => (found.same = (await answer(session)) === expected))
     found.loadAtLast = await code(async () => (found.loadedSame = (await answer((await load()).createSession())) === expected))
-    found.first = first.length > 0 // it has been there all the while
+    found.first = first.length > 0 // the first session existed all the time
     console.log(JSON.stringify(found))
   }
   void main()
 `
 
-// Small stacks, and one heap for all threads: else what a new thread asks for is what fails. What is freed goes back to the
-// system at once, and V8 has beforehand what it needs: it ends a process that gives it no memory.
+// Small stacks and one malloc arena, because otherwise starting threads would fail first. Freed memory returns to the
+// system at once. V8 reserves its memory beforehand, because it ends the process if it gets none.
 const stacks = 'ulimit -S -s 2048'
 const skip = skipWithoutLimits(stacks)
 

@@ -1,4 +1,4 @@
-// nano, the bundle that comes with the package: the demo, and that what it says is what it writes.
+// nano, the bundle that comes with the package: the demo, and that the speech of a reply matches its text.
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -33,7 +33,7 @@ t.test('the demo answers two recordings with speech', { skip }, async t => {
   }
 })
 
-t.test('what is said is what is written', { skip }, async t => {
+t.test('the speech of a reply matches its text', { skip }, async t => {
   const model = await loadModel()
   for (const text of ['turn on the kitchen light', 'good morning', '打开卧室的灯', 'seven', '七']) {
     const session = model.createSession({ seed: 1 })
@@ -50,7 +50,7 @@ t.test('what is said is what is written', { skip }, async t => {
   await model.dispose()
 })
 
-t.test('it says again what it is told to', { skip }, async t => {
+t.test('it repeats what it is told to repeat', { skip }, async t => {
   const model = await loadModel()
   for (const [request, text, units] of [
     ['Repeat after me: forty two.', 'Forty-two.', 'fɔɹtitu'],

@@ -1,4 +1,4 @@
-// What is no speech is said to be none, and long recordings are written down utterance by utterance.
+// Recordings without speech are recognized as such, and long recordings are transcribed utterance by utterance.
 
 import { join } from 'node:path'
 import t from 'tap'
@@ -97,7 +97,7 @@ t.test('silence is no turn of a conversation, and silence around speech does not
     const padded = { samples: concat([silence, speech, silence]), sampleRate: RATE }
     const same = await session.generate({ speech: padded }, options).result()
     t.equal(same.text, plain.text)
-    // So long that it is handed over in pieces.
+    // Long enough to be passed to the addon in pieces.
     const long = {
       samples: concat([new Float32Array(70 * RATE), speech, new Float32Array(70 * RATE)]),
       sampleRate: RATE,
@@ -149,7 +149,7 @@ t.test('vad: false hears everything', async t => {
   })
 })
 
-t.test('a long recording is written down utterance by utterance', async t => {
+t.test('a long recording is transcribed utterance by utterance', async t => {
   const names = ['en-home-00.opus', 'en-home-02.opus', 'en-number-07.opus', 'zh-home-16.opus', 'zh-home-14.opus']
   await withNano(async (session, model) => {
     const pause = new Float32Array(0.8 * RATE)
@@ -175,7 +175,7 @@ t.test('a long recording is written down utterance by utterance', async t => {
       ),
     )
     t.ok(transcript.units.every(({ start }, i) => start >= (transcript.units[i - 1]?.start ?? 0)))
-    // The neighbours are no part of an utterance: most are written down as they are alone.
+    // Neighbours do not influence an utterance: most are transcribed as if they were alone.
     const found = single.filter(text => segments.filter(segment => segment.text === text).length >= rounds / 2)
     t.ok(found.length >= 4, `${found.length} of ${names.length} as they are alone`)
     t.ok(told.length > 0 && told.every(heard => heard > 0 && heard <= seconds), 'progress is told')

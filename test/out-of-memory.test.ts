@@ -1,5 +1,6 @@
-// Memory that runs out on a session's thread, at every place between a turn's begin and what JavaScript is told of it: the promise or the
-// stream fails with MOSS_OUT_OF_MEMORY, the process goes on, and so does the session.
+// Memory runs out on the thread of a session, at every allocation between the beginning of a turn and the delivery of
+// its result to JavaScript. The promise or the stream must fail with MOSS_OUT_OF_MEMORY, and process and session must
+// continue to work.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

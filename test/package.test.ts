@@ -1,5 +1,5 @@
-// The package as a user gets it: packed with a prebuild, installed into an empty project where neither a compiler nor CMake
-// is to be found, loaded with both `require` and `import`, bundled, and laid out as Electron does.
+// The package as a user gets it: packed with a prebuild, installed into an empty project on a machine without a
+// compiler and CMake, loaded with both `require` and `import`, bundled, and laid out as in Electron.
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -13,13 +13,13 @@ const prebuild = `${process.platform}-${process.arch}`
 const { folder, project, installed, paths, env, remove } = install()
 t.teardown(remove)
 
-/** The blocks of code of a language in one of the package's documents. */
+/** The code blocks of a language in a document of the package. */
 function blocks(document: string, language: string): string[] {
   const text = readFileSync(join(installed, document), 'utf8')
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, code]) => code ?? '')
 }
 
-t.test('holds what a source build without network needs, and nothing of the workshop', async t => {
+t.test('has what a source build without network needs, and no development files', async t => {
   for (const path of ['CMakeLists.txt', 'binding.gyp', 'native/addon/module.cpp', 'scripts/install.mjs']) {
     t.ok(paths.includes(path), path)
   }
@@ -75,7 +75,7 @@ t.test('a source build has npm fetch cmake-js, at the pinned versions', { skip: 
     t.equal(theirs?.[name]?.version, ours?.[name]?.version, `${name} is the one that we develop with`)
   }
 
-  // A CMake that says what it was asked for, and fails.
+  // A CMake that prints its arguments and fails.
   const source = join(folder, 'source')
   cpSync(installed, source, { recursive: true })
   const bin = join(folder, 'fake')
@@ -141,7 +141,7 @@ t.test('types are read in every way of resolution, with ES2020 and all checks', 
   }
 })
 
-t.test('types say nothing that only newer compilers can read', t => {
+t.test('types need no newer compilers', t => {
   const read = new Set<string>()
   const visit = (path: string): void => {
     if (read.has(path)) return
@@ -167,7 +167,7 @@ t.test('the programs of the README are programs', async t => {
     ['readme.cjs', ModuleKind.CommonJS],
   ] as const) {
     const whole = module === ModuleKind.CommonJS ? program.replace(/import (\{.*?\}) from '(.*?)'.*/, "const $1 = require('$2')\nmain()\nasync function main() {") + '\n}' : program // prettier-ignore
-    // `await using` is newer than the oldest Node that we run on.
+    // `await using` is newer than the oldest supported Node.
     const { outputText } = transpileModule(whole, { compilerOptions: { module, target: ScriptTarget.ES2022 } })
     writeFileSync(join(project, name), outputText)
     t.match(node([name], project, env), /played \d+/, name)
@@ -197,7 +197,7 @@ t.test('the command and the examples run', async t => {
   t.match(node([example('cascade.mjs')], project, env), /answer\.wav/)
 })
 
-/** Answers, speaks and decodes: all that stands beside the JavaScript. */
+/** Answers, speaks and decodes, which needs all files of the package that are not JavaScript. */
 const PROGRAM = `
   const model = await loadModel()
   const session = model.createSession({ seed: 1 })

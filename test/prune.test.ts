@@ -1,5 +1,5 @@
-// Removal of attention heads: the file that is left computes what the original computes without them, whatever its types; what goes is
-// what contributes least; the command.
+// Removal of attention heads: the pruned file computes what the original computes without them, with all types of
+// weights; the heads that contribute least are removed; the command.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -27,7 +27,7 @@ const at = (name: string): string => join(folder, name)
 const golden = (name: string): string => join(root, 'test', 'golden', name)
 const RATE = 16_000
 
-/** A gliding tone in noise. */
+/** A gliding tone with noise. */
 function sound(seconds: number, seed: number): Float32Array {
   let state = seed
   const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
@@ -47,14 +47,14 @@ for (let i = 0; i < 2; i++) writeFileSync(at(`calibration/more/${i}.txt`), WORDS
 writeFileSync(at('calibration/notes.md'), 'not read')
 const CALIBRATION = at('calibration')
 
-/** The component of that name. */
+/** The component with that name. */
 function of(pruned: Pruned, name: string): PrunedComponent {
   const found = pruned.components.find(component => component.name === name)
   if (!found) throw new Error(`no ${name}`)
   return found
 }
 
-/** A model written anew with the columns of output projections changed that read a block's given heads. */
+/** A copy of a model in which the columns of the output projections that read certain heads are changed. */
 async function changeColumns(
   path: string,
   out: string,
@@ -101,7 +101,7 @@ const SPEECH: NativeExercise = { samples: sound(1, 9) }
 const TURN: NativeExercise = { ...SPEECH, units: Int32Array.of(3, 9, 4), replyIds: Int32Array.of(7, 8) }
 const READING: NativeExercise = { textIds: Int32Array.from({ length: 60 }, (_, i) => (i * 37) % 200) }
 
-t.test('what is left computes what the whole computes without what is gone', async t => {
+t.test('a pruned model computes what the whole one does without the removed heads', async t => {
   const cases: [string, NativeNetwork, NativeExercise, number | string][] = [
     ['tiny.gguf', 'encoder', SPEECH, 1],
     ['tiny.gguf', 'lm', TURN, 2],
@@ -140,7 +140,7 @@ t.test('what is left computes what the whole computes without what is gone', asy
   }
 })
 
-t.test('a head that adds nothing goes first, and nothing changes', async t => {
+t.test('a head that adds nothing is removed first, and nothing changes', async t => {
   const idle = at('idle.gguf')
   const blocks = [
     { name: 'encoder.blk.1', heads: [0], of: 2 },
@@ -187,14 +187,14 @@ t.test('quantized models', async t => {
     if (!found) throw new Error(`no ${name}`)
     return found
   }
-  // An encoder's head has 16 channels here: half a block.
+  // A head of this encoder has 16 channels, half a block.
   const halved = of(result, 'encoder').blocks.filter(block => block.removed.length > 0)
   t.same(
     result.requantized.map(({ name, type }) => [name, type]),
     halved.map(({ name }) => [`${name}.attn_out.weight`, 'f16']),
   )
   t.match(result.requantized[0]?.reason, /blocks of 32/)
-  // A group of two query heads has 32 in the language model: blocks are copied as they are.
+  // A group of two query heads of the language model has 32 channels, so that blocks are copied unchanged.
   for (const block of of(result, 'lm').blocks.filter(({ removed }) => removed.length > 0)) {
     const [kept] = [0, 1].filter(head => !block.removed.includes(head))
     const whole = tensor(before, `${block.name}.attn_output.weight`)
@@ -244,7 +244,7 @@ t.test('a tensor without some of its columns', async t => {
   t.same([...(await rows.read())], [...values.subarray(0, 512), ...values.subarray(3 * 512)])
 })
 
-t.test('which heads go', t => {
+t.test('the choice of heads', t => {
   const blocks: HeadBlock[] = [3, 3, 2].map((kvHeads, i) => ({
     name: `blk.${i}`,
     heads: 2 * kvHeads,

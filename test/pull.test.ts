@@ -1,4 +1,4 @@
-// `pull` against a server of our own that misbehaves as servers do.
+// `pull` from a test server that misbehaves like real servers.
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -40,7 +40,7 @@ interface Log {
   authorization: string | undefined
 }
 
-/** A server for one test; its requests, in order. */
+/** Starts a server for one test; returns a log of its requests. */
 async function serve(t: Test, handler: Handler): Promise<{ url: string; log: Log[] }> {
   const log: Log[] = []
   const server: Server = createServer((request, response) => {
@@ -75,7 +75,7 @@ function list(
   response.end(JSON.stringify({ sha: COMMIT, siblings }))
 }
 
-/** All of a file, or the range that was asked for. */
+/** Sends a whole file, or the requested range. */
 function send(request: IncomingMessage, response: ServerResponse, bytes: Buffer, most = Infinity): void {
   const begin = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
   const rest = bytes.subarray(begin)
@@ -88,7 +88,7 @@ function send(request: IncomingMessage, response: ServerResponse, bytes: Buffer,
 const nameOf = (request: IncomingMessage): string | undefined =>
   /^\/owner\/repo\/resolve\/c{40}\/([^?]+)/.exec(decodeURIComponent(request.url ?? ''))?.[1]
 
-/** A server as it should be; `special` may answer first. */
+/** A correct server, except that `special` may answer first. */
 const sound =
   (special: (name: string | undefined, ...exchange: Parameters<Handler>) => boolean = () => false): Handler =>
   (request, response) => {
@@ -100,7 +100,7 @@ const sound =
     else refuse(response, 404, 'EntryNotFound')
   }
 
-/** A fresh cache and an endpoint, for one test. */
+/** Sets a new cache and an endpoint for one test. */
 function environment(t: Test, url: string, more: Record<string, string> = {}): string {
   const home = t.testdir()
   const names = ['HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_ENDPOINT', 'HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_OFFLINE'] // prettier-ignore
@@ -162,7 +162,7 @@ t.test('files, links and refs stand where the Python library looks for them', as
   await t.rejects(pull(REPO, { files: ['none.*'] }), { ...coded('MOSS_DOWNLOAD'), message: /no file none\.\*; it has/ })
 })
 
-t.test('a connection that is cut is taken up where it ended', async t => {
+t.test('an interrupted download is resumed', async t => {
   let cuts = 0
   const { url, log } = await serve(
     t,
@@ -181,7 +181,7 @@ t.test('a connection that is cut is taken up where it ended', async t => {
     .map(({ range }) => (range === undefined ? 0 : Number(/^bytes=(\d+)-$/.exec(range)?.[1])))
   t.equal(begins.length, 4)
   t.equal(begins[0], 0)
-  // A connection that is torn down may take its last bytes with it.
+  // The last bytes before a connection is closed may be lost.
   t.ok(
     begins.every((begin, i) => i === 0 || begin > (begins[i - 1] ?? 0)),
     `each goes on from the last: ${begins.join()}`,
@@ -189,7 +189,7 @@ t.test('a connection that is cut is taken up where it ended', async t => {
   t.ok(existsSync(blobOf(repo)))
 })
 
-t.test('what an earlier run left is used, if it is right', async t => {
+t.test('a partial file of an earlier run is used, if it is right', async t => {
   const { url, log } = await serve(t, sound())
   const repo = environment(t, url)
   const part = `${blobOf(repo)}.incomplete`
@@ -219,7 +219,7 @@ t.test('what an earlier run left is used, if it is right', async t => {
   })
 })
 
-t.test('a server that knows no ranges', async t => {
+t.test('a server without support for ranges', async t => {
   let first = true
   const { url } = await serve(
     t,
@@ -262,7 +262,7 @@ t.test('a wrong checksum', async t => {
   t.equal(cachedSnapshot({ repo: REPO, revision: 'main' }), undefined, 'no revision is there')
 })
 
-t.test('refusals name what helps', async t => {
+t.test('errors say what helps', async t => {
   let answer: [number, string] = [401, '']
   const { url } = await serve(t, (request, response) => {
     if (answer[1] !== 'EntryNotFound' && answer[1] !== 'GatedRepo') return refuse(response, ...answer)
@@ -294,7 +294,7 @@ t.test('refusals name what helps', async t => {
   await t.rejects(pull(REPO), { ...coded('MOSS_DOWNLOAD'), message: /HF_HUB_OFFLINE/ })
 })
 
-t.test('errors that pass are tried again', async t => {
+t.test('transient errors are tried again', async t => {
   let failures = 0
   const { url } = await serve(
     t,
@@ -341,7 +341,7 @@ t.test('the token of the login is found', async t => {
   t.equal(log[0]?.authorization, 'Bearer hf_file')
 })
 
-t.test('lists that lie', async t => {
+t.test('malformed lists of files', async t => {
   let change: (entry: Record<string, unknown>) => void = () => undefined
   let raw: string | undefined
   const { url } = await serve(t, (_request, response) => {
@@ -407,13 +407,13 @@ t.test('wrong arguments', async t => {
   await t.rejects(pull(REPO), { ...coded('MOSS_INVALID_ARGUMENT'), message: /HF_ENDPOINT/ })
 })
 
-t.test('stopping keeps what came', async t => {
+t.test('stopping keeps the bytes so far', async t => {
   const { url, log } = await serve(
     t,
     sound((name, request, response) => {
       if (name !== 'model.safetensors' || request.headers.range) return false
       response.writeHead(200, { 'content-length': weights.length })
-      response.write(weights.subarray(0, 200_000)) // and then nothing
+      response.write(weights.subarray(0, 200_000)) // then the server stalls
       return true
     }),
   )
@@ -504,13 +504,13 @@ t.test('the command', async t => {
   t.equal((await command(['pull', 'x'.repeat(200)], url, home)).code, 2)
 })
 
-t.test('convert pulls what is not here, and says so', async t => {
+t.test('convert pulls what is not in the cache, and says so', async t => {
   const { url, log } = await serve(t, sound())
   environment(t, url)
   const stages: string[] = []
   const run = (source: string): Promise<unknown> =>
     convert(source, join(t.testdirName, 'x.gguf'), { onProgress: ({ stage }) => stages.push(stage) })
-  // No family is called "foo": it gets as far as that.
+  // No family is called "foo", which is detected only after the download.
   await t.rejects(run(`hf:${REPO}`), { ...coded('MOSS_UNSUPPORTED'), message: /model_type foo/ })
   t.ok(stages.includes('pull'))
   const requests = log.length

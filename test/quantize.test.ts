@@ -1,4 +1,4 @@
-// Weights to other types and what that costs; the commands `convert` and `quantize`.
+// Conversion of weights to other types, and its rounding errors; the commands `convert` and `quantize`.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -47,7 +47,7 @@ t.test('the addon and the table of types agree', async t => {
   t.equal((await addon.quantize('q8_0', new Float32Array(0), 32)).length, 0)
 })
 
-t.test('a bundle under other types still loads and speaks', async t => {
+t.test('a bundle with other types still loads and speaks', async t => {
   const cases: [TensorType | undefined, Record<string, TensorType>][] = [
     ['q8_0', {}],
     ['f16', {}],
@@ -83,7 +83,7 @@ t.test('the components are those that the addon names, the voice activity networ
   await model.dispose()
 })
 
-t.test('what it costs', async t => {
+t.test('rounding errors are measured', async t => {
   const result = await quantize(TINY, at('q8.gguf'), { type: 'q8_0' })
   for (const { name, relativeError, worst } of result.components) {
     t.ok(relativeError < 0.01, `${name}: ${relativeError}`)
@@ -236,7 +236,7 @@ t.test('the commands', async t => {
     [['quantize', TINY, '-o', out, '--type', 'q9_0'], 2, /must be one of f32/],
     [['quantize', TINY, '-o', out, '--type', 'nose=q8_0'], 2, /no component nose.*\(MOSS_INVALID_ARGUMENT\)/],
     [['quantize', TINY], 2, /required option/],
-    [['convert', TINY, '-o', out], 1, /no family that is understood.*\n?/],
+    [['convert', TINY, '-o', out], 1, /no supported family.*\n?/],
     [['convert', at('nobody'), '-o', out], 1, /no such file.*\(MOSS_FILE\)/],
     [['convert', TINY, '-o', out, '--type', 'q4_k'], 2, /Allowed choices/],
     [['convert', TINY], 2, /required option/],

@@ -1,4 +1,5 @@
-// Model and session over the real addon and a tiny bundle of random weights: what they say is noise, how they behave is not.
+// Model and session with the real addon and a tiny bundle of random weights. The content of replies is random; the
+// tests check the behaviour.
 
 import { execFile } from 'node:child_process'
 import { getEventListeners } from 'node:events'
@@ -52,7 +53,7 @@ t.test('loading', async t => {
   await byUrl[Symbol.asyncDispose]()
 })
 
-t.test('models that are none', async t => {
+t.test('files that are not models', async t => {
   const folder = t.testdir({ 'text.gguf': 'This is no model.', 'empty.gguf': '' })
   const whole = await readFile(TINY)
   const none = await loadModel(join(folder, 'none.gguf')).catch((e: unknown) => e)
@@ -135,7 +136,7 @@ t.test('every option of a reply has its effect', async t => {
   })
 })
 
-t.test('what is written down is the likeliest', async t => {
+t.test('a transcription is the most probable text', async t => {
   await withSession(async session => {
     const write = async (options?: TranscribeOptions): Promise<string> =>
       (await session.transcribe(SPEECH, options)).text
@@ -166,7 +167,7 @@ t.test('chunks add up to the result', async t => {
   })
 })
 
-t.test('what loops have had is not kept', async t => {
+t.test('chunks that loops have read are not kept', async t => {
   await withSession(async session => {
     const stream = session.generate({ text: 'seven' }, SHORT)
     const [one, other] = await Promise.all([read(stream), read(stream)])
@@ -330,7 +331,7 @@ t.test('stopping', async t => {
     await cancelled.cancel()
     await t.rejects(cancelled.result(), { code: 'MOSS_ABORTED' }, 'cancelled before it began')
     t.equal(session.length, before)
-    const { signal } = new AbortController() // one that lives long
+    const { signal } = new AbortController() // a long-lived signal
     const reply = session.generate({ text: 'a' }, { ...SHORT, signal })
     t.ok((await reply.result()).audio.length > 0, 'the session goes on')
     t.equal(getEventListeners(signal, 'abort').length, 0, 'a reply that has ended listens no more')
@@ -362,7 +363,7 @@ t.test('disposal', async t => {
   const model = await loadModel(TINY)
   const session = model.createSession()
   const suspended = model.createSession().generate({ text: 'b' }, { maxSeconds: 30 })
-  await suspended[Symbol.asyncIterator]().next() // a loop that never goes on
+  await suspended[Symbol.asyncIterator]().next() // a loop that never continues
   const running = session.generate({ text: 'a' }, { maxSeconds: 30 }).result()
   await Promise.all([t.rejects(running, { code: 'MOSS_DISPOSED' }), session.dispose()])
   const hearing = model.createSession()
@@ -370,7 +371,7 @@ t.test('disposal', async t => {
   void hearing.transcribe(sine(20)).catch((error: MossSpeechError) => (over = error.code))
   await new Promise(resolve => setTimeout(resolve, 20))
   await hearing.dispose()
-  await new Promise<void>(resolve => process.nextTick(resolve)) // what is settled has been told
+  await new Promise<void>(resolve => process.nextTick(resolve)) // settled promises have been reported
   t.equal(over, 'MOSS_DISPOSED', 'when a session is disposed of, nothing of it runs')
   t.throws(() => session.reset(), { code: 'MOSS_DISPOSED' })
   await t.rejects(session.generate({ text: 'a' }).result(), { code: 'MOSS_DISPOSED' })
@@ -393,7 +394,7 @@ t.test('reading aloud', async t => {
   })
 })
 
-t.test('a context that is full is said so', async t => {
+t.test('a full context is an error that says so', async t => {
   await withSession(async session => {
     const fill = async (): Promise<void> => {
       for (let i = 0; i < 50; i++) await session.generate({ text: 'seven '.repeat(20) }, SHORT).result()
@@ -421,7 +422,8 @@ t.test('the event loop goes on', async t => {
 })
 
 t.test('memory does not grow', async t => {
-  // In a process of its own with one heap for all threads: how many glibc opens for the threads of sessions is chance.
+  // In a separate process with one malloc arena for all threads, because the number that glibc opens for the threads of
+  // sessions varies.
   const script = `
     const { loadModel } = require(${JSON.stringify(join(root, 'dist', 'lib', 'index.js'))})
     const rounds = async n => {

@@ -1,4 +1,4 @@
-// What `npm test` says of tests that were skipped, and which of them it lets fail.
+// How `npm test` reports skipped tests, and which of them it counts as failed.
 
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -54,7 +54,7 @@ t.test('skipped tests are found with their reasons', async t => {
   )
 })
 
-t.test('what was installed must not be skipped for want of it', async t => {
+t.test('a test must not be skipped because of a dependency that is installed', async t => {
   const { forbidden } = await load()
   const skip = (reason: string): Skip => ({ test: 'x', reason })
   const python = [

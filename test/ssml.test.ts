@@ -1,4 +1,5 @@
-// SSML and a user's pronunciations: what is spoken, in which sounds, how long, how loud and how high; what is refused, and where it stands.
+// SSML and users' pronunciations: which sounds are spoken, and their length, volume and pitch; errors and their
+// positions.
 
 import t from 'tap'
 import { loadModel, type SpeakOptions, type Spoken } from '../dist/lib/index.js'
@@ -15,7 +16,7 @@ const script = (text: string, isSsml = true, pronunciations: Record<string, stri
     { name: 'mei', language: 'zh' },
   ],
 })
-/** What is spoken: units, and pauses in brackets. */
+/** The spoken units, with pauses in brackets. */
 async function spoken(text: string, ...more: [boolean?, Record<string, string>?]): Promise<string> {
   const parts = await textToUnits(script(text, ...more))
   return parts.map(part => (isTone(part) ? `[${part.seconds}]` : part.symbols.join(''))).join(' | ')
@@ -48,7 +49,7 @@ t.test('elements say what a plain text would', async t => {
   t.equal(await speak('<say-as interpret-as="characters">SQL</say-as>'), 'ˈɛs kjˈu ˈɛl')
 })
 
-t.test('sounds that are given', async t => {
+t.test('given pronunciations', async t => {
   t.equal(await speak('say <phoneme alphabet="ipa" ph="təˈmeɪtoʊ">x</phoneme>.'), 'sˈA təmˈAtO.')
   t.equal(await speak('<phoneme ph="stɹiːt">x</phoneme>'), 'stɹit')
   t.equal(await speak('<phoneme alphabet="pinyin" ph="chong2 qing4">重庆</phoneme>'), await plain('chong2 qing4'))
@@ -75,7 +76,7 @@ t.test('breaks, paragraphs and voices', async t => {
   t.same(parts.map(part => (part as Utterance).voice), [undefined, 1, 0]) // prettier-ignore
 })
 
-t.test('prosody is of the units that it is about', async t => {
+t.test('prosody applies to the units of its element', async t => {
   const [one] = (await textToUnits(
     script('<speak>a <prosody rate="50%" pitch="+2st" volume="-6dB">big</prosody> dog</speak>'),
   )) as Utterance[]
@@ -89,7 +90,7 @@ t.test('prosody is of the units that it is about', async t => {
   t.equal((after as Utterance).prosody, undefined, 'it ends with its element, over sentences')
 })
 
-t.test('what is wrong is told with its place', async t => {
+t.test('errors say line and column', async t => {
   const invalid = async (ssml: string, line: number, message: RegExp): Promise<void> => {
     await t.rejects(
       textToUnits(script(ssml)),

@@ -1,5 +1,5 @@
-// How 200 texts are read: dates, numbers, money, addresses, homographs; Mandarin likewise (test/text-cases.tsv). docs/text.md tells how the
-// table came to be, and what the half of it that had not been looked at scored.
+// The readings of 200 texts: dates, numbers, money, addresses, homographs, in English and Mandarin
+// (test/text-cases.tsv). docs/text.md explains how the table was made, and the score of its held-out half.
 
 import t from 'tap'
 import { readCase, textCases } from './helpers/text-cases.js'

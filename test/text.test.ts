@@ -19,7 +19,7 @@ const utterances = async (text: string): Promise<Utterance[]> => (await textToUn
 const unitsOf = async (text: string): Promise<string> =>
   (await utterances(text)).map(s => s.symbols.join('')).join(' | ')
 
-t.test('what is not words is spelled out in English', async t => {
+t.test('English numbers, signs and abbreviations are spelled out', async t => {
   const cases: [string, string][] = [
     ['7', 'seven'],
     ['42 and 105', 'forty two and one hundred five'],
@@ -66,7 +66,7 @@ t.test('English words', async t => {
   for (const [text, units] of cases) t.equal(await englishToUnits(text), units, text)
 })
 
-t.test('words in no dictionary are still said', async t => {
+t.test('words that are in no dictionary are still read', async t => {
   for (const word of [
     'zanthor',
     'blorptastic',
@@ -179,7 +179,7 @@ t.test('tokenizer', t => {
 
 t.test("nano's tokenizer gives the ids that it was trained with", t => {
   loadTokenizer(3, readFileSync(join(root, 'training', 'data', 'tokenizer.json'), 'utf8'))
-  // By Python's tokenizers: merges, bytes (鲸, 龘) and characters that no merge holds (捕, 鱼, 户).
+  // The ids are those of Python's tokenizers: merges, bytes (鲸, 龘) and characters that are in no merge (捕, 鱼, 户).
   for (const [text, ids] of [
     ['跟我说：捕鲸鱼。', [682, 395, 3059, 170, 115, 121, 2309, 264]],
     ['好的，厨房的灯打开了。', [335, 273, 599, 684, 556, 264]],

@@ -3,8 +3,9 @@ import { join, resolve } from 'node:path'
 import t from 'tap'
 import { skipWithoutLimits, WITHOUT_OPTIMIZER } from './helpers/limits.js'
 
-// No threads left. A process lets its address space be limited once it has loaded a model: each thread's stack then needs more of it
-// than there is, and so the system gives none, as where a container's pids limit is reached.
+// No more threads can be started. The address space of a process is limited once it has loaded a model, so that there
+// is none left for the stack of a new thread. Starting one then fails as it does when a container's pids limit is
+// reached.
 
 const root = resolve(__dirname, '..')
 const tiny = join(root, 'test', 'golden', 'tiny.gguf')
@@ -32,7 +33,7 @@ const program = `
     limit(used + (96 << 20))
     const other = model.createSession({ seed: 1 })
     found.other = await code(() => other.undo())
-    console.log(JSON.stringify(found)) // and the process ends by itself
+    console.log(JSON.stringify(found)) // the process must end by itself
   }
   void main()
 `
@@ -40,7 +41,7 @@ const program = `
 const stacks = 'ulimit -S -s 262144' // of 256 MB
 const skip = skipWithoutLimits(stacks)
 
-/** Each thread's heap would reserve 64 MB of addresses. */
+/** Otherwise the malloc arena of each thread would reserve 64 MB of address space. */
 const env = { ...process.env, MALLOC_ARENA_MAX: '1' }
 
 t.test('without threads there is an error, the session is free and the process ends', { skip }, t => {
@@ -62,7 +63,7 @@ t.test('without threads there is an error, the session is free and the process e
   t.end()
 })
 
-/** For JavaScript's worker threads, which have stacks of 4 MB of their own. */
+/** For JavaScript worker threads, whose stacks are always 4 MB. */
 const workers = `
   const { execFileSync } = require('node:child_process')
   const { readFileSync } = require('node:fs')
@@ -80,7 +81,7 @@ const workers = `
     limit('unlimited')
     found.again = await code(listen)
     found.convertAgain = await code(convert)
-    console.log(JSON.stringify(found)) // and the process ends by itself
+    console.log(JSON.stringify(found)) // the process must end by itself
   }
   void main()
 `

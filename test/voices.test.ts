@@ -1,4 +1,5 @@
-// Imported voices: converters against what a script made of the same weights, and the tiny voices as users have them.
+// Imported voices: the results of converters compared to those of a script with the same weights, and the tiny voices
+// as users see them.
 
 import { execFile, spawnSync } from 'node:child_process'
 import { cp, readFile, writeFile } from 'node:fs/promises'
@@ -257,7 +258,7 @@ t.test('Mandarin by pinyin', async t => {
   t.same(splitPinyin('er4'), { initial: '', final: 'er', tone: 4 })
   t.same(splitPinyin('yuan2'), { initial: 'y', final: 'uan', tone: 2 })
   t.equal(splitPinyin('hello'), undefined)
-  // What espeak-ng says of these syllables.
+  // The output of espeak-ng for these syllables.
   for (const [syllable, ipa] of [
     ['hao3', 'χˈɑu2'],
     ['shi4', 's.ˈi.5'],
@@ -334,7 +335,7 @@ t.test('phonemes by espeak-ng', { skip: !hasEspeak && 'espeak-ng is not installe
   await t.rejects(symbolsOf('Hello', { ...ENGLISH, espeakVoice: 'zz' }), coded('MOSS_UNSUPPORTED'))
 })
 
-t.test('rules that are none', t => {
+t.test('malformed text rules', t => {
   for (const json of [
     '',
     '[]',

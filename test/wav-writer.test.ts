@@ -1,4 +1,4 @@
-// Wav files that are written: whole, or not at all.
+// Writing of wav files: they are complete, or there is no file.
 
 import { execFileSync } from 'node:child_process'
 import { createReadStream, existsSync, readdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ const TONE = sine(0.5)
 const WAV = encodeWav(TONE)
 const POSIX = process.platform === 'win32' && 'Windows has no such files'
 
-t.test('until a file is whole, an older one is what it was', async t => {
+t.test('an older file is kept until the new one is complete', async t => {
   const folder = t.testdir({ 'out.wav': 'older' })
   const path = join(folder, 'out.wav')
   const writer = await WavWriter.open(path)

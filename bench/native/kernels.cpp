@@ -1,8 +1,8 @@
-// How fast our kernels are at the shapes of real models, and what this machine could do at best:
+// Measures the speed of our kernels with the shapes of real models, and the peak performance of this machine:
 //
 //     moss_kernel_bench THREADS ROUNDS [PART OF A NAME]      one JSON object
 //
-// bench/roofline.mjs runs it and says which share of the possible each kernel reaches.
+// bench/roofline.mjs runs it and calculates the share of the peak that each kernel reaches.
 
 #include "peak.h"
 
@@ -96,9 +96,10 @@ PackedConv1d pack(const Case & c, ComputeType type, uint32_t seed) {
                         : PackedConv1d(s, weight.data(), nullptr, type);
 }
 
-/// Seconds of one convolution, the best of some rounds, in a graph with others of its kind.
+/// The seconds of one convolution, the best of some rounds, in a graph with others of the same shape.
 double measure(const Case & c, ComputeType type, Runner & runner, int threads, int rounds, double & operations) {
-    // One row waits for its weights: there must be more of them than a cache holds, as in a language model.
+    // A product with a single position waits for its weights, so the graph must have more weights than fit into the
+    // cache, as in a language model.
     const bool step = c.frames == 1;
     std::vector<PackedConv1d> convs;
     for (uint32_t i = 0; i < (step ? 48U : 1U); i++) {
@@ -110,7 +111,7 @@ double measure(const Case & c, ComputeType type, Runner & runner, int threads, i
     operations = conv.multiplications(conv.out_frames(c.frames, left, right));
     const int repetitions = step ? 48 : static_cast<int>(std::clamp(2e9 / operations, 1.0, 64.0));
     double least = 1e30;
-    for (int round = 0; round <= rounds; round++) { // the first one warms up
+    for (int round = 0; round <= rounds; round++) { // the first one is warm-up
         Graph g(runner);
         ggml_tensor * x = g.input(GGML_TYPE_F32, {c.shape.in_channels, c.frames}, input.data());
         Conv1dOptions options;
@@ -142,7 +143,7 @@ void run(int threads, int rounds, const std::string & part) {
         const double took = measure(c, type, runner, threads, rounds, operations);
         const Conv1dShape & s = c.shape;
         const double weights = static_cast<double>(s.out_channels * s.kernel_size * s.in_channels / s.groups);
-        const double out = operations / weights * static_cast<double>(s.out_channels); // about; values
+        const double out = operations / weights * static_cast<double>(s.out_channels); // approximate number of output values
         const double bytes = weights * bytes_of(type) + 4 * (out + static_cast<double>(s.in_channels * c.frames));
         std::printf("%s\n{\"name\":\"%s%s\",\"type\":\"%s\",\"multiplications\":%.6g,\"bytes\":%.6g,\"seconds\":%.6g}",
                     comma, c.name, how, name_of(type), operations, bytes, took);
@@ -155,7 +156,7 @@ void run(int threads, int rounds, const std::string & part) {
         }
         for (const ComputeType type : {ComputeType::f32, ComputeType::bf16, ComputeType::i16, ComputeType::q8_0}) {
             allow_conv1d_winograd(false);
-            if (pack(c, type, 1).type() == type) { // else it is computed in another one
+            if (pack(c, type, 1).type() == type) { // otherwise the CPU has no kernel for the type
                 print(c, type, "");
             }
         }

@@ -30,15 +30,15 @@ namespace {
 
 constexpr int64_t loops = 2'000'000;
 constexpr int chains = 12; // independent sums: enough to hide an instruction's latency, few enough for 16 registers
-constexpr int chains_of_pairs = 8; // of several instructions with more to keep
+constexpr int chains_of_pairs = 8; // for products of several instructions, which need more registers
 constexpr int rounds = 7;
 
-volatile float sink;       // what is stored here is not optimised away
-volatile float one = 1.0F; // which the compiler does not know. Sums grow: an F32 that fades away is slow on some CPUs
+volatile float sink;       // computations whose results are stored here are not optimised away
+volatile float one = 1.0F; // a value unknown to the compiler. It makes sums grow, because denormal floats are slow on some CPUs
 alignas(64) float kept[chains * 16];
 
-/// Runs `body` several times and returns the best number of multiply-adds a second; `width` of them a loop and chain, of
-/// which there are `sums`.
+/// Runs `body` several times and returns the best number of multiply-adds a second. Each iteration of its loop does
+/// `width` of them in each of `sums` chains.
 template <class Body>
 double best(int width, Body body, int sums = chains) {
     double least = 1e30;
@@ -69,7 +69,7 @@ TARGET("avx2,fma") void f32_avx2() {
     }
 }
 
-// GCC reorders sums of integers, and keeps them on the stack then.
+// In assembly, because GCC reorders integer sums and then spills them to the stack.
 #if defined(__GNUC__) && !defined(__clang__)
 #define IN_ORDER(sum) __asm__("" : "+x"(sum))
 #define UNROLL _Pragma("GCC unroll 16")
@@ -78,7 +78,7 @@ TARGET("avx2,fma") void f32_avx2() {
 #define UNROLL
 #endif
 
-/// As ggml and our kernels multiply bytes: into pairs, pairs into fours.
+/// Multiplies bytes as ggml and our kernels do: products are summed in pairs, and these in fours.
 TARGET("avx2") void int8_avx2() {
     __m256i sums[chains_of_pairs];
     const __m256i ones = _mm256_set1_epi16(1), a = _mm256_set1_epi8(static_cast<char>(one));
@@ -96,7 +96,7 @@ TARGET("avx2") void int8_avx2() {
     }
 }
 
-/// Words into pairs.
+/// Multiplies 16-bit integers; products are summed in pairs.
 TARGET("avx2") void int16_avx2() {
     __m256i sums[chains_of_pairs];
     const __m256i a = _mm256_set1_epi16(static_cast<int16_t>(one));
@@ -163,7 +163,7 @@ TARGET("avx512f,avx512vnni") void int8_avx512() {
     }
 }
 
-/// Words into pairs.
+/// Multiplies 16-bit integers; products are summed in pairs.
 TARGET("avx512f,avx512vnni") void int16_avx512() {
     __m512i sums[chains];
     for (int i = 0; i < chains; i++) {
@@ -271,7 +271,7 @@ double measure_bandwidth(int threads) {
     for (int round = 0; round < rounds; round++) {
         const double begin = seconds(threads);
         each([](const std::vector<uint64_t> & buffer) {
-            uint64_t sums[8] = {}; // a chain each, so that the additions do not wait for each other
+            uint64_t sums[8] = {}; // separate chains, so that the additions do not wait for each other
             for (size_t i = 0; i < count; i += 8) {
                 for (size_t j = 0; j < 8; j++) {
                     sums[j] += buffer[i + j];

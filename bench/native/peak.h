@@ -1,4 +1,4 @@
-// What this machine could do at best: the limits of a roofline.
+// The peak performance of this machine, which gives the limits of a roofline.
 
 #pragma once
 
@@ -6,8 +6,8 @@
 
 namespace moss::bench {
 
-/// Multiply-adds a second of one core, from registers alone, in the widest instructions of this CPU that our kernels use; 0
-/// where it has none of that type.
+/// The multiply-adds a second of one core, from registers alone, with the widest instructions of this CPU that our
+/// kernels use; 0 for a type without such instructions.
 struct Peak {
     double f32 = 0;
     double bf16 = 0;
@@ -17,11 +17,11 @@ struct Peak {
 
 Peak measure_peak();
 
-/// Bytes a second that `threads` threads read together from memory, of buffers larger than any cache.
+/// The bytes a second that `threads` threads together read from memory, from buffers larger than any cache.
 double measure_bandwidth(int threads);
 
-/// Seconds of computation: of the processor where one thread computes, which others on the machine do not disturb;
-/// of the wall clock otherwise.
+/// The current time in seconds: for one thread the processor time, which other programs do not disturb; otherwise the
+/// wall-clock time.
 double seconds(int threads);
 
 } // namespace moss::bench

@@ -67,7 +67,7 @@ async function chat(inputs: string[], flags: Flags): Promise<void> {
     }
     const seconds = await withOptionalSpeechOutput(target, sampleRate, run.signal, work).catch(
       async (thrown: unknown) => {
-        // The turns before the one that failed were answered.
+        // The turns before the failed one are printed.
         if (turns.length > 0 && !isReaderGone(thrown)) await report(thrown)
         throw thrown
       },

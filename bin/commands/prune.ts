@@ -34,7 +34,7 @@ function headsOption(text: string): string | number {
 }
 
 function componentOption(text: string, before: PrunableComponent[] = []): PrunableComponent[] {
-  return [...before, ...text.split(',').map(name => name.trim() as PrunableComponent)] // the library knows which there are
+  return [...before, ...text.split(',').map(name => name.trim() as PrunableComponent)] // the library checks the names
 }
 
 export function pruneCommand(): Command {

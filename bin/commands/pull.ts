@@ -47,17 +47,17 @@ async function run(repo: string, files: string[], flags: Flags): Promise<void> {
   await print(`${pulled.folder}\n`)
 }
 
-/** Seconds over which the rate is taken. */
+/** The rate is averaged over this many seconds. */
 const RATE_SECONDS = 5
 
-/** Shows a pull's progress: a line on stderr when it begins, and where a person looks, how far it is. */
+/** Shows the progress of a pull: a line on stderr when it begins and, on a terminal, how far it is. */
 export function pullReporter(what: string): (progress: PullProgress) => void {
   const marks: { time: number; done: number }[] = []
   return ({ file, index, count, done, total }) => {
     const time = performance.now() / 1000
     if (marks.length === 0) process.stderr.write(`pulling ${what}: ${count} files, ${bytesText(total)}\n`)
     const last = marks.at(-1)
-    if (last && done < last.done) marks.length = 0 // it was begun anew
+    if (last && done < last.done) marks.length = 0 // the download was restarted
     marks.push({ time, done })
     while (marks.length > 2 && time - (marks[0]?.time ?? 0) > RATE_SECONDS) marks.shift()
     const [first = { time, done }] = marks

@@ -87,7 +87,7 @@ function describe({ out, bytesBefore, bytesAfter, components, exceptions, fallba
   ].join('\n')
 }
 
-/** Tables are many: a line for each reason. */
+/** One line for each reason, because there are many tables. */
 function grouped(exceptions: Quantized['exceptions']): string[] {
   const reasons = [...new Set(exceptions.map(({ reason }) => reason))]
   return reasons.map(reason => {

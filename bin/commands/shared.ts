@@ -25,7 +25,7 @@ export function heardJson({ noSpeech, text = '', language, words, units, pinyin,
   }
 }
 
-/** Says what was odd about an audio file that could be read all the same, and that nobody speaks in it. */
+/** Warns of a defect of an audio file, or if nobody speaks in it. */
 export function warnOfInput(input: string, { warning, noSpeech }: Pick<Heard, 'warning' | 'noSpeech'>): void {
   const name = input === '-' ? 'standard input' : input
   if (warning !== undefined) warn(`${name}: ${warning}`)
@@ -43,7 +43,7 @@ export function replyJson({ text, seconds, finishReason }: Pick<Reply, keyof Rep
   return { text, seconds: roundSeconds(seconds), finishReason }
 }
 
-/** Says what cut a reply short, and what helps. */
+/** Warns of a reply that was cut short, and says what helps. */
 export function warnOfCut({ finishReason, seconds }: ReplyJson, model: Model, flags: ReplyFlags): void {
   const longer = {
     stop: undefined,
@@ -55,7 +55,7 @@ export function warnOfCut({ finishReason, seconds }: ReplyJson, model: Model, fl
   if (longer !== undefined) warn(`the reply was cut ${longer}`)
 }
 
-/** For people: the text, and the pinyin or the phonemes where units are sounds. */
+/** What was heard, for people: the text and, if units are sounds, the pinyin or the phonemes. */
 export function heardLine({ text = '', words, units, pinyin }: Heard): string {
   if (words) return `heard  ${text}`
   const sounds =
@@ -67,7 +67,7 @@ export function heardLine({ text = '', words, units, pinyin }: Heard): string {
   return `heard  ${text}  ${sounds}`
 }
 
-/** To the millisecond. */
+/** Rounds to milliseconds. */
 export function roundSeconds(seconds: number): number {
   return Math.round(seconds * 1000) / 1000
 }

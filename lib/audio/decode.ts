@@ -62,8 +62,8 @@ function sniff(head: Uint8Array): 'wav' | CompressedFormat {
   ]
   const other = others.find(([pattern]) => pattern.test(text))?.[1]
   if (other)
-    throw new AudioFormatError(`${other} is not read; convert it to wav, flac, mp3 or ogg (ffmpeg -i IN out.wav)`)
-  throw new AudioFormatError('this is no audio file that is read here: wav, flac, mp3, ogg (Opus, Vorbis)')
+    throw new AudioFormatError(`${other} is not supported; convert it to wav, flac, mp3 or ogg (ffmpeg -i IN out.wav)`)
+  throw new AudioFormatError('this is no audio file of a supported format: wav, flac, mp3, ogg (Opus, Vorbis)')
 }
 
 /** Checks, resamples and collects blocks as they are decoded. Throws as soon as there are too many samples. */

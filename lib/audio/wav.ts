@@ -73,7 +73,7 @@ function encodingOf(format: number, bits: number): SampleEncoding {
   const encoding = known[name]
   if (encoding) return encoding
   const label = FORMAT_NAMES[format] ?? `format 0x${format.toString(16).padStart(4, '0')} with ${bits} bits a sample`
-  throw new AudioFormatError(`wav files with ${label} are not read; convert it to PCM`, { format, bits })
+  throw new AudioFormatError(`wav files with ${label} are not supported; convert it to PCM`, { format, bits })
 }
 
 /** A tag of four characters. */

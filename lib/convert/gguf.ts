@@ -151,7 +151,7 @@ class Cursor {
 
   fail(why: string): never {
     const { path } = this.file
-    throw new ModelFormatError(`${path}: not a sound GGUF file: ${why}`, { path, reason: why })
+    throw new ModelFormatError(`${path}: not a valid GGUF file: ${why}`, { path, reason: why })
   }
 }
 

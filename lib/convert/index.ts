@@ -42,7 +42,7 @@ export async function convertSource(
 function unknown(source: Source, converters: readonly Converter[]): UnsupportedError {
   const known = converters.map(({ name, takes }) => `\n  ${name}: ${takes}`).join('')
   return new UnsupportedError(
-    `${source.path} is of no family that is understood (found: ${describe(source)}). Understood:${known}`,
+    `${source.path} is of no supported family (found: ${describe(source)}). Supported:${known}`,
     {
       path: source.path,
       kind: source.kind,

@@ -216,5 +216,5 @@ function externalReader(path: string, proto: TensorProto, name: string, bytes: n
 }
 
 function unsound(path: string, reason: string, options?: ErrorOptions): ModelFormatError {
-  return new ModelFormatError(`${path}: not a sound ONNX file: ${reason}`, { path, reason }, options)
+  return new ModelFormatError(`${path}: not a valid ONNX file: ${reason}`, { path, reason }, options)
 }

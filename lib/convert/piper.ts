@@ -68,7 +68,7 @@ class PiperGraph {
     const found = this.#convolutions.get(module)
     if (!found) {
       throw new ModelFormatError(
-        `${this.onnx.path}: expected a convolution ${module}, found none; it is no VITS as Piper exports it`,
+        `${this.onnx.path}: expected a convolution ${module}, found none; it is not a VITS model exported by Piper`,
         {
           path: this.onnx.path,
           name: module,

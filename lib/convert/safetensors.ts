@@ -111,7 +111,7 @@ function readHeader(file: RandomAccessFile): { entries: Entry[]; data: number } 
     position = end
   }
   if (position > file.size - data) {
-    throw unsound(file.path, `truncated: its tensors need ${position} bytes, ${file.size - data} are there`)
+    throw unsound(file.path, `truncated: its tensors need ${position} bytes, the file has ${file.size - data}`)
   }
   return { entries, data }
 }
@@ -145,5 +145,5 @@ function parseObject(bytes: Buffer, path: string): object {
 }
 
 function unsound(path: string, reason: string, options?: ErrorOptions): ModelFormatError {
-  return new ModelFormatError(`${path}: not a sound safetensors checkpoint: ${reason}`, { path, reason }, options)
+  return new ModelFormatError(`${path}: not a valid safetensors checkpoint: ${reason}`, { path, reason }, options)
 }

@@ -71,7 +71,7 @@ function openMain(path: string, files: Map<string, string>): Opened {
   if (path.endsWith('.safetensors')) return { kind: 'safetensors', config: config(), ...openSafetensors(path) }
   if (PICKLES.test(path)) throw pickle(path)
   throw new UnsupportedError(
-    `${path} is no checkpoint that is read: a .safetensors file, a model.safetensors.index.json, an .onnx file or a GGUF file`,
+    `${path} is no checkpoint of a supported format: a .safetensors file, a model.safetensors.index.json, an .onnx file or a GGUF file`,
     { path },
   )
 }

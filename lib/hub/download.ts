@@ -104,7 +104,7 @@ class Transfer {
         await this.#restart(handle)
         if (whole < 2) continue // the partial file may have been damaged
         throw new DownloadError(
-          `${this.file.name}: what the server sends has another checksum than it announced, twice; nothing was kept. Pull again later`,
+          `${this.file.name}: the file has another checksum than the server announced, twice; it was discarded. Pull again later`,
           { file: this.file.name, expected: this.file.checksum.hex },
         )
       }
@@ -152,7 +152,7 @@ class Transfer {
         failures = this.#done > before ? 1 : failures + 1
         if (failures >= TRIES) {
           throw new DownloadError(
-            `${this.file.name} stopped at ${megabytes(this.#done)} of ${megabytes(this.file.size)}: ${thrown.message}; pull again to go on from there`,
+            `${this.file.name} stopped at ${megabytes(this.#done)} of ${megabytes(this.file.size)}: ${thrown.message}; pull again to resume from there`,
             { file: this.file.name, done: this.#done, size: this.file.size },
             { cause: thrown },
           )

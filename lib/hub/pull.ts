@@ -146,7 +146,7 @@ async function listFiles(
 function checkedList(answer: unknown, ref: RepoRef, endpoint: Endpoint): { commit: string; files: RemoteFile[] } {
   const { sha, siblings } = (answer ?? {}) as { sha?: unknown; siblings?: unknown }
   const fail = (why: string): never => {
-    throw new DownloadError(`the list of ${ref.repo}’s files from ${endpoint.url} is not sound: ${why}`, {
+    throw new DownloadError(`the list of ${ref.repo}’s files from ${endpoint.url} is malformed: ${why}`, {
       repo: ref.repo,
     })
   }

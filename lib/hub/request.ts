@@ -52,7 +52,7 @@ export async function get(
   const stop = (): void => controller.abort(signal?.reason)
   signal?.addEventListener('abort', stop, { once: true })
   const timer = setTimeout(
-    () => controller.abort(new TransientError(`nothing came for ${STALLED_SECONDS} s`)),
+    () => controller.abort(new TransientError(`no data arrived for ${STALLED_SECONDS} s`)),
     STALLED_SECONDS * 1000,
   )
   const close = (): void => {
@@ -82,7 +82,7 @@ export async function get(
       url = new URL(location, url)
       if (url.protocol !== 'https:' && url.protocol !== 'http:') break
     }
-    throw new DownloadError(`${address} is redirected without an end`, { url: address })
+    throw new DownloadError(`${address} redirects too many times`, { url: address })
   } catch (thrown) {
     close()
     throw failure(thrown, signal)

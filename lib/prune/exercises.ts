@@ -17,7 +17,7 @@ const PIECE_IDS = 256
 const LONGEST_LINE = 400
 const LONGEST_REPLY = { maxTokens: 96, maxSeconds: 15 }
 const FEWEST_IDS = 8
-/** The conversion thread has one tokenizer. */
+/** The key of the only tokenizer in the conversion thread. */
 const KEY = 0
 
 /** Which half of the pieces to use: contributions are measured on one half, the loss of quality on the other. */

@@ -111,7 +111,7 @@ export function chatPrompt(key: number, messages: ChatMessage[], thinking: boole
   if (!chat) throw new Error(`no chat ${key}`)
   if (!chat.template) {
     throw new UnsupportedError(
-      'this language model has no chat template (tokenizer.chat_template): it completes texts and answers nobody; an instruct or chat model does',
+      'this language model has no chat template (tokenizer.chat_template): it can only continue texts; use an instruct or chat model for answers',
       { key: 'tokenizer.chat_template' },
     )
   }

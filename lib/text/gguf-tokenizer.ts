@@ -148,7 +148,7 @@ export function ggufTokenizer(metadata: GgufMetadata): GgufTokenizer {
   if (kind === 'gpt2') return byteLevel(keys, tokens, added_tokens)
   if (kind === 'llama') return sentencePiece(keys, tokens, added_tokens)
   throw new UnsupportedError(
-    `tokenizer.ggml.model: ${kind} tokenizers are not read; gpt2 (byte-level BPE) and llama (SentencePiece) are`,
+    `tokenizer.ggml.model: ${kind} tokenizers are not supported; gpt2 (byte-level BPE) and llama (SentencePiece) are`,
     { key: 'tokenizer.ggml.model', found: kind },
   )
 }
@@ -158,7 +158,7 @@ function byteLevel(keys: Keys, tokens: readonly string[], added_tokens: object[]
   const pre = Object.hasOwn(PRE_TOKENIZERS, name) ? PRE_TOKENIZERS[name] : undefined
   if (!pre) {
     throw new UnsupportedError(
-      `tokenizer.ggml.pre: how ${name} divides text is not known here; \`moss-speech convert\` takes the tokenizer of the Hugging Face checkpoint along`,
+      `tokenizer.ggml.pre: the pre-tokenizer ${name} is not supported; \`moss-speech convert\` copies the tokenizer of the Hugging Face checkpoint`,
       { key: 'tokenizer.ggml.pre', found: name },
     )
   }

@@ -119,7 +119,7 @@ export const takesPhonemes = (voice: VoiceText | undefined): boolean =>
 export function spellFixed(word: FixedWord, voice: VoiceText | undefined): string[] {
   if (!takesPhonemes(voice)) {
     throw new UnsupportedError(
-      `this voice reads letters, not sounds: it cannot be told how ${JSON.stringify(word.text)} is said; write it as it sounds (in SSML: <sub alias="…">)`,
+      `this voice reads letters, not phonemes: it does not take a pronunciation of ${JSON.stringify(word.text)}; spell it as it sounds (in SSML: <sub alias="…">)`,
       { component: 'phonemes', word: word.text },
     )
   }

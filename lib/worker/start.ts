@@ -29,5 +29,5 @@ export function workerError(error: Error & { code?: unknown }): MossSpeechError 
   }
   if (error.code === 'ERR_WORKER_OUT_OF_MEMORY')
     return new OutOfMemoryError('the worker thread had too little memory', {}, { cause: error })
-  return new MossSpeechError('MOSS_INTERNAL', `the worker thread died: ${error.message}`, {}, { cause: error })
+  return new MossSpeechError('MOSS_INTERNAL', `the worker thread crashed: ${error.message}`, {}, { cause: error })
 }

@@ -22,7 +22,7 @@ constexpr uint64_t max_count = 16384;
 constexpr uint64_t read_at_once = 4 << 20; // bytes, read in a few milliseconds
 
 [[noreturn]] void corrupt(const std::string & why) {
-    throw MossError(code::model_format, "not a sound GGUF file: " + why, {{"reason", why}});
+    throw MossError(code::model_format, "not a valid GGUF file: " + why, {{"reason", why}});
 }
 
 template <class T>

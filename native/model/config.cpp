@@ -52,9 +52,9 @@ FrontendConfig FrontendConfig::load(const GgufFile & file) {
     c.normalize = keys.boolean("normalize", false);
     c.activation = load_activation(keys, "activation");
     keys.require(!c.causal || (c.layer_norm && !c.normalize), "causal",
-                 "false where the norm or the normalization spans the utterance", "true");
+                 "false, as the norm or the normalization spans the utterance", "true");
     keys.require(c.layer_norm || c.kernel_sizes[0] <= max_group_norm_kernel, "kernel_sizes",
-                 "a first one up to " + std::to_string(max_group_norm_kernel) + " with group norm",
+                 "a first size of up to " + std::to_string(max_group_norm_kernel) + " with group norm",
                  std::to_string(c.kernel_sizes[0]));
     c.tail_padding = keys.integer("tail_padding", 0, 16000 * 10);
     int64_t hop = 1;

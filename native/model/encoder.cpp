@@ -53,7 +53,7 @@ Encoder::Encoder(const GgufFile & file, const Weights & weights, int feature_siz
 Encoder::State::State(const Encoder & encoder, int chunk_size) : chunk_size_(chunk_size), slots_(encoder.device_) {
     const EncoderConfig & config = encoder.config_;
     if (!config.pos_conv_causal) {
-        throw MossError(code::unsupported, "this model's encoder looks at whole utterances");
+        throw MossError(code::unsupported, "this model's encoder needs whole utterances, so it cannot stream");
     }
     if (chunk_size < 1 || chunk_size > 4096) {
         throw MossError(code::invalid_argument, "chunk size of " + std::to_string(chunk_size) + " frames",

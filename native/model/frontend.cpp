@@ -67,7 +67,7 @@ ggml_tensor * Frontend::build(Graph & g, ggml_tensor * x, State * state, const P
 void Frontend::push(Runner & runner, State & state, const float * samples, size_t count,
                     std::vector<float> & features) const {
     if (!config_.streamable()) {
-        throw MossError(code::unsupported, "this model's front end looks at whole utterances");
+        throw MossError(code::unsupported, "this model's front end needs whole utterances, so it cannot stream");
     }
     const int64_t hop = config_.hop_length();
     for (int64_t frames = static_cast<int64_t>(count) / hop; frames > 0;) {

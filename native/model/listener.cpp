@@ -36,7 +36,7 @@ Listener::State::State(const Listener & listener, int chunk_size) : chunk_size_(
     if (chunk_size > 0) {
         encoder_ = std::make_unique<Encoder::State>(listener.encoder_, chunk_size);
         if (!listener.streamable()) {
-            throw MossError(code::unsupported, "this model hears whole utterances only");
+            throw MossError(code::unsupported, "this model needs whole utterances, so it cannot stream");
         }
     }
     if (listener.frontend_.config().streamable()) {

@@ -207,7 +207,8 @@ VitsVoice::Stream::Stream(const VitsVoice & voice, Runner & runner, const std::v
     require(options.chunk_frames >= 1 && options.chunk_frames <= 4096, "chunk_frames", "1 to 4096");
     require(prosody.empty() || prosody.size() == ids.size(), "prosody", "one an id");
     if (std::any_of(prosody.begin(), prosody.end(), [](const UnitProsody & p) { return p.pitch != 0.0F; })) {
-        throw MossError(code::unsupported, "an imported voice cannot speak higher or lower", {{"component", "pitch"}});
+        throw MossError(code::unsupported, "the pitch of an imported voice cannot be changed",
+                        {{"component", "pitch"}});
     }
     state_ = std::make_unique<State>(voice, runner, options);
     state_->encode(ids, prosody);

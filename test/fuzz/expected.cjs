@@ -1,8 +1,8 @@
-// What a fuzz target may throw: errors of ours that blame the input. Anything else is a finding.
+// The errors that a fuzz target may throw: those of this package that blame the input. Anything else is a finding.
 
 const { MossSpeechError } = require('../../dist/lib/errors.js')
 
-/** Rethrows what is no answer to bad input. */
+/** Rethrows every other error. */
 function expectOurs(error) {
   if (!(error instanceof MossSpeechError) || error.code === 'MOSS_INTERNAL') throw error
 }

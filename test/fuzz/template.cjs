@@ -1,4 +1,4 @@
-// A chat template as a model file may hold it, rendered for a short conversation.
+// Fuzzes a chat template, as it may be in a model file, which is rendered for a short conversation.
 
 const { parseTemplate, renderTemplate } = require('../../dist/lib/text/chat.js')
 const { expectOurs } = require('./expected.cjs')

@@ -1,4 +1,4 @@
-// A tokenizer.json as a model file may hold it, then a text through it and back.
+// Fuzzes a tokenizer.json, as it may be in a model file, with which a text is encoded and decoded.
 
 const { Buffer } = require('node:buffer')
 const { decodeText, encodeText, freeTokenizer, loadTokenizer } = require('../../dist/lib/text/tokenizer.js')
@@ -17,7 +17,7 @@ exports.fuzz = data => {
   }
 }
 
-/** A seed with some of its values, anywhere in the tree, replaced by others or removed: bytes alone seldom leave JSON behind. */
+/** A seed with some of its values, anywhere in the tree, replaced or removed. Changes of bytes seldom leave valid JSON. */
 exports.more = (fc, seeds) => {
   const value = fc.oneof(
     fc.jsonValue({ maxDepth: 2 }),
@@ -31,7 +31,7 @@ exports.more = (fc, seeds) => {
   })
 }
 
-/** Goes down a tree by the path's numbers, as far as there is something below, and replaces what is there. */
+/** Descends into a tree by the numbers of the path, as far as possible, and replaces the value there. */
 function replace(tree, [number, ...rest], value) {
   const keys = Object.keys(tree)
   if (keys.length === 0) return

@@ -1,4 +1,4 @@
-// The bytes of a wav file, read as `readAudio` does.
+// Fuzzes the bytes of a wav file, which are read as `readAudio` does.
 
 const { openSource } = require('../../dist/lib/audio/source.js')
 const { readWavBlocks, readWavHeader } = require('../../dist/lib/audio/wav.js')

@@ -1,4 +1,4 @@
-// Checkpoint files, written for the tests.
+// Writes checkpoint files for the tests.
 
 import protobuf from 'protobufjs/light.js'
 
@@ -10,7 +10,7 @@ export interface Entry {
   data_offsets: [number, number]
 }
 
-/** A safetensors file of a header, which may lie, and of so many bytes of data. */
+/** A safetensors file with any header, also a wrong one, and the given data. */
 export function rawSafetensors(header: unknown, data: Uint8Array): Buffer {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header))
   const length = Buffer.alloc(8)
@@ -18,7 +18,7 @@ export function rawSafetensors(header: unknown, data: Uint8Array): Buffer {
   return Buffer.concat([length, json, data])
 }
 
-/** A sound one: the bytes of each tensor, in order. */
+/** A valid safetensors file with the bytes of each tensor, in order. */
 export function safetensors(
   tensors: Record<string, { dtype?: string; shape: number[]; data: ArrayBufferView }>,
 ): Buffer {
@@ -36,7 +36,8 @@ export function safetensors(
   return rawSafetensors(header, Buffer.concat(parts))
 }
 
-// --- ONNX, by a schema of its own: what the reader must understand, not what it happens to read -------------------------
+// --- ONNX, with a schema separate from the reader's, so that the tests do not depend on what the reader declares
+// -------
 
 const PROTO = {
   Entry: { key: ['string', 1], value: ['string', 2] },
@@ -82,7 +83,7 @@ const root = protobuf.Root.fromJSON({
   ),
 }, new protobuf.Root({ keepCase: true })) // prettier-ignore
 
-/** Field names as onnx.proto has them. */
+/** The field names are those of onnx.proto. */
 export function onnx(graph: object, model: object = {}): Buffer {
   const type = root.lookupType('Model')
   return Buffer.from(

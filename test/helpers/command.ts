@@ -4,20 +4,20 @@ import { CLI, root } from './model.js'
 export interface CommandResult {
   code: number | null
   stdout: string
-  /** The same as it came. */
+  /** Standard output as bytes. */
   bytes: Buffer
   stderr: string
 }
 
 export interface CommandOptions {
-  /** What its standard input gives; default: nothing. */
+  /** The content of its standard input; default: empty. */
   input?: Uint8Array
   /** The descriptor of a file for its standard input. */
   stdin?: number
-  /** The descriptor of a file for its standard output; default: what it prints is returned. */
+  /** The descriptor of a file for its standard output; default: the output is returned. */
   stdout?: number
   env?: Record<string, string>
-  /** While it runs. */
+  /** Called when the command has been started. */
   during?: (child: ChildProcess) => void
 }
 
@@ -39,7 +39,7 @@ export function runCommand(args: string[], options: CommandOptions = {}): Promis
       const bytes = Buffer.concat(printed)
       resolve({ code, stdout: bytes.toString(), bytes, stderr })
     })
-    child.stdin?.on('error', () => undefined) // it may end before it has read everything
+    child.stdin?.on('error', () => undefined) // the command may end before it has read everything
     child.stdin?.end(input)
     during?.(child)
   })

@@ -1,4 +1,4 @@
-// Disks for tests: a small one that is soon full, and files that are mounted by themselves. They need Linux and its superuser.
+// File systems for tests: a small one that is soon full, and single files that are mounted. They need Linux and root.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmdirSync, statSync } from 'node:fs'
@@ -19,7 +19,10 @@ function mount(t: Test, args: string[], at: string): boolean {
   return true
 }
 
-/** The folder of a disk of so many bytes, for the time of the test; undefined where nothing can be mounted. */
+/**
+ * Mounts a file system of `bytes` bytes until the end of the test and returns its folder; undefined if that is not
+ * possible.
+ */
 export function mountDisk(t: Test, bytes: number): string | undefined {
   // Not in the test's own folder: that is removed before the disk is unmounted.
   const folder = mkdtempSync(join(tmpdir(), 'moss-disk-'))
@@ -29,7 +32,7 @@ export function mountDisk(t: Test, bytes: number): string | undefined {
   return undefined
 }
 
-/** Mounts a file over another one, as containers do; false where that cannot be done. */
+/** Mounts a file over another one, as containers do; false if that is not possible. */
 export function mountFile(t: Test, file: string, at: string): boolean {
   return mount(t, ['--bind', file], at)
 }

@@ -1,5 +1,5 @@
-// Memory that runs out in a Node process, on chosen threads: preloaded, so that its malloc is everybody's, and loaded as
-// an addon, by which JavaScript commands it.
+// Makes allocations fail in a Node process, on chosen threads. The library is preloaded, so that its malloc replaces
+// that of the whole process, and also loaded as an addon, with which JavaScript controls it:
 //
 //     mark(true)          // threads that start from now on are chosen
 //     arm(passing, once)  // of what they allocate, so much passes; the next fails, or all that follow
@@ -15,7 +15,8 @@
 
 void * __libc_malloc(size_t size);
 
-// What Node's queue to the JavaScript thread takes at every 64th call. Nobody outside of Node can help it.
+// Node's queue to the JavaScript thread allocates this many bytes at every 64th call. Its failure is not tested,
+// because only Node could handle it.
 static const size_t of_node = 512;
 
 static atomic_bool marking, armed;

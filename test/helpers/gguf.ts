@@ -2,8 +2,8 @@ import { copyFileSync, closeSync, openSync, writeSync } from 'node:fs'
 import { openGguf } from '../../dist/lib/convert/gguf.js'
 
 /**
- * Writes a GGUF file again with the weights of the tensors whose names begin with one of `prefixes` set to zero: a model without that network.
- * Zero bytes are zeros in every type of weights.
+ * Copies a GGUF file with all tensors whose names begin with one of `prefixes` set to zero, which switches that network
+ * off. Zero bytes are zeros in every type of weights.
  */
 export function withoutTensors(from: string, to: string, ...prefixes: string[]): void {
   const file = openGguf(from)

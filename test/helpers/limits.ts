@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process'
 
 /**
- * For tests of a process whose address space is limited while it runs. V8 ends a process that gives its optimizing compiler, which works on a thread
- * of its own, no memory at any time: it is left out.
+ * A flag for tests of a process whose address space is limited. If V8's optimizing compiler, which runs on a thread of
+ * its own, gets no memory, V8 ends the process; so it is switched off.
  */
 export const WITHOUT_OPTIMIZER = '--no-opt'
 
 /**
- * Why such a test is skipped, or false.
+ * The reason to skip such a test, or false.
  *
- * @param stacks - a command of the shell that limits the stacks of new threads
+ * @param stacks - a shell command that limits the stacks of new threads
  */
 export function skipWithoutLimits(stacks: string): string | false {
   const can = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0

@@ -6,7 +6,7 @@ import { root } from './model.js'
 
 const windows = process.platform === 'win32'
 
-/** npm's script, run by node itself: npm.cmd cannot be spawned without a shell. */
+/** The path of npm's script, which node runs directly because npm.cmd cannot be spawned without a shell. */
 function npmScript(): string {
   const bin = dirname(process.execPath)
   const found = [
@@ -18,7 +18,7 @@ function npmScript(): string {
   return script
 }
 
-/** A PATH with node and the shell that npm runs scripts in. */
+/** A PATH with only node and the shell in which npm runs scripts. */
 function barePath(folder: string): string {
   if (windows) {
     return [dirname(process.execPath), join(process.env.SystemRoot ?? 'C:\\Windows', 'System32')].join(delimiter)
@@ -30,7 +30,7 @@ function barePath(folder: string): string {
   return bin
 }
 
-/** The environment of a machine with Node and nothing else, and without what npm told this process about our own package. */
+/** The environment of a machine with nothing but Node, without the variables that npm has set for our own package. */
 function bareEnvironment(folder: string): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(npm_|path$|cc$|cxx$|cmake|node_options$|tap|_tapjs)/i.test(name),
@@ -38,7 +38,7 @@ function bareEnvironment(folder: string): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(inherited), PATH: barePath(folder) }
 }
 
-/** Runs node to its end; its standard output, or an error with all that it wrote. */
+/** Runs node and returns its standard output; throws an error with everything that it wrote if it fails. */
 export function node(args: string[], cwd: string, env: NodeJS.ProcessEnv): string {
   try {
     return execFileSync(process.execPath, args, { cwd, env, encoding: 'utf8', stdio: 'pipe', maxBuffer: 1 << 26 })
@@ -49,21 +49,21 @@ export function node(args: string[], cwd: string, env: NodeJS.ProcessEnv): strin
 }
 
 export interface Installed {
-  /** Everything is below it; not below our own folder, where Node would also find our node_modules. */
+  /** The folder of everything. It is not below our own folder, where Node would also find our node_modules. */
   folder: string
-  /** A project of a user whose only dependency is the package. */
+  /** The project of a user whose only dependency is the package. */
   project: string
   /** Its node_modules/moss-speech-native. */
   installed: string
   /** The paths of the tarball. */
   paths: string[]
   tarball: string
-  /** Of a machine without a compiler. */
+  /** The environment of a machine without a compiler. */
   env: NodeJS.ProcessEnv
   remove: () => void
 }
 
-/** Packs the package with a prebuild for this machine, and installs it as a user does. */
+/** Packs the package with a prebuild for this machine, and installs it as a user would. */
 export function install(): Installed {
   const npm = npmScript()
   const folder = mkdtempSync(join(tmpdir(), 'moss-speech-native-'))

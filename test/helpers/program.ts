@@ -4,8 +4,9 @@ import { promisify } from 'node:util'
 import { root } from './model.js'
 
 /**
- * Runs a program in a process of its own, in which it can `gc()`, and gives what it printed as JSON. The program has `lib` (this package),
- * `collected(object)` (whether it was, as soon as nobody holds it), `turn()` (lets finalizers run) and may await.
+ * Runs a program in a separate process with `gc()`, and returns the JSON that it printed. The program may use await,
+ * `lib` (this package), `collected(object)` (whether the object is collected once it is no longer referenced) and
+ * `turn()` (lets finalizers run).
  */
 export async function runProgram(body: string, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
   const program = `

@@ -1,6 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 
-/** Writes a safetensors file again with its tensors under other names; a tensor whose new name is '' stays in the file as `unused`. */
+/**
+ * Copies a safetensors file with other names for its tensors. A tensor whose new name is '' stays in the file as
+ * `unused`.
+ */
 export async function renameTensors(from: string, to: string, rename: (name: string) => string): Promise<void> {
   const bytes = await readFile(from)
   const length = Number(bytes.readBigUInt64LE(0))

@@ -1,4 +1,4 @@
-// The table of texts and how they are read (test/text-cases.tsv), and how the front end reads them.
+// The table of texts with their expected readings (test/text-cases.tsv), and the readings of the text front end.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -14,11 +14,11 @@ export interface TextCase {
   language: string
   kind: string
   written: string
-  /** Of homographs and polyphones: what is asked about. */
+  /** For homographs and polyphones: the word or character whose reading is tested. */
   word: string
-  /** What it may be read as: words, of homographs units, of polyphones pinyin. ` / ` stands between sentences. */
+  /** The accepted readings: words; for homographs units, for polyphones pinyin. ` / ` separates sentences. */
   expected: string[]
-  /** The second half was not looked at until the code was done. */
+  /** The second half was not looked at while the code was written. */
   half: 1 | 2
 }
 
@@ -39,7 +39,7 @@ const wordsOf = async (sentence: string): Promise<string> =>
     .filter(Boolean)
     .join(' ')
 
-/** How the front end reads it, in the form of the table. */
+/** The reading of the front end, in the notation of the table. */
 export async function readCase({ language, kind, written, word }: TextCase): Promise<string> {
   if (kind === 'homograph')
     return (await englishTokens(written))

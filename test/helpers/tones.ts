@@ -1,4 +1,4 @@
-// What the small encoder of test/golden/make_tones.py was trained to write down.
+// The input that the small encoder of test/golden/make_tones.py was trained to transcribe.
 
 const RATE = 16_000
 const LETTERS = 'ABCDEFGH'
@@ -10,7 +10,7 @@ export interface Said {
   words: { word: string; start: number; end: number }[]
 }
 
-/** Words of tones for so many seconds, as make_tones.py makes them. */
+/** Words of tones for `seconds` seconds, generated like those of make_tones.py. */
 export function say(seconds: number, seed: number): Said {
   const samples = new Float32Array(Math.round(seconds * RATE))
   let state = seed

@@ -1,14 +1,14 @@
-/** Units without stress, pauses and word boundaries: phonemes, and tones where there are. */
+/** Removes stress, pauses and word boundaries from units; phonemes and tones remain. */
 export function bare(units: string): string {
   return units.replace(/[ˈˌ,.?! ]/gu, '')
 }
 
-/** The tones alone. */
+/** Only the tones. */
 export function tonesOf(units: string): string {
   return units.replace(/[^→↗↓↘]/gu, '')
 }
 
-/** Symbols that are inserted, left out or exchanged on the shortest way from one text to the other. */
+/** The edit distance between two texts: the number of symbols that must be inserted, removed or replaced. */
 export function edits(a: string, b: string): number {
   const [from, to] = [[...a], [...b]]
   let row = to.map((_, j) => j + 1)

@@ -1,6 +1,6 @@
-// Wav files made here, so that the tests know every sample in them.
+// Generated wav files, of which the tests know every sample.
 
-/** How samples are stored; `format` and `bits` as in the fmt chunk. */
+/** How samples are stored; `format` and `bits` are fields of the fmt chunk. */
 export interface WavSpec {
   format?: number
   bits?: number
@@ -9,7 +9,7 @@ export interface WavSpec {
   /** Writes WAVE_FORMAT_EXTENSIBLE. */
   extensible?: boolean
   bigEndian?: boolean
-  /** What the data chunk's size says, if not the truth. */
+  /** The size in the data chunk's header, if it is to be wrong. */
   declaredBytes?: number
   /** Chunks before the data chunk: tag and bytes. */
   extra?: [string, Buffer][]
@@ -51,7 +51,7 @@ function writeSample(buffer: Buffer, offset: number, sample: number, format: num
   }
 }
 
-/** A wav file of mono samples, which all channels get. */
+/** A wav file whose channels all have the same samples. */
 export function makeWav(samples: ArrayLike<number>, spec: WavSpec = {}): Buffer {
   const {
     format = 1,
@@ -91,7 +91,7 @@ export function makeWav(samples: ArrayLike<number>, spec: WavSpec = {}): Buffer 
   return Buffer.concat([Buffer.from(big ? 'RIFX' : 'RIFF', 'latin1'), u32(body.length), body])
 }
 
-/** A tone. */
+/** A sine tone. */
 export function sine(seconds: number, sampleRate = 16_000, hertz = 440, amplitude = 0.5): Float32Array {
   return Float32Array.from(
     { length: Math.round(seconds * sampleRate) },

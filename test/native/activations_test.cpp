@@ -1,4 +1,4 @@
-// Activations against the C library's functions, and what joins rows and channels.
+// Activations, compared to the C library's functions, and the concatenation of rows and channels.
 
 #include "graph/graph.h"
 #include "kernels/cpu/activations.h"

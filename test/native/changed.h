@@ -1,4 +1,4 @@
-// Models of test/golden that are not what they say: what loading them says.
+// Models of test/golden with changed keys or tensors, and the errors with which loading them fails.
 
 #pragma once
 
@@ -19,7 +19,7 @@ namespace moss::test {
 using KeyChange = std::function<void(gguf_context *)>;
 using TensorChange = std::function<void(ggml_tensor *)>;
 
-/// A file with the same model and other keys or tensors.
+/// Writes a copy of a model with changed keys or tensors, and returns its path.
 inline std::string
 changed(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
     ggml_context * data = nullptr;
@@ -28,7 +28,7 @@ changed(const std::string & name, const KeyChange & change, const TensorChange &
     gguf_set_kv(copy, gguf);
     change(copy);
     for (ggml_tensor * t = ggml_get_first_tensor(data); t; t = ggml_get_next_tensor(data, t)) {
-        if (t->type != GGML_TYPE_I8) { // the context's buffer of all data
+        if (t->type != GGML_TYPE_I8) { // the tensor with which gguf_init_from_file holds the data of all others
             change_tensor(t);
             gguf_add_tensor(copy, t);
         }
@@ -41,21 +41,7 @@ changed(const std::string & name, const KeyChange & change, const TensorChange &
     return path;
 }
 
-/// The message with which `load` refuses a file as malformed, "" where it accepts the file. Any other error fails the
-/// test.
-inline std::string model_format_refusal(const std::function<void()> & load) {
-    try {
-        load();
-    } catch (const MossError & error) {
-        if (error.code() != std::string(code::model_format)) {
-            throw;
-        }
-        return error.what();
-    }
-    return "";
-}
-
-/// The message with which Model::load refuses the changed file, as malformed or as not supported, "" where it accepts it.
+/// The message with which Model::load refuses the changed file, as malformed or as not supported, "" if it accepts it.
 inline std::string
 refusal(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
     const std::string path = changed(name, change, change_tensor);
@@ -75,7 +61,7 @@ inline void check_refusal(const std::string & found, const std::string & part) {
     }
 }
 
-/// Sets a key to a number for each layer.
+/// Sets a key to an array with a number for each layer.
 inline KeyChange by_layer(const std::string & key, const std::vector<int32_t> & values) {
     return [=](gguf_context * g) { gguf_set_arr_data(g, key.c_str(), GGUF_TYPE_INT32, values.data(), values.size()); };
 }

@@ -1,4 +1,5 @@
-// Convolutions against the formula, for sizes that leave remainders everywhere, with every kernel that this CPU runs.
+// Convolutions compared to the formula, for sizes with remainders in all dimensions, with every kernel that this CPU
+// runs.
 
 #include "test.h"
 
@@ -39,7 +40,7 @@ Matrix random_matrix(int64_t channels, int64_t frames, uint32_t seed) {
     return {channels, frames, random_values(static_cast<size_t>(channels * frames), seed)};
 }
 
-/// Runs the graph that `build` makes of the inputs, with `threads` threads.
+/// Builds a graph of the inputs with `build` and runs it with `threads` threads.
 std::vector<float>
 compute(const std::vector<Matrix> & inputs, int threads,
         const std::function<ggml_tensor *(ggml_context *, const std::vector<ggml_tensor *> &)> & build) {
@@ -123,7 +124,7 @@ void check_equal(const std::vector<float> & actual, const std::vector<float> & e
     }
 }
 
-/// With each kernel of that type in turn.
+/// Runs `body` with each kernel of that type in turn.
 void for_each_kernel(ComputeType type, const std::function<void()> & body) {
     const Conv1dKernel * kernels[max_conv1d_kernels];
     const int count = conv1d_kernels(kernels);
@@ -144,7 +145,8 @@ float to_bf16(float value) {
     return ggml_bf16_to_fp32(ggml_fp32_to_bf16(value));
 }
 
-/// Blocks of 32 whose largest magnitude is `most`, as inputs are rounded for Q8_0 and I16, and weights for I16.
+/// Rounds values in blocks of 32 so that the largest magnitude is `most`, as inputs are rounded for Q8_0 and I16, and
+/// weights for I16.
 std::vector<float> rounded_blocks(std::vector<float> values, float most) {
     constexpr size_t width = 32;
     for (size_t row = 0; row < values.size(); row += width) {
@@ -159,7 +161,8 @@ std::vector<float> rounded_blocks(std::vector<float> values, float most) {
     return values;
 }
 
-/// Blocks of 32 in 128 steps from the least to the most, of which one is 0, as AVX2's kernel rounds inputs for Q8_0.
+/// Rounds blocks of 32 to 128 steps between their minimum and maximum, one of which is 0, as AVX2's kernel rounds
+/// inputs for Q8_0.
 std::vector<float> rounded_ranges(std::vector<float> values) {
     constexpr size_t width = 32;
     for (size_t row = 0; row < values.size(); row += width) {
@@ -176,7 +179,7 @@ std::vector<float> rounded_ranges(std::vector<float> values) {
     return values;
 }
 
-/// As ggml rounds to Q8_0.
+/// Rounds values to Q8_0, as ggml does.
 std::vector<float> to_q8_0(const std::vector<float> & values) {
     const auto count = static_cast<int64_t>(values.size());
     std::vector<uint8_t> blocks(ggml_row_size(GGML_TYPE_Q8_0, count));
@@ -186,7 +189,7 @@ std::vector<float> to_q8_0(const std::vector<float> & values) {
     return rounded;
 }
 
-/// While one lives, what is packed is computed directly.
+/// While an object lives, convolutions are packed for direct computation.
 struct Direct {
     Direct() { allow_conv1d_winograd(false); }
     ~Direct() { allow_conv1d_winograd(true); }
@@ -196,7 +199,7 @@ struct Direct {
 
 const Activation no_activation;
 
-/// What the kernels make of a case.
+/// Computes a case with the current kernels.
 std::vector<float> run(const Case & c, const PackedConv1d & conv, const Matrix & x, const Matrix & condition,
                        const Matrix & residual, int threads) {
     return compute({x, condition, residual}, threads,
@@ -212,8 +215,9 @@ std::vector<float> run(const Case & c, const PackedConv1d & conv, const Matrix &
                    });
 }
 
-/// Each scheme, one and more blocks of taps, fewer taps than a scheme takes; fewer outputs than a tile has, several
-/// tiles of time, the last one cut; panels that are paired, single and cut; input in place and in a copy.
+/// Every scheme, with one and several segments of taps, and with fewer taps than the scheme takes; fewer outputs than a
+/// tile, several tiles, and an incomplete last one; output blocks that are paired, single and incomplete; input that is
+/// read in place and copied.
 std::vector<Case> winograd_cases() {
     const Activation leaky = Activation::leaky(0.1F);
     return {
@@ -229,11 +233,13 @@ std::vector<Case> winograd_cases() {
         {{32, 64, 11, 1, 5, 1}, 333, 25, 25, leaky, no_activation, true, true, true},
         {{64, 32, 13, 1, 1, 1}, 100, 0, 0, leaky, no_activation, true, false, false},
         {{32, 32, 14, 1, 2, 1}, 75, 3, 60, no_activation, {Activation::gelu}, true, false, true},
-        {{512, 32, 3, 1, 1, 1}, 70, 1, 1, no_activation, no_activation, true, false, false}, // rows that alias
+        {{512, 32, 3, 1, 1, 1}, 70, 1, 1, no_activation, no_activation, true, false, false}, // rows that alias in the
+                                                                                             // cache
     };
 }
 
-/// What Winograd's convolutions in `type` make of a case, with each kernel of it, and the formula; sums are of about 1.
+/// Computes a case by Winograd's algorithm in `type`, with each kernel, and by the formula. The sums are of magnitude
+/// 1.
 void for_each_winograd(ComputeType type, const Case & c, uint32_t seed,
                        const std::function<void(const std::vector<float> &, const std::vector<float> &)> & body) {
     const Conv1dShape & s = c.shape;
@@ -249,14 +255,14 @@ void for_each_winograd(ComputeType type, const Case & c, uint32_t seed,
         const Matrix condition = random_matrix(s.out_channels, 1, seed + 3);
         const Matrix residual = random_matrix(s.out_channels, out, seed + 4);
         const std::vector<float> one = run(c, conv, x, condition, residual, 1);
-        CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
+        CHECK(one == run(c, conv, x, condition, residual, 3)); // with any number of threads
         body(one, reference(c, x, w, c.bias ? bias.data() : nullptr, c.condition ? condition.values.data() : nullptr,
                             c.residual ? residual.values.data() : nullptr));
         CHECK_EQ(one.size(), static_cast<size_t>(out * s.out_channels));
     });
 }
 
-/// Error against what is expected, as a share of it.
+/// The error relative to the expected values.
 double relative_error(const std::vector<float> & actual, const std::vector<float> & expected) {
     double error = 0, power = 0;
     for (size_t i = 0; i < expected.size(); i++) {
@@ -266,7 +272,7 @@ double relative_error(const std::vector<float> & actual, const std::vector<float
     return std::sqrt(error / power);
 }
 
-/// Rows of a linear layer's weights that are in memory.
+/// Rows of the weights of a linear layer, from memory.
 WeightRows<float> linear_rows(const std::vector<float> & weights, int64_t in) {
     return [&weights, in](int64_t first, int64_t) { return weights.data() + first * in; };
 }
@@ -284,7 +290,8 @@ TEST(matches_the_formula) {
         {{5, 1, 1, 1, 1, 1}, 1, 0, 0, no_activation, no_activation, true, false, false},
         {{3, 70, 9, 1, 1, 1}, 2, 4, 4, no_activation, no_activation, false, true, true},
         {{96, 80, 3, 1, 1, 1}, 401, 1, 1, no_activation, {Activation::relu}, true, true, false},
-        {{256, 36, 3, 2, 1, 1}, 61, 0, 0, no_activation, no_activation, true, false, false}, // frames that alias
+        {{256, 36, 3, 2, 1, 1}, 61, 0, 0, no_activation, no_activation, true, false, false}, // frames that alias in the
+                                                                                             // cache
         {{8, 16, 2, 7, 3, 2}, 30, 0, 0, {Activation::gelu}, no_activation, true, false, true},
     };
     const Direct direct;
@@ -322,18 +329,19 @@ TEST(winograd_matches_the_formula) {
     }
 }
 
-TEST(winograd_in_i16_errs_as_bf16_does) {
+TEST(winograd_in_i16_is_as_accurate_as_bf16) {
     uint32_t seed = 0;
     for (const Case & c : winograd_cases()) {
         if (c.shape.in_channels % 32 == 0) { // whole blocks
             for_each_winograd(ComputeType::i16, c, seed += 300, [](const auto & actual, const auto & expected) {
-                CHECK(relative_error(actual, expected) < 0.004); // of BF16's products: 2^-9 times the root of 2 / 3
+                CHECK(relative_error(actual, expected) <
+                      0.004); // the error of BF16's products: 2^-9 times the root of 2 / 3
             });
         }
     }
 }
 
-TEST(low_types_are_computed_in_the_fastest_one) {
+TEST(low_precision_types_are_computed_in_the_fastest_type) {
     const auto w = random_values(static_cast<size_t>(64 * 64 * 3), 31);
     for (const ComputeType type : {ComputeType::bf16, ComputeType::q8_0}) {
         const ComputeType computed = PackedConv1d({64, 64, 3}, w.data(), nullptr, type).type();
@@ -355,11 +363,11 @@ TEST(winograd_rounds_weights_to_their_type) {
                                   return conv1d_same(context, in[0], conv);
                               }));
     };
-    // Where it is computed in another type, that is given the rounded weights.
+    // If it is computed in another type, the weights are rounded to BF16 first.
     const auto [bf16, actual] = run(ComputeType::bf16);
     std::transform(w.begin(), w.end(), w.begin(), to_bf16);
     CHECK(bf16 == ComputeType::bf16 || actual == run(bf16).second);
-    w = to_q8_0(w); // as they come from a file
+    w = to_q8_0(w); // as weights in a file are
     const auto [q8, dequantized] = run(ComputeType::q8_0);
     CHECK(q8 == ComputeType::q8_0 || dequantized == run(q8).second);
 }
@@ -372,7 +380,7 @@ TEST(threads_do_not_share_the_frames_of_a_depthwise_convolution) {
     const auto run = [&](int threads) {
         return compute({x}, threads, [&](ggml_context * context, const std::vector<ggml_tensor *> & in) {
             ggml_tensor * y = in[0];
-            for (int i = 0; i < 16; i++) { // threads that have met begin the next one together
+            for (int i = 0; i < 16; i++) { // threads that have met at a barrier begin the next node together
                 y = conv1d_same(context, y, conv);
             }
             return y;
@@ -384,8 +392,8 @@ TEST(threads_do_not_share_the_frames_of_a_depthwise_convolution) {
     }
 }
 
-TEST(low_types_round_weights_and_frames) {
-    const Direct direct; // else another type may be faster
+TEST(low_precision_types_round_weights_and_frames) {
+    const Direct direct; // otherwise another type may be faster
     const std::vector<Case> cases = {
         {{32, 32, 3, 1, 1, 1}, 71, 1, 1, Activation::leaky(0.1F), no_activation, true, false, true},
         {{20, 33, 7, 1, 5, 1}, 61, 15, 15, Activation::leaky(0.1F), Activation::leaky(0.2F), true, true, true},
@@ -416,7 +424,7 @@ TEST(low_types_round_weights_and_frames) {
                 const Matrix condition = random_matrix(s.out_channels, 1, seed + 3);
                 const Matrix residual = random_matrix(s.out_channels, out, seed + 4);
                 const std::vector<float> one = run(c, conv, x, condition, residual, 1);
-                CHECK(one == run(c, conv, x, condition, residual, 3)); // whoever computes it
+                CHECK(one == run(c, conv, x, condition, residual, 3)); // with any number of threads
                 Matrix heard = x;
                 for (float & value : heard.values) {
                     value = activate(c.input, value);
@@ -437,8 +445,8 @@ TEST(low_types_round_weights_and_frames) {
                                                 c.condition ? condition.values.data() : nullptr,
                                                 c.residual ? residual.values.data() : nullptr);
                 CHECK_EQ(one.size(), expected.size());
-                // A value on the border between two steps may fall to either side: tanh and the sum of leaky differ in
-                // the last bit. A step of Q8_0 is 1 / 127, of a range up to 2 / 127.
+                // A value between two steps may be rounded either way, because tanh and the sum of leaky differ in the
+                // last bit. A step of Q8_0 is 1 / 127, that of a range up to 2 / 127.
                 size_t apart = 0;
                 for (size_t k = 0; k < one.size(); k++) {
                     apart += std::fabs(one[k] - expected[k]) > 1e-4F ? 1 : 0;
@@ -463,7 +471,7 @@ TEST(weights_come_a_few_rows_at_a_time) {
             const auto rows = [&](int64_t first, int64_t count) {
                 CHECK(first == next && count <= 16);
                 next += count;
-                std::fill(some.begin(), some.end(), std::nanf("")); // what was read before is gone
+                std::fill(some.begin(), some.end(), std::nanf("")); // overwrites what was read before
                 some.resize(static_cast<size_t>(std::max(count * row, int64_t(some.size()))));
                 std::copy_n(w.begin() + first * row, count * row, some.begin());
                 return some.data();
@@ -481,7 +489,7 @@ TEST(weights_come_a_few_rows_at_a_time) {
 }
 
 TEST(a_frame_of_a_convolution_of_one_tap_does_not_depend_on_others) {
-    const Conv1dShape shape = {2144, 90}; // a part of its channels at a time, where there are many frames
+    const Conv1dShape shape = {2144, 90}; // computed in parts of its channels if there are many frames
     const auto w = random_values(2144 * 90, 51);
     const auto bias = random_values(90, 52);
     const Matrix x = random_matrix(2144, 300, 53), residual = random_matrix(90, 300, 54);
@@ -511,8 +519,8 @@ TEST(a_frame_of_a_convolution_of_one_tap_does_not_depend_on_others) {
     }
 }
 
-TEST(a_linear_layer_has_as_many_outputs_as_it_likes) {
-    const auto w = random_values(320 * 7100, 55); // more outputs than are summed at once of 300 positions
+TEST(a_linear_layer_may_have_many_outputs) {
+    const auto w = random_values(320 * 7100, 55); // more outputs than are summed at once for 300 positions
     const Matrix x = random_matrix(320, 300, 56);
     const PackedLinear layer(320, 7100, linear_rows(w, 320), nullptr, ComputeType::f32);
     const auto run = [&](int64_t positions) {
@@ -584,7 +592,7 @@ TEST(a_linear_layer_takes_blocks_of_q8_0) {
 TEST(a_linear_layer_refuses_sizes_that_do_not_fit) {
     const std::vector<float> w(64, 0.0F);
     CHECK_THROWS(PackedLinear(0, 4, linear_rows(w, 0), nullptr, ComputeType::f32));
-    CHECK_THROWS(PackedLinear::of_q8_0(33, 1, [](int64_t, int64_t) { return nullptr; }, nullptr)); // no whole blocks
+    CHECK_THROWS(PackedLinear::of_q8_0(33, 1, [](int64_t, int64_t) { return nullptr; }, nullptr)); // not whole blocks
     const PackedLinear layer(4, 16, linear_rows(w, 4), nullptr, ComputeType::f32);
     ggml_init_params params = {ggml_tensor_overhead() * 8, nullptr, true};
     const std::unique_ptr<ggml_context, decltype(&ggml_free)> context(ggml_init(params), ggml_free);
@@ -597,7 +605,8 @@ TEST(a_type_that_does_not_fit_is_computed_in_f32) {
     const auto w = random_values(16 * 3 * 3, 5);
     std::vector<float> rounded = w;
     std::transform(w.begin(), w.end(), rounded.begin(), to_bf16);
-    const PackedConv1d conv({3, 16, 3, 1, 1, 1}, w.data(), nullptr, ComputeType::bf16); // 3 channels fill no lanes
+    const PackedConv1d conv({3, 16, 3, 1, 1, 1}, w.data(), nullptr,
+                            ComputeType::bf16); // 3 channels do not fill the lanes
     CHECK(conv.type() == ComputeType::f32);
     const Matrix x = {3, 20, random_values(60, 6)};
     const Case c = {{3, 16, 3, 1, 1, 1}, 20, 1, 1, no_activation, no_activation, false, false, false};
@@ -698,7 +707,7 @@ TEST(transposed_matches_the_formula) {
     }
 }
 
-TEST(transposed_rounds_little_in_low_types) {
+TEST(transposed_rounds_little_in_low_precision_types) {
     const Conv1dShape s = {32, 20, 16, 8};
     const Matrix x = {s.in_channels, 30, random_values(960, 1)};
     const auto w = random_values(static_cast<size_t>(s.out_channels * s.kernel_size * s.in_channels), 2);
@@ -714,7 +723,7 @@ TEST(transposed_rounds_little_in_low_types) {
     const std::vector<float> exact = run(ComputeType::f32);
     for (const ComputeType type : {ComputeType::bf16, ComputeType::q8_0, ComputeType::i16}) {
         for_each_kernel(type, [&] {
-            CHECK(relative_error(run(type), exact) < 0.01); // 8 bits of mantissa or a step of 1 / 127, at random
+            CHECK(relative_error(run(type), exact) < 0.01); // 8 bits of mantissa, or steps of 1 / 127
         });
     }
 }
@@ -737,7 +746,7 @@ TEST(refuses_sizes_that_do_not_fit) {
     CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
     options.condition = nullptr;
     options.into = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 4, 3);
-    options.into_first = 2; // two frames come out, and there is room for one
+    options.into_first = 2; // the result has two frames, and there is room for one
     CHECK_THROWS(conv1d_same(context.get(), x, conv, options));
     options.into_first = -1;
     CHECK_THROWS(conv1d_same(context.get(), x, conv, options));

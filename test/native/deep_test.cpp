@@ -1,5 +1,5 @@
-// Files that are deep or ask for much: they load and work, or are refused by name; nothing aborts, and no memory is
-// asked for that the file does not justify.
+// Files of very deep networks or with very large sizes: they load and work, or are refused with an error that names the
+// key. Nothing aborts, and no more memory is allocated than the size of the file justifies.
 
 #include "changed.h"
 
@@ -39,7 +39,7 @@ class MadeFile {
     void real(const std::string & key, float value) { gguf_set_val_f32(gguf_, key.c_str(), value); }
     void word(const std::string & key, const char * value) { gguf_set_val_str(gguf_, key.c_str(), value); }
 
-    /// Of one value, or with a `step` of values that differ.
+    /// Adds a tensor with equal values, or with values that differ by `step`.
     void add(const std::string & name, const Shape & shape, float value = 0, float step = 0) {
         ggml_tensor * t = ggml_new_tensor(data_, GGML_TYPE_F32, static_cast<int>(shape.size()), shape.data());
         for (int64_t i = 0; i < ggml_nelements(t); i++) {
@@ -65,7 +65,7 @@ class MadeFile {
     std::string path_;
 };
 
-/// An aligner alone, of so many tiny blocks, all zeros.
+/// Only an aligner, with `blocks` tiny blocks of zeros.
 void make_aligner(MadeFile & file, int blocks) {
     for (const auto & [field, value] : {std::pair<const char *, uint32_t>{"embedding_length", 4},
                                         {"block_count", static_cast<uint32_t>(blocks)},
@@ -91,7 +91,8 @@ void make_aligner(MadeFile & file, int blocks) {
     }
 }
 
-/// Blocks of a language model four channels wide, which add nothing to what comes in: so many of them are as one.
+/// Blocks of a language model with four channels. They add nothing to the residual stream, so that any number of them
+/// gives the same result.
 void add_lm_blocks(MadeFile & file, const std::string & prefix, int blocks) {
     for (int i = 0; i < blocks; i++) {
         const std::string name = prefix + "blk." + std::to_string(i) + ".";
@@ -106,7 +107,7 @@ void add_lm_blocks(MadeFile & file, const std::string & prefix, int blocks) {
     }
 }
 
-/// An imported language model of four channels; with biases, which makes its graph largest.
+/// An imported language model with four channels, and with biases, which make its graph as large as possible.
 void make_imported_lm(MadeFile & file, int blocks) {
     file.word("general.architecture", "qwen3");
     for (const auto & [field, value] : {std::pair<const char *, uint32_t>{"embedding_length", 4},
@@ -122,7 +123,7 @@ void make_imported_lm(MadeFile & file, int blocks) {
     add_lm_blocks(file, "", blocks);
 }
 
-/// A bundle's language model, which has two tails.
+/// The language model of a bundle, with two tails.
 void make_lm(MadeFile & file, int shared, int tail) {
     file.word("general.architecture", "moss-speech");
     for (const auto & [field, value] : {std::pair<const char *, uint32_t>{"embedding_length", 4},
@@ -149,7 +150,8 @@ void make_lm(MadeFile & file, int shared, int tail) {
     }
 }
 
-/// The last of 600 rows' logits, of both tails where there are two. With stages and heads, which make a graph largest.
+/// The logits of the last of 600 positions, of both tails if there are two. Stages and heads are collected, which makes
+/// the graph as large as possible.
 std::vector<float> lm_logits(const MadeFile & made) {
     const GgufFile file = GgufFile::open(made.write());
     const Weights weights(file);
@@ -179,7 +181,7 @@ TEST(a_deep_aligner_hears_long_speech) {
     const std::vector<float> hidden(4 * 15000, 0.5F); // 300 s
     std::vector<float> rows;
     Stages stages;
-    runner.stages = &stages; // which is what makes a graph largest
+    runner.stages = &stages; // makes the graph as large as possible
     aligner.push(runner, hidden.data(), 15000, rows);
     CHECK_EQ(rows.size(), hidden.size());
 }
@@ -260,7 +262,7 @@ TEST(a_large_table_of_syllables_is_made_at_once_and_its_search_can_be_cancelled)
     const auto start = std::chrono::steady_clock::now();
     const Syllables syllables(names, spellings, units);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    CHECK(took.count() < 2); // it took more than ten
+    CHECK(took.count() < 2); // it was more than ten
     const std::atomic<bool> cancel{true};
     const std::vector<float> logits(units.size() * 100);
     try {
@@ -274,7 +276,7 @@ TEST(a_large_table_of_syllables_is_made_at_once_and_its_search_can_be_cancelled)
 #ifdef __GLIBC__
 namespace {
 
-/// While it lives, no thread can be made: a stack would be larger than all addresses.
+/// While it lives, no thread can be started, because its stack would be larger than the address space.
 struct NoThreads {
     NoThreads() {
         pthread_getattr_default_np(&before);
@@ -293,7 +295,7 @@ struct NoThreads {
 
 } // namespace
 
-TEST(without_threads_there_is_an_error_and_more_pools_are_no_matter) {
+TEST(without_threads_there_is_an_error_but_only_the_first_pool_is_needed) {
     const std::string tiny = golden_path("tiny.gguf");
     const auto code_of = [&] {
         try {
@@ -313,6 +315,6 @@ TEST(without_threads_there_is_an_error_and_more_pools_are_no_matter) {
     const auto first = pools.lease();
     CHECK(static_cast<bool>(first));
     const auto second = pools.lease();
-    CHECK(!second); // its session computes on its own thread
+    CHECK(!second); // the session computes on its own thread
 }
 #endif

@@ -13,11 +13,11 @@ namespace {
 
 std::atomic<bool> armed{false};
 std::atomic<uint64_t> seen{0};
-uint64_t first = 0, end = 0; // of those that fail
+uint64_t first = 0, end = 0; // the range of allocations that fail
 size_t least_bytes = 0;
 thread_local int paused = 0;
 
-/// Counts an allocation; is it one that fails?
+/// Counts an allocation, and returns whether it must fail.
 bool fails(size_t bytes) {
     if (!armed.load(std::memory_order_acquire) || paused > 0 || bytes < least_bytes) {
         return false;
@@ -70,8 +70,8 @@ FailingMemory::Pause::~Pause() {
 
 #ifdef MOSS_OWN_MALLOC
 
-// operator new is the library's: it calls malloc.
-#pragma GCC visibility push(default) // the libraries are to find them
+// The standard library's operator new is used, which calls malloc.
+#pragma GCC visibility push(default) // so that shared libraries use them
 extern "C" {
 
 void * __libc_malloc(size_t size);
@@ -114,7 +114,7 @@ void * operator new(size_t size) {
     return memory;
 }
 
-// The sanitizer's own one would not be a match of the operator delete below.
+// The sanitizer's own operator would not match the operator delete below.
 void * operator new(size_t size, const std::nothrow_t & /*nothrow*/) noexcept {
     return fails(size) ? nullptr : std::malloc(size > 0 ? size : 1);
 }

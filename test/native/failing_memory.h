@@ -1,10 +1,10 @@
-// Makes allocations fail, one after the other, to see what becomes of it.
+// Makes chosen allocations fail, to test how out-of-memory errors are handled.
 //
 //     FailingMemory memory(41, 1); // 41 allocations pass, the next one fails
 //     CHECK_EQ(outcome_of(work), code::out_of_memory);
 //
-// The test program has an operator new of its own. With glibc, and without the sanitizers (which have a malloc of their
-// own), malloc and its kin can fail as well, and so every allocation of ggml.
+// The test program replaces operator new. With glibc, and without the sanitizers (which replace malloc themselves),
+// malloc and related functions can also fail, and so every allocation of ggml.
 
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace moss::test {
 
-/// From its making to its end, on all threads. One at a time.
+/// Allocations fail, on all threads, as long as the object lives. Only one may exist at a time.
 class FailingMemory {
   public:
     static constexpr uint64_t for_ever = UINT64_MAX;
@@ -24,13 +24,13 @@ class FailingMemory {
     FailingMemory(const FailingMemory &) = delete;
     FailingMemory & operator=(const FailingMemory &) = delete;
 
-    /// Those counted so far.
+    /// The number of allocations counted so far.
     static uint64_t count();
 
-    /// Whether ggml's allocations, which are C's, are counted too.
+    /// Whether allocations by malloc, such as ggml's, are counted, too.
     static bool covers_malloc();
 
-    /// Lets what this thread allocates pass uncounted, for as long as it lives: what the test itself needs.
+    /// As long as it lives, allocations of this thread are neither counted nor fail. For the needs of the test itself.
     class Pause {
       public:
         Pause();

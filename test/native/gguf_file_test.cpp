@@ -1,4 +1,4 @@
-// Files that are not what they should be: a typed error or success, never a crash. Run under the sanitizers, too.
+// Malformed files end in a typed error or in success, never in a crash. Also run under the sanitizers.
 
 #include "golden.h"
 
@@ -20,7 +20,7 @@ std::vector<char> bytes_of(const std::string & name) {
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-struct Random { // xorshift64: the same everywhere
+struct Random { // xorshift64: the same on all platforms
     uint64_t state;
     uint64_t operator()(uint64_t below) {
         state ^= state << 13;
@@ -30,7 +30,7 @@ struct Random { // xorshift64: the same everywhere
     }
 };
 
-/// Loads all that can be loaded. True where it succeeds; anything but a MossError fails the test.
+/// Loads all networks of a file. Returns true on success and false for a MossError; anything else fails the test.
 bool load_all(const std::vector<char> & bytes) {
     try {
         const GgufFile file = GgufFile::from_memory(bytes.data(), bytes.size());
@@ -56,7 +56,7 @@ void put64(std::vector<char> & bytes, size_t at, uint64_t value) {
     std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
-/// Position of the field after a key or a tensor's name.
+/// The position of the field after a key or the name of a tensor.
 size_t after(const std::vector<char> & bytes, const std::string & name) {
     const std::string all(bytes.begin(), bytes.end());
     const size_t at = all.find(name);
@@ -115,7 +115,7 @@ TEST(truncated_at_any_length) {
     }
 }
 
-TEST(sizes_that_lie) {
+TEST(wrong_sizes_are_refused) {
     const std::vector<char> whole = bytes_of("tiny-q8_0.gguf");
     for (const uint64_t huge : {uint64_t(1) << 63, UINT64_MAX, UINT64_MAX / 2, uint64_t(1) << 32, uint64_t(20000)}) {
         for (const size_t at : {size_t(8), size_t(16), size_t(24)}) { // tensors, keys, length of the first key
@@ -129,7 +129,7 @@ TEST(sizes_that_lie) {
             put64(bytes, tensor + field, huge);
             CHECK(!load_all(bytes));
         }
-        std::vector<char> bytes = whole; // a product that wraps to nothing
+        std::vector<char> bytes = whole; // a product that overflows to 0
         put64(bytes, tensor + 4, uint64_t(1) << 32);
         put64(bytes, tensor + 12, uint64_t(1) << 32);
         CHECK(!load_all(bytes));
@@ -153,7 +153,7 @@ TEST(headers_with_random_bytes) {
         }
         loaded += load_all(bytes);
     }
-    CHECK(loaded > 0); // most hit the tokenizer's text
+    CHECK(loaded > 0); // most changes hit the tokenizer's text
 }
 
 TEST(keys_out_of_range) {
@@ -190,7 +190,7 @@ TEST(keys_out_of_range) {
         for (const uint32_t value : {0U, 3U, 0x7fffffffU, 0xffffffffU}) {
             std::vector<char> bytes = whole;
             std::memcpy(bytes.data() + after(whole, key) + 4, &value, sizeof value);
-            load_all(bytes); // some fit
+            load_all(bytes); // some values are valid
             if (value > 3) {
                 CHECK(!load_all(bytes));
             }

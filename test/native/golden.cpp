@@ -73,7 +73,7 @@ double max_difference(const std::vector<float> & a, const std::vector<float> & b
     double largest = 0;
     for (size_t i = 0; i < a.size(); i++) {
         const double difference = std::fabs(double(a[i]) - b[i]);
-        if (!(difference <= largest)) { // NaN is the largest
+        if (!(difference <= largest)) { // NaN counts as the largest
             largest = difference;
         }
     }

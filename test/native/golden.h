@@ -1,4 +1,4 @@
-// The tiny models of test/golden and the PyTorch twins' stages for them.
+// The tiny models of test/golden, and the stages that their PyTorch implementations ("twins") computed.
 
 #pragma once
 
@@ -21,7 +21,7 @@ inline std::string golden_path(const std::string & name) {
     return std::string(MOSS_SOURCE_DIR) + "/test/golden/" + name;
 }
 
-/// Reference tensors by stage, rows of ne0 values.
+/// Reference tensors by stage, in rows of ne0 values.
 class Golden {
   public:
     explicit Golden(const std::string & name) : file_(GgufFile::open(golden_path(name))) {}
@@ -30,11 +30,11 @@ class Golden {
     std::vector<float> values(const std::string & stage) const { return get(stage).values; }
     std::vector<int32_t> ids(const std::string & key) const;
 
-    /// Every stage of `found` that the file has is as in the file: the largest error is at most `tolerance` of the
-    /// stage's range (its largest value less its smallest). Returns how many were compared.
+    /// Checks every stage of `found` that is in the file: the largest error must be at most `tolerance` times the range
+    /// of the stage (its largest value minus its smallest). Returns the number of stages compared.
     int check_error(const Stages & found, double tolerance) const;
 
-    /// The same by cosine similarity, which is at least `least`.
+    /// The same with the cosine similarity, which must be at least `least`.
     int check_cosine(const Stages & found, double least) const;
 
   private:
@@ -46,13 +46,13 @@ class Golden {
     GgufFile file_;
 };
 
-/// Largest difference of two equally long lists.
+/// The largest difference between the values of two lists of equal length.
 double max_difference(const std::vector<float> & a, const std::vector<float> & b);
 
-/// Their cosine similarity.
+/// The cosine similarity of two lists.
 double cosine(const std::vector<float> & a, const std::vector<float> & b);
 
-/// A bundle of test/golden with its listener and, where it has one, its language model.
+/// A bundle of test/golden with its listener and, if it has one, its language model.
 struct TestModel {
     explicit TestModel(const std::string & name, int threads = 2);
 

@@ -1,4 +1,4 @@
-// Computations that cannot be: too large for memory.
+// Graphs that are too large for memory.
 
 #include "test.h"
 
@@ -13,7 +13,7 @@ using namespace moss;
 
 namespace {
 
-/// Doubles `count` zeros; the code of the error, or "".
+/// Doubles `count` zeros; returns the code of the error, or "".
 std::string double_zeros(Runner & runner, int64_t count) {
     try {
         Graph g(runner);
@@ -33,7 +33,7 @@ std::string double_zeros(Runner & runner, int64_t count) {
 } // namespace
 
 TEST(a_computation_without_memory_can_be_tried_again) {
-    constexpr int64_t impossible = int64_t{1} << 48; // floats: more than addresses
+    constexpr int64_t impossible = int64_t{1} << 48; // floats: more than the address space
     Runner runner(2);
     CHECK_EQ(double_zeros(runner, 1000), "");
     for (int i = 0; i < 3; i++) {
@@ -44,7 +44,7 @@ TEST(a_computation_without_memory_can_be_tried_again) {
 }
 
 TEST(memory_with_many_holes_is_no_error) {
-    // Of each two tensors of a size the second is kept: what the first leaves is too small for those that follow.
+    // The second of every two tensors of a size is kept, so that the gap left by the first is too small for later ones.
     constexpr int count = 400;
     Runner runner(1);
     Graph g(runner);

@@ -1,5 +1,5 @@
-// Attention heads: different numbers of them by block, as pruning leaves them, against the twins; what each
-// contributes, against its definition; how far one model is from another.
+// Attention heads: models whose blocks have different numbers of heads, as after pruning, compared to their PyTorch
+// twins; the contribution of each head, compared to its definition; the difference between two models.
 
 #include "changed.h"
 
@@ -31,7 +31,7 @@ Exercise spoken_turn() {
     return turn;
 }
 
-/// A model of test/golden, some columns of whose matrices are zero.
+/// A model of test/golden with some columns of a matrix set to zero.
 std::shared_ptr<const Model> without_columns(const std::string & name, const std::string & tensor, int64_t begin,
                                              int64_t end) {
     const std::string path = changed(
@@ -72,13 +72,14 @@ TEST(uneven_caches_grow_with_what_they_hold) {
     std::transform(ids.begin(), ids.end(), ids.begin(), [](int32_t id) { return id * 7 % 70; });
     Lm::State at_once(*model.lm, 512), grown(*model.lm, 512);
     const LmLogits a = model.lm->push(model.runner, at_once, ids.data(), ids.data(), 400, Tails::both);
-    model.lm->push(model.runner, grown, ids.data(), ids.data(), 200, Tails::none); // memory for so many at first
+    model.lm->push(model.runner, grown, ids.data(), ids.data(), 200,
+                   Tails::none); // allocates memory for this many positions first
     const LmLogits b = model.lm->push(model.runner, grown, ids.data() + 200, ids.data() + 200, 200, Tails::both);
     CHECK(max_difference(a.text, b.text) <= 1e-4);
     CHECK(max_difference(a.audio, b.audio) <= 1e-4);
 }
 
-TEST(numbers_of_heads_that_lie_are_refused) {
+TEST(wrong_numbers_of_heads_are_refused) {
     const std::string encoder = "moss-speech.encoder.", lm = "moss-speech.lm.", qwen3 = "qwen3.attention.";
     const auto both = [](const KeyChange & a, const KeyChange & b) {
         return [=](gguf_context * g) {
@@ -95,7 +96,7 @@ TEST(numbers_of_heads_that_lie_are_refused) {
             gguf_set_arr_str(g, key.c_str(), values, 2);
         };
     };
-    // The same numbers, written out.
+    // The same numbers as in the file, given explicitly.
     CHECK_EQ(refusal("tiny", both(by_layer(encoder + "head_count", {2, 2}), number(encoder + "key_length", 16))), "");
     CHECK_EQ(refusal("tiny", by_layer(encoder + "head_count", {2, 2})), "");
     CHECK_EQ(refusal("tiny", by_layer(lm + "head_count", {4, 4, 4, 4})), "");
@@ -189,7 +190,7 @@ TEST(every_block_has_its_shares) {
     CHECK_EQ(found["encoder.blk.0"].positions, 24);
     CHECK_EQ(found["audio.blk.0"].positions, 5); // sosp and the units
     CHECK_EQ(found["text.blk.0"].positions, 4);  // eosp and the text
-    size_t prompt = 6;                      // of the aligner
+    size_t prompt = 6;                           // positions of the prompt, including the aligner's
     for (const char * part : {"user_prefix", "assistant_prefix"}) {
         prompt += TestModel("tiny.gguf").file.get_ints(std::string("moss-speech.template.") + part, 0, 1 << 20).size();
     }
@@ -227,7 +228,7 @@ TEST(differences) {
     const Difference heard = compare(*model, *other, Network::encoder, turn, cancel);
     CHECK(heard.cosine < 23.99 && heard.cosine > 0);
     CHECK(heard.edits > 0);
-    // The words of the turn are what the unchanged one heard.
+    // The input of the turn is what the unchanged model heard.
     CHECK_EQ(compare(*model, *other, Network::lm, turn, cancel).divergence, 0.0);
 
     const auto changed_lm = without_columns("tiny", "audio.blk.0.attn_output.weight", 0, 64);
@@ -236,13 +237,13 @@ TEST(differences) {
     CHECK(spoken.loss_after != spoken.loss_before);
     CHECK(spoken.divergence > 1e-6);
     Exercise written = turn;
-    written.units.clear(); // the audio tail has no say
+    written.units.clear(); // then the audio tail is not compared
     CHECK_EQ(compare(*model, *changed_lm, Network::lm, written, cancel).divergence, 0.0);
     CHECK_EQ(compare(*model, *changed_lm, Network::lm, written, cancel).positions, 4);
 }
 
 TEST(edits_are_counted_from_one_units_to_the_others) {
-    constexpr int32_t unit = 5; // the only one that the other model hears, once
+    constexpr int32_t unit = 5; // the only unit that the other model hears, once
     const std::string path = changed(
         "tiny", [](gguf_context *) {},
         [](ggml_tensor * tensor) {
@@ -275,7 +276,7 @@ TEST(a_text_is_predicted_id_by_id) {
     }
     const Difference same = compare(*model, *model, Network::lm, reading, cancel);
     CHECK_EQ(same.positions, 299);
-    // Against the network itself.
+    // Compared to the network itself.
     const GgufFile file = GgufFile::open(golden_path("lm-llama.gguf"));
     const Weights weights(file);
     Runner runner(2);
@@ -292,11 +293,11 @@ TEST(a_text_is_predicted_id_by_id) {
         }
         loss += std::log(sum) - row[reading.text[i + 1]];
     }
-    CHECK_NEAR(same.loss_before / loss, 1, 1e-4); // pieces of other sizes
+    CHECK_NEAR(same.loss_before / loss, 1, 1e-4); // computed in pieces of other sizes
     CHECK_EQ(measure_heads(*model, Network::lm, reading, cancel).size(), size_t(2));
 }
 
-TEST(what_cannot_be_measured_is_refused) {
+TEST(exercises_that_cannot_be_measured_are_refused) {
     CancelToken cancel;
     const auto llama = Model::load(golden_path("lm-llama.gguf"), {1});
     const auto tiny = Model::load(golden_path("tiny.gguf"), {1});

@@ -1,4 +1,5 @@
-// Front end, tone module, encoder and aligner against their twins, and any push sizes against the whole.
+// Front end, tone module, encoder and aligner compared to their PyTorch twins, and pieces of any size compared to the
+// whole.
 
 #include "golden.h"
 
@@ -9,7 +10,7 @@ using namespace moss::test;
 
 namespace {
 
-/// Hears an utterance pushed in pieces of `sizes` samples, over and over.
+/// Hears an utterance that is pushed in pieces of `sizes` samples, repeatedly in this order.
 Heard hear(TestModel & model, const std::vector<float> & samples, int chunk_size, std::vector<size_t> sizes,
            Stages * stages = nullptr) {
     Listener::State state(*model.listener, chunk_size);
@@ -61,7 +62,7 @@ TEST(any_push_sizes_give_the_same) {
         const Heard whole = hear(model, samples, 4, {samples.size()});
         CHECK_EQ(whole.embeddings.size(), 6U * 32U);
         CHECK_EQ(whole.encoder.hidden.size(), 24U * 32U);
-        // The equality rule asks for 1e-4. Only matrix kernels that differ with the number of columns can make a
+        // The required tolerance is 1e-4. Only matrix kernels that depend on the number of columns can cause a
         // difference.
         const double tolerance = name == std::string("tiny.gguf") ? 2e-5 : 1e-4;
         for (const std::vector<size_t> & sizes :
@@ -75,7 +76,7 @@ TEST(chunk_sizes_that_end_within_a_chunk) {
     const Golden golden("tiny.golden.gguf");
     const std::vector<float> samples = golden.values("input.samples");
     TestModel model("tiny.gguf");
-    for (const int chunk : {1, 5, 16, 100}) { // 24 frames: the last chunk of 5, 16 and 100 is not full
+    for (const int chunk : {1, 5, 16, 100}) { // of 24 frames: the last chunk of 5, 16 and 100 is incomplete
         check_same(hear(model, samples, chunk, {401}), hear(model, samples, chunk, {samples.size()}), 2e-5);
     }
 }
@@ -87,7 +88,7 @@ TEST(full_context_matches_the_twin) {
     const std::vector<float> expected = golden.values("encoder.full.hidden");
     CHECK(max_difference(hear(model, samples, 0, {samples.size()}).encoder.hidden, expected) <= 2e-4);
     CHECK(max_difference(hear(model, samples, 0, {123}).encoder.hidden, expected) <= 2e-4);
-    // A chunk that holds the whole utterance is the full context.
+    // A chunk with the whole utterance has full context.
     CHECK(max_difference(hear(model, samples, 24, {500}).encoder.hidden, expected) <= 2e-4);
 }
 
@@ -139,9 +140,9 @@ TEST(silence_and_short_input) {
     CHECK_THROWS_WITH(hear(whole, std::vector<float>(10, 0.0f), 0, {10}), "samples");
 }
 
-// The twin's rows are compared for a short utterance (above), and rows do not look at each other: so in a long one each
-// is what the aligner makes of its own frames. At once they are more than one of its graphs computes.
-TEST(rows_of_long_speech_are_those_of_its_pieces) {
+// Embeddings do not depend on each other. So those of a long utterance, which is computed in more than one graph, must
+// be those of its pieces (which are compared to the twin above).
+TEST(embeddings_of_long_speech_are_those_of_its_pieces) {
     const Golden golden("tiny.golden.gguf");
     const std::vector<float> piece = golden.values("input.samples");
     std::vector<float> samples;

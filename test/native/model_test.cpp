@@ -1,4 +1,4 @@
-// Bundles that are damaged or lie: they load and work, or are refused with an error; the process lives.
+// Damaged or malformed bundles: they load and work, or are refused with an error. The process must survive.
 
 #include "core/moss.h"
 #include "core/parts.h"
@@ -26,8 +26,7 @@ std::vector<char> read_file(const std::string & path) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Loads the bytes as a model and lets it hear and answer, or speak where it is a voice; returns the code of the error,
-/// or
+/// Loads the bytes as a model and lets it hear and answer, or speak if it is a voice. Returns the code of the error, or
 /// "".
 std::string try_model(const std::vector<char> & bytes) {
     static const std::filesystem::path path = test::temporary_file("damaged.gguf");
@@ -60,7 +59,7 @@ std::string try_model(const std::vector<char> & bytes) {
     return "";
 }
 
-/// Where the tensors' data begins.
+/// The position where the data of tensors begins.
 size_t metadata_size(const std::string & path) {
     const GgufFile file = GgufFile::open(path);
     size_t first = SIZE_MAX;
@@ -73,7 +72,7 @@ size_t metadata_size(const std::string & path) {
 } // namespace
 
 TEST(a_load_can_be_stopped_wherever_it_is) {
-    // Each piece that is read is a place to stop at.
+    // Loading can be stopped at each piece that is read.
     GgufFile file = GgufFile::open(tiny);
     int pieces = 0;
     file.before_read = [&] { pieces++; };
@@ -90,7 +89,7 @@ TEST(a_load_can_be_stopped_wherever_it_is) {
         CHECK_THROWS_WITH(Model::Parts(file, "tiny", {1}, never), "cancelled");
         CHECK_EQ(piece, last);
     }
-    // And so is what is computed; of a bundle, the aligner's keys and values.
+    // It can also be stopped while something is computed, in a bundle the aligner's keys and values.
     file.before_read = nullptr;
     CancelToken token;
     token.cancel();
@@ -165,7 +164,7 @@ TEST(numbers_out_of_their_range_never_end_the_process) {
     }
 }
 
-TEST(weights_that_are_no_numbers_never_end_the_process) {
+TEST(weights_of_nan_never_end_the_process) {
     const std::vector<char> whole = read_file(tiny);
     const GgufFile file = GgufFile::open(tiny);
     for (const std::string prefix : {"frontend.", "tone.", "aligner.", "audio.", "decoder.duration."}) {

@@ -1,4 +1,4 @@
-// Floats to a file's types and back.
+// Conversion of floats to the types of a file and back.
 
 #include "test.h"
 
@@ -21,7 +21,7 @@ std::vector<float> wave(size_t count) {
     return values;
 }
 
-/// Root mean square of the difference, relative to the values.
+/// The root mean square of the difference, relative to that of the values.
 double relative_error(const std::vector<float> & values, const std::vector<float> & found) {
     double error = 0;
     double energy = 0;
@@ -36,7 +36,8 @@ double relative_error(const std::vector<float> & values, const std::vector<float
 
 TEST(round_trips_cost_what_the_type_costs) {
     const std::vector<float> values = wave(1024);
-    // Bits of a value: 11 and 8 of mantissa; 8, 5, 4 with a scale each 32; K-quants with scales each 16 or 32 of 256.
+    // F16 and BF16 have 11 and 8 bits of mantissa; Q8_0, Q5 and Q4 have 8, 5 and 4 bits with a scale for each 32
+    // values; K-quants have scales for each 16 or 32 of 256 values.
     const std::pair<const char *, double> types[] = {
         {"f32", 0.0},   {"f16", 5e-4},  {"bf16", 4e-3}, {"q8_0", 8e-3}, {"q5_1", 0.05}, {"q5_0", 0.06}, {"q4_1", 0.1},
         {"q4_0", 0.12}, {"q6_K", 0.04}, {"Q5_K", 0.06}, {"q4_k", 0.12}, {"q3_k", 0.25}, {"q2_k", 0.45}};

@@ -22,7 +22,7 @@ Sampling plain(float temperature) {
     return sampling;
 }
 
-/// How often each id is drawn, as a share of `n` draws.
+/// How often each id is sampled, as a share of `n` samples.
 std::vector<double> shares(const Sampling & sampling, const std::vector<float> & logits, int n = 20000) {
     Sampler sampler(sampling);
     std::vector<double> count(logits.size());
@@ -36,7 +36,8 @@ std::vector<double> shares(const Sampling & sampling, const std::vector<float> &
 } // namespace
 
 TEST(random_matches_the_reference_implementation) {
-    // splitmix64(0) gives the published state e220a8397b1dcdaf, 6e789e6aa1b965f4, …; xoshiro256** on it starts thus.
+    // splitmix64(0) gives the published state e220a8397b1dcdaf, 6e789e6aa1b965f4, …; these are the first numbers of
+    // xoshiro256** with this state.
     Random random(0);
     CHECK_EQ(random.next(), 0x99EC5F36CB75F2B4ULL);
     CHECK_EQ(random.next(), 0xBF6E1F784956452AULL);
@@ -45,13 +46,13 @@ TEST(random_matches_the_reference_implementation) {
     CHECK(x >= 0 && x < 1);
 }
 
-TEST(temperature_zero_takes_the_likeliest_and_the_lower_of_equals) {
+TEST(temperature_zero_takes_the_most_probable_id_and_the_lower_of_equals) {
     Sampler sampler(plain(0));
     std::vector<float> logits{1, 3, 3, -2};
     CHECK_EQ(sampler.sample(logits), 1);
 }
 
-TEST(masked_and_nan_ids_are_never_drawn) {
+TEST(masked_and_nan_ids_are_never_sampled) {
     Sampling sampling = plain(2);
     const auto share = shares(sampling, {masked, 0, NAN, 0});
     CHECK_EQ(share[0], 0);
@@ -67,7 +68,7 @@ TEST(draws_follow_the_softmax_at_the_temperature) {
     const auto share = shares(plain(0.5F), logits);
     const double total = std::exp(0) + std::exp(2) + std::exp(4);
     for (size_t i = 0; i < logits.size(); i++) {
-        CHECK_NEAR(share[i], std::exp(logits[i] / 0.5) / total, 0.01); // 3 deviations of 20,000 draws
+        CHECK_NEAR(share[i], std::exp(logits[i] / 0.5) / total, 0.01); // 3 standard deviations for 20,000 samples
     }
 }
 

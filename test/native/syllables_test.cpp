@@ -18,7 +18,7 @@ Syllables syllables() {
     return Syllables({"ma", "man", "ni", "na", "mi"}, {"ma0", "ma0n", "ni0", "na0", "mi0"}, units);
 }
 
-/// Symbols, a frame each, as ids; `_` is the blank.
+/// The ids of symbols, one for each frame; `_` is the blank.
 std::vector<int> ids(const std::vector<std::string> & symbols) {
     std::vector<int> out;
     for (const std::string & symbol : symbols) {
@@ -46,15 +46,15 @@ std::string heard(const std::vector<std::string> & symbols, const std::vector<fl
 TEST(syllables_are_read_from_their_units) {
     CHECK_EQ(heard({"_", "m", "m", "a", "_", "→", "_", "n", "i", "↓", "_"}), "ma1 ni3");
     CHECK_EQ(heard({"m", "a", "↘", "n"}), "man4");
-    CHECK_EQ(heard({"m", "a", "↘", "n", "i", "↗"}), "ma4 ni2"); // not man and a rest
+    CHECK_EQ(heard({"m", "a", "↘", "n", "i", "↗"}), "ma4 ni2"); // not "man" and a rest
     CHECK_EQ(heard({"m", "a", "→", "m", "a", "_", "n", "_", "_"}, tones({1, 5, 5})), "ma1 man5");
     CHECK_EQ(heard({"_", "_", "_"}), "none");
     CHECK_EQ(heard({}), "none");
 }
 
-TEST(what_spells_no_syllable_is_the_likeliest_that_does) {
+TEST(unreadable_units_become_the_most_probable_syllable) {
     std::vector<float> logits = one_hot(ids({"_", "n", "a", "↓", "_"}), static_cast<int>(units.size()));
-    logits[1 * units.size() + 10] = 6; // the likeliest unit of the frame is θ, by a little
+    logits[1 * units.size() + 10] = 6; // θ is the most probable unit of the frame, by a small margin
     CHECK_EQ(syllables().hear(logits, {}, frame).pinyin, "na3");
 }
 
@@ -74,9 +74,9 @@ TEST(a_syllable_has_no_tone_after_its_longest_time) {
     CHECK_EQ(heard(alone, tones(heard_tones)), "ma1"); // 480 ms of it, and of the other 120 ms that count
 }
 
-TEST(what_has_tones_is_rather_mandarin) {
+TEST(speech_with_tones_is_taken_for_mandarin) {
     std::vector<float> logits = one_hot(ids({"m", "a", "→", "_", "_", "_"}), static_cast<int>(units.size()));
-    logits[10] = logits[6] + 5.5F; // θ in place of m: less likely than three units forgive, likelier than with tones
+    logits[10] = logits[6] + 5.5F; // θ in place of m: too probable for Mandarin without tones, not with tones
     const auto is_mandarin = [&](int tone) { return syllables().hear(logits, tones({tone, tone}), frame).mandarin; };
     CHECK(!is_mandarin(0));
     CHECK(is_mandarin(1));
@@ -86,7 +86,7 @@ TEST(words_of_another_language_are_left_out) {
     CHECK_EQ(heard({"m", "a", "→", " ", "θ", "θ", "θ", "i", " ", "m", "a", "↘", "n", "i", "↓"}), "ma1 ma4 ni3");
 }
 
-TEST(speech_that_is_not_of_syllables_is_none) {
+TEST(speech_without_syllables_has_no_pinyin) {
     CHECK_EQ(heard({"θ", "_", "θ", "_", "θ", "i", "θ"}), "none");
     CHECK_EQ(heard({"θ", "a", "θ", "_", "a", "a", "_", "_", "_"}, tones({0, 0, 0})), "none");
 }

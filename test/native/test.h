@@ -1,4 +1,4 @@
-// A small test runner. One file a subject:
+// A small test runner, with one file for each subject:
 //
 //     TEST(conv_matches_reference) { CHECK(n == 3); CHECK_NEAR(y, 0.5, 1e-4); CHECK_THROWS(open_file("none")); }
 //
@@ -58,7 +58,7 @@ struct Registration {
         }                                                                                                              \
     } while (false)
 
-/// |actual - expected| <= tolerance; NaN never passes.
+/// Checks that |actual - expected| <= tolerance; NaN never passes.
 #define CHECK_NEAR(actual, expected, tolerance)                                                                        \
     do {                                                                                                               \
         const double actual_value = static_cast<double>(actual);                                                       \
@@ -71,7 +71,7 @@ struct Registration {
         }                                                                                                              \
     } while (false)
 
-/// The expression throws an std::exception.
+/// Checks that the expression throws an std::exception.
 #define CHECK_THROWS(expression)                                                                                       \
     do {                                                                                                               \
         bool threw = false;                                                                                            \
@@ -85,7 +85,7 @@ struct Registration {
         }                                                                                                              \
     } while (false)
 
-/// The expression throws an std::exception whose what() holds `part`.
+/// Checks that the expression throws an std::exception whose what() contains `part`.
 #define CHECK_THROWS_WITH(expression, part)                                                                            \
     do {                                                                                                               \
         std::string message = "(nothing thrown)";                                                                      \

@@ -7,7 +7,7 @@ using moss::append_likeliest;
 using moss::ctc_greedy;
 using moss::test::one_hot;
 
-TEST(repeats_merge_unless_a_blank_stands_between) {
+TEST(repeats_merge_unless_a_blank_is_between_them) {
     std::vector<int32_t> frames;
     append_likeliest(one_hot({0, 1, 1, 0, 1}, 3), 3, frames);
     append_likeliest(one_hot({2, 2, 0}, 3), 3, frames);
@@ -16,10 +16,10 @@ TEST(repeats_merge_unless_a_blank_stands_between) {
     CHECK_EQ(heard[0].id, 1);
     CHECK_EQ(heard[1].id, 1);
     CHECK_EQ(heard[2].id, 2);
-    CHECK_NEAR(heard[0].start, 0, 1e-6);  // grown to the recording's start
-    CHECK_NEAR(heard[0].end, 0.07, 1e-6); // … and to the middle of the gap
+    CHECK_NEAR(heard[0].start, 0, 1e-6);  // extended to the start of the recording
+    CHECK_NEAR(heard[0].end, 0.07, 1e-6); // extended to the middle of the gap
     CHECK_NEAR(heard[1].end, 0.10, 1e-6); // no gap
-    CHECK_NEAR(heard[2].end, 0.16, 1e-6); // the recording's end
+    CHECK_NEAR(heard[2].end, 0.16, 1e-6); // the end of the recording
 }
 
 TEST(spans_grow_by_a_tenth_of_a_second_at_most) {

@@ -1,5 +1,5 @@
-// The turn on a tiny bundle of random weights: what it says means nothing, but every rule of docs/internals/turn.md
-// holds.
+// Turns with a tiny bundle of random weights. Their content means nothing, but every rule of docs/internals/turn.md
+// must hold.
 
 #include "core/moss.h"
 
@@ -47,7 +47,7 @@ std::shared_ptr<const Model> without(const std::string & prefix) {
     return loaded;
 }
 
-/// Something like a voice: a glide of harmonics.
+/// A sound similar to a voice: gliding harmonics.
 std::vector<float> hum(double seconds) {
     std::vector<float> samples(static_cast<size_t>(seconds * 16000));
     double phase = 0;
@@ -346,9 +346,9 @@ TEST(undo_takes_back_the_last_turn_that_was_finished) {
     CHECK_EQ(code_of([&] { generate(session, written(std::vector<int32_t>(600, 1))); }), code::prompt_too_long);
     CHECK_EQ(session.length(), second);
     session.undo();
-    CHECK_EQ(session.length(), first); // what failed was none
+    CHECK_EQ(session.length(), first); // the turn that failed does not count
     session.undo();
-    CHECK_EQ(session.length(), 0); // and so on
+    CHECK_EQ(session.length(), 0); // further calls have no effect
     session.undo();
     CHECK_EQ(session.length(), 0);
     generate(session, spoken(1));
@@ -362,7 +362,7 @@ TEST(a_session_says_what_memory_it_takes) {
     const size_t one = session.bytes();
     CHECK(one > empty + 100'000);
     session.reset();
-    CHECK_EQ(session.bytes(), one); // for the next turn
+    CHECK_EQ(session.bytes(), one); // memory is reused for the next turn
     generate(session, spoken(4));
     CHECK(session.bytes() > one);
 }
@@ -438,7 +438,7 @@ TEST(a_transcription_takes_no_part_in_the_conversation) {
     CHECK_EQ(session.encode(hum(1), cancel).units.size(), a.sounds.units.size());
 }
 
-TEST(a_turn_can_write_down_what_it_heard) {
+TEST(a_turn_can_transcribe_what_it_heard) {
     Session session(model(), 1);
     Request request = spoken(1);
     request.transcribe = true;

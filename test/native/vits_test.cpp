@@ -1,4 +1,4 @@
-// The decoder against its PyTorch twin, stage by stage, and a stream in pieces against the whole.
+// The decoder compared to its PyTorch twin, stage by stage, and a stream in pieces compared to the whole.
 
 #include "changed.h"
 #include "golden.h"
@@ -26,7 +26,7 @@ struct DecoderModel {
     Runner runner;
 };
 
-/// What a golden file was made with.
+/// The input with which a golden file was made.
 struct Case {
     explicit Case(const std::string & name)
         : golden(name), units(golden.ids("input.units")), file(GgufFile::open(golden_path(name))) {
@@ -47,7 +47,7 @@ std::vector<float> append(std::vector<float> a, const std::vector<float> & b) {
     return a;
 }
 
-/// The audio of a stream that gets its units `step` at a time.
+/// The audio of a stream to which `step` units are pushed at a time.
 std::vector<float> stream(DecoderModel & model, const std::vector<int32_t> & units, const DecoderOptions & options,
                           size_t step) {
     VitsDecoder::Stream stream(model.decoder, model.runner, options);
@@ -74,7 +74,7 @@ Stages run(DecoderModel & model, const Case & c) {
     return stages;
 }
 
-/// With an odd number of flows the channels of z stand reversed, by design.
+/// With an odd number of flows, the channels of z are in reversed order, by design.
 void reverse_z(Stages & stages) {
     StageData & z = stages["decoder.z"];
     for (auto row = z.values.begin(); row != z.values.end(); row += z.ne0) {
@@ -102,7 +102,8 @@ TEST(quantized_stages_are_close) {
     const Case c("decoder.golden.gguf");
     DecoderModel model("tiny-q8_0.gguf");
     Stages stages = run(model, c);
-    // The pulses' phase is the sum of all pitch so far: a hundredth of a semitone of difference is soon a turn.
+    // The phase of the pulses is accumulated from the pitch, so that a difference of a hundredth of a semitone soon
+    // becomes a whole turn.
     for (const char * name : {"decoder.gen.source", "decoder.gen.spectrum", "decoder.wave"}) {
         CHECK_EQ(stages.erase(name), 1U);
     }
@@ -131,9 +132,9 @@ TEST(pieces_give_the_whole) {
     }
 }
 
-// Wide enough for the convolutions after Winograd, of which the tiles begin where a piece does. All units come at once:
-// in nano's 8-bit layers a rounding may fall otherwise with other neighbours, and the pulses' phase is the sum of all
-// pitch.
+// The tolerance allows for Winograd's algorithm, whose tiles begin where a piece begins. All units are pushed at once:
+// with other neighbours, values in nano's 8-bit layers may be rounded differently, which accumulates in the phase of
+// the pulses.
 TEST(a_real_voice_in_pieces_is_the_whole) {
     DecoderModel model("../../models/nano.gguf");
     std::vector<int32_t> units;
@@ -163,7 +164,7 @@ TEST(a_real_voice_in_pieces_is_the_whole) {
 TEST(a_units_audio_needs_no_more_than_the_lookahead) {
     const Case c("decoder.golden.gguf");
     DecoderModel model("tiny.gguf");
-    // Two replies that differ in their last unit only: the audio is equal until long before it.
+    // Two replies that differ only in their last unit: the audio is equal except near the end.
     std::vector<int32_t> units;
     for (size_t i = 0; i < 200; i++) {
         units.push_back(c.units[i % c.units.size()]);
@@ -182,7 +183,7 @@ TEST(options_change_the_audio) {
     DecoderModel model("tiny.gguf");
     DecoderOptions options;
     const std::vector<float> plain = stream(model, c.units, options, 99);
-    CHECK(max_difference(stream(model, c.units, options, 99), plain) == 0); // the seed decides
+    CHECK(max_difference(stream(model, c.units, options, 99), plain) == 0); // the audio depends only on the seed
     const auto differs = [&](const DecoderOptions & changed) {
         const std::vector<float> other = stream(model, c.units, changed, 99);
         return other.size() != plain.size() || max_difference(other, plain) > 1e-4;
@@ -223,9 +224,9 @@ TEST(units_have_a_prosody_of_their_own) {
     std::vector<int> usual;
     CHECK(speak(neutral, 99, &usual) == plain);
 
-    // A unit that is spoken slowly: of all units only its own frames are more.
+    // A unit that is spoken slowly: only that unit has more frames.
     std::vector<UnitProsody> slow = neutral;
-    const size_t edge = usual.size() > c.units.size() ? 1 : 0; // a unit stands before the first
+    const size_t edge = usual.size() > c.units.size() ? 1 : 0; // an edge unit precedes the first one
     const auto first = usual.begin() + static_cast<std::ptrdiff_t>(edge);
     const auto longest = std::max_element(first, first + static_cast<std::ptrdiff_t>(c.units.size()));
     const auto chosen = static_cast<size_t>(longest - usual.begin());
@@ -234,11 +235,11 @@ TEST(units_have_a_prosody_of_their_own) {
     speak(slow, 99, &durations);
     CHECK_EQ(durations.size(), usual.size());
     for (size_t i = 0; i < usual.size(); i++) {
-        const bool copied = edge == 1 && (i == 0 || i + 1 == usual.size()); // the edges speak as their neighbours do
+        const bool copied = edge == 1 && (i == 0 || i + 1 == usual.size()); // with the neighbour's prosody
         CHECK(i == chosen ? durations[i] > usual[i] : copied || durations[i] == usual[i]);
     }
 
-    // Half as loud: exactly that.
+    // Half as loud: exactly half of each sample.
     const std::vector<UnitProsody> soft(c.units.size(), {1, 0, 0.5F});
     const std::vector<float> softer = speak(soft, 99, nullptr);
     CHECK_EQ(softer.size(), plain.size());
@@ -249,7 +250,7 @@ TEST(units_have_a_prosody_of_their_own) {
     const std::vector<float> nothing = speak(silent, 99, nullptr);
     CHECK(std::all_of(nothing.begin(), nothing.end(), [](float value) { return value == 0; }));
 
-    // Higher: another sound, as long as before; however the units come.
+    // Higher: another sound of the same length, however the units are pushed.
     std::vector<UnitProsody> high = neutral;
     for (size_t i = c.units.size() / 2; i < high.size(); i++) {
         high[i] = {1, 5, 2};
@@ -257,8 +258,8 @@ TEST(units_have_a_prosody_of_their_own) {
     const std::vector<float> higher = speak(high, 99, nullptr);
     CHECK_EQ(higher.size(), plain.size());
     CHECK(max_difference(higher, plain) > 1e-4);
-    // Half a semitone: where pitch is random, a rounding would change how many harmonics there are under a far higher
-    // one.
+    // Half a semitone: with random weights, rounding errors would change the number of harmonics if the pitch were much
+    // higher.
     for (UnitProsody & p : high) {
         p.pitch /= 10;
     }
@@ -268,13 +269,13 @@ TEST(units_have_a_prosody_of_their_own) {
     }
 }
 
-// Else a damaged or hostile file could ask for years.
+// Otherwise a damaged or hostile file could request years of audio.
 TEST(a_unit_lasts_ten_seconds_at_most) {
     const std::string path = changed(
         "tiny", [](gguf_context *) {},
         [](ggml_tensor * tensor) {
             if (std::string(tensor->name) == "decoder.duration.proj.bias") {
-                static_cast<float *>(tensor->data)[0] = 8; // frames: e to this
+                static_cast<float *>(tensor->data)[0] = 8; // e^8 frames
             }
         });
     const GgufFile file = GgufFile::open(path);

@@ -1,4 +1,4 @@
-// Imported voices against transformers' VitsModel, stage by stage, and pieces against the whole.
+// Imported voices compared to transformers' VitsModel, stage by stage, and pieces compared to the whole.
 
 #include "changed.h"
 #include "golden.h"
@@ -49,7 +49,7 @@ struct LoadedVoice {
     VoiceOptions options;
 };
 
-/// Rounding only: both compute in F32, in other orders. tanh and GELU are the same functions.
+/// Only rounding errors: both compute in F32, in different orders. tanh and GELU are the same functions.
 constexpr double tolerance = 1e-4;
 
 void check_stages(const std::string & name, int expected) {
@@ -59,7 +59,7 @@ void check_stages(const std::string & name, int expected) {
     const std::vector<float> audio = model.speak();
     model.runner.stages = nullptr;
     CHECK(audio == stages["voice.wave"].values);
-    if (model.voice.config().flow_count % 2 == 1) { // the channels of z stand reversed, by design
+    if (model.voice.config().flow_count % 2 == 1) { // the channels of z are in reversed order, by design
         StageData & z = stages["voice.z"];
         for (auto row = z.values.begin(); row != z.values.end(); row += z.ne0) {
             std::reverse(row, row + z.ne0);
@@ -95,7 +95,8 @@ TEST(pieces_give_the_whole) {
         const std::vector<float> whole = model.speak();
         for (const int chunk : {1, 7, 64}) {
             model.options.chunk_frames = chunk;
-            CHECK(max_difference(model.speak(), whole) <= 1e-6); // a row's result does not depend on its neighbours
+            CHECK(max_difference(model.speak(), whole) <=
+                  1e-6); // the result of a frame does not depend on how many are computed at once
         }
     }
 }
@@ -119,7 +120,7 @@ TEST(options_change_the_audio) {
     LoadedVoice model("voice-piper");
     const VoiceOptions plain = model.options;
     const std::vector<float> audio = model.speak();
-    CHECK(model.speak() == audio); // the seed decides
+    CHECK(model.speak() == audio); // the audio depends only on the seed
     const auto changed = [&](const std::function<void(VoiceOptions &)> & change) {
         model.options = plain;
         change(model.options);
@@ -132,7 +133,7 @@ TEST(options_change_the_audio) {
     CHECK(changed([](auto & o) { o.speed = 0.5F; }).size() > audio.size());
     CHECK(changed([](auto & o) { o.length_scale = 0.5F; }).size() < audio.size());
     CHECK_EQ(changed([](auto & o) { o.speed = o.length_scale = 2; }).size(), audio.size());
-    // Without noise, the seed has no say.
+    // Without noise, the seed has no effect.
     const auto calm = [](auto & o) { o.noise_scale = o.noise_w = 0; };
     const std::vector<float> quiet = changed(calm);
     CHECK(changed([&](auto & o) { calm(o), o.seed++; }) == quiet);
@@ -194,13 +195,13 @@ TEST(refuses_what_does_not_fit) {
     CHECK(!ids({1}).next().empty()); // one id is enough
 }
 
-// Else a damaged or hostile file could ask for years.
+// Otherwise a damaged or hostile file could request years of audio.
 TEST(a_sound_of_a_voice_lasts_ten_seconds_at_most) {
     const std::string path = changed(
         "voice-plain", [](gguf_context *) {},
         [](ggml_tensor * tensor) {
             if (std::string(tensor->name) == "voice.duration.proj.bias") {
-                static_cast<float *>(tensor->data)[0] = 12; // frames: e to this
+                static_cast<float *>(tensor->data)[0] = 12; // e^12 frames
             }
         });
     const GgufFile file = GgufFile::open(path);
@@ -212,8 +213,8 @@ TEST(a_sound_of_a_voice_lasts_ten_seconds_at_most) {
     CHECK(stream.durations() == std::vector<int>(2, 10 * voice.config().sample_rate / voice.config().hop_length()));
 }
 
-TEST(a_spline_and_its_inverse_meet) {
-    // One bin between knots with derivatives of 1 is the identity; the ends are left alone.
+TEST(the_inverse_spline_inverts_the_spline) {
+    // With one bin between knots with derivatives of 1, the spline is the identity, also beyond its ends.
     Runner runner(1);
     const std::vector<float> places = {-7, -5, -2.5F, 0, 1, 4.9F, 5, 8};
     const std::vector<float> parameters(2 * places.size(), 0.3F);

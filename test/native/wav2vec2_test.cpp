@@ -1,4 +1,4 @@
-// Imported speech encoders against transformers, stage by stage, and what is heard in windows against the whole.
+// Imported speech encoders compared to transformers, stage by stage, and windows compared to the whole.
 
 #include "golden.h"
 
@@ -20,8 +20,8 @@ struct Variant {
     double q8_0_cosine;
 };
 
-/// Q8_0 rounds a weight by up to 1/254 of its block's largest. Rows are only 16 to 64 long here, so that few errors
-/// cancel; real models have hundreds.
+/// Q8_0 rounds a weight by up to 1/254 of the largest one in its block. Rows have only 16 to 64 weights here, so that
+/// few errors cancel out; real models have hundreds.
 const Variant variants[] = {{"base", 13, 0.999}, {"large", 13, 0.999}, {"hubert", 13, 0.999}, {"data2vec", 13, 0.999}};
 
 EncoderFrames hear(TestModel & model, const std::vector<float> & samples, const Windows & windows = {},
@@ -73,7 +73,8 @@ TEST(frames_read_in_pieces_are_those_read_at_once) {
         for (const auto & [first, count] : std::vector<std::pair<int, int>>{{0, 1}, {1, 5}, {6, 90}, {96, 28}}) {
             utterance.read(model.runner, first, count, pieces);
         }
-        CHECK(max_difference(whole, pieces) <= 1e-6); // the same sums: a row's result does not depend on its neighbours
+        CHECK(max_difference(whole, pieces) <=
+              1e-6); // the result of a frame does not depend on how many are computed at once
     }
 }
 
@@ -92,7 +93,8 @@ TEST(windows_give_every_frame_once_and_in_order) {
             const EncoderFrames heard = hear(model, samples, windows);
             CHECK_EQ(heard.logits.size(), whole.logits.size());
             CHECK_EQ(heard.hidden.size(), whole.hidden.size());
-            // Attention sees less, so frames differ a little; one out of its place would differ as any two frames do.
+            // Attention sees less in a window, so frames differ slightly. A frame in the wrong place would differ as
+            // much as any two frames do.
             double error = 0, energy = 0, shifted = 0;
             for (size_t i = 0; i < whole.hidden.size(); i++) {
                 error += std::pow(heard.hidden[i] - whole.hidden[i], 2);

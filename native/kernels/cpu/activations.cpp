@@ -34,7 +34,7 @@ void gelu_values(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
 
 ggml_tensor * gate(ggml_context * context, ggml_tensor * x) {
     if (x->type != GGML_TYPE_F32 || x->ne[0] % 2 != 0 || x->ne[2] != 1 || x->ne[3] != 1 || x->nb[0] != sizeof(float)) {
-        throw std::invalid_argument("gate: an F32 matrix of an even number of channels is wanted");
+        throw std::invalid_argument("gate: expected an F32 matrix with an even number of channels");
     }
     ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, x->ne[0] / 2, x->ne[1], 1, 1, &x, 1, gate_rows,
                                      GGML_N_TASKS_MAX, nullptr);
@@ -44,7 +44,7 @@ ggml_tensor * gate(ggml_context * context, ggml_tensor * x) {
 
 ggml_tensor * gelu(ggml_context * context, ggml_tensor * x) {
     if (x->type != GGML_TYPE_F32 || !ggml_is_contiguous(x)) {
-        throw std::invalid_argument("gelu: contiguous F32 is wanted");
+        throw std::invalid_argument("gelu: expected a contiguous F32 tensor");
     }
     ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, x->ne[0], x->ne[1], x->ne[2], x->ne[3], &x, 1, gelu_values,
                                      GGML_N_TASKS_MAX, nullptr);

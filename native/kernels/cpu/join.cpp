@@ -91,7 +91,7 @@ void means(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
 ggml_tensor * room_between(ggml_context * context, ggml_tensor * before, int64_t channels, int64_t count,
                            int64_t zeros) {
     if ((before != nullptr && (!matrix(before) || before->ne[0] != channels)) || count < 0 || zeros < 0) {
-        throw std::invalid_argument("room_between: an F32 matrix of as many channels is wanted");
+        throw std::invalid_argument("room_between: expected an F32 matrix with that number of channels");
     }
     const int64_t rows = (before != nullptr ? before->ne[1] : 0) + count + zeros;
     ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, channels, rows, 1, 1, &before, before != nullptr ? 1 : 0,
@@ -103,7 +103,7 @@ ggml_tensor * room_between(ggml_context * context, ggml_tensor * before, int64_t
 ggml_tensor * mean(ggml_context * context, const std::vector<ggml_tensor *> & parts) {
     for (const ggml_tensor * part : parts) {
         if (!matrix(part) || !ggml_is_contiguous(part) || !ggml_are_same_shape(part, parts[0])) {
-            throw std::invalid_argument("mean: contiguous F32 matrices of one shape are wanted");
+            throw std::invalid_argument("mean: expected contiguous F32 matrices of equal shape");
         }
     }
     return ggml_custom_4d(context, GGML_TYPE_F32, parts.at(0)->ne[0], parts[0]->ne[1], 1, 1,
@@ -113,7 +113,7 @@ ggml_tensor * mean(ggml_context * context, const std::vector<ggml_tensor *> & pa
 
 ggml_tensor * join_rows(ggml_context * context, ggml_tensor * a, ggml_tensor * b, int64_t zeros) {
     if (!matrix(a) || (b != nullptr && (!matrix(b) || b->ne[0] != a->ne[0])) || zeros < 0) {
-        throw std::invalid_argument("join_rows: F32 matrices of as many channels are wanted");
+        throw std::invalid_argument("join_rows: expected F32 matrices with equal numbers of channels");
     }
     ggml_tensor * sources[] = {a, b};
     return ggml_custom_4d(context, GGML_TYPE_F32, a->ne[0], a->ne[1] + (b != nullptr ? b->ne[1] : 0) + zeros, 1, 1,
@@ -122,7 +122,7 @@ ggml_tensor * join_rows(ggml_context * context, ggml_tensor * a, ggml_tensor * b
 
 ggml_tensor * join_channels(ggml_context * context, ggml_tensor * a, ggml_tensor * b) {
     if (!matrix(a) || !matrix(b) || a->ne[1] != b->ne[1]) {
-        throw std::invalid_argument("join_channels: F32 matrices of as many rows are wanted");
+        throw std::invalid_argument("join_channels: expected F32 matrices with equal numbers of rows");
     }
     ggml_tensor * sources[] = {a, b};
     return ggml_custom_4d(context, GGML_TYPE_F32, a->ne[0] + b->ne[0], a->ne[1], 1, 1, sources, 2, channels,

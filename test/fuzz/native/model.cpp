@@ -1,8 +1,9 @@
-// A hostile model file: whatever its metadata and its table of tensors say, it is refused with an error or it runs.
+// Hostile model files: whatever the metadata and the table of tensors say, the file must be refused with an error or
+// run.
 //
-// An input is a GGUF file without its tensors' data, for which zeros are put in; so inputs are small, and a change of one
-// byte is a change of what matters. Half of the mutations change one number of the metadata or of a tensor's shape, as
-// random bytes seldom hit one.
+// An input is a GGUF file without the data of its tensors, which is replaced by zeros. So inputs are small, and every
+// mutation hits the metadata. Half of the mutations change one number of the metadata or of a tensor's shape, because
+// random mutations seldom hit these.
 
 #include "core/moss.h"
 
@@ -24,14 +25,14 @@ constexpr size_t longest = 1 << 20;
 
 enum Kind : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 
-/// Where a number of the file stands.
+/// The position of a number in the file.
 struct Number {
     size_t at;
     size_t bytes;
     bool real;
 };
 
-/// Walks over a file's metadata and tensors, as far as it makes sense, and notes its numbers.
+/// Parses the metadata and tensors of a file, as far as they are valid, and collects the positions of numbers.
 class Scanner {
   public:
     Scanner(const uint8_t * data, size_t size) : data_(data), size_(size) {
@@ -53,7 +54,7 @@ class Scanner {
                 integer(8); // offset
             }
         } catch (const std::out_of_range &) {
-            // what was found so far
+            // the numbers found so far are used
         }
     }
 
@@ -129,7 +130,7 @@ void change(uint8_t * data, const Number & number, std::minstd_rand & random) {
     std::memcpy(data + number.at, &value, number.bytes);
 }
 
-/// Runs `body`; an error of ours is a right answer.
+/// Runs `body`; an error of this package is a correct result.
 template <class Body>
 void allow_errors(Body && body) {
     try {
@@ -169,7 +170,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t * data, size_t size) {
         return 0;
     }
     std::vector<uint8_t> file(data, data + size);
-    if (size > 0 && data[size - 1] != 1) { // else: a file that is cut short
+    if (size > 0 && data[size - 1] != 1) { // otherwise the file is truncated
         file.resize(size + tensor_data);
     }
     allow_errors([&] {
