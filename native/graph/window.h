@@ -12,6 +12,7 @@
 #include "../kernels/cpu/conv1d.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace moss {
@@ -105,7 +106,13 @@ class StreamBuffer {
     /// Of `before` frames before a piece, and `after` frames of zeros after the stream's end.
     StreamBuffer(StreamState & state, const std::string & name, int64_t channels, int64_t before, int64_t after);
 
-    /// The next frames are a convolution's of `window`, which may be null for none. Once a graph.
+    /// Writes frames from `first` on of a tensor, and returns it with them.
+    using Writer = std::function<ggml_tensor *(ggml_tensor * all, int64_t first)>;
+
+    /// The next `count` frames are those that `write` writes; it is not called for none. Once a graph.
+    void push(Graph & g, int64_t count, const Writer & write, bool last);
+
+    /// The next frames are a convolution's of `window`, which may be null for none.
     void push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last);
 
     /// The same of another buffer's frames, with "same" padding (stride 1), as far as they are there; plus
