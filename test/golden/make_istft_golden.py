@@ -1,11 +1,11 @@
 """Makes the reference tensors of the waveform generator with a harmonic source: python test/golden/make_istft_golden.py
 
-istft.gguf                 a small random generator with the constants of two voices
-istft.golden.gguf          what it was given, and the PyTorch twin's stages, frozen for the second voice; waves of short utterances
-istft-odd.gguf             one with odd sizes: of a frame, of the strides, of the channels
-istft-odd.golden.gguf      the same of it
---teacher FOLDER           teacher.gguf and teacher.golden.gguf, of the teacher's weights and a captured clip, to be kept out of the repository:
-                           MOSS_TEACHER_GENERATOR=FOLDER is for the C++ test
+istft.gguf, istft-q8_0.gguf    a small random generator with the constants of two voices
+istft.golden.gguf              what it was given, and the PyTorch twin's stages, frozen for the second voice; waves of short utterances
+istft-odd.gguf                 one with odd sizes: of a frame, of the strides, of the channels
+istft-odd.golden.gguf          the same of it
+--teacher FOLDER               teacher.gguf and teacher.golden.gguf, of the teacher's weights and a captured clip, to be kept out of the repository:
+                               MOSS_TEACHER_GENERATOR=FOLDER is for the C++ test
 
 Stages are [T, C].
 """
@@ -89,7 +89,7 @@ def save_stages(path: Path, twin: IstftGenerator, voice: FrozenVoice, features: 
     writer.close()
 
 
-def make_random(name: str, config: IstftGeneratorConfig, seed: int, frames: int) -> None:
+def make_random(name: str, config: IstftGeneratorConfig, seed: int, frames: int, types: tuple[str, ...] = ("f32",)) -> None:
     twin, generator = random_twin(config, seed), torch.Generator().manual_seed(seed + 1)
     voices: dict[str, FrozenVoice] = {}
     for voice in ("anna", "mei"):
@@ -98,7 +98,8 @@ def make_random(name: str, config: IstftGeneratorConfig, seed: int, frames: int)
         with torch.no_grad():
             twin(features, style, random_f0(60, generator)[None])
         voices[voice] = FrozenVoice(style[0], twin.statistics())
-    write(FOLDER / f"{name}.gguf", twin, voices, "f32", name, "MIT")
+    for type_ in types:
+        write(FOLDER / (f"{name}.gguf" if type_ == "f32" else f"{name}-{type_}.gguf"), twin, voices, type_, name, "MIT")
     features = torch.randn(config.feature_size, frames, generator=generator)
     save_stages(FOLDER / f"{name}.golden.gguf", twin, voices["mei"], features, random_f0(frames, generator))
 
@@ -121,7 +122,7 @@ def main() -> None:
     if arguments.teacher:
         make_teacher(arguments.teacher)
         return
-    make_random("istft", CONFIG, 50, 32)
+    make_random("istft", CONFIG, 50, 32, ("f32", "q8_0"))
     make_random("istft-odd", ODD, 60, 24)
 
 

@@ -99,6 +99,15 @@ TEST(stages_match_the_twin) {
     }
 }
 
+TEST(quantized_generators_are_close) {
+    const Golden golden("istft.golden.gguf");
+    GeneratorModel model(golden_path("istft-q8_0.gguf"));
+    Stages stages;
+    model.runner.stages = &stages;
+    speak(model, golden.values("input.features"), golden.values("input.f0"), {1000});
+    CHECK_EQ(golden.check_cosine(stages, 0.9995), 7);
+}
+
 // Both edges of the source and of the STFT in one window, and less than the convolutions see.
 TEST(the_shortest_utterances_are_the_twins) {
     for (const std::string & name : random_models) {
