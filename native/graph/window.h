@@ -64,6 +64,11 @@ class Window {
     int64_t right_ = 0;
 };
 
+/// What a convolution sees, between pieces of a stream.
+inline Window window_of(StreamState & state, const std::string & name, const PackedConv1d & conv) {
+    return {state, name, conv.in_channels(), conv.left(), conv.right()};
+}
+
 /// Delivers frames when a slower path is ready for them, at most `capacity` frames late.
 class Delay {
   public:

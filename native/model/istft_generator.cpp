@@ -16,23 +16,13 @@ constexpr int64_t post_kernel = 7;
 constexpr float slope = 0.1F;       // before an up-sampling
 constexpr float post_slope = 0.01F; // HiFi-GAN leaves it at PyTorch's default
 
-Conv1dOptions leaky_input(float below) {
-    Conv1dOptions options;
-    options.input = Activation::leaky(below);
-    return options;
-}
-
-Window window_of(StreamState & state, const std::string & name, const PackedConv1d & conv) {
-    return {state, name, conv.in_channels(), conv.left(), conv.right()};
-}
-
 /// Hann's window, periodic.
 double window(int64_t n, int64_t size) {
-    return n < size ? 0.5 - 0.5 * std::cos(2 * pi * static_cast<double>(n) / static_cast<double>(size)) : 0.0;
+    return 0.5 - 0.5 * std::cos(2 * pi * static_cast<double>(n) / static_cast<double>(size));
 }
 
-/// The sum of the squared windows that meet at a sample, of which `n` is the place in one of them or, beyond the
-/// window's size, in none; of this one and the later places only.
+/// The sum of the squared windows that meet at a sample, from the one on in which its place is `n`; in the windows
+/// before, its place is further.
 double envelope(const IstftConfig & config, int64_t n) {
     double sum = 0;
     for (; n < config.istft_n_fft; n += config.istft_hop) {
@@ -58,8 +48,8 @@ PackedConv1d synthesis(const IstftConfig & config) {
     return PackedConv1d::transposed({channels, 1, size, config.istft_hop}, size / 2, weight.data(), nullptr);
 }
 
-/// What a sample must be multiplied with because there are no frames before the first one: for those that such a frame
-/// would reach. Seen from the end it is the same, but that the window's middle lies `shift` samples further.
+/// What the first samples must be multiplied with, which frames before the first one would reach. For the last samples,
+/// counted from the end, it is the same but for a `shift` of one: the window's middle is its sample size / 2.
 std::vector<float> edge_gains(const IstftConfig & config, int64_t shift) {
     std::vector<float> gains;
     for (int64_t i = 0; i < config.istft_n_fft / 2 - config.istft_hop; i++) {

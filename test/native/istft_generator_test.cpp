@@ -249,7 +249,7 @@ TEST(the_teacher_is_its_twin) {
     model.runner.stages = &stages;
     const std::vector<float> whole = speak(model, features, f0, {1000});
     model.runner.stages = nullptr;
-    CHECK_EQ(golden.check_error(stages, 1e-3), 7);
+    CHECK_EQ(golden.check_error(stages, 1e-4), 7); // 1e-5 on AVX2: most is Winograd's rounding, layer by layer
     for (const int64_t step : {7, 32}) {
         CHECK(max_difference(speak(model, features, f0, {step}), whole) <= 1e-4);
     }
