@@ -40,7 +40,9 @@ IstftConfig IstftConfig::load(const GgufFile & file) {
         keys.odd("resblock_kernels", size);
     }
     keys.multiple("istft_n_fft", c.istft_n_fft, "twice istft_hop", int64_t{2} * c.istft_hop);
-    keys.require(c.hop_length() >= 2 * c.istft_n_fft, "upsample_rates", "a frame of twice istft_n_fft or more",
+    constexpr int64_t longest_hop = 4096;
+    keys.require(c.hop_length() >= 2 * c.istft_n_fft && c.hop_length() <= longest_hop, "upsample_rates",
+                 "a frame of twice istft_n_fft to " + std::to_string(longest_hop) + " samples",
                  std::to_string(c.hop_length()) + " samples");
     keys.require(!c.voices.empty(), "voices", "at least one voice", "none");
     return c;

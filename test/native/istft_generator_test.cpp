@@ -223,6 +223,7 @@ TEST(refuses_generators_that_do_not_fit) {
     CHECK_THROWS_WITH(key("istft_hop", {0}), "istft_hop");
     CHECK_THROWS_WITH(key("upsample_rates", {4, 1}), "upsample_rates");
     CHECK_THROWS_WITH(key("upsample_rates", {4, 3, 2}), "upsample_rates");
+    CHECK_THROWS_WITH(key("istft_n_fft", {16}), "a frame of twice istft_n_fft");
     CHECK_THROWS_WITH(key("upsample_kernels", {8, 8}), "upsample_kernels");
     CHECK_THROWS_WITH(key("resblock_kernels", {3, 4}), "resblock_kernels");
     CHECK_THROWS_WITH(key("noise_kernels", {3, 4}), "noise_kernels");
