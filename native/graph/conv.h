@@ -25,6 +25,13 @@ inline ConvEdit reversed_inputs(bool reversed) {
     return edit;
 }
 
+/// A leaky ReLU before the convolution.
+inline Conv1dOptions leaky_input(float slope) {
+    Conv1dOptions options;
+    options.input = Activation::leaky(slope);
+    return options;
+}
+
 // The type in which a tensor is stored decides the type in which it is computed: BF16 and Q8_0 are computed as such,
 // every other type in F32. Where the CPU has no kernel for that type, PackedConv1d and PackedLinear choose another one.
 

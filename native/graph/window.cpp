@@ -85,8 +85,7 @@ StreamBuffer::StreamBuffer(StreamState & state, const std::string & name, int64_
     : slot_(before > 0 ? state.add(name, GGML_TYPE_F32, {channels, before}) : nullptr), channels_(channels),
       before_(before), after_(after) {}
 
-void StreamBuffer::push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last) {
-    const int64_t count = window == nullptr ? 0 : conv.out_frames(window->ne[1], 0, 0);
+void StreamBuffer::push(Graph & g, int64_t count, const Writer & write, bool last) {
     const int64_t zeros = last ? after_ : 0;
     start_ = end_ - before_;
     end_ += count;
@@ -98,12 +97,20 @@ void StreamBuffer::push(Graph & g, const PackedConv1d & conv, ggml_tensor * wind
     if (count == 0) {
         return;
     }
-    options.into = all_;
-    options.into_first = before_;
-    all_ = conv1d(g, window, conv, options); // writes into all_; readers of the result wait for the convolution
+    all_ = write(all_, before_); // the same memory: whoever reads it waits for what is written
     if (before_ > 0 && !last) {
         g.effect(ggml_cpy(g, frames(g, end_ - before_, before_), slot_));
     }
+}
+
+void StreamBuffer::push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last) {
+    const int64_t count = window == nullptr ? 0 : conv.out_frames(window->ne[1], 0, 0);
+    const auto write = [&](ggml_tensor * all, int64_t first) {
+        options.into = all;
+        options.into_first = first;
+        return conv1d(g, window, conv, options);
+    };
+    push(g, count, write, last);
 }
 
 void StreamBuffer::push(Graph & g, const PackedConv1d & conv, const StreamBuffer & from, Conv1dOptions options,

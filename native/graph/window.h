@@ -12,6 +12,7 @@
 #include "../kernels/cpu/conv1d.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace moss {
@@ -65,6 +66,11 @@ class Window {
     int64_t right_ = 0;
 };
 
+/// What a convolution sees, between pieces of a stream.
+inline Window window_of(StreamState & state, const std::string & name, const PackedConv1d & conv) {
+    return {state, name, conv.in_channels(), conv.left(), conv.right()};
+}
+
 /// Delays frames by at most `capacity` frames, until a parallel path with more lookahead has reached them.
 class Delay {
   public:
@@ -106,6 +112,12 @@ class StreamBuffer {
     StreamBuffer() = default;
     /// Keeps `before` frames from before a piece, and adds `after` frames of zeros at the end of the stream.
     StreamBuffer(StreamState & state, const std::string & name, int64_t channels, int64_t before, int64_t after);
+
+    /// Writes frames from `first` on of a tensor, and returns it with them.
+    using Writer = std::function<ggml_tensor *(ggml_tensor * all, int64_t first)>;
+
+    /// The next `count` frames are those that `write` writes; it is not called for none. Once a graph.
+    void push(Graph & g, int64_t count, const Writer & write, bool last);
 
     /// Appends the output of a convolution of `window`; a null window appends nothing. To be called once in each graph.
     void push(Graph & g, const PackedConv1d & conv, ggml_tensor * window, Conv1dOptions options, bool last);

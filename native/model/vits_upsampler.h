@@ -64,16 +64,4 @@ class Upsampler::Stream {
     std::vector<ResStream> res_;
 };
 
-/// The window of a convolution in a stream.
-inline Window window_of(StreamState & state, const std::string & name, const PackedConv1d & conv) {
-    return {state, name, conv.in_channels(), conv.left(), conv.right()};
-}
-
-/// Options for a leaky ReLU before the convolution.
-inline Conv1dOptions leaky_input(float slope) {
-    Conv1dOptions options;
-    options.input = Activation::leaky(slope);
-    return options;
-}
-
 } // namespace moss

@@ -10,6 +10,7 @@
 #include "model/listener.h"
 #include "model/lm.h"
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,8 +18,9 @@
 
 namespace moss::test {
 
+/// A file of test/golden, or one with a whole path.
 inline std::string golden_path(const std::string & name) {
-    return std::string(MOSS_SOURCE_DIR) + "/test/golden/" + name;
+    return (std::filesystem::path(MOSS_SOURCE_DIR) / "test" / "golden" / name).string();
 }
 
 /// Reference tensors by stage, in rows of ne0 values.

@@ -21,6 +21,7 @@ EPSILON = 1e-5
 HARMONICS = 9
 SINE_AMPLITUDE = 0.1
 VOICED_ABOVE = 10.0  # Hz
+LEAST_PART = 1e-7  # of a bin of the source: what is smaller is rounding
 
 
 @dataclass
@@ -111,7 +112,7 @@ class IstftGenerator(nn.Module):
         self.register_buffer("window", torch.hann_window(config.istft_n_fft), persistent=False)
 
     def harmonics(self, f0: torch.Tensor) -> torch.Tensor:
-        """F0 in Hz [B, T] -> the source [B, hop T]: nine sines through a learned mixture and tanh; zero where unvoiced but for the bias.
+        """F0 in Hz [B, T] -> the source [B, hop T] in double precision: nine sines through a learned mixture and tanh; zero where unvoiced but for the bias.
 
         The phase is the sum over frames of F0's turns a frame and runs in a straight line between the frames' middles, constant in the first and the last half frame.
         """
@@ -122,13 +123,21 @@ class IstftGenerator(nn.Module):
         phase = F.interpolate(phase, scale_factor=float(hop), mode="linear")  # [B, 9, hop T]
         voiced = (f0 > VOICED_ABOVE).repeat_interleave(hop, 1)[:, None]
         sines = SINE_AMPLITUDE * (2 * math.pi * (phase % 1)).sin() * voiced
-        return self.source(sines.float().transpose(1, 2)).tanh()[..., 0]
+        return F.linear(sines.transpose(1, 2), self.source.weight.double(), self.source.bias.double()).tanh()[..., 0]
 
     def spectrum(self, wave: torch.Tensor) -> torch.Tensor:
-        """[B, n] -> magnitudes and phases of its STFT [B, 2 bins, n / istft_hop + 1], the edges mirrored."""
+        """[B, n] -> magnitudes and phases of its STFT [B, 2 bins, n / istft_hop + 1], the edges mirrored.
+
+        In double precision: what the sines leak into the bins far above them is small, and its phase is an input like any other. Nothing depends on
+        rounding: where the source is constant, unvoiced, a bin is 0, of phase 0, or real, of phase 0 or pi.
+        """
         config = self.config
-        parts = torch.stft(wave, config.istft_n_fft, config.istft_hop, window=self.window, center=True, pad_mode="reflect", return_complex=True)
-        return torch.cat([parts.abs(), parts.angle()], 1)
+        window = torch.hann_window(config.istft_n_fft, dtype=torch.float64, device=wave.device)
+        parts = torch.stft(wave.double(), config.istft_n_fft, config.istft_hop, window=window, center=True, pad_mode="reflect", return_complex=True)
+        imaginary = parts.imag.masked_fill(parts.imag.abs() < LEAST_PART, 0.0)
+        magnitude = torch.hypot(parts.real, imaginary)
+        phase = torch.atan2(imaginary, parts.real).masked_fill(magnitude < LEAST_PART, 0.0)
+        return torch.cat([magnitude, phase], 1).float()
 
     def frames(self, features: torch.Tensor, style: torch.Tensor, source: torch.Tensor, stages: dict | None = None) -> torch.Tensor:
         """features [B, 512, T], style [B, S], source spectrum [B, 2 bins, 60 T + 1] -> log magnitudes and phases [B, 2 bins, 60 T + 1]."""

@@ -68,6 +68,18 @@ void edges(ggml_tensor * dst, int ith, int /*nth*/, void * /*userdata*/) {
                 static_cast<size_t>(zeros) * row_size(dst));
 }
 
+void row_sums(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
+    const ggml_tensor * a = dst->src[1];
+    const ggml_tensor * b = dst->src[2];
+    const auto first = parameters_of<int64_t>(dst);
+    const int64_t count = a->ne[1];
+    for (int64_t t = count * ith / nth; t < count * (ith + 1) / nth; t++) {
+        float * to = static_cast<float *>(dst->data) + (first + t) * dst->ne[0];
+        std::memcpy(to, row(a, t), row_size(a));
+        vector_ops().add_scaled(to, static_cast<const float *>(row(b, t)), 1.0F, dst->ne[0]);
+    }
+}
+
 void means(ggml_tensor * dst, int ith, int nth, void * /*userdata*/) {
     constexpr int64_t run = 1024; // values that are summed at a time, which fit the L1 cache
     int sources = 0;
@@ -97,6 +109,17 @@ ggml_tensor * room_between(ggml_context * context, ggml_tensor * before, int64_t
     ggml_tensor * y = ggml_custom_4d(context, GGML_TYPE_F32, channels, rows, 1, 1, &before, before != nullptr ? 1 : 0,
                                      edges, GGML_N_TASKS_MAX, nullptr);
     set_parameters(y, zeros);
+    return y;
+}
+
+ggml_tensor * add_rows(ggml_context * context, ggml_tensor * a, ggml_tensor * b, ggml_tensor * into, int64_t first) {
+    if (!matrix(a) || !matrix(b) || !ggml_are_same_shape(a, b) || !matrix(into) || !ggml_is_contiguous(into) ||
+        into->ne[0] != a->ne[0] || first < 0 || first + a->ne[1] > into->ne[1]) {
+        throw std::invalid_argument("add_rows: F32 matrices of one shape are wanted, and room for their sum");
+    }
+    ggml_tensor * sources[] = {a, b};
+    ggml_tensor * y = ggml_custom_inplace(context, into, sources, 2, row_sums, GGML_N_TASKS_MAX, nullptr);
+    set_parameters(y, first);
     return y;
 }
 

@@ -18,6 +18,10 @@ ggml_tensor * join_rows(ggml_context * context, ggml_tensor * a, ggml_tensor * b
 ggml_tensor * room_between(ggml_context * context, ggml_tensor * before, int64_t channels, int64_t count,
                            int64_t zeros);
 
+/// Rows first .. first + T of `into` [C, N], contiguous, become a [C, T] + b [C, T]. Returns `into` with them. Throws
+/// std::invalid_argument when they do not fit.
+ggml_tensor * add_rows(ggml_context * context, ggml_tensor * a, ggml_tensor * b, ggml_tensor * into, int64_t first);
+
 /// The elementwise mean of contiguous matrices. Throws std::invalid_argument.
 ggml_tensor * mean(ggml_context * context, const std::vector<ggml_tensor *> & parts);
 

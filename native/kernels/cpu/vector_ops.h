@@ -13,6 +13,10 @@ struct VectorOps {
     void (*gelu)(const float * x, float * y, int64_t count);
     /// Within 2e-7.
     void (*tanh)(const float * x, float * y, int64_t count);
+    /// z + sin(alpha z)^2 / alpha of z = scale x + shift, within 2e-7 of sin^2, for |alpha z| < 1e5; `inverse` is 1 /
+    /// alpha. y may be x.
+    void (*snake)(const float * x, const float * scale, const float * shift, const float * alpha, const float * inverse,
+                  float * y, int64_t count);
     /// max(x, 0) + slope * min(x, 0)
     void (*leaky)(const float * x, float * y, float slope, int64_t count);
     /// Replaces each x by e^(scale (x - max)), within 2e-7, where max is the largest x; returns their sum. `scale` >=

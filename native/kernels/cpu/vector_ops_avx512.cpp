@@ -4,6 +4,6 @@
 
 namespace moss {
 
-const VectorOps vector_ops_avx512 = {gate, gelu, tanh, leaky, softmax_weights, dot, add_scaled, add_products};
+const VectorOps vector_ops_avx512 = {gate, gelu, tanh, snake, leaky, softmax_weights, dot, add_scaled, add_products};
 
 } // namespace moss

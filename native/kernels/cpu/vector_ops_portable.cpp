@@ -4,6 +4,6 @@
 
 namespace moss {
 
-const VectorOps vector_ops_portable = {gate, gelu, tanh, leaky, softmax_weights, dot, add_scaled, add_products};
+const VectorOps vector_ops_portable = {gate, gelu, tanh, snake, leaky, softmax_weights, dot, add_scaled, add_products};
 
 } // namespace moss
