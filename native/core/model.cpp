@@ -1,5 +1,6 @@
 #include "core/parts.h"
 
+#include "model/feature_decoder.h"
 #include "model/vits_decoder.h"
 #include "model/voice.h"
 
@@ -24,7 +25,8 @@ int default_threads() {
 }
 
 /// The networks that a file may have, as the data travels.
-constexpr const char * component_names[] = {"vad", "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"};
+constexpr const char * component_names[] = {"vad", "frontend", "tone",      "encoder", "aligner",
+                                            "lm",  "decoder",  "generator", "voice"};
 
 std::string component_of(const std::string & tensor) {
     for (const char * name : component_names) {
@@ -119,8 +121,10 @@ std::optional<CtcText> load_ctc_text(const GgufFile & file, size_t unit_count) {
     return ctc;
 }
 
+/// A decoder that reads the units of the bundle.
+template <class Decoder>
 std::unique_ptr<VoiceModel> load_decoder(const GgufFile & file, const Weights & weights, size_t units) {
-    auto decoder = std::make_unique<VitsDecoder>(file, weights);
+    auto decoder = std::make_unique<Decoder>(file, weights);
     if (decoder->config().unit_count != static_cast<int>(units)) {
         throw model_format_error("moss-speech.decoder.unit_count", std::to_string(units),
                                  std::to_string(decoder->config().unit_count));
@@ -137,7 +141,8 @@ constexpr struct {
     const char * key;
     std::unique_ptr<VoiceModel> (*load)(const GgufFile & file, const Weights & weights, size_t units);
 } voice_kinds[] = {
-    {"moss-speech.decoder.sample_rate", load_decoder},
+    {"moss-speech.decoder.feature_size", load_decoder<FeatureDecoder>},
+    {"moss-speech.decoder.sample_rate", load_decoder<VitsDecoder>},
     {"moss-speech.voice.sample_rate", load_vits},
 };
 

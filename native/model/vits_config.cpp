@@ -118,4 +118,16 @@ DecoderPresets DecoderPresets::load(const GgufFile & file) {
     return presets;
 }
 
+VoiceFacts DecoderPresets::facts(int sample_rate) const {
+    VoiceFacts facts;
+    facts.sample_rate = sample_rate;
+    facts.voices = voices;
+    facts.default_voice_en = default_voice_en;
+    facts.default_voice_zh = default_voice_zh;
+    for (const Emotion & emotion : emotions) {
+        facts.emotions.push_back(emotion.name);
+    }
+    return facts;
+}
+
 } // namespace moss

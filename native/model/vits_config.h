@@ -84,6 +84,9 @@ struct DecoderPresets {
     std::vector<Emotion> emotions;
 
     static DecoderPresets load(const GgufFile & file);
+
+    /// Of a decoder with these presets.
+    VoiceFacts facts(int sample_rate) const;
 };
 
 } // namespace moss

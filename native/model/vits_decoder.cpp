@@ -188,15 +188,7 @@ const std::vector<int> & VitsDecoder::Stream::durations() const {
 }
 
 VoiceFacts VitsDecoder::facts() const {
-    VoiceFacts facts;
-    facts.sample_rate = config_.sample_rate;
-    facts.voices = presets_.voices;
-    facts.default_voice_en = presets_.default_voice_en;
-    facts.default_voice_zh = presets_.default_voice_zh;
-    for (const Emotion & emotion : presets_.emotions) {
-        facts.emotions.push_back(emotion.name);
-    }
-    return facts;
+    return presets_.facts(config_.sample_rate);
 }
 
 std::unique_ptr<VoiceStream> VitsDecoder::open(Runner & runner, const Speaking & speaking, uint64_t seed) const {

@@ -89,15 +89,21 @@ def save_stages(path: Path, twin: IstftGenerator, voice: FrozenVoice, features: 
     writer.close()
 
 
-def make_random(name: str, config: IstftGeneratorConfig, seed: int, frames: int, types: tuple[str, ...] = ("f32",)) -> None:
-    twin, generator = random_twin(config, seed), torch.Generator().manual_seed(seed + 1)
-    voices: dict[str, FrozenVoice] = {}
+@torch.no_grad()
+def random_voices(twin: IstftGenerator, generator: torch.Generator) -> dict[str, FrozenVoice]:
+    """Styles, and statistics of random features, of two voices."""
+    config, voices = twin.config, {}
     for voice in ("anna", "mei"):
         features, style = torch.randn(1, config.feature_size, 60, generator=generator), torch.randn(1, config.style_size, generator=generator)
         twin.collect()
-        with torch.no_grad():
-            twin(features, style, random_f0(60, generator)[None])
+        twin(features, style, random_f0(60, generator)[None])
         voices[voice] = FrozenVoice(style[0], twin.statistics())
+    return voices
+
+
+def make_random(name: str, config: IstftGeneratorConfig, seed: int, frames: int, types: tuple[str, ...] = ("f32",)) -> None:
+    twin, generator = random_twin(config, seed), torch.Generator().manual_seed(seed + 1)
+    voices = random_voices(twin, generator)
     for type_ in types:
         write(FOLDER / (f"{name}.gguf" if type_ == "f32" else f"{name}-{type_}.gguf"), twin, voices, type_, name, "MIT")
     features = torch.randn(config.feature_size, frames, generator=generator)

@@ -29,18 +29,20 @@ from ..data import mandarin
 from ..data.units import AUDIO_PAD, EOSP, SPACE, UNIT_ID, UNITS
 from ..loop import checkpoint
 from ..networks.aligner import Aligner
-from ..networks.config import COMPONENTS, to_gguf_keys
+from ..networks.config import COMPONENTS, VoiceConfig, to_gguf_keys
 from ..networks.encoder import Encoder
 from ..networks.frontend import Frontend
+from ..networks.istft_generator import IstftGenerator
 from ..networks.lm import LM, gguf_name
 from ..networks.tone import Tone
 from ..networks.vad import Vad
 from ..networks.vits import Decoder
+from ..networks.voice import Voice
+from .istft_generator import FrozenVoice, add_generator
+from .tensors import ARCHITECTURE, add_key, encode, layouts
 
-ARCHITECTURE = "moss-speech"
 MATRIX_TYPES = {"f32": Type.F32, "f16": Type.F16, "q8_0": Type.Q8_0}
-# Read raw voice vectors, whose means are folded into the bias: rounding the weight would shift the voice.
-KEEP_F32 = {"decoder.speaker.weight", "decoder.text.style.weight", "decoder.gen.synthesis", "decoder.gen.analysis"}
+
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Bundle:
     voice_languages: list[str] = field(default_factory=list)
     default_voices: tuple[int, int] = (0, 0)  # English, Mandarin
     emotions: tuple[list[str], np.ndarray] | None = None  # names, [n, 4]
+    generator: tuple[IstftGenerator, dict[str, FrozenVoice]] | None = None  # of a decoder that speaks through one, with each voice's constants
     sampling: dict[str, float] = field(default_factory=dict)  # defaults: temperature, top_k, top_p, repetition_penalty
 
     def add(self, component: str, config: object, state: dict[str, torch.Tensor]) -> None:
@@ -72,6 +75,9 @@ class Bundle:
             raise ValueError(f"{name}: trained on another unit inventory")
         if "decoder" in saved:
             self.add("decoder", COMPONENTS["decoder"](**saved["config"]), saved["decoder"])
+            return
+        if "voice" in saved:  # in front of the waveform generator
+            self.add("decoder", VoiceConfig(**saved["config"]), saved["voice"])
             return
         for component, fields in saved["config"].items():
             prefix = component + "."
@@ -96,57 +102,9 @@ class Bundle:
                     return Aligner(config["aligner"], config["encoder"].embedding_length, config["lm"].embedding_length)
                 case "lm":
                     return LM(config["lm"])
+        if isinstance(config["decoder"], VoiceConfig):
+            return Voice(config["decoder"])
         return Decoder(config["decoder"])  # its synthesis filter is computed: no meta device
-
-
-def layouts(twin: nn.Module) -> dict[str, str]:
-    """Tensor name -> matrix, conv, transposed or table."""
-    kinds = {nn.Linear: "matrix", nn.Embedding: "matrix", nn.Conv1d: "conv", nn.ConvTranspose1d: "transposed"}
-    found = {name: "table" for name in twin.state_dict()}
-    for name, module in twin.named_modules():
-        if type(module) in kinds:
-            found[f"{name}.weight"] = kinds[type(module)]
-    return found
-
-
-def encode(name: str, kind: str, tensor: torch.Tensor, matrix_type: Type) -> tuple[np.ndarray, Type]:
-    """The tensor's array in the file and its type."""
-    array = tensor.detach().float().cpu().numpy()
-    if name.endswith("gen.synthesis"):
-        kind = "transposed"
-    elif name.endswith("gen.analysis"):
-        kind = "conv"
-    if kind == "conv":  # [out, in / groups, kernel] -> [out, kernel * in / groups]
-        array = array.transpose(0, 2, 1).reshape(array.shape[0], -1)
-    elif kind == "transposed":  # [in, out, kernel] -> [out, kernel * in]
-        array = array.transpose(1, 2, 0).reshape(array.shape[1], -1)
-    array = np.ascontiguousarray(array, np.float32)
-    if kind == "table" or name in KEEP_F32 or matrix_type == Type.F32:
-        return array, Type.F32
-    if kind == "matrix" and matrix_type == Type.Q8_0:
-        if array.shape[0] < 32:
-            return array, Type.F32
-        if array.shape[1] % 32 == 0:
-            return gguf.quants.quantize(array, Type.Q8_0), Type.Q8_0
-    if np.abs(array).max() > 65504:
-        raise ValueError(f"{name}: too large for F16")
-    return array.astype(np.float16), Type.F16
-
-
-def add_key(writer: gguf.GGUFWriter, key: str, value: object) -> None:
-    match value:
-        case bool():
-            writer.add_bool(key, value)
-        case int():
-            writer.add_uint32(key, value)
-        case float():
-            writer.add_float32(key, value)
-        case str():
-            writer.add_string(key, value)
-        case list() | tuple():
-            writer.add_array(key, list(value))
-        case _:
-            raise TypeError(f"{key}: {type(value).__name__} has no GGUF type")
 
 
 def add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Path) -> None:
@@ -217,6 +175,8 @@ def write(bundle: Bundle, path: Path, matrix_type: str) -> dict[str, int]:
             sizes[component] = sizes.get(component, 0) + array.nbytes
     if "decoder" in bundle.configs:
         add_presets(writer, bundle)
+    if bundle.generator:
+        sizes["generator"] = add_generator(writer, *bundle.generator, matrix_type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

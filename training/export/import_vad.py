@@ -20,7 +20,8 @@ import torch
 
 from ..networks.config import VadConfig, to_gguf_keys
 from ..networks.vad import Vad
-from .bundle import MATRIX_TYPES, add_key, encode, layouts
+from .bundle import MATRIX_TYPES
+from .tensors import add_key, encode, layouts
 
 SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
 

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Type
 
-from .bundle import ARCHITECTURE, add_key, encode, layouts
 from ..networks.istft_generator import EPSILON, AdaIn, IstftGenerator
+from .tensors import ARCHITECTURE, add_key, encode, layouts
 
 TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
 STYLE_CHANNELS = 128

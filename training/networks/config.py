@@ -114,6 +114,8 @@ class DecoderConfig:
 class VoiceConfig:
     """nano's voice in front of its generator (`istft_generator`), at 80 frames a second."""
 
+    sample_rate: int = 24000
+    hop_length: int = 300
     unit_count: int = 0  # set from the unit inventory
     hidden_size: int = 224
     block_count: int = 4

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .config import VoiceConfig
-from .vits_features import Features
+from .generator_features import Features
 from .vits_prosody import Duration, Trunk, expand
 from .vits_text import UnitEncoder
 
@@ -31,14 +31,16 @@ class Voice(nn.Module):
 
     @torch.no_grad()
     def infer(self, units: torch.Tensor, speaker: torch.Tensor, style: torch.Tensor, speed: float = 1.0, durations: torch.Tensor | None = None,
-              pitch_shift: float = 0.0, pitch_range: float = 1.0, energy_shift: float = 0.0, prosody: torch.Tensor | None = None) -> VoiceFeatures:  # fmt: skip
+              pitch_shift: float = 0.0, pitch_range: float = 1.0, energy_shift: float = 0.0, prosody: torch.Tensor | None = None,
+              stages: dict | None = None) -> VoiceFeatures:  # fmt: skip
         """units [1, U], speaker and style [1, S] raw voice vectors; durations [1, U] and prosody [1, T, 3] (pitch, voicing 0 or 1, energy) where the true ones are to be used."""
         config = self.config
         valid = torch.ones(1, units.shape[1], 1)
-        g = nn.functional.gelu(self.speaker(torch.cat([speaker, style], -1)), approximate="tanh")  # [1, G]
+        g = nn.functional.gelu(self.speaker(torch.cat([speaker, style], -1)))  # [1, G]
         x = self.text(units, style, valid)  # [1, U, C]
+        log_durations = self.duration(x, valid)
         if durations is None:
-            durations = (self.duration(x, valid).exp() / speed).round().clamp(min=1).long()  # [1, U]
+            durations = (log_durations.exp() / speed).round().clamp(min=1).long()  # [1, U]
         frames = int(durations.sum())
         valid = torch.ones(1, frames, 1)
         trunk, predicted = self.prosody(expand(x, durations, frames), valid)
@@ -47,4 +49,7 @@ class Voice(nn.Module):
             pitch, voicing, energy = prosody.unbind(-1)
         pitch, energy = pitch * pitch_range + pitch_shift / config.log_f0_std, energy + energy_shift
         features = self.features(trunk, pitch, voicing, energy, g, valid)
+        if stages is not None:
+            stages.update({"decoder.text": x, "decoder.log_durations": log_durations, "decoder.durations": durations.float(),
+                           "decoder.trunk": trunk, "decoder.prosody": predicted, "decoder.features": features})  # fmt: skip
         return VoiceFeatures(features, (pitch * config.log_f0_std + config.log_f0_mean).exp() * voicing, durations)

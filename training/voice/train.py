@@ -45,7 +45,7 @@ class Model(nn.Module):
         """-> losses."""
         v, valid = self.voice, batch["valid"][..., None]  # [B, W, 1]
         speaker, style = ((batch[name] - self.vector_mean[i]) / self.vector_std[i] for i, name in enumerate(("speaker", "style")))
-        g = F.gelu(v.speaker(torch.cat([speaker, style], -1)), approximate="tanh")
+        g = F.gelu(v.speaker(torch.cat([speaker, style], -1)))
         x = v.text(batch["ids"], style, batch["units_valid"], dropout)  # [B, U, C]
         log_durations = v.duration(x, batch["units_valid"])
         x = x.gather(1, batch["index"][..., None].expand(-1, -1, x.shape[2]))

@@ -27,7 +27,7 @@ class FeatureBlock(nn.Module):
         gain, shift = self.cond(g)[:, None].chunk(2, -1)
         y = (self.norm(x) * (1 + gain) + shift) * valid
         y = self.conv(same_pad(y.transpose(1, 2), self.span)).transpose(1, 2)
-        return x + self.out(F.gelu(y, approximate="tanh"))
+        return x + self.out(F.gelu(y))
 
 
 class Features(nn.Module):

@@ -1,0 +1,210 @@
+#include "feature_decoder.h"
+
+#include "../graph/graph.h"
+#include "../graph/state.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace moss {
+
+namespace {
+
+void require(bool condition, const std::string & what) {
+    if (!condition) {
+        throw MossError(code::invalid_argument, what);
+    }
+}
+
+void require_equal(const char * key, int64_t expected, int64_t found) {
+    if (expected != found) {
+        throw model_format_error(key, std::to_string(expected), std::to_string(found));
+    }
+}
+
+std::vector<size_t> indices_of(const std::vector<Voice> & voices, const std::vector<std::string> & names) {
+    std::vector<size_t> indices;
+    for (const Voice & voice : voices) {
+        const auto found = std::find(names.begin(), names.end(), voice.name);
+        if (found == names.end()) {
+            throw model_format_error("moss-speech.generator.voices", voice.name + ", a voice of the decoder", "none");
+        }
+        indices.push_back(static_cast<size_t>(found - names.begin()));
+    }
+    return indices;
+}
+
+} // namespace
+
+FeatureDecoder::FeatureDecoder(const GgufFile & file, const Weights & weights)
+    : config_(FeatureDecoderConfig::load(file)), presets_(DecoderPresets::load(file)),
+      speakers_(
+          weights.get_f32("decoder.voice.speaker", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
+      styles_(
+          weights.get_f32("decoder.voice.style", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
+      speaker_(weights, "decoder.speaker", 2 * config_.style_size, config_.gin_channels), units_(config_, weights),
+      prosody_(config_, weights), features_(config_, weights), generator_(file, weights),
+      generator_voices_(indices_of(presets_.voices, generator_.config().voices)) {
+    require_equal("moss-speech.generator.feature_size", config_.feature_size, generator_.config().feature_size);
+    require_equal("moss-speech.generator.sample_rate", config_.sample_rate, generator_.config().sample_rate);
+    require_equal("moss-speech.decoder.hop_length", generator_.config().hop_length(), config_.hop_length);
+    Weights::check_state("moss-speech.decoder.mask_left",
+                         double(config_.block_count) * (double(config_.mask_left) + config_.mask_right) *
+                             config_.hidden_size * 2 * sizeof(float),
+                         weights.bytes("decoder."));
+}
+
+struct FeatureDecoder::Stream::State {
+    State(const FeatureDecoder & features, Runner & graphs, const FeatureDecoderOptions & chosen);
+
+    void speak(bool last);
+    void push_features(int count, bool last);
+    void push_wave(bool last);
+    VoiceMix mix() const;
+
+    const FeatureDecoder & decoder;
+    Runner & runner;
+    FeatureDecoderOptions options;
+    Emotion emotion;
+    std::vector<float> vectors; // the speaker's and the style's [2 S]
+
+    StreamState slots;
+    UnitFrames::Stream units;
+    ProsodyTrunk::Stream prosody;
+    GeneratorFeatures::Stream features;
+    IstftGenerator::Stream generator;
+    std::vector<float> ready; // features [F] of each frame, for the generator
+    std::vector<float> audio; // that next() has not given
+};
+
+namespace {
+
+void check(const FeatureDecoderOptions & options, const DecoderPresets & presets) {
+    require(options.voice >= 0 && static_cast<size_t>(options.voice) < presets.voices.size(), "no such voice");
+    require(options.emotion >= 0 && static_cast<size_t>(options.emotion) < presets.emotions.size(), "no such emotion");
+    require(options.speed >= 0.25F && options.speed <= 4.0F, "speed must be between 0.25 and 4");
+    require(options.chunk_frames >= 1 && options.chunk_frames <= 4096, "chunk_frames must be between 1 and 4096");
+}
+
+} // namespace
+
+FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner & graphs,
+                                     const FeatureDecoderOptions & chosen)
+    : decoder(features_of), runner(graphs), options((check(chosen, features_of.presets_), chosen)),
+      slots(graphs.device()), units(features_of.units_, graphs, slots), prosody(features_of.config_, slots),
+      features(features_of.features_, slots), generator(features_of.generator_, slots, mix()) {
+    emotion = decoder.presets_.emotions[static_cast<size_t>(options.emotion)];
+    const auto size = static_cast<size_t>(decoder.config_.style_size);
+    const auto vector = [&](const ggml_tensor * table) {
+        std::vector<float> values(size);
+        ggml_backend_tensor_get(table, values.data(), static_cast<size_t>(options.voice) * table->nb[1],
+                                size * sizeof(float));
+        return values;
+    };
+    vectors = vector(decoder.speakers_);
+    const std::vector<float> style = vector(decoder.styles_);
+    vectors.insert(vectors.end(), style.begin(), style.end());
+    units.set_voice(style, options.speed * emotion.speed);
+    slots.allocate();
+}
+
+/// The constants of one voice.
+VoiceMix FeatureDecoder::Stream::State::mix() const {
+    VoiceMix shares(decoder.generator_.config().voices.size(), 0.0F);
+    shares[decoder.generator_voices_[static_cast<size_t>(options.voice)]] = 1.0F;
+    return shares;
+}
+
+/// Computes the frames that fill whole chunks, or with `last` all of them.
+void FeatureDecoder::Stream::State::speak(bool last) {
+    while (units.frames() > options.chunk_frames || (!last && units.frames() == options.chunk_frames)) {
+        push_features(options.chunk_frames, false);
+        push_wave(false);
+    }
+    if (last) {
+        push_features(static_cast<int>(units.frames()), true);
+        push_wave(true);
+    }
+}
+
+/// The prosody of the next `count` frames, and the generator's features of those frames that it is known for.
+void FeatureDecoder::Stream::State::push_features(int count, bool last) {
+    const FeatureDecoderConfig & config = decoder.config_;
+    const std::vector<float> & expanded = units.take(count);
+    std::vector<float> pitch, voicing;
+    ready.clear();
+    Graph g(runner);
+    ggml_tensor * x = count == 0 ? nullptr : g.input(GGML_TYPE_F32, {config.hidden_size + 2, count}, expanded.data());
+    const ProsodyTrunk::Output trunk = decoder.prosody_.push(g, prosody, x, emotion, units.shifts(), last);
+    x = trunk.hidden;
+    if (x != nullptr) {
+        ggml_tensor * voiced = ggml_step(g, trunk.voicing_logit); // 0 or 1 [1, T]
+        g.output(trunk.pitch, pitch);
+        g.output(voiced, voicing);
+        x = ggml_concat(g, x, ggml_mul(g, trunk.pitch, voiced), 0);
+        x = ggml_concat(g, ggml_concat(g, x, voiced, 0), trunk.energy, 0); // [C + 3, T]
+    }
+    ggml_tensor * speaker = g.input(GGML_TYPE_F32, {2 * config.style_size}, vectors.data());
+    speaker = gelu(g, decoder.speaker_(g, speaker)); // [G]
+    x = decoder.features_.push(g, features, x, speaker, last);
+    if (x != nullptr) {
+        g.output(x, ready);
+    }
+    g.run();
+    for (size_t i = 0; i < pitch.size(); i++) {
+        pitch[i] = voicing[i] > 0 ? std::exp(pitch[i] * config.log_f0_std + config.log_f0_mean) : 0; // Hz
+    }
+    generator.source().push(pitch.data(), static_cast<int64_t>(pitch.size()), last);
+}
+
+/// Features to audio, as far as it becomes final.
+void FeatureDecoder::Stream::State::push_wave(bool last) {
+    const int64_t size = decoder.config_.feature_size, count = static_cast<int64_t>(ready.size()) / size;
+    std::vector<float> wave;
+    Graph g(runner);
+    ggml_tensor * x = count == 0 ? nullptr : g.input(GGML_TYPE_F32, {size, count}, ready.data());
+    x = decoder.generator_.push(g, generator, x, last); // [1, hop T]
+    if (x != nullptr) {
+        g.output(x, wave);
+    }
+    g.run();
+    units.gains().apply(wave);
+    audio.insert(audio.end(), wave.begin(), wave.end());
+}
+
+FeatureDecoder::Stream::Stream(const FeatureDecoder & decoder, Runner & runner, const FeatureDecoderOptions & options)
+    : state_(std::make_unique<State>(decoder, runner, options)) {}
+FeatureDecoder::Stream::~Stream() = default;
+
+void FeatureDecoder::Stream::push(const int32_t * units, size_t count, const UnitProsody * prosody) {
+    state_->units.push(units, count, prosody, [&] { state_->speak(false); });
+}
+
+void FeatureDecoder::Stream::finish() {
+    if (state_->units.finish()) {
+        state_->speak(true);
+    }
+}
+
+std::vector<float> FeatureDecoder::Stream::next() {
+    return std::exchange(state_->audio, {});
+}
+
+const std::vector<int> & FeatureDecoder::Stream::durations() const {
+    return state_->units.durations();
+}
+
+VoiceFacts FeatureDecoder::facts() const {
+    return presets_.facts(config_.sample_rate);
+}
+
+std::unique_ptr<VoiceStream> FeatureDecoder::open(Runner & runner, const Speaking & speaking, uint64_t /*seed*/) const {
+    FeatureDecoderOptions options; // there is no noise
+    options.voice = speaking.voice;
+    options.speed = speaking.speed;
+    options.emotion = speaking.emotion;
+    return std::make_unique<Stream>(*this, runner, options);
+}
+
+} // namespace moss

@@ -1,0 +1,80 @@
+// The decoder that speaks through a waveform generator with a harmonic source (training/networks/voice.py): units,
+// their durations, the prosody of their frames, the generator's features, and audio, as a stream.
+//
+// There is one code path, as in VitsDecoder: a stream in one piece is the whole, and its audio does not depend on how
+// the units come.
+
+#pragma once
+
+#include "feature_config.h"
+#include "generator_features.h"
+#include "istft_generator.h"
+#include "unit_frames.h"
+#include "vits_prosody.h"
+#include "voice_model.h"
+
+#include "../graph/runner.h"
+#include "../graph/weights.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace moss {
+
+/// How a stream of a FeatureDecoder speaks.
+struct FeatureDecoderOptions {
+    int voice = 0;         ///< index into the presets' voices
+    float speed = 1;       ///< 0.25 .. 4; multiplied with the emotion's
+    int emotion = 0;       ///< index into the presets' emotions
+    int chunk_frames = 32; ///< frames computed at a time, 1 .. 4096; trades latency against speed
+};
+
+/// The weights of the decoder and of its generator. Immutable: any number of streams, on any threads, may use it.
+class FeatureDecoder : public VoiceModel {
+  public:
+    /// Throws model_format, which names the key or tensor, what was expected and what was found.
+    FeatureDecoder(const GgufFile & file, const Weights & weights);
+
+    const FeatureDecoderConfig & config() const { return config_; }
+    const DecoderPresets & presets() const { return presets_; }
+
+    VoiceFacts facts() const override;
+    std::unique_ptr<VoiceStream> open(Runner & runner, const Speaking & speaking, uint64_t seed) const override;
+
+    class Stream;
+
+  private:
+    FeatureDecoderConfig config_;
+    DecoderPresets presets_;
+    ggml_tensor * speakers_; // [S, voices]
+    ggml_tensor * styles_;   // [S, voices]
+    Linear speaker_;         // [2 S] -> [G]
+    UnitFrames units_;
+    ProsodyTrunk prosody_;
+    GeneratorFeatures features_;
+    IstftGenerator generator_;
+    std::vector<size_t> generator_voices_; // of each voice, its index among the generator's
+};
+
+/// An utterance. It needs its runner only within push() and finish().
+class FeatureDecoder::Stream : public VoiceStream {
+  public:
+    /// Throws invalid_argument for options out of range.
+    Stream(const FeatureDecoder & decoder, Runner & runner, const FeatureDecoderOptions & options);
+    ~Stream() override;
+
+    /// A unit takes at most 10 s. After aborted and out_of_memory the stream is of no more use.
+    void push(const int32_t * units, size_t count, const UnitProsody * prosody = nullptr) override;
+    void finish() override;
+    std::vector<float> next() override;
+
+    /// Frames of each unit so far, the edge units included; for tests.
+    const std::vector<int> & durations() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace moss

@@ -1,0 +1,176 @@
+// The decoder that speaks through a waveform generator compared to its PyTorch twins, stage by stage, and a stream in
+// pieces compared to the whole.
+
+#include "changed.h"
+#include "golden.h"
+#include "test.h"
+
+#include "core/moss.h"
+#include "model/feature_decoder.h"
+
+#include <algorithm>
+#include <functional>
+
+using namespace moss;
+using namespace moss::test;
+
+namespace {
+
+struct FeatureModel {
+    explicit FeatureModel(const std::string & name)
+        : file(GgufFile::open(golden_path(name))), weights(file), decoder(file, weights), runner(1) {}
+
+    GgufFile file;
+    Weights weights;
+    FeatureDecoder decoder;
+    Runner runner;
+};
+
+/// The input with which the golden file was made.
+struct Case {
+    Case() : golden("feature-decoder.golden.gguf"), units(golden.ids("input.units")) {
+        const GgufFile file = GgufFile::open(golden_path("feature-decoder.golden.gguf"));
+        options.voice = 1;
+        options.speed = static_cast<float>(file.get_float("input.speed", 0, 1));
+        options.emotion = static_cast<int>(file.get_int("input.emotion", 0, 100));
+    }
+
+    Golden golden;
+    std::vector<int32_t> units;
+    FeatureDecoderOptions options;
+};
+
+/// The audio of an utterance to which `step` units are pushed at a time.
+std::vector<float> speak(FeatureModel & model, const Case & c, const FeatureDecoderOptions & options, size_t step) {
+    FeatureDecoder::Stream stream(model.decoder, model.runner, options);
+    std::vector<float> audio;
+    const auto take = [&] {
+        const std::vector<float> some = stream.next();
+        audio.insert(audio.end(), some.begin(), some.end());
+    };
+    for (size_t i = 0; i < c.units.size(); i += step) {
+        stream.push(c.units.data() + i, std::min(step, c.units.size() - i));
+        take();
+    }
+    stream.finish();
+    take();
+    int frames = 0;
+    for (const int length : stream.durations()) {
+        frames += length;
+    }
+    CHECK_EQ(static_cast<int>(audio.size()), frames * model.decoder.config().hop_length);
+    return audio;
+}
+
+} // namespace
+
+TEST(stages_match_the_twins) {
+    const Case c;
+    FeatureModel model("feature-decoder.gguf");
+    Stages stages;
+    model.runner.stages = &stages;
+    const std::vector<float> audio = speak(model, c, c.options, c.units.size());
+    CHECK(audio == stages["generator.wave"].values);
+    // F32 sums in another order; the phase of the sines sums up what the pitch is off by.
+    CHECK_EQ(c.golden.check_error(stages, 1e-3), 12);
+}
+
+TEST(quantized_features_are_close) {
+    const Case c;
+    FeatureModel model("feature-decoder-q8_0.gguf");
+    Stages stages;
+    model.runner.stages = &stages;
+    speak(model, c, c.options, c.units.size());
+    // What follows the sum of the pitch's rounding errors is another utterance after a while.
+    for (auto stage = stages.begin(); stage != stages.end();) {
+        stage = stage->first.rfind("generator.", 0) == 0 ? stages.erase(stage) : std::next(stage);
+    }
+    CHECK_EQ(c.golden.check_cosine(stages, 0.999), 5);
+}
+
+TEST(pieces_are_the_whole) {
+    const Case c;
+    FeatureModel model("feature-decoder.gguf");
+    const std::vector<float> whole = speak(model, c, c.options, c.units.size());
+    const auto [low, high] = std::minmax_element(whole.begin(), whole.end());
+    for (const size_t step : {1, 3, 8}) {
+        for (const int chunk : {1, 5, 64}) {
+            FeatureDecoderOptions options = c.options;
+            options.chunk_frames = chunk;
+            const std::vector<float> pieces = speak(model, c, options, step);
+            CHECK_EQ(pieces.size(), whole.size());
+            CHECK(max_difference(pieces, whole) <= 1e-4 * (*high - *low));
+        }
+    }
+}
+
+TEST(options_have_their_effects) {
+    const Case c;
+    FeatureModel model("feature-decoder.gguf");
+    const auto with = [&](const std::function<void(FeatureDecoderOptions &)> & change) {
+        FeatureDecoderOptions options = c.options;
+        change(options);
+        return speak(model, c, options, c.units.size());
+    };
+    const std::vector<float> audio = with([](FeatureDecoderOptions &) {});
+    CHECK(with([](FeatureDecoderOptions & o) { o.voice = 0; }) != audio);
+    CHECK(with([](FeatureDecoderOptions & o) { o.emotion = 0; }) != audio);
+    CHECK(with([](FeatureDecoderOptions & o) { o.speed = 1; }).size() < audio.size());
+    CHECK_THROWS_WITH(with([](FeatureDecoderOptions & o) { o.voice = 2; }), "no such voice");
+    CHECK_THROWS_WITH(with([](FeatureDecoderOptions & o) { o.emotion = -1; }), "no such emotion");
+    CHECK_THROWS_WITH(with([](FeatureDecoderOptions & o) { o.speed = 9; }), "speed");
+    CHECK_THROWS_WITH(with([](FeatureDecoderOptions & o) { o.chunk_frames = 0; }), "chunk_frames");
+}
+
+TEST(a_decoder_and_a_generator_that_do_not_fit_are_refused) {
+    const auto refused = [](const KeyChange & change, const std::string & part) {
+        const std::string path = changed("feature-decoder", change, [](ggml_tensor *) {});
+        std::string what;
+        try {
+            const GgufFile file = GgufFile::open(path);
+            const Weights weights(file);
+            const FeatureDecoder decoder(file, weights);
+        } catch (const MossError & error) {
+            what = error.what();
+        }
+        std::filesystem::remove(std::filesystem::u8path(path));
+        check_refusal(what, part);
+    };
+    const auto number = [](const char * key, uint32_t value) {
+        return [=](gguf_context * g) { gguf_set_val_u32(g, key, value); };
+    };
+    refused(number("moss-speech.decoder.sample_rate", 8000), "moss-speech.generator.sample_rate");
+    refused(number("moss-speech.decoder.hop_length", 50), "moss-speech.decoder.hop_length");
+    refused(number("moss-speech.decoder.feature_kernel", 4), "feature_kernel");
+    refused(number("moss-speech.decoder.feature_size", 21), "decoder.features.out");
+    refused(
+        [](gguf_context * g) {
+            const char * names[] = {"anna", "otto"};
+            gguf_set_arr_str(g, "moss-speech.generator.voices", names, 2);
+        },
+        "mei, a voice of the decoder");
+}
+
+TEST(a_bundle_speaks_through_it) {
+    const Case c;
+    const auto model = Model::load(golden_path("feature-decoder.gguf"), {1});
+    CHECK_EQ(model->info().sample_rate, 16000);
+    CHECK_EQ(model->info().voices.size(), 2U);
+    CHECK(std::any_of(model->info().components.begin(), model->info().components.end(),
+                      [](const ComponentInfo & component) { return component.name == "generator"; }));
+    Session session(model, 1);
+    Speaking speaking;
+    speaking.voice = c.options.voice;
+    speaking.speed = c.options.speed;
+    speaking.emotion = c.options.emotion;
+    std::vector<float> audio;
+    CancelToken cancel;
+    session.speak(
+        c.units, speaking, [&](Chunk && chunk) { audio.insert(audio.end(), chunk.audio.begin(), chunk.audio.end()); },
+        cancel);
+    FeatureModel alone("feature-decoder.gguf");
+    const std::vector<float> expected = speak(alone, c, c.options, c.units.size());
+    CHECK_EQ(audio.size(), expected.size());
+    const auto [low, high] = std::minmax_element(expected.begin(), expected.end());
+    CHECK(max_difference(audio, expected) <= 1e-4 * (*high - *low));
+}

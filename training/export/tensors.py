@@ -1,0 +1,63 @@
+"""Tensors and keys as GGUF files have them, whatever the component."""
+
+from __future__ import annotations
+
+import gguf
+import numpy as np
+import torch
+from gguf import GGMLQuantizationType as Type
+from torch import nn
+
+ARCHITECTURE = "moss-speech"
+# Read raw voice vectors, whose means are folded into the bias: rounding the weight would shift the voice.
+KEEP_F32 = {"decoder.speaker.weight", "decoder.text.style.weight", "decoder.gen.synthesis", "decoder.gen.analysis"}
+
+
+def layouts(twin: nn.Module) -> dict[str, str]:
+    """Tensor name -> matrix, conv, transposed or table."""
+    kinds = {nn.Linear: "matrix", nn.Embedding: "matrix", nn.Conv1d: "conv", nn.ConvTranspose1d: "transposed"}
+    found = {name: "table" for name in twin.state_dict()}
+    for name, module in twin.named_modules():
+        if type(module) in kinds:
+            found[f"{name}.weight"] = kinds[type(module)]
+    return found
+
+
+def encode(name: str, kind: str, tensor: torch.Tensor, matrix_type: Type) -> tuple[np.ndarray, Type]:
+    """The tensor's array in the file and its type."""
+    array = tensor.detach().float().cpu().numpy()
+    if name.endswith("gen.synthesis"):
+        kind = "transposed"
+    elif name.endswith("gen.analysis"):
+        kind = "conv"
+    if kind == "conv":  # [out, in / groups, kernel] -> [out, kernel * in / groups]
+        array = array.transpose(0, 2, 1).reshape(array.shape[0], -1)
+    elif kind == "transposed":  # [in, out, kernel] -> [out, kernel * in]
+        array = array.transpose(1, 2, 0).reshape(array.shape[1], -1)
+    array = np.ascontiguousarray(array, np.float32)
+    if kind == "table" or name in KEEP_F32 or matrix_type == Type.F32:
+        return array, Type.F32
+    if kind == "matrix" and matrix_type == Type.Q8_0:
+        if array.shape[0] < 32:
+            return array, Type.F32
+        if array.shape[1] % 32 == 0:
+            return gguf.quants.quantize(array, Type.Q8_0), Type.Q8_0
+    if np.abs(array).max() > 65504:
+        raise ValueError(f"{name}: too large for F16")
+    return array.astype(np.float16), Type.F16
+
+
+def add_key(writer: gguf.GGUFWriter, key: str, value: object) -> None:
+    match value:
+        case bool():
+            writer.add_bool(key, value)
+        case int():
+            writer.add_uint32(key, value)
+        case float():
+            writer.add_float32(key, value)
+        case str():
+            writer.add_string(key, value)
+        case list() | tuple():
+            writer.add_array(key, list(value))
+        case _:
+            raise TypeError(f"{key}: {type(value).__name__} has no GGUF type")
