@@ -133,7 +133,7 @@ t.test('the ending of the name is the format', async t => {
     t.equal(code, 2, args.join(' '))
     t.match(stderr, message)
   }
-  t.match(await run(['ask', 'x', '--format', 'wav']), { code: 2, stderr: /-o says where/ })
+  t.match(await run(['ask', 'x', '--format', 'wav']), { code: 2, stderr: /-o is missing/ })
   for (const command of ['quantize', 'prune', 'convert']) {
     const more = { quantize: ['--type', 'q8_0'], prune: ['--heads', '1'] }[command] ?? []
     const { code, stderr } = await run([command, TINY, '-o', at('model.bin'), ...more])
