@@ -211,8 +211,8 @@ t.test('SSML and pronunciations', async t => {
     [['a', '--pronunciations', at('list.json')], 1, /error: \S*list\.json: must be an object of words/],
     [['a', '--pronunciations', at('cut.json')], 1, /error: \S*cut\.json, line 2, column 7: .*JSON.*\(MOSS_INVALID_ARGUMENT\)\n$/],
     [['a', '--pronunciations', at('comma.json')], 1, /error: \S*comma\.json, line 1, column 8\d: .*JSON.*\n$/],
-    [['a', '--file', at('letter.txt')], 2, /one of them/],
-    [[], 2, /one of them/],
+    [['a', '--file', at('letter.txt')], 2, /exactly one of/],
+    [[], 2, /exactly one of/],
   ] // prettier-ignore
   for (const [args, exit, message] of cases) {
     const { code, stderr, stdout } = await say(...args)

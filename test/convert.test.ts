@@ -564,7 +564,7 @@ t.test('sources', async t => {
   }
   await t.rejects(convert(checkpoint, at('foo.gguf')), {
     ...coded('MOSS_UNSUPPORTED'),
-    message: /found: a safetensors checkpoint, 1 tensors, architectures FooModel, model_type foo\). Understood:/,
+    message: /found: a safetensors checkpoint, 1 tensors, architectures FooModel, model_type foo\). Supported:/,
   })
   await t.rejects(convert(TINY, TINY), coded('MOSS_INVALID_ARGUMENT'))
   await t.rejects(convert(TINY, at('x.gguf'), { type: 'q4_k' as 'q8_0' }), coded('MOSS_INVALID_ARGUMENT'))

@@ -45,7 +45,7 @@ export function sayCommand(): Command {
 async function speak(argument: string | undefined, flags: Flags): Promise<void> {
   const { file } = flags
   if ((argument === undefined) === (file === undefined))
-    throw new UsageError('say takes one of them: a text, - for standard input, or --file PATH')
+    throw new UsageError('say takes exactly one of: a text, - for standard input, --file PATH')
   const target = targetOf(flags, [argument === '-' ? '-' : undefined, file, ...filesOf(flags)])
   const options = speakOptions(flags)
   const text = file === undefined ? await textOf(argument ?? '') : await textOfFile(file)

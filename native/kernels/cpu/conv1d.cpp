@@ -24,8 +24,8 @@ struct Parameters {
     int32_t into_first;
     float input_slope, output_slope;
     uint8_t input, output; // kinds of activations
-    uint8_t x, condition,
-        residual; // index of each among the tensor's sources; for condition and residual, 0 means that there is none
+    // The index of each among the tensor's sources; for condition and residual, 0 means that there is none.
+    uint8_t x, condition, residual;
 };
 
 const float * floats(const ggml_tensor * t) {

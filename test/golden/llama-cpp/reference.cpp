@@ -1,12 +1,12 @@
-// What llama.cpp makes of a model file:
+// The results and the speed of llama.cpp for a model file:
 //
-//     reference logits model.gguf f32|f16 ID…          logits of every position, rows of floats, to standard output;
+//     reference logits model.gguf f32|f16 ID…          writes the logits of every position as floats to standard output;
 //                                                      the type is that of keys and values
 //     reference tokenize model.gguf < lines.txt        a line of ids for each line, in which \n, \r, \t, \\ are escapes;
 //                                                      control tokens that are spelled out are text
-//     reference speed model.gguf THREADS ROWS          for each line {"prompt":N,"steps":M} of standard input a line of JSON: the
-//                                                      time, and the processor's, of N tokens and of M more, the likeliest;
-//                                                      ROWS of context
+//     reference speed model.gguf THREADS POSITIONS     with a context of POSITIONS, for each line {"prompt":N,"steps":M} of standard
+//                                                      input a line of JSON: the wall-clock and processor time of reading N
+//                                                      tokens, and of generating M more, always the most probable one
 
 #include "llama.h"
 
@@ -43,7 +43,7 @@ llama_context * context(llama_model * model, int rows, int threads, ggml_type ca
     params.n_batch = params.n_ctx;
     params.n_threads = params.n_threads_batch = threads;
     params.type_k = params.type_v = cache;
-    // Plain attention where its arithmetic is to be compared, llama.cpp's own choice where its speed is.
+    // Plain attention when the numbers are compared, llama.cpp's own choice when the speed is.
     params.flash_attn_type = cache == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
     llama_context * made = llama_init_from_model(model, params);
     if (!made) {
@@ -111,7 +111,7 @@ void tokenize(char ** argv) {
     }
 }
 
-/// {"ms":…,"cpuMs":…} of `work`.
+/// Measures `work` and returns {"ms":…,"cpuMs":…}.
 template <class Work>
 std::string timed(Work work) {
     const auto start = std::chrono::steady_clock::now();
@@ -136,7 +136,7 @@ void speed(char ** argv) {
         }
         std::vector<llama_token> ids;
         for (int i = 0; i < prompt; i++) {
-            ids.push_back(100 + i * 7 % 1000); // bench/lm.mjs asks our side the same
+            ids.push_back(100 + i * 7 % 1000); // the same prompt as in bench/lm.mjs
         }
         llama_memory_clear(llama_get_memory(ctx), true);
         const std::string first = timed([&] { decode(ctx, ids, 0, false); });
