@@ -76,5 +76,6 @@ export async function checkModelOutput(source: string, out: string): Promise<voi
     })
   }
   const found = await stat(out).catch(() => undefined)
-  if (found && !found.isFile()) throw new FileError(`cannot write ${out}: it is not a file`, { path: out, code: 'EEXIST' })
+  if (found && !found.isFile())
+    throw new FileError(`cannot write ${out}: it is not a file`, { path: out, code: 'EEXIST' })
 }
