@@ -72,6 +72,26 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
     return ordered;
 }
 
+/// The key that tells that a file has a network; without it, the network would be left out in silence.
+constexpr struct {
+    const char *component, *key;
+} first_keys[] = {
+    {"vad", "moss-speech.vad.window_length"},   {"frontend", "moss-speech.frontend.channels"},
+    {"lm", "moss-speech.lm.embedding_length"},  {"decoder", "moss-speech.decoder.sample_rate"},
+    {"voice", "moss-speech.voice.sample_rate"},
+};
+
+/// Refuses a bundle that has the tensors of a network without its keys.
+void check_keys(const GgufFile & file, const std::vector<ComponentInfo> & components) {
+    for (const auto & [component, key] : first_keys) {
+        const bool there = std::any_of(components.begin(), components.end(),
+                                       [&, name = component](const ComponentInfo & c) { return c.name == name; });
+        if (there && !file.has(key)) {
+            throw model_format_error(key, "a value, since there are tensors of this network", "none");
+        }
+    }
+}
+
 Sampling load_sampling(const GgufFile & file, bool imported) {
     const std::string prefix = imported ? "general.sampling." : "moss-speech.sampling.";
     Sampling sampling;
@@ -198,6 +218,9 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     info.threads = options.threads;
 
     const bool imported = info.architecture != "moss-speech";
+    if (!imported) {
+        check_keys(file, info.components);
+    }
     if (imported || file.has("moss-speech.lm.embedding_length")) {
         lm = std::make_unique<Lm>(file, tensors);
         info.n_ctx = context_length(lm->config(), options.context_length);
