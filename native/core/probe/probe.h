@@ -32,7 +32,8 @@ struct HeadShares {
     int64_t positions = 0;
 };
 
-/// How far a changed network is from another, over the positions of an exercise: sums, so that those of many can be added.
+/// How far a changed network is from another, over the positions of an exercise: sums, so that those of many can be
+/// added.
 struct Difference {
     int64_t positions = 0; ///< encoder: frames; language model: ids that had a next one to predict
     // Encoder:
