@@ -12,7 +12,7 @@ import { packageRoot, unpacked } from './package-root.js'
 
 /** One of the bundle's networks. */
 export interface NativeComponent {
-  /** `vad`, `frontend`, `tone`, `encoder`, `aligner`, `lm`, `decoder` or `voice`. */
+  /** `vad`, `frontend`, `tone`, `encoder`, `aligner`, `lm`, `decoder`, `generator` or `voice`. */
   name: string
   /** Number of parameters. */
   parameters: number

@@ -11,7 +11,7 @@ import { tensorOf } from '../dist/lib/convert/tensor.js'
 import { blockSize, bytesOf, TENSOR_TYPES, typeId } from '../dist/lib/convert/weight-types.js'
 import { loadModel, quantize, type TensorType } from '../dist/lib/index.js'
 import { runCommand } from './helpers/command.js'
-import { coded, TINY } from './helpers/model.js'
+import { coded, root, TINY } from './helpers/model.js'
 
 const folder = t.testdir()
 const at = (name: string): string => join(folder, name)
@@ -70,17 +70,40 @@ t.test('a bundle with other types still loads and speaks', async t => {
   }
 })
 
-t.test('the components are those that the addon names, the voice activity network among them', async t => {
-  const model = await loadModel()
-  const file = openGguf(model.info().path)
-  t.teardown(() => file.close())
-  const named = new Map<string, number>()
-  for (const { name, bytes } of file.tensors.values()) {
-    named.set(componentOf(name), (named.get(componentOf(name)) ?? 0) + bytes)
+for (const name of ['nano', 'feature-decoder']) {
+  t.test(`the components of ${name} are those that the addon names`, async t => {
+    const model = await loadModel(name === 'nano' ? undefined : join(root, 'test', 'golden', `${name}.gguf`))
+    const file = openGguf(model.info().path)
+    t.teardown(() => file.close())
+    const named = new Map<string, number>()
+    for (const { name: tensor, bytes } of file.tensors.values()) {
+      named.set(componentOf(tensor), (named.get(componentOf(tensor)) ?? 0) + bytes)
+    }
+    t.same(named, new Map(model.info().components.map(({ name, bytes }) => [name, bytes])))
+    t.ok(named.has(name === 'nano' ? 'vad' : 'generator'))
+    await model.dispose()
+  })
+}
+
+t.test('a decoder with a waveform generator speaks in every type', async t => {
+  const source = join(root, 'test', 'golden', 'feature-decoder.gguf')
+  const speak = async (path: string): Promise<number> => {
+    const model = await loadModel(path)
+    const { audio } = await model.createSession({ seed: 1 }).speak('Hello there.').result()
+    await model.dispose()
+    t.ok(audio.every(Number.isFinite))
+    return audio.length
   }
-  t.same(named, new Map(model.info().components.map(({ name, bytes }) => [name, bytes])))
-  t.ok(named.has('vad'))
-  await model.dispose()
+  const length = await speak(source)
+  t.ok(length > 0)
+  for (const type of ['f16', 'bf16', 'q8_0'] as const) {
+    const { exceptions } = await quantize(source, at(`${type}.gguf`), { type, types: { 'generator.conv': type } })
+    t.ok(Math.abs((await speak(at(`${type}.gguf`))) / length - 1) < 0.1, type)
+    t.ok(
+      exceptions.some(({ name }) => name === 'generator.noise_conv.0.weight'),
+      'what reads phases stays as it is',
+    )
+  }
 })
 
 t.test('rounding errors are measured', async t => {

@@ -52,10 +52,13 @@ export interface Quantized {
 
 /** Names of convolutions (docs/internals/model-file.md); {@link INNER_MATRIX} matches the matrices among them. */
 const CONVOLUTION =
-  /^((frontend|tone)\.conv\.|tone\.tcn\.|encoder\.pos_conv\.|aligner\.down\.|(decoder|voice)\.(text\.blk\.\d+\.ffn_|duration\.|prosody\.|flow\.|gen\.))/
+  /^((frontend|tone)\.conv\.|tone\.tcn\.|encoder\.pos_conv\.|aligner\.down\.|(decoder|voice)\.(text\.blk\.\d+\.ffn_|duration\.|prosody\.|flow\.|gen\.|features\.)|generator\.)/
 const INNER_MATRIX = /\.(cond|stats)\.weight$/
-/** Matrices that multiply voice vectors whose mean is folded into the bias: rounding errors would shift the voice. */
-const EXACT = /^(decoder|voice)\.(speaker|text\.style)\.weight$/
+/**
+ * Matrices that multiply voice vectors whose mean is folded into the bias: rounding errors would shift the voice. And
+ * what reads phases, which would turn.
+ */
+const EXACT = /^((decoder|voice)\.(speaker|text\.style)|generator\.(source|noise_conv\.\d+))\.weight$/
 const SMALLEST_MATRIX = 32
 /** The types in which our kernels compute convolutions; others would be converted to F32 on loading. */
 const CONVOLUTION_TYPES: readonly TensorType[] = ['f32', 'f16', 'bf16', 'q8_0']
@@ -65,7 +68,7 @@ const FILE_TYPES: Record<TensorType, number> = {
 } // prettier-ignore
 
 export function componentOf(name: string): string {
-  return /^(vad|frontend|tone|encoder|aligner|decoder|voice)\./.exec(name)?.[1] ?? 'lm'
+  return /^(vad|frontend|tone|encoder|aligner|decoder|generator|voice)\./.exec(name)?.[1] ?? 'lm'
 }
 
 /** Copies a bundle or the file of a component with other types. Blocks: runs in the conversion thread. @internal */
