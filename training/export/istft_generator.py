@@ -1,6 +1,7 @@
 """The waveform generator (networks/istft_generator.py) as a component `generator` of a GGUF file, its norms frozen for each voice.
 
-    python -m training.export.istft_generator --voices af_heart zf_xiaoxiao --out teacher-generator.gguf --type f32   # the teacher's own, of captured features
+    python -m training.export.istft_generator --voices af_heart zf_xiaoxiao --constants training/checkpoints/generator-voices.pt   # measured on captured features
+    python -m training.export.istft_generator --constants training/checkpoints/generator-voices.pt --out teacher-generator.gguf --type f32
 
 Layout (what native/model/istft_generator expects): the convolutions as export_gguf.py has them. Each norm and its affine of the style become a scale and a
 shift of a voice, `generator.<block>.norm1.0.scale` and `.shift` [voices, channels]. Convolutions are of the type where their rows are a multiple of 32 and there
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Type
 
+from ..loop import checkpoint
 from ..networks.istft_generator import EPSILON, AdaIn, IstftGenerator
 from .tensors import ARCHITECTURE, add_key, encode, layouts
 
@@ -135,17 +137,28 @@ def freeze(twin: IstftGenerator, of_voice: list[Clip]) -> FrozenVoice:
     return FrozenVoice((torch.stack([clip.style for clip in of_voice]) * lengths[:, None]).sum(0) / lengths.sum(), statistics)
 
 
+def load_voices(path: Path) -> dict[str, FrozenVoice]:
+    """The constants of the voices that `main` has measured."""
+    return {voice: FrozenVoice(**saved) for voice, saved in checkpoint.load(path).items()}
+
+
 def main() -> None:
     from ..voice.teacher_generator import teacher_generator
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voices", nargs="+", required=True)
+    parser.add_argument("--voices", nargs="+", default=[], help="voices to measure; none: those that --constants has")
     parser.add_argument("--clips", type=int, default=25, help="of each voice, for its constants")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--constants", type=Path, required=True, help="where the voices' constants are kept")
+    parser.add_argument("--out", type=Path, help="write a GGUF file of the generator alone")
     parser.add_argument("--type", choices=TYPES, default="q8_0")
     arguments = parser.parse_args()
-    twin, found = teacher_generator(), clips(arguments.voices, arguments.clips)
-    voices = {voice: freeze(twin, [clip for clip in found if clip.voice == voice]) for voice in arguments.voices}
+    twin = teacher_generator()
+    if arguments.voices:
+        found = clips(arguments.voices, arguments.clips)
+        checkpoint.save(arguments.constants, {voice: asdict(freeze(twin, [clip for clip in found if clip.voice == voice])) for voice in arguments.voices})
+    voices = load_voices(arguments.constants)
+    if arguments.out is None:
+        return
     size = write(arguments.out, twin, voices, arguments.type, "Kokoro-82M's waveform generator", "Apache-2.0")
     print(f"{arguments.out}: {size / 1e6:.2f} MB")
 

@@ -6,18 +6,24 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from training.data import prepare
+from training.data import prepare, teacher_features
+from training.data.g2p import to_phonemes
+from training.data.voices import emotion_table
 from training.decoder import train as train_decoder
 from training.encoder import train as train_encoder
 from training.encoder.speech_encoder import load_encoder
 from training.evaluation import tones
 from training.export import average, pack_checkpoints
-from training.export.bundle import Bundle
+from training.export.bundle import Bundle, write
+from training.export.istft_generator import FrozenVoice
 from training.lm import train as train_lm
 from training.loop import checkpoint
+from training.networks.istft_generator import IstftGenerator, IstftGeneratorConfig
+from training.voice import train as train_voice
 
 
 def run(main, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
@@ -102,3 +108,44 @@ def test_decoder(prepared, monkeypatch: pytest.MonkeyPatch):
         assert any(not torch.equal(first["model"][n], second["model"][n]) for n in first["model"] if n.startswith(part)), part
     assert any(not torch.equal(first["discriminators"][n], second["discriminators"][n]) for n in first["discriminators"]), "the adversarial part has begun"
     assert "decoder" in checkpoint.load(runs / "decoder" / "latest.pt")
+
+
+def captured(runs: Path) -> None:
+    """Clips of random features, as data/teacher_features.py keeps them."""
+    rng, store = np.random.default_rng(4), teacher_features.Store(runs / teacher_features.FOLDER)
+    for i, (voice, lang, text) in enumerate((("af_heart", "en", "The weather is nice today."), ("zf_xiaoxiao", "zh", "今天天气很好。"))):
+        phonemes = to_phonemes(text, lang)
+        durations = [6, *(int(n) for n in rng.integers(2, 7, len(phonemes))), 6]
+        frames = 2 * sum(durations)
+        prosody = np.stack([np.full(frames, 140.0 + 60 * i), rng.normal(2.1, 6.7, frames)], 1).astype(np.float32)
+        features, audio = rng.normal(0, 1, (frames, teacher_features.CHANNELS)), rng.uniform(-0.1, 0.1, frames * teacher_features.FRAME)
+        job = teacher_features.Job(f"v{i:06d}", lang, "sentence", text, voice, 1.0)
+        store.add(job, phonemes, (features, prosody, durations, audio, len(phonemes)))
+
+
+def test_voice(corpora, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A step, one more from where it ended, FP16 weights to go on from, and a bundle that speaks through a generator."""
+    _, runs = corpora
+    captured(runs)
+    small = ("--batch", 2, "--window", 24, "--minutes", 0.002, "--threads", 1)
+    run(train_voice.main, monkeypatch, *small)
+    first = checkpoint.load(runs / "voice" / "resume.pt")
+    run(train_voice.main, monkeypatch, *small)
+    second = checkpoint.load(runs / "voice" / "resume.pt")
+    assert 1 <= first["step"] < second["step"] and finite(second["model"])
+    for part in ("voice.text", "voice.duration", "voice.prosody", "voice.features"):
+        assert any(not torch.equal(first["model"][n], second["model"][n]) for n in first["model"] if n.startswith(part)), part
+
+    run(train_voice.main, monkeypatch, "--export", tmp_path / "voice.pt")
+    run(train_voice.main, monkeypatch, "--start", tmp_path / "voice.pt", "--out", runs / "again", *small)
+    assert checkpoint.load(runs / "again" / "resume.pt")["step"] > second["step"]
+
+    twin = IstftGenerator(IstftGeneratorConfig())
+    norms = [(torch.zeros(norm.fc.out_features // 2), torch.ones(norm.fc.out_features // 2)) for norm in twin.norms()]
+    bundle = Bundle()
+    bundle.add_checkpoint(runs / "voice" / "latest.pt")
+    bundle.generator = (twin, {"anna": FrozenVoice(torch.zeros(128), norms)})
+    bundle.voices, bundle.voice_languages, bundle.default_voices = (["anna"], np.zeros((1, 128)), np.zeros((1, 128))), ["en"], (0, 0)
+    bundle.emotions = emotion_table()
+    sizes = write(bundle, tmp_path / "voice.gguf", "q8_0")
+    assert sizes["generator"] > 1e7 and sizes["decoder"] > 1e7
