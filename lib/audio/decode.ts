@@ -4,7 +4,7 @@ import { concat } from './concat.js'
 import { MIN_SECONDS, SAMPLE_RATE } from './limits.js'
 import { createResampler, type Resampler } from './resample.js'
 import { openSource, type AudioSource, type ByteReader } from './source.js'
-import { readWavBlocks, readWavHeader } from './wav.js'
+import { readWavBlocks, readWavHeader } from './wav-reader.js'
 
 export type { AudioSource } from './source.js'
 

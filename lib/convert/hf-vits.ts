@@ -4,7 +4,7 @@ import type { VoiceText } from '../text/voice-text.js'
 import type { Converter } from './converter.js'
 import { readJson, type Source } from './source.js'
 import { foldedWeight, requireTensor, tensorOf } from './tensor.js'
-import { setVoiceKeys, VitsTensors, vitsModules, type VitsFields } from './vits.js'
+import { setVoiceKeys, VitsTensors, vitsModules, type VitsFields } from './vits-tensors.js'
 
 /*
  * transformers' VitsModel: MMS-TTS and others. config.json, vocab.json, tokenizer_config.json and safetensors.

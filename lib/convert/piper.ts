@@ -4,7 +4,7 @@ import { isPhonemeMap, type VoiceText } from '../text/voice-text.js'
 import type { Converter } from './converter.js'
 import type { OnnxModel, OnnxNode } from './onnx.js'
 import { requireTensor, shapeText, type SourceTensor } from './tensor.js'
-import { setVoiceKeys, VitsTensors, vitsModules, type ModuleTensors, type VitsFields } from './vits.js'
+import { setVoiceKeys, VitsTensors, vitsModules, type ModuleTensors, type VitsFields } from './vits-tensors.js'
 
 /*
  * Piper voices: an ONNX graph that torch exported from VITS, and NAME.onnx.json. Weights that the export folded (weight

@@ -1,5 +1,5 @@
 // Hyperparameters of the decoder that speaks through a generator of its own component (training/networks/config.py,
-// VoiceConfig).
+// FeatureDecoderConfig).
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// The decoder that speaks through a waveform generator with a harmonic source (training/networks/voice.py): units,
+// The decoder that speaks through a waveform generator with a harmonic source (training/networks/feature_decoder.py): units,
 // their durations, the prosody of their frames, the generator's features, and audio, as a stream.
 //
 // There is one code path, as in VitsDecoder: a stream in one piece is the whole, and its audio does not depend on how

@@ -17,15 +17,15 @@ from make_istft_golden import random_twin, random_voices
 from training.data.units import N_UNITS, SPACE, UNIT_ID
 from training.data.voices import EMOTIONS, emotion_table
 from training.export.bundle import Bundle, write
-from training.networks.config import VoiceConfig
+from training.networks.config import FeatureDecoderConfig
 from training.networks.istft_generator import IstftGeneratorConfig
-from training.networks.voice import Voice
+from training.networks.feature_decoder import FeatureDecoder
 
 GENERATOR = IstftGeneratorConfig(
     feature_size=20, style_size=8, channels=[32, 12], upsample_rates=[4, 3], upsample_kernels=[8, 7], resblock_kernels=[3, 5], resblock_dilations=[1, 2],
     noise_kernels=[3, 5], istft_n_fft=8, istft_hop=4, sample_rate=16000,
 )  # fmt: skip
-DECODER = VoiceConfig(
+DECODER = FeatureDecoderConfig(
     sample_rate=GENERATOR.sample_rate, hop_length=GENERATOR.hop_length, unit_count=N_UNITS, hidden_size=32, block_count=2, head_count=2, ffn_size=40, window_size=2,
     mask_left=5, mask_right=1, style_size=8, gin_channels=12, duration_channels=16, prosody_layers=2, prosody_kernel=3, feature_hidden=32, feature_kernel=3,
     feature_dilations=[1, 2, 1], feature_size=GENERATOR.feature_size,
@@ -45,7 +45,7 @@ def rows(name: str, tensor: torch.Tensor) -> np.ndarray:
 
 @torch.no_grad()
 def make() -> None:
-    voice, twin = randomize(Voice(DECODER), 51).eval(), random_twin(GENERATOR, 52)
+    voice, twin = randomize(FeatureDecoder(DECODER), 51).eval(), random_twin(GENERATOR, 52)
     # Durations of some frames, a pitch that people have, and voicing that is sure of itself.
     voice.duration.proj.weight.mul_(0.3)
     voice.duration.proj.bias.fill_(1.2)

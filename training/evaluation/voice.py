@@ -28,9 +28,9 @@ from ..data.units import N_UNITS
 from ..data.voices import NAMED_VOICES, voice_vector
 from ..export.istft_generator import FrozenVoice, load_voices
 from ..loop import checkpoint
-from ..networks.config import VoiceConfig
+from ..networks.config import FeatureDecoderConfig
 from ..networks.istft_generator import IstftGenerator
-from ..networks.voice import Voice
+from ..networks.feature_decoder import FeatureDecoder
 from ..voice.examples import Clip, Clips
 from ..voice.teacher_generator import teacher_generator
 
@@ -43,7 +43,7 @@ def held_out(data: Clips, voice: str, count: int) -> list[Clip]:
 
 
 @torch.no_grad()
-def spoken(data: Clips, clip: Clip, voice: Voice, twin: IstftGenerator, constants: FrozenVoice) -> dict[str, np.ndarray]:
+def spoken(data: Clips, clip: Clip, voice: FeatureDecoder, twin: IstftGenerator, constants: FrozenVoice) -> dict[str, np.ndarray]:
     """The clip's audio at each stage, 24 kHz."""
     config, style = voice.config, constants.style[None]
     twin.freeze(constants.statistics)
@@ -87,9 +87,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a folder for the audio")
     args = parser.parse_args()
     saved = checkpoint.load(args.voice)
-    config = VoiceConfig(**saved["config"])
+    config = FeatureDecoderConfig(**saved["config"])
     assert config.unit_count == N_UNITS
-    voice = Voice(config).eval()
+    voice = FeatureDecoder(config).eval()
     voice.load_state_dict(saved["voice"])
     data, twin, constants, score = Clips(config), teacher_generator(), load_voices(args.generator), judge()
     table: dict[str, dict[str, list[float]]] = {}

@@ -29,7 +29,7 @@ from ..data import mandarin
 from ..data.units import AUDIO_PAD, EOSP, SPACE, UNIT_ID, UNITS
 from ..loop import checkpoint
 from ..networks.aligner import Aligner
-from ..networks.config import COMPONENTS, VoiceConfig, to_gguf_keys
+from ..networks.config import COMPONENTS, FeatureDecoderConfig, to_gguf_keys
 from ..networks.encoder import Encoder
 from ..networks.frontend import Frontend
 from ..networks.istft_generator import IstftGenerator
@@ -37,7 +37,7 @@ from ..networks.lm import LM, gguf_name
 from ..networks.tone import Tone
 from ..networks.vad import Vad
 from ..networks.vits import Decoder
-from ..networks.voice import Voice
+from ..networks.feature_decoder import FeatureDecoder
 from .istft_generator import FrozenVoice, add_generator, load_voices
 from .tensors import ARCHITECTURE, add_key, encode, layouts
 
@@ -77,7 +77,7 @@ class Bundle:
             self.add("decoder", COMPONENTS["decoder"](**saved["config"]), saved["decoder"])
             return
         if "voice" in saved:  # in front of the waveform generator
-            self.add("decoder", VoiceConfig(**saved["config"]), saved["voice"])
+            self.add("decoder", FeatureDecoderConfig(**saved["config"]), saved["voice"])
             return
         for component, fields in saved["config"].items():
             prefix = component + "."
@@ -102,8 +102,8 @@ class Bundle:
                     return Aligner(config["aligner"], config["encoder"].embedding_length, config["lm"].embedding_length)
                 case "lm":
                     return LM(config["lm"])
-        if isinstance(config["decoder"], VoiceConfig):
-            return Voice(config["decoder"])
+        if isinstance(config["decoder"], FeatureDecoderConfig):
+            return FeatureDecoder(config["decoder"])
         return Decoder(config["decoder"])  # its synthesis filter is computed: no meta device
 
 

@@ -111,7 +111,7 @@ class DecoderConfig:
 
 
 @dataclass
-class VoiceConfig:
+class FeatureDecoderConfig:
     """nano's voice in front of its generator (`istft_generator`), at 80 frames a second."""
 
     sample_rate: int = 24000

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import VoiceConfig
+from .config import FeatureDecoderConfig
 from .vits_prosody import same_pad
 
 
@@ -31,7 +31,7 @@ class FeatureBlock(nn.Module):
 
 
 class Features(nn.Module):
-    def __init__(self, config: VoiceConfig):
+    def __init__(self, config: FeatureDecoderConfig):
         super().__init__()
         size = config.feature_hidden
         self.pre = nn.Conv1d(config.hidden_size + 3, size, 3)

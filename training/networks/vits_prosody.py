@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import DecoderConfig, VoiceConfig
+from .config import DecoderConfig, FeatureDecoderConfig
 
 
 def same_pad(x: torch.Tensor, kernel: int) -> torch.Tensor:
@@ -31,7 +31,7 @@ class ConvNorm(nn.Module):
 class Duration(nn.Module):
     """ln(frames) of each unit (VitsDurationPredictor's shape). Frames are 1 / 80 s."""
 
-    def __init__(self, config: DecoderConfig | VoiceConfig):
+    def __init__(self, config: DecoderConfig | FeatureDecoderConfig):
         super().__init__()
         self.conv = nn.ModuleList([ConvNorm(config.hidden_size, config.duration_channels, 3), ConvNorm(config.duration_channels, config.duration_channels, 3)])
         self.proj = nn.Linear(config.duration_channels, 1)
@@ -60,7 +60,7 @@ def expand(x: torch.Tensor, durations: torch.Tensor, frames: int) -> torch.Tenso
 class Trunk(nn.Module):
     """Frame-level trunk with heads for pitch, voicing and energy."""
 
-    def __init__(self, config: DecoderConfig | VoiceConfig):
+    def __init__(self, config: DecoderConfig | FeatureDecoderConfig):
         super().__init__()
         self.config = config
         size = config.hidden_size

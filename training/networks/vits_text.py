@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .config import DecoderConfig, VoiceConfig
+from .config import DecoderConfig, FeatureDecoderConfig
 
 
 def band_mask(units: int, left: int, right: int, device=None) -> torch.Tensor:
@@ -22,7 +22,7 @@ def band_mask(units: int, left: int, right: int, device=None) -> torch.Tensor:
 
 
 class UnitAttention(nn.Module):
-    def __init__(self, config: DecoderConfig | VoiceConfig):
+    def __init__(self, config: DecoderConfig | FeatureDecoderConfig):
         super().__init__()
         size, self.heads, self.window = config.hidden_size, config.head_count, config.window_size
         self.q, self.k, self.v, self.o = (nn.Linear(size, size) for _ in range(4))
@@ -52,7 +52,7 @@ class UnitAttention(nn.Module):
 class UnitBlock(nn.Module):
     """Post-norm, as VITS: attention, then a two-layer convolutional feed-forward with ReLU."""
 
-    def __init__(self, config: DecoderConfig | VoiceConfig):
+    def __init__(self, config: DecoderConfig | FeatureDecoderConfig):
         super().__init__()
         size, self.kernel = config.hidden_size, config.ffn_kernel
         self.attn = UnitAttention(config)
@@ -72,7 +72,7 @@ class UnitBlock(nn.Module):
 
 
 class UnitEncoder(nn.Module):
-    def __init__(self, config: DecoderConfig | VoiceConfig):
+    def __init__(self, config: DecoderConfig | FeatureDecoderConfig):
         super().__init__()
         self.config = config
         self.embd = nn.Embedding(config.unit_count, config.hidden_size)

@@ -17,7 +17,7 @@ from ..data.units import SPACE, UNIT_ID, teacher_to_units
 from ..data.voices import voice_vector
 from ..decoder.examples import EDGE_CAP, ENERGY, TEACHER_STRIDE, collate, padded, unit_window
 from ..folders import runs_folder
-from ..networks.config import VoiceConfig
+from ..networks.config import FeatureDecoderConfig
 
 HELD_OUT = 40  # one sentence in so many, by its words: the same one in every voice
 VOICED_ABOVE = 10.0  # Hz: the generator's own bound (istft_generator)
@@ -55,7 +55,7 @@ def held_out(text: str) -> bool:
 class Clips:
     """What `data.teacher_features` made, mapped into memory."""
 
-    def __init__(self, config: VoiceConfig, folder: Path | None = None):
+    def __init__(self, config: FeatureDecoderConfig, folder: Path | None = None):
         folder = folder or runs_folder() / FOLDER
         rows = list(manifest_rows(folder))
         total = sum(row["frames"] for row in rows)
@@ -64,7 +64,7 @@ class Clips:
         self.audio = np.memmap(folder / "audio.i16", np.int16, "r", shape=(total * FRAME,))
         self.clips = [clip for row in rows if (clip := self._clip(row, config))]
 
-    def _clip(self, row: dict, config: VoiceConfig) -> Clip | None:
+    def _clip(self, row: dict, config: FeatureDecoderConfig) -> Clip | None:
         if blend_split(row["voice"]) != "train":
             return None
         aligned = teacher_to_units(row["phonemes"], row["durations"], row["lang"])

@@ -23,8 +23,8 @@ from ..decoder.losses import masked_mean
 from ..folders import runs_folder
 from ..loop.checkpoint import Average, half, load, save
 from ..loop.precision import autocast
-from ..networks.config import VoiceConfig
-from ..networks.voice import Voice
+from ..networks.config import FeatureDecoderConfig
+from ..networks.feature_decoder import FeatureDecoder
 from .examples import Clips, chances
 
 WEIGHTS = {"features": 1.0, "features_squared": 0.5, "duration": 0.5, "pitch": 0.9, "voicing": 0.3, "energy": 0.3}
@@ -33,9 +33,9 @@ WEIGHTS = {"features": 1.0, "features_squared": 0.5, "duration": 0.5, "pitch": 0
 class Model(nn.Module):
     """The voice with the standardisation of voice vectors and features, which export folds into its weights."""
 
-    def __init__(self, config: VoiceConfig):
+    def __init__(self, config: FeatureDecoderConfig):
         super().__init__()
-        self.voice = Voice(config)
+        self.voice = FeatureDecoder(config)
         self.register_buffer("vector_mean", torch.zeros(2, config.style_size))
         self.register_buffer("vector_std", torch.ones(2, config.style_size))
         self.register_buffer("feature_mean", torch.zeros(config.feature_size))
@@ -93,7 +93,7 @@ def main() -> None:
     torch.manual_seed(args.seed + int(time.time()))
     args.out.mkdir(parents=True, exist_ok=True)
 
-    config = VoiceConfig(unit_count=N_UNITS)
+    config = FeatureDecoderConfig(unit_count=N_UNITS)
     model = Model(config)
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), args.lr, (0.9, 0.98), weight_decay=0.01)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from .config import VoiceConfig
+from .config import FeatureDecoderConfig
 from .generator_features import Features
 from .vits_prosody import Duration, Trunk, expand
 from .vits_text import UnitEncoder
@@ -19,8 +19,8 @@ class VoiceFeatures(NamedTuple):
     durations: torch.Tensor  # [1, U] frames
 
 
-class Voice(nn.Module):
-    def __init__(self, config: VoiceConfig):
+class FeatureDecoder(nn.Module):
+    def __init__(self, config: FeatureDecoderConfig):
         super().__init__()
         self.config = config
         self.speaker = nn.Linear(2 * config.style_size, config.gin_channels)
