@@ -148,7 +148,7 @@ TEST(a_decoder_and_a_generator_that_do_not_fit_are_refused) {
             const char * names[] = {"anna", "otto"};
             gguf_set_arr_str(g, "moss-speech.generator.voices", names, 2);
         },
-        "mei, a voice of the decoder");
+        "the decoder's voice mei");
 }
 
 TEST(a_bundle_speaks_through_it) {
