@@ -28,9 +28,8 @@ constexpr float marked_seconds = 0.2F;
 constexpr float unmarked_seconds = 0.05F;
 // Seconds from the start of a syllable in which the tone module counts, if no other syllable begins earlier.
 constexpr double longest_tone = 0.6;
-// Speech is Mandarin if the likeliest units are likelier than the path by less than this for each unit:
-// mandarin_deficit
-// + tonal_deficit * the share of the time in which a tone is heard. With these constants 7 % of a new speaker's
+// Speech is Mandarin if, for each unit, the likeliest units are likelier than the path by less than mandarin_deficit
+// plus tonal_deficit times the share of the time in which a tone is heard. With these constants 7 % of a new speaker's
 // Mandarin is taken for English, and 7 % of English for Mandarin.
 constexpr double mandarin_deficit = 1.8;
 constexpr double tonal_deficit = 1;
@@ -167,8 +166,8 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
         int32_t begin = 0, before = none;
         bool operator<(const Score & other) const { return value < other.value; }
     };
-    std::vector<Score> marked(nodes_.size()),
-        blank(nodes_.size()); // paths that end in a unit, or in the blanks after it
+    std::vector<Score> marked(nodes_.size()); // paths that end in a frame of the node's unit
+    std::vector<Score> blank(nodes_.size());  // paths that end in a blank after that unit
     std::vector<Link> links;
     Score between; // paths that end between syllables, in silence, pauses or blanks
     between.value = 0;
