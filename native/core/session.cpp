@@ -156,7 +156,7 @@ bool Session::generate(const Request & request, const Receiver & receiver, Cance
     }
     if (samples.empty() == request.text.empty()) {
         throw MossError(samples.empty() ? code::audio_length : code::invalid_argument,
-                        samples.empty() ? "the request is empty" : "the request is both speech and text");
+                        samples.empty() ? "the request is empty" : "the request holds both speech and text");
     }
     Turn turn(parts, state.runner, samples.empty() ? nullptr : &state.hearing.state(), *state.context, request, seed);
     bool answered = true;

@@ -187,7 +187,7 @@ TEST(f0_must_keep_up) {
     stream.source().push(f0.data(), 7, true);
     Graph g(model.runner);
     ggml_tensor * x = g.input(GGML_TYPE_F32, {model.generator.config().feature_size, 8}, features.data());
-    CHECK_THROWS_WITH(model.generator.push(g, stream, x, true), "as many frames");
+    CHECK_THROWS_WITH(model.generator.push(g, stream, x, true), "the same number of frames");
     CHECK_THROWS_WITH(stream.source().push(f0.data(), 1, false), "finished");
 }
 

@@ -13,7 +13,8 @@ constexpr size_t piece_size = 128; // positions whose logits are in memory at on
 void check_ids(const char * option, const std::vector<int32_t> & ids, size_t least, int vocabulary) {
     if (ids.size() < least) {
         throw MossError(code::invalid_argument,
-                        std::string(option) + ": expected at least " + std::to_string(least) + " ids",
+                        std::string(option) + ": expected at least " + std::to_string(least) +
+                            (least == 1 ? " id" : " ids"),
                         {{"option", option}, {"found", static_cast<double>(ids.size())}});
     }
     for (const int32_t id : ids) {
