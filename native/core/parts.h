@@ -33,7 +33,7 @@ struct Model::Parts {
     TurnTemplate turn_template; // only set for a bundle with an lm
     std::unique_ptr<Vad> vad;
     std::unique_ptr<Listener> listener;
-    std::optional<Syllables> syllables; // only set if the encoder was trained on Mandarin
+    std::optional<Syllables> syllables; // only set if the file has a table of Mandarin syllables
     std::unique_ptr<VoiceModel> voice;
 
     /// Whether recordings are encoded in overlapping windows (Listener::hear): the encoder is not causal, and there is
