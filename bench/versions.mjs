@@ -1,11 +1,12 @@
 /*
- * This build and another one of this package in turn, each in a process of its own: whether a change made something slower. Prints one JSON object.
+ * Compares the speed of this build with that of another build of this package, each in a process of its own, to find out whether a change
+ * made something slower. Prints one JSON object.
  *
- *     node bench/versions.mjs --other ../before           # a folder of the package, built
+ *     node bench/versions.mjs --other ../before           # a built checkout of this package
  *     node bench/versions.mjs --other ../before --rounds 9 --threads 1
  *
- * Each round runs every work once in each of the two, one after the other; the first round warms up. `ratio` is the other's median over ours: above 1, this
- * build is faster.
+ * Each round runs every task once with each build, one after the other. The first round is a warm-up. `ratio` is the other build's median
+ * time divided by this build's, so above 1 this build is faster.
  */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,7 +19,7 @@ import { compare, inTurn, machine, stopwatch, whole } from './harness.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const TEXT = 'Please turn on the lights in the kitchen, and tell me what the time is.'
 
-/** What is measured: each a function of a library and a loaded model that gives a function to run. */
+/** The measured tasks. Each function takes a library and a loaded model, and returns the function whose time is measured. */
 const WORKS = {
   async load(library, model, threads) {
     return async () => (await library.loadModel(undefined, { threads })).dispose()
@@ -49,7 +50,7 @@ const WORKS = {
   },
 }
 
-/** One build, in a process of its own: it is told which work to run. */
+/** Runs in the process of one build: waits for the name of a task, runs it and sends its time. */
 async function serve(folder, threads) {
   const library = createRequire(import.meta.url)(folder)
   const model = await library.loadModel(undefined, { threads })
@@ -71,7 +72,7 @@ async function main() {
       threads: { type: 'string', default: '1' },
     },
   })
-  if (values.other === undefined) throw new RangeError('--other names the folder of the other build')
+  if (values.other === undefined) throw new RangeError('--other is required: the folder of the other build')
   const [rounds, threads] = [whole('rounds', values.rounds), whole('threads', values.threads)]
   const builds = { ours: root, other: resolve(values.other) }
   const processes = {}

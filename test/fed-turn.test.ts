@@ -1,4 +1,4 @@
-// A turn that is heard while it is spoken, by the engines below a session: one file's networks, and those of several.
+// Turns that are heard while the user speaks, by the two engines of sessions: the networks of one file, and those of several files.
 
 import { join } from 'node:path'
 import t from 'tap'
@@ -56,7 +56,7 @@ async function feed(engine: Engine, samples: Float32Array, piece: number): Promi
   return turn
 }
 
-t.test('what is fed is answered as what is given whole', async t => {
+t.test('a turn that is fed in pieces is answered like the whole recording', async t => {
   const samples = sine(4)
   await withEngine(TINY, async engine => {
     const expected = await whole(engine.generate({ speech: samples }, ANSWERING, never))
@@ -69,7 +69,7 @@ t.test('what is fed is answered as what is given whole', async t => {
       t.equal(reply.text, expected.text)
       t.equal(reply.audio.length, expected.audio.length)
       t.ok(reply.audio.every((sample, i) => Math.abs(sample - (expected.audio[i] ?? NaN)) <= 1e-4))
-      t.equal(engine.length, length, 'it is remembered')
+      t.equal(engine.length, length, 'the turn is in the context')
     }
   })
 })
@@ -120,21 +120,21 @@ t.test('a turn that is given up, fails or is aborted leaves no trace', async t =
 
     await feed(engine, samples, 8000)
     await engine.transcribe(samples, { temperature: 0 }, undefined)
-    await again('something else came between')
+    await again('another task of the engine came before the end')
     const first = await feed(engine, samples, 8000)
     const second = await engine.begin(ANSWERING, never)
     await t.rejects(first.feed(samples), { code: 'MOSS_INVALID_ARGUMENT' })
     await t.rejects(whole(first.finish()), { code: 'MOSS_INVALID_ARGUMENT' })
     first.abandon()
     await second.feed(samples)
-    t.same(await whole(second.finish()), expected, 'an older turn does not reach a newer one')
+    t.same(await whole(second.finish()), expected, 'an older turn has no effect on a newer one')
     engine.reset()
     await t.rejects(engine.begin({ ...ANSWERING, voice: 99 }, never), { code: 'MOSS_INVALID_ARGUMENT' })
     await again('refused')
   })
 })
 
-t.test('without ears no turn is fed', async t => {
+t.test('a model without an encoder refuses to begin a turn', async t => {
   await withEngine(join(root, 'test', 'golden', 'lm-qwen3.gguf'), async engine => {
     await t.rejects(engine.begin({ ...ANSWERING, output: 'text' }, never), { code: 'MOSS_UNSUPPORTED' })
   })

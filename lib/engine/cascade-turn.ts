@@ -10,13 +10,13 @@ import type { Sentence, Tone } from './speaking.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { finishing, measured } from './streaming.js'
 
-/** So many sentences may wait to be spoken; then the language model waits. */
+/** The most sentences that may wait to be spoken. The language model pauses when there are as many. */
 const SENTENCES_AHEAD = 8
 const DEFAULT_MAX_SECONDS = 60
 
 type Chunks = AsyncGenerator<ReplyChunk, void, void>
 
-/** One turn of a cascade. A sentence of the answer is spoken as soon as it is whole, while the next ones are being written. */
+/** One turn of a cascade. Each sentence of the reply is spoken once it is complete, while the language model generates the next ones. */
 export class CascadeTurn {
   readonly #lm: PartEngine
   readonly #encoder: PartEngine | undefined
@@ -28,11 +28,11 @@ export class CascadeTurn {
   } // prettier-ignore
   #started = 0
   #heard: Heard | undefined
-  /** What the language model is asked, and what it has answered. */
+  /** The text that the language model answers, and the text that it has generated so far. */
   #said = ''
   #written = ''
   #finishReason: FinishReason = 'stop'
-  /** The language model has come to its end, and remembers the turn. */
+  /** Whether the language model has ended its reply and so holds the whole turn in its context. */
   #remembered = false
 
   constructor(lm: PartEngine, encoder: PartEngine | undefined, voice: PartEngine | undefined, answering: Answering) {
@@ -54,12 +54,13 @@ export class CascadeTurn {
         return this.#finish()
       }
       yield* this.#timed(this.#answer(signal))
-      // It was cut short where the speech was: what was written until then was said.
+      // The reply was cut short because the speech was. The text generated until then counts as the reply.
       if (!this.#remembered) this.#lm.remember(this.#said, this.#written)
       whole = true
       yield { finishReason: this.#finishReason }
     } finally {
-      // What was written to its end but not spoken to its end is forgotten. (Disposed, it has nothing to forget.)
+      // A reply whose text was generated to its end, but not spoken to its end, is undone. If the language model has been disposed of,
+      // there is nothing to undo, so errors are ignored.
       if (this.#remembered && !whole) await this.#lm.undo().catch(() => undefined)
     }
     return this.#finish()
@@ -70,7 +71,7 @@ export class CascadeTurn {
     const encoder = this.#encoder
     if (!encoder) throw missing('encoder')
     const { samples, warning } = await encoder.listen(speech, signal, this.#answering.vad)
-    this.#started = performance.now() // decoding the file is no computation of the networks
+    this.#started = performance.now() // the timings do not include decoding the audio file
     const transcript = await encoder.transcribe(samples, { temperature: 0, vad: this.#answering.vad }, signal)
     const heard = (this.#heard = { ...transcript, ...(warning && { warning }) })
     this.#timings.encodeMs = this.#now()
@@ -89,7 +90,7 @@ export class CascadeTurn {
     )
   }
 
-  /** Writes the answer, and hands its sentences over until nobody takes them. */
+  /** Generates the text of the reply, and puts its sentences into the channel until that is closed. */
   async *#write(sentences: Channel<string> | undefined, signal: AbortSignal): Chunks {
     const { output, temperature, topK, topP, maxTokens, seed } = this.#answering
     const sampling = { temperature, topK, topP, maxTokens, seed }
@@ -113,7 +114,10 @@ export class CascadeTurn {
     }
   }
 
-  /** What the language model's time is told by; where it is stopped early, by how long it was waited for. */
+  /**
+   * Passes the chunks of the language model on and records its times. If it is stopped early, it reports no times, and the time spent
+   * waiting for it counts instead.
+   */
   #counted(answer: AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>): AsyncGenerator<ReplyChunk, void, void> {
     const timings = this.#timings
     const finished = finishing(answer, reply => {
@@ -125,14 +129,14 @@ export class CascadeTurn {
     return measured(finished, ms => (timings[this.#written ? 'lmMs' : 'prefillMs'] += ms))
   }
 
-  /** Reads sentences aloud, up to the longest reply. */
+  /** Reads sentences aloud, at most `maxSeconds` of speech. */
   async *#speak(sentences: Channel<string>, signal: AbortSignal): Chunks {
     const voice = this.#voice
     if (!voice) throw missing('voice')
     const { maxSeconds = DEFAULT_MAX_SECONDS } = this.#answering
     let left = Math.ceil(maxSeconds * voice.info.sampleRate)
     try {
-      // While the language model reads, dictionaries are loaded, and what the voice lacks is said at once.
+      // Loads the dictionaries during the language model's prefill, and reports at once if the voice cannot speak with these options.
       await voice.prepare({ text: 'a' }, this.#answering, signal).catch(nothingToSay)
       for await (const text of sentences) {
         for (const sentence of await voice.prepare({ text }, this.#answering, signal).catch(nothingToSay)) {
@@ -157,7 +161,7 @@ export class CascadeTurn {
     return performance.now() - this.#started
   }
 
-  /** While the reader has a chunk, the clock stands. */
+  /** Passes chunks on. The clock is stopped while the reader works on a chunk. */
   async *#timed(chunks: Chunks): Chunks {
     const { output } = this.#answering
     for await (const chunk of chunks) {
@@ -179,13 +183,13 @@ export class CascadeTurn {
   }
 }
 
-/** A sentence in which there is nothing for this voice is passed over. */
+/** Ignores the error about a sentence in which there is nothing that this voice can read. */
 function nothingToSay(thrown: unknown): (Sentence | Tone)[] {
   if (thrown instanceof InvalidArgumentError && thrown.details.option === 'text') return []
   throw thrown
 }
 
-/** Most encoders write in capitals, which language models seldom read. */
+/** Converts a text of capitals to lower case. Most CTC encoders write capitals, which are rare in the training data of language models. */
 function withoutShouting(text: string): string {
   return text === text.toUpperCase() ? text.toLowerCase() : text
 }

@@ -16,10 +16,10 @@ import {
 } from './engine.js'
 import type { PartEngine } from './part-engine.js'
 
-/** What a cascade is made of. */
+/** The parts of a cascade. */
 export type CascadeParts = Partial<Record<PartName, PartEngine>>
 
-/** Several files as one: speech is transcribed by one part, answered in writing by the second, and the answer read aloud by the third. */
+/** Several files as one model: the encoder transcribes speech, the language model replies in text, and the voice reads that aloud. */
 export class CascadeEngine implements Engine {
   readonly path = 'cascade'
   readonly #parts: CascadeParts
@@ -47,7 +47,7 @@ export class CascadeEngine implements Engine {
     return new CascadeTurn(lm, encoder, voice, answering).run(prompt, signal)
   }
 
-  /** Its parts hear whole utterances: what is fed is kept until the turn is over. */
+  /** The encoder of a cascade processes whole utterances, so the samples that are fed are kept until the turn ends. */
   begin(answering: Answering, signal: AbortSignal): Promise<FedTurn> {
     this.#need('lm')
     this.#need('encoder')

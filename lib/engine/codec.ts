@@ -1,15 +1,15 @@
 import type { ChatMessage } from '../text/chat.js'
 import { textThread } from '../worker/offload.js'
 
-/** A tokenizer of a model that nobody holds is freed as if the model had been disposed of. */
+/** Frees the tokenizer of a model that was garbage-collected without being disposed of. */
 const forgotten = new FinalizationRegistry<number>(key => void freeTokenizer(key))
 
 async function freeTokenizer(key: number): Promise<void> {
-  // A thread that has died has taken its tokenizers with it.
+  // If the thread has ended, its tokenizers are gone already.
   if (textThread.runs) await textThread.run('freeTokenizer', { key }).catch(() => undefined)
 }
 
-/** Text ⇄ ids of one model, in the text thread. */
+/** The tokenizer of one model, which runs in the text thread. */
 export class TextCodec {
   static #next = 0
   protected readonly key = TextCodec.#next++
@@ -18,7 +18,7 @@ export class TextCodec {
     forgotten.register(this, this.key, this)
   }
 
-  /** Of a Hugging Face tokenizer.json. */
+  /** Loads a tokenizer from the content of a Hugging Face tokenizer.json. */
   static async load(json: string): Promise<TextCodec> {
     const codec = new TextCodec()
     await textThread.run('loadTokenizer', { key: codec.key, json })
@@ -39,19 +39,19 @@ export class TextCodec {
   }
 }
 
-/** Of an imported language model, with the template of its conversations. */
+/** The tokenizer and the chat template of an imported language model. */
 export class ChatCodec extends TextCodec {
-  /** What ends a reply. */
+  /** The ids that end a reply. */
   stopIds = new Int32Array()
 
-  /** Of the GGUF file at `path`. */
+  /** Loads tokenizer and template from the GGUF file at `path`. */
   static async open(path: string): Promise<ChatCodec> {
     const codec = new ChatCodec()
     codec.stopIds = await textThread.run('loadChat', { key: codec.key, path })
     return codec
   }
 
-  /** A conversation up to where the reply begins. */
+  /** Returns the ids of a conversation in the chat template, up to the start of the reply. */
   prompt(messages: ChatMessage[], thinking: boolean): Promise<Int32Array> {
     return textThread.run('chatPrompt', { key: this.key, messages, thinking })
   }

@@ -11,15 +11,15 @@ import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
 import { Part } from './part.js'
 import { hasNetwork, type ModelInfo, type Weights } from './weights.js'
 
-/** The bundle that comes with the package, by the name that stands for its file. */
+/** The name that stands for the file of the bundle in this package. */
 export const NANO = 'nano'
 
 type NativeOptions = NonNullable<Parameters<NativeAddon['loadModel']>[1]>
 
-/** The loaded parts of a model; a file that is two of them is loaded once. */
+/** The loaded parts of a model. A file that serves as two parts is loaded once. */
 type LoadedParts = Partial<Record<PartName, Part>>
 
-/** Several files as one. */
+/** Several files as one model. */
 class Composition implements Weights {
   readonly info: ModelInfo
 
@@ -52,7 +52,7 @@ class Composition implements Weights {
   }
 }
 
-/** The path of a model's file; `option` is where it was given. */
+/** The path of a model's file; `option` is the option that gave it, for errors. */
 async function fileOf(source: unknown, option: string): Promise<string> {
   const path = source instanceof URL && source.protocol === 'file:' ? fileURLToPath(source) : source
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
@@ -66,13 +66,13 @@ async function fileOf(source: unknown, option: string): Promise<string> {
   return file
 }
 
-/** One file, or several as one. */
+/** Loads one file, or several as one model. */
 export async function load(source: string | URL | ModelParts, options: NativeOptions): Promise<Weights> {
   if (typeof source === 'object' && !(source instanceof URL)) return loadParts(source, options)
   return Part.load(await fileOf(source, 'path'), options)
 }
 
-/** Loads parts side by side, and checks that each can do what it is for. A part alone is a model as its file is. */
+/** Loads the files of the parts in parallel, and checks that each can serve as its part. A single part is a model like its file alone. */
 async function loadParts(sources: ModelParts, { threads, contextLength }: NativeOptions): Promise<Weights> {
   const given = check.checkOptions<ModelParts>('parts', sources, PART_NAMES)
   const names = PART_NAMES.filter(name => given[name] !== undefined)
@@ -102,7 +102,7 @@ async function loadParts(sources: ModelParts, { threads, contextLength }: Native
   }
 }
 
-/** @param answered - whether a language model is to answer what the encoder hears */
+/** @param answered - whether a language model is to answer the speech that the encoder transcribes */
 function checkPart(name: PartName, { codec, info }: Part, answered: boolean): void {
   const fail = (what: string): never => {
     const components = info.components.map(c => c.name).join(', ') || 'nothing'
@@ -114,13 +114,13 @@ function checkPart(name: PartName, { codec, info }: Part, answered: boolean): vo
   if (name === 'encoder' && info.inputSampleRate === 0) fail('has no encoder')
   if (name === 'encoder' && answered && !codec && !info.ctc)
     fail(
-      'transcribes nothing: take an encoder with a CTC head of letters, such as a Wav2Vec2ForCTC or HubertForCTC checkpoint',
+      'cannot transcribe: it needs a CTC head whose units are letters, as Wav2Vec2ForCTC and HubertForCTC checkpoints have',
     )
   if (name === 'lm' && !hasNetwork(info, 'lm')) fail('has no language model')
   if (name === 'voice' && info.sampleRate === 0) fail('has no voice')
 }
 
-/** What is to be said of several parts as one model. */
+/** The info of several parts as one model. */
 function composedInfo({ encoder, lm, voice }: LoadedParts): ModelInfo {
   const parts = Object.fromEntries(
     Object.entries({ encoder, lm, voice }).flatMap(([name, part]) => (part ? [[name, part.info]] : [])),

@@ -1,8 +1,8 @@
 import { AbortedError } from '../errors.js'
 
 /**
- * What several generators give, in the order in which it comes; each works at most one step ahead of the reader. When one fails, the
- * signal aborts or the loop is left, all are stopped.
+ * Merges the values of several generators in the order in which they arrive. Each generator runs at most one step ahead of the reader.
+ * When one throws, the signal aborts or the reader stops, all are stopped.
  */
 export async function* merged<C>(
   signal: AbortSignal,
@@ -41,7 +41,7 @@ export async function* merged<C>(
   }
 }
 
-/** A queue between two tasks that go on at the same time: who writes waits while `limit` values wait to be read. */
+/** A queue between two concurrent tasks. The writer waits while `limit` values are unread. */
 export class Channel<T extends NonNullable<unknown>> implements AsyncIterable<T> {
   readonly #values: T[] = []
   #closed = false
@@ -63,7 +63,7 @@ export class Channel<T extends NonNullable<unknown>> implements AsyncIterable<T>
     return this.#closed
   }
 
-  /** Resolves when there was room. What is put into a closed channel is dropped. */
+  /** Resolves when the value is in the queue. A closed channel drops values. */
   async put(value: T): Promise<void> {
     while (!this.#closed && this.#values.length >= this.limit) await this.#changed
     if (this.#closed) return
@@ -71,7 +71,7 @@ export class Channel<T extends NonNullable<unknown>> implements AsyncIterable<T>
     this.#notify()
   }
 
-  /** Nothing is put any more; what is there can still be read. */
+  /** Ends the writing. Values in the queue can still be read. */
   close(): void {
     this.#closed = true
     this.#notify()

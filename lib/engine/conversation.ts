@@ -1,7 +1,7 @@
 import type { ChatMessage } from '../text/chat.js'
 import type { ChatCodec } from './codec.js'
 
-/** What the user and an imported language model have said: the model reads all of it, in the words of its template, at each turn. */
+/** The messages of the user and of an imported language model. At each turn, the model is given all of them in its chat template. */
 export class Conversation {
   readonly #codec: ChatCodec
   readonly #thinking: boolean
@@ -17,18 +17,21 @@ export class Conversation {
     this.#system = system === undefined ? [] : [{ role: 'system', content: system }]
   }
 
-  /** The conversation with one more text of the user, up to where the reply begins; the session computes what is new in it. */
+  /**
+   * Returns the ids of the conversation with a new message of the user, up to the start of the reply. The session computes only the
+   * positions that are not in its KV cache.
+   */
   async ask(text: string): Promise<{ textIds: Int32Array; stopIds: Int32Array }> {
     const messages: ChatMessage[] = [...this.#system, ...this.#turns, { role: 'user', content: text }]
     return { textIds: await this.#codec.prompt(messages, this.#thinking), stopIds: this.#codec.stopIds }
   }
 
-  /** A finished turn. */
+  /** Adds a finished turn. */
   remember(text: string, reply: string): void {
     this.#turns.push({ role: 'user', content: text }, { role: 'assistant', content: reply })
   }
 
-  /** Takes back the last turn. */
+  /** Removes the last turn. */
   undo(): void {
     this.#turns = this.#turns.slice(0, -2)
   }

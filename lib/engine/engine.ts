@@ -5,17 +5,17 @@ import type { TranscribeProgress } from '../options.js'
 import type { Phonemizer } from '../text/voice.js'
 import type { Features, Mode, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 
-/** What is to be read aloud. */
+/** The text or SSML that is to be read aloud. */
 export type SpokenInput = { text: string; ssml?: undefined } | { ssml: string; text?: undefined }
 
-/** How text is spoken. */
+/** Options for speaking a text. */
 export interface Speaking extends NativeSpeaking {
   phonemizer: Phonemizer
-  /** A lexicon as JSON, or ''. Checked. */
+  /** A checked pronunciation lexicon as JSON, or ''. */
   pronunciations: string
 }
 
-/** How a turn is answered. */
+/** Options for answering a turn. */
 export interface Answering extends NativeSampling, Speaking {
   output: 'speech' | 'text' | 'both'
   maxTokens?: number | undefined
@@ -24,41 +24,41 @@ export interface Answering extends NativeSampling, Speaking {
   vad?: boolean | undefined
 }
 
-/** What a stream of chunks returns in the end: all but the audio, which its chunks have. */
+/** The return value of a stream of chunks: everything but the audio, which is in the chunks. */
 export type WithoutAudio<R> = Omit<R, 'audio'>
 
-/** How speech is listened to. */
+/** Options for transcribing speech. */
 export interface Listening {
   temperature: number
   vad?: boolean | undefined
   onProgress?: ((progress: TranscribeProgress) => void) | undefined
 }
 
-/** A spoken turn that is heard while it is spoken. All that is fed is heard as it is: whoever feeds it decides where it ends. */
+/** A turn that is heard while the user speaks. The encoder hears all samples that are fed, and the caller decides where the turn ends. */
 export interface FedTurn {
-  /** Hears the next samples, 16 kHz mono, any number of them; resolves when they are heard. One call at a time. */
+  /** Encodes the next 16 kHz mono samples, any number of them, and resolves when that is done. One call at a time. */
   feed(samples: Float32Array): Promise<void>
-  /** The turn is over: the answer. Once, after the last `feed`. */
+  /** Ends the user's part and generates the reply. To be called once, after the last `feed`. */
   finish(): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
-  /** Gives up the turn; the conversation is what it was. After `finish`, the answer's signal does that. */
+  /** Gives up the turn and leaves the conversation as it was before. After `finish`, the signal of the reply does this. */
   abandon(): void
 }
 
 /**
- * What a session does its work with: the networks of one file, or those of several as one. Arguments come checked, one task at a time; a
- * task ends soon after its signal has aborted.
+ * Does the work of a session, with the networks of one file or of several files as one model. Callers check all arguments and run one task
+ * at a time. A task ends soon after its signal has aborted.
  */
 export interface Engine {
   readonly path: SessionInfo['path']
   readonly modes: readonly Mode[]
-  /** Positions of the language model's context that the conversation takes. */
+  /** The number of positions that the conversation takes in the language model's context. */
   readonly length: number
   generate(
     prompt: Prompt,
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
-  /** Begins a turn that is fed. What fails, and the signal, gives it up. */
+  /** Begins a turn that is to be fed. An error or an abort of the signal gives it up. */
   begin(answering: Answering, signal: AbortSignal): Promise<FedTurn>
   speak(
     input: SpokenInput,
@@ -69,7 +69,7 @@ export interface Engine {
   features(speech: Speech, signal: AbortSignal | undefined): Promise<Features>
   /** Forgets the conversation. */
   reset(): void
-  /** Stops what runs and frees the memory. */
+  /** Stops the running task and frees the memory. */
   dispose(): void
 }
 
@@ -79,11 +79,11 @@ const PARTS = {
   voice: { name: 'voice', needed: 'it cannot speak', file: 'voice.gguf' },
 } as const
 
-/** A part of a conversation. */
+/** The names of a model's parts. */
 export type PartName = keyof typeof PARTS
 export const PART_NAMES = Object.keys(PARTS) as PartName[]
 
-/** What is said where a part is missing. */
+/** The error for a missing part. */
 export function missing(component: PartName): UnsupportedError {
   const { name, needed, file } = PARTS[component]
   return new UnsupportedError(
@@ -92,7 +92,7 @@ export function missing(component: PartName): UnsupportedError {
   )
 }
 
-/** What `generate` takes and gives. */
+/** The combinations of input and output that `generate` supports. */
 export function modesOf({ hears, answers, speaks }: Record<'hears' | 'answers' | 'speaks', boolean>): Mode[] {
   const inputs = hears ? (['speech', 'text'] as const) : (['text'] as const)
   const outputs = speaks ? (['speech', 'text'] as const) : (['text'] as const)

@@ -4,16 +4,19 @@ import type { Heard, HeardUnit, Transcript } from '../turn.js'
 import type { ModelInfo } from './weights.js'
 
 /*
- * What an encoder's CTC head heard, as users get it.
+ * Converts the output of an encoder's CTC head to the types of the public API.
  */
 
-/** Characters, or a syllable with its tone. */
+/** Matches Chinese characters, or a pinyin syllable with a tone number at the start. */
 const MANDARIN = /\p{Script=Han}|^[a-zü]+[1-5]\b/iu
 
 const HAN_AT_END = /[\p{Script=Han}\u3000-\u303f\uff00-\uffef]$/u
 const HAN_AT_START = /^[\p{Script=Han}\u3000-\u303f\uff00-\uffef]/u
 
-/** Of an encoder whose units are sounds. A short word of an unknown speaker may sound like neither language: the transcript also tells. */
+/**
+ * For an encoder whose units are sounds. The transcript also decides the language, because a short word of an unknown speaker may sound
+ * like neither.
+ */
 export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string): Heard {
   if (native.noSpeech) return { noSpeech: true, units: [] }
   const mandarin = native.mandarin || MANDARIN.test(text ?? '')
@@ -24,7 +27,7 @@ export function heardSounds(native: NativeHeard, info: ModelInfo, text?: string)
   }
 }
 
-/** The transcripts of utterances as one: Chinese has no spaces. */
+/** Joins the transcripts of utterances, with a space between them unless there is Chinese on either side. */
 export function joined(texts: readonly string[]): string {
   return texts
     .map(text => text.trim())
@@ -32,7 +35,7 @@ export function joined(texts: readonly string[]): string {
     .reduce((all, text) => all + (all === '' || HAN_AT_END.test(all) || HAN_AT_START.test(text) ? '' : ' ') + text, '')
 }
 
-/** Of an encoder whose units are letters. Where there are no words, nobody spoke. */
+/** For an encoder whose units are letters. If there are no words, nobody spoke. */
 export function heardWords(native: NativeHeard, info: ModelInfo, ctc: CtcText): Transcript {
   const units = unitsOf(native, info)
   const words = ctcWords(units, ctc)
@@ -51,7 +54,7 @@ function unitsOf({ units: ids, starts, ends }: NativeHeard, info: ModelInfo): Ct
 
 const withoutIds = (units: readonly CtcUnit[]): HeardUnit[] => units.map(({ id: _, ...unit }) => unit)
 
-/** Milliseconds are exact enough, and print well. */
+/** Rounds to milliseconds, which are exact enough and easy to read. */
 export function roundTime(seconds: number | undefined): number {
   return Math.round((seconds ?? 0) * 1000) / 1000
 }

@@ -32,23 +32,23 @@ import { isTone, sentencesOf, toneSamples, writtenOf, type Sentence, type Speaki
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
 import { hasNetwork, type ModelInfo } from './weights.js'
 
-/** A file whose networks an engine runs. */
+/** A loaded file whose networks an engine runs. */
 export interface LoadedFile extends SpeakingFile {
   readonly codec: TextCodec | undefined
 }
 
-/** The networks' part of how a turn is answered. */
+/** The options of a turn that the addon takes. */
 function requestOf({ phonemizer: _, pronunciations: __, ...request }: Answering): NativeRequest {
   return request
 }
 
-/** The networks of one file. */
+/** Runs the networks of one file. */
 export class PartEngine implements Engine {
   readonly #file: LoadedFile
   readonly info: ModelInfo
   readonly #native: NativeSession
   readonly #conversation: Conversation | undefined
-  /** The last turn that was begun. */
+  /** The turn that was begun last. */
   #fed: FedTurn | undefined
 
   constructor(file: LoadedFile, native: NativeSession, conversation: Conversation | undefined) {
@@ -99,7 +99,8 @@ export class PartEngine implements Engine {
       },
     }
     const underWay = (): void => {
-      if (this.#fed !== turn) throw new InvalidArgumentError('another turn has begun since', { option: 'turn' })
+      if (this.#fed !== turn)
+        throw new InvalidArgumentError('another turn has begun since this one', { option: 'turn' })
     }
     const hearing = async (work: () => Promise<void>): Promise<void> => {
       underWay()
@@ -115,7 +116,7 @@ export class PartEngine implements Engine {
     return turn
   }
 
-  /** @param asked - the user's text, and what was odd about the recording */
+  /** @param asked - the user's text, and the warning about the recording */
   async *#answer(
     start: () => NativeStream,
     { text, warning }: { text?: string | undefined; warning?: string | undefined },
@@ -153,22 +154,21 @@ export class PartEngine implements Engine {
     return { ...reply.finish(builder.text, finishReason), ...(heard && { heard }), timings }
   }
 
-  /** What the language model reads of the user's text. */
+  /** Tokenizes the user's text; for an imported language model, the whole conversation with it. */
   async #read(text: string): Promise<{ textIds: Int32Array; stopIds?: Int32Array }> {
     if (this.#conversation) return this.#conversation.ask(text)
     if (!this.#file.codec) throw missing('lm')
     const ids = await this.#file.codec.encode(text)
-    if (ids.length === 0)
-      throw new InvalidArgumentError('the text holds nothing but control tokens', { option: 'text' })
+    if (ids.length === 0) throw new InvalidArgumentError('the text consists of control tokens only', { option: 'text' })
     return { textIds: ids }
   }
 
-  /** A turn that was answered. A bundle remembers by itself what it has finished. */
+  /** Adds a finished turn to the conversation of an imported language model. A bundle's session does that itself. */
   remember(text: string, reply: string): void {
     this.#conversation?.remember(text, reply)
   }
 
-  /** Takes back the last turn that {@link generate} finished. */
+  /** Removes the last turn that {@link generate} has finished. */
   async undo(): Promise<void> {
     this.#conversation?.undo()
     await this.#native.undo()
@@ -186,14 +186,14 @@ export class PartEngine implements Engine {
   // --- hearing
 
   /**
-   * Speech as samples, no more of them than can be heard: without voice activity detection (`vad` false, or none in the model) all of it is
-   * one turn's, and the context, where there is one, is the limit.
+   * Reads speech as samples, and checks its length. Without voice activity detection (`vad` is false or the model has none) all samples
+   * belong to one turn, so the context limits them if there is a language model.
    */
   async listen(speech: Speech, signal: AbortSignal | undefined, vad = true): Promise<Samples> {
     const { maxInputSeconds, maxTurnSeconds, nCtx } = this.info
     const limit = vad ? maxInputSeconds : maxTurnSeconds
     if (nCtx > 0 && maxTurnSeconds < MIN_SECONDS) {
-      throw new PromptTooLongError(`a context of ${nCtx} positions has no room for speech; take a longer one`, {
+      throw new PromptTooLongError(`a context of ${nCtx} positions has no room for speech; use a longer one`, {
         context: nCtx,
       })
     }
@@ -238,7 +238,7 @@ export class PartEngine implements Engine {
     return { data, frames: data.length / size, size, frameSeconds, ...(warning && { warning }) }
   }
 
-  /** How what was heard becomes text. */
+  /** Returns the function that turns the encoder's output into a transcript. */
   #textOf(): (heard: NativeHeard & { segments: NativeSegment[] }) => Promise<Transcript> | Transcript {
     const { codec } = this.#file
     const { ctc, units } = this.info
@@ -253,13 +253,13 @@ export class PartEngine implements Engine {
     if (ctc) return heard => heardWords(heard, this.info, ctc)
     throw new UnsupportedError(
       units.length > 0
-        ? 'this model has no language model, and its units are no letters: it has no text'
-        : 'this encoder has no CTC head: it hears, but transcribes nothing; session.features() gives its hidden states',
+        ? 'this model cannot transcribe: it has no language model, and its units are not letters'
+        : 'this encoder has no CTC head: it cannot transcribe; session.features() gives its hidden states',
       { component: units.length > 0 ? 'lm' : 'encoder' },
     )
   }
 
-  /** Work that may begin with a hand-over of samples: an abort takes them back, stops it, and rejects at once. */
+  /** Runs work that may begin with `#handOver`. An abort discards the samples, stops the work and rejects at once. */
   async #cancellable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const cancel = (): void => this.#native.cancel()
     if (signal?.aborted) throw abortedBy(signal)
@@ -271,14 +271,17 @@ export class PartEngine implements Engine {
     }
   }
 
-  /** Hands over all but the last samples, and returns these: copying hours at once would hold up the event loop. */
+  /**
+   * Copies all but the last samples to the native session, and returns the last ones. It copies in pieces, because copying hours of samples
+   * at once would block the event loop.
+   */
   async #handOver(samples: Float32Array, signal: AbortSignal | undefined): Promise<Float32Array> {
     let start = 0
     for (; samples.length - start > COPIED_AT_ONCE; start += COPIED_AT_ONCE) {
       this.#native.append(samples.subarray(start, start + COPIED_AT_ONCE))
       await nextTick()
       if (signal?.aborted) {
-        this.#native.cancel() // what was handed over is forgotten
+        this.#native.cancel() // discards the samples that were handed over
         throw abortedBy(signal)
       }
     }
@@ -304,15 +307,15 @@ export class PartEngine implements Engine {
   }
 
   /**
-   * A text or SSML as sentences that {@link say} can say.
+   * Splits a text or SSML into sentences for {@link say}.
    *
-   * @throws {@link InvalidArgumentError} nothing in it can be read; {@link UnsupportedError} the voice cannot do what it asks for
+   * @throws {@link InvalidArgumentError} if nothing in it can be read; {@link UnsupportedError} if the voice cannot do what it asks for
    */
   async prepare(input: SpokenInput, speaking: Speaking, signal: AbortSignal): Promise<(Sentence | Tone)[]> {
     return sentencesOf(input, this.#file, speaking, signal)
   }
 
-  /** Says a sentence; its first chunk has its text. Adds to `spent` what that took. */
+  /** Speaks a sentence. The first chunk has its text. Adds the computation time to `spent`. */
   async *say(
     sentence: Sentence | Tone,
     speaking: Speaking,
@@ -344,7 +347,7 @@ export class PartEngine implements Engine {
         timings = native.timings ?? timings
         const chunk: ReplyChunk = begun ? {} : { text }
         if (native.audio) chunk.audio = native.audio
-        // An imported voice's ids are not its symbols: there are others between.
+        // The ids of an imported voice include others besides those of its symbols, so they are not translated back.
         if (symbols && !begun) chunk.units = symbols
         if (!symbols && native.units) chunk.units = this.#unitsOf(native.units)
         begun = true
@@ -355,7 +358,7 @@ export class PartEngine implements Engine {
     }
   }
 
-  /** Of an imported voice; nano speaks several. */
+  /** The language of an imported voice; undefined for a bundle, which speaks several. */
   languageOf(voice: number | undefined): string | undefined {
     const { voices, defaultVoices } = this.info
     return this.#file.voiceText ? voices[voice ?? defaultVoices.en]?.language : undefined

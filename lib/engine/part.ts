@@ -6,7 +6,7 @@ import { Conversation } from './conversation.js'
 import { PartEngine, type LoadedFile } from './part-engine.js'
 import type { ModelInfo, Weights } from './weights.js'
 
-/** A loaded file: weights, which never change. */
+/** A loaded file: the weights, which are immutable. */
 export class Part implements Weights, LoadedFile {
   readonly #native: NativeModel
 
@@ -38,7 +38,9 @@ export class Part implements Weights, LoadedFile {
       this.codec instanceof ChatCodec ? new Conversation(this.codec, { system, thinking }) : undefined
     const option = system !== undefined ? 'system' : thinking !== undefined ? 'thinking' : undefined
     if (!conversation && option)
-      throw new UnsupportedError(`${option} is for imported language models; this is none`, { option })
+      throw new UnsupportedError(`${option} is only for imported language models, and this model is not one`, {
+        option,
+      })
     try {
       return new PartEngine(this, this.#native.createSession({ seed }), conversation)
     } catch (thrown) {

@@ -3,12 +3,12 @@ import { languageOf } from '../text/units.js'
 import type { ReplyChunk, Spoken } from '../turn.js'
 import type { WithoutAudio } from './engine.js'
 
-/** The whole of a reply, of its chunks; their audio is the reader's. */
+/** Puts the chunks of a reply together, except for their audio, which only the reader keeps. */
 export class ReplyBuilder {
   readonly #units: string[] = []
   #samples = 0
 
-  /** @param sampleRate - Hz; 0 where nothing is spoken */
+  /** @param sampleRate - Hz; 0 if nothing is spoken */
   constructor(private readonly sampleRate: number) {}
 
   add({ audio, units }: ReplyChunk): void {
@@ -16,12 +16,12 @@ export class ReplyBuilder {
     this.#samples += audio?.length ?? 0
   }
 
-  /** Of the audio so far. */
+  /** The length of the audio so far. */
   get seconds(): number {
     return this.sampleRate > 0 ? this.#samples / this.sampleRate : 0
   }
 
-  /** @param language - that of the voice; where it is not given, units or text tell it */
+  /** @param language - the language of the voice; if it is not given, the units or the text tell it */
   finish(text: string, finishReason: FinishReason, language?: string): WithoutAudio<Spoken> {
     const heard = this.#units.length > 0 ? languageOf(this.#units) : /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
     return {

@@ -8,15 +8,15 @@ import { textThread } from '../worker/offload.js'
 import type { ModelInfo } from './weights.js'
 
 /*
- * A text or SSML → what a voice says at once, one thing after the other.
+ * Splits a text or SSML into the sentences and tones that a voice speaks one after the other.
  */
 
-/** A sentence: ids for the decoder, or for an imported voice with its symbols. */
+/** A sentence: unit ids for a decoder, or ids and symbols for an imported voice. */
 export interface Sentence {
   text: string
   ids: Int32Array
   symbols?: string[]
-  /** Where SSML names one. */
+  /** The voice, if the SSML names one. */
   voice?: number
   prosody?: NativeUnitProsody
 }
@@ -26,7 +26,7 @@ export { isTone, type Tone }
 /** The file that speaks. */
 export interface SpeakingFile {
   readonly info: ModelInfo
-  /** Of an imported voice: how text becomes its units (text/voice-text.ts); else ''. */
+  /** For an imported voice, how text becomes its ids (text/voice-text.ts); else ''. */
   readonly voiceText: string
 }
 
@@ -43,7 +43,7 @@ function sentenceOf(utterance: Utterance, ids: Int32Array): Sentence {
   return { text, ids, ...(voice !== undefined && { voice }), ...(prosody && { prosody: arrays(prosody) }) }
 }
 
-/** @throws {@link InvalidArgumentError} nothing in it can be read, or it is no SSML; {@link UnsupportedError} */
+/** @throws {@link InvalidArgumentError} if nothing in it can be read or the SSML is invalid; {@link UnsupportedError} */
 export async function sentencesOf(
   input: SpokenInput,
   { info, voiceText }: SpeakingFile,
@@ -68,7 +68,7 @@ export async function sentencesOf(
 const LOUDNESS = 0.2
 const FADE = 0.01 // seconds
 
-/** The samples of a tone or a silence, a second at most at a time. */
+/** The samples of a tone or a silence, at most a second at a time. */
 export function* toneSamples({ seconds, frequency }: Tone, sampleRate: number): Generator<Float32Array> {
   const count = Math.round(seconds * sampleRate)
   for (let start = 0; start < count; start += sampleRate) {
@@ -84,7 +84,7 @@ export function* toneSamples({ seconds, frequency }: Tone, sampleRate: number): 
   }
 }
 
-/** What an SSML document says, in writing. A long sentence is said in parts. */
+/** The text of an SSML document. A long sentence is spoken in several parts that all have its text, so repeats are dropped. */
 export function writtenOf(parts: readonly (Sentence | Tone)[]): string {
   const texts = parts.flatMap(part => (isTone(part) ? [] : [part.text]))
   return texts.filter((text, i) => text !== texts[i - 1]).join(' ')

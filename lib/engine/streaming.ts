@@ -2,21 +2,21 @@ import type { NativeChunk, NativeStream } from '../binding.js'
 import { abortedBy } from '../errors.js'
 import type { TextCodec } from './codec.js'
 
-/** Ids that are decoded anew with each new one; of the older ones, so many stay for what the next ones need of their surroundings. */
+/** All ids in the window are decoded again with each new id. When the window is full, the last `KEPT` ids stay as context for the next. */
 const WINDOW = 48
 const KEPT = 8
-/** What a decoder makes of a character whose other bytes are still to come. */
+/** The replacement characters at the end of a decoded text, for a character whose last bytes are still missing. */
 const INCOMPLETE = /\ufffd+$/
 
-/** Text that grows id by id; gives what is new in it as soon as its characters are whole. */
+/** Decodes ids as they arrive. Returns new text as soon as its characters are complete. */
 export class TextBuilder {
   #ids: number[] = []
-  /** What the ids in the window make, of what has been given. */
+  /** The part of the window's text that has been returned. */
   #shown = ''
   text = ''
   constructor(private readonly codec: TextCodec | undefined) {}
 
-  /** At the last call, bytes that never became a character are left out. */
+  /** Adds ids and returns the new text. The last call drops the bytes of an incomplete character. */
   async add(ids: Int32Array | undefined, last: boolean): Promise<string> {
     if (ids) this.#ids.push(...ids)
     if (!this.codec || this.#ids.length === 0) return ''
@@ -34,7 +34,7 @@ export class TextBuilder {
   }
 }
 
-/** The chunks of a native stream; cancels it when the signal aborts or the loop is left. */
+/** Yields the chunks of a native stream. Cancels the stream when the signal aborts or the reader stops. */
 export async function* chunksOf(
   start: () => NativeStream,
   signal: AbortSignal,
@@ -59,7 +59,7 @@ export async function* chunksOf(
   }
 }
 
-/** What a generator gives; `done` gets what it returns. */
+/** Yields the values of a generator, and calls `done` with its return value. */
 export async function* finishing<C, R>(
   generator: AsyncGenerator<C, R, void>,
   done: (result: R) => void,
@@ -67,7 +67,7 @@ export async function* finishing<C, R>(
   done(yield* generator)
 }
 
-/** What a generator gives; `waited` is told how many milliseconds each of it was waited for. */
+/** Yields the values of a generator, and calls `waited` with the milliseconds that each one took to arrive. */
 export async function* measured<C>(
   chunks: AsyncIterable<C>,
   waited: (ms: number) => void,
@@ -80,7 +80,7 @@ export async function* measured<C>(
   }
 }
 
-/** The promise, or the signal's error as soon as it aborts. */
+/** Settles like the promise, or rejects with the signal's error as soon as that aborts. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise
   let onAbort: () => void = () => undefined
@@ -98,7 +98,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
 
 const LOOK_EVERY = 100 // ms
 
-/** While the work goes on, tells what `read` gives whenever that has changed. */
+/** While the work runs, calls `tell` with the value of `read` whenever that has changed. */
 export async function watching<T>(work: Promise<T>, read: () => number, tell: (value: number) => void): Promise<T> {
   let last = 0
   const look = (): void => {

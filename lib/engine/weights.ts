@@ -2,11 +2,11 @@ import type { NativeModelInfo } from '../binding.js'
 import type { SessionOptions } from '../options.js'
 import type { Engine, PartName } from './engine.js'
 
-/** What a model is and can do. */
+/** Properties and abilities of a model. */
 export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText'>> {
-  /** Where it was loaded from; '' for a composed model. */
+  /** The path that it was loaded from; '' for a composed model. */
   readonly path: string
-  /** Of a composed model: what it was composed of. */
+  /** The parts of a composed model. */
   readonly parts?: Readonly<Partial<Record<PartName, ModelInfo>>>
 }
 
@@ -15,10 +15,10 @@ export function hasNetwork(info: ModelInfo, name: string): boolean {
   return info.components.some(component => component.name === name)
 }
 
-/** What is loaded. */
+/** A loaded model: one file, or several as one model. */
 export interface Weights {
   readonly info: ModelInfo
-  /** Of an imported voice: how text becomes its units (text/voice-text.ts); else ''. */
+  /** For an imported voice, how text becomes its ids (text/voice-text.ts); else ''. */
   readonly voiceText: string
   /** @throws {@link UnsupportedError}, {@link OutOfMemoryError} */
   open(options: SessionOptions): Engine

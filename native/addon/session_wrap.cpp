@@ -6,10 +6,10 @@ namespace moss::addon {
 
 namespace {
 
-/// A session's thread: what its stack takes.
+/// Estimated memory of a session's thread, most of it the stack.
 constexpr size_t thread_bytes = 256 << 10;
 
-/// Tells V8 what memory a session takes.
+/// Tells V8 how much memory a session takes, on the JavaScript thread.
 class MemoryNews : public Delivery {
   public:
     MemoryNews(std::shared_ptr<const Conversation> conversation, std::weak_ptr<ExternalMemory> memory)
@@ -26,7 +26,7 @@ class MemoryNews : public Delivery {
     std::weak_ptr<ExternalMemory> memory_;
 };
 
-/// All pieces and `last`, one after the other; each is freed when it is copied.
+/// Concatenates all pieces and `last`. Each piece is freed as soon as it has been copied.
 std::vector<float> joined(std::vector<std::vector<float>> pieces, std::vector<float> last) {
     if (pieces.empty()) {
         return last;
@@ -68,13 +68,13 @@ Napi::Object NativeSession::create(Napi::Env env, std::shared_ptr<const Model> m
 NativeSession::NativeSession(const Napi::CallbackInfo & info) : ObjectWrap(info) {}
 
 NativeSession::~NativeSession() {
-    close(); // what runs may have somebody who waits for it, so it is not cancelled
+    close(); // does not cancel the running task, because its promise or stream may still be in use
 }
 
 void NativeSession::close() {
     if (worker_) {
-        // The session is freed on its thread, which may take a while to stop, and its hold on the model ends there:
-        // streams that nobody has collected yet still have the conversation.
+        // The session is freed on its thread, which may take a while to finish its task. The reference to the model
+        // must be released there too, because streams that are not garbage-collected yet keep the conversation alive.
         worker_->post(std::make_shared<Errand>([conversation = conversation_] {
             conversation->session.reset();
             conversation->model.reset();
@@ -100,7 +100,8 @@ std::shared_ptr<Conversation> NativeSession::require_free() const {
     return conversation_;
 }
 
-/// The session's thread. Throws out_of_threads; the session is as it was then.
+/// Returns the session's thread, which is started when first needed. Throws out_of_threads without changing the
+/// session.
 Worker & NativeSession::worker(Napi::Env env) {
     if (!worker_) {
         worker_ = AddonData::of(env).new_worker();
@@ -140,8 +141,8 @@ Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::fun
 
 Napi::Value NativeSession::reply(Napi::Env env,
                                  std::function<bool(Session &, const Receiver &, CancelToken &)> answer) {
-    const auto length = std::make_shared<int>(0);     // after the turn
-    const auto whole = std::make_shared<bool>(false); // the session's thread: the turn is remembered
+    const auto length = std::make_shared<int>(0);     // of the context after the turn
+    const auto whole = std::make_shared<bool>(false); // for the session's thread: whether the session keeps the turn
     auto work = [conversation = conversation_, answer = std::move(answer), length, whole](const Receiver & receiver,
                                                                                           CancelToken & cancel) {
         conversation->use([&](Session & session) {
@@ -152,7 +153,8 @@ Napi::Value NativeSession::reply(Napi::Env env,
             *whole = answer(session, measuring, cancel);
         });
     };
-    // A turn counts when its end has been read: one that is left before that is forgotten, however far it has come.
+    // A turn counts once the end of its stream has been read. If the reader stops before that, the turn is undone, even
+    // if it has been computed to its end.
     auto finished = [conversation = conversation_, length] { conversation->length = *length; };
     const auto undo = std::make_shared<Errand>([conversation = conversation_, whole] {
         if (*whole && conversation->session) {
@@ -164,7 +166,7 @@ Napi::Value NativeSession::reply(Napi::Env env,
 
 Napi::Value NativeSession::generate(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        const auto before = take_appended(); // first: it goes with this call, also where that fails
+        const auto before = take_appended(); // taken first, so that a failing call discards the samples too
         const auto request =
             std::make_shared<Request>(arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
         return reply(info.Env(), [request, before](Session & session, const Receiver & receiver, CancelToken & cancel) {
@@ -268,7 +270,7 @@ Napi::Value NativeSession::transcribe(const Napi::CallbackInfo & info) {
             Transcribing options;
         };
         const Arguments given = arguments([&](const ModelInfo & model) {
-            auto samples = speech(info[0]); // first: what was appended goes with this call, also where it fails
+            auto samples = speech(info[0]); // taken first, so that a failing call discards the appended samples too
             return Arguments{std::move(samples), to_transcribing(to_object(info[1], "options"), model)};
         });
         return promise(info.Env(), [given, conversation = conversation_, progress = progress()](CancelToken & cancel) {
@@ -308,7 +310,7 @@ Napi::Value NativeSession::undo(const Napi::CallbackInfo & info) {
     });
 }
 
-/// Starts at 0 and publishes.
+/// Resets the heard seconds to 0 and returns a function that publishes them.
 Progress NativeSession::progress() const {
     conversation_->heard = 0;
     return [conversation = conversation_](double seconds) { conversation->heard = seconds; };

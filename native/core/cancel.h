@@ -5,7 +5,7 @@
 
 namespace moss {
 
-/// Stops one task from any thread, at any time: before it starts, while it runs, after its end.
+/// Stops one task. May be cancelled from any thread at any time: before the task starts, while it runs, after its end.
 class CancelToken {
   public:
     void cancel() {
@@ -18,7 +18,7 @@ class CancelToken {
 
     bool cancelled() const { return cancelled_; }
 
-    /// For the length of a task, `flag` (which stops the running graph) follows the token.
+    /// While it lives, cancelling the token also sets `flag`, which stops the running graph.
     class Attach {
       public:
         Attach(CancelToken & token, std::atomic<bool> & flag) : token_(token), flag_(flag) {
@@ -40,7 +40,7 @@ class CancelToken {
     };
 
   private:
-    std::mutex mutex_; // of flag_
+    std::mutex mutex_; // guards flag_
     std::atomic<bool> * flag_ = nullptr;
     std::atomic<bool> cancelled_{false};
 };

@@ -4,7 +4,7 @@
 
 namespace moss {
 
-/// Milliseconds of computation: the time in which the receiver of chunks has the thread does not count.
+/// Measures computation time in milliseconds. It is paused while the receiver of chunks runs.
 class Clock {
   public:
     double now() const {

@@ -13,18 +13,19 @@ namespace moss {
 
 namespace {
 
-/// Keys and values of more positions are seldom needed and take much memory; LoadOptions::context_length gives more.
+/// The default context of imported language models. A longer KV cache is seldom needed and takes much memory;
+/// LoadOptions::context_length asks for one.
 constexpr int default_context = 4096;
 
-/// Seconds of what is heard piece by piece: memory holds its samples, 64 KB a second.
+/// The longest recording, in seconds, that is encoded in pieces. All of its samples are in memory, 64 KB a second.
 constexpr double longest_recording = 3 * 3600.0;
 
 int default_threads() {
-    const int cpus = static_cast<int>(std::thread::hardware_concurrency()); // 0: unknown
+    const int cpus = static_cast<int>(std::thread::hardware_concurrency()); // 0 if unknown
     return std::clamp(cpus / 2, std::min(std::max(cpus, 1), 2), 8);
 }
 
-/// The networks that a file may have, as the data travels.
+/// The networks that a file may have, in the order in which data passes them.
 constexpr const char * component_names[] = {"vad", "frontend", "tone",      "encoder", "aligner",
                                             "lm",  "decoder",  "generator", "voice"};
 
@@ -72,7 +73,7 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
     return ordered;
 }
 
-/// The key that tells that a file has a network; without it, the network would be left out in silence.
+/// The key whose presence tells that a file has the network. Without the key, the network would silently not be loaded.
 constexpr struct {
     const char *component, *key;
 } first_keys[] = {
@@ -81,7 +82,7 @@ constexpr struct {
     {"voice", "moss-speech.voice.sample_rate"},
 };
 
-/// Refuses a bundle that has the tensors of a network without its keys.
+/// Rejects a bundle that has the tensors of a network but not its keys.
 void check_keys(const GgufFile & file, const std::vector<ComponentInfo> & components) {
     for (const auto & [component, key] : first_keys) {
         const bool there = std::any_of(components.begin(), components.end(),
@@ -101,7 +102,7 @@ Sampling load_sampling(const GgufFile & file, bool imported) {
         }
     };
     if (imported) {
-        sampling.repetition_penalty = 1; // it would bar a long text from its own words
+        sampling.repetition_penalty = 1; // a penalty would make a long text avoid the words that it is about
     }
     number(imported ? "temp" : "temperature", 0, 2, sampling.temperature);
     number("top_p", 1e-6, 1, sampling.top_p);
@@ -112,7 +113,7 @@ Sampling load_sampling(const GgufFile & file, bool imported) {
     return sampling;
 }
 
-/// Positions of a session's context.
+/// The context length of a session.
 int context_length(const LmConfig & lm, int asked) {
     if (asked > lm.context_length) {
         throw MossError(code::invalid_argument,
@@ -123,7 +124,7 @@ int context_length(const LmConfig & lm, int asked) {
     return asked > 0 ? asked : lm.text_only() ? std::min(lm.context_length, default_context) : lm.context_length;
 }
 
-/// How units are text: keys that encoders with letters have.
+/// How CTC units become text, from the optional keys of encoders whose units are letters.
 std::optional<CtcText> load_ctc_text(const GgufFile & file, size_t unit_count) {
     const std::string prefix = "moss-speech.ctc.";
     if (!file.has(prefix + "word_delimiter")) {
@@ -141,7 +142,7 @@ std::optional<CtcText> load_ctc_text(const GgufFile & file, size_t unit_count) {
     return ctc;
 }
 
-/// A decoder that reads the units of the bundle.
+/// Loads a decoder and checks that it was made for the units of the bundle.
 template <class Decoder>
 std::unique_ptr<VoiceModel> load_decoder(const GgufFile & file, const Weights & weights, size_t units) {
     auto decoder = std::make_unique<Decoder>(file, weights);
@@ -156,7 +157,7 @@ std::unique_ptr<VoiceModel> load_vits(const GgufFile & file, const Weights & wei
     return std::make_unique<VitsVoice>(file, weights);
 }
 
-/// The kinds of voices, and the key that tells that a file has one.
+/// The kinds of voices, each with the key whose presence tells that a file has one.
 constexpr struct {
     const char * key;
     std::unique_ptr<VoiceModel> (*load)(const GgufFile & file, const Weights & weights, size_t units);
@@ -166,7 +167,7 @@ constexpr struct {
     {"moss-speech.voice.sample_rate", load_vits},
 };
 
-/// The file's voice, the first in the table; null: it has none.
+/// The voice of the first kind in the table that the file has; null if it has none.
 std::unique_ptr<VoiceModel> load_voice(const GgufFile & file, const Weights & weights, size_t units) {
     for (const auto & kind : voice_kinds) {
         if (file.has(kind.key)) {
@@ -280,7 +281,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
 }
 
 double Model::Parts::encode_seconds() const {
-    return hears_in_windows() ? longest_recording : 600.0; // the latter takes 100 MB
+    return hears_in_windows() ? longest_recording : 600.0; // 600 seconds take 100 MB
 }
 
 int64_t Model::Parts::speech_positions(size_t samples) const {
@@ -309,7 +310,7 @@ const ModelInfo & Model::info() const {
 
 namespace {
 
-/// With the default number of threads filled in.
+/// Checks the options and fills in the default number of threads.
 LoadOptions checked(LoadOptions options) {
     if (options.threads < 0 || options.threads > 256) {
         throw MossError(code::invalid_argument, "threads: expected 1 to 256",

@@ -1,6 +1,6 @@
 // The library: an immutable Model, shared by any number of threads, and a mutable Session for each conversation.
 //
-//     moss::load_backends(folder);                       // once: where ggml's libraries stand
+//     moss::initialize(folder);                          // once, with the folder of ggml's libraries
 //     auto model = moss::Model::load("nano.gguf");
 //     moss::Session session(model);
 //     moss::CancelToken cancel;
@@ -8,7 +8,7 @@
 //     request.samples = samples;                         // 16 kHz mono
 //     session.generate(request, [](moss::Chunk && chunk) { play(chunk.audio); }, cancel);
 //
-// Everything throws MossError (io/error.h).
+// All functions report errors as MossError (io/error.h).
 
 #pragma once
 
@@ -26,51 +26,52 @@
 
 namespace moss {
 
-/// Loads the backends that stand as libraries in `folder` (no other place is searched) and silences ggml, unless the
-/// environment variable MOSS_SPEECH_LOG is set. To be called before anything else; later calls do nothing. Thread-safe.
+/// Loads ggml's backend libraries from `folder` (no other folder is searched) and turns ggml's log off, unless the
+/// environment variable MOSS_SPEECH_LOG is set. Must be called before anything else; later calls do nothing.
+/// Thread-safe.
 /// @throws MossError MOSS_ADDON when there is no CPU backend.
 void initialize(const std::string & folder);
 
-/// One network of the bundle, as the file has it.
+/// One network of the bundle and how the file stores it.
 struct ComponentInfo {
     std::string name; ///< "vad", "frontend", "tone", "encoder", "aligner", "lm", "decoder", "voice"
     uint64_t parameters = 0;
     uint64_t bytes = 0;
-    std::vector<std::string> types; ///< ggml's names, the one with most bytes first
+    std::vector<std::string> types; ///< ggml's type names, the one with the most bytes first
 };
 
-/// How the units of a CTC head are text, for encoders whose units are letters or pieces of words.
+/// How units of a CTC head are joined to text, for encoders whose units are letters or pieces of words.
 struct CtcText {
-    std::string word_delimiter;   ///< within a unit it ends a word; empty: there is none
-    std::string separator;        ///< between the units of a word
-    bool lower_case = false;      ///< the text is to be lowered
-    std::vector<int32_t> special; ///< units that are no text: start and end of a sentence, unknown
+    std::string word_delimiter;   ///< ends a word where it occurs in a unit; empty if there is no such symbol
+    std::string separator;        ///< written between the units of a word
+    bool lower_case = false;      ///< whether the text is to be converted to lower case
+    std::vector<int32_t> special; ///< units that are not text: start and end of a sentence, unknown
 };
 
-/// What a model is and can do. Lists are empty and numbers 0 where the bundle lacks the component.
+/// Properties and abilities of a model. Lists are empty and numbers 0 if the bundle lacks the component.
 struct ModelInfo {
-    std::string architecture; ///< "moss-speech", or of an imported language model "qwen3" or "llama"
+    std::string architecture; ///< "moss-speech"; "qwen3" or "llama" for an imported language model
     std::string name;
     std::string license;
     std::string description;
     std::vector<std::string> units; ///< [0] is the CTC blank
-    std::optional<CtcText> ctc;     ///< nothing where units are sounds
+    std::optional<CtcText> ctc;     ///< not set if units are sounds
     std::vector<Voice> voices;
     int default_voice_en = 0;
     int default_voice_zh = 0;
     std::vector<std::string> emotions; ///< [0] is neutral
     int input_sample_rate = 0;         ///< Hz
     int sample_rate = 0;               ///< of the decoder or voice, Hz
-    int feature_size = 0;              ///< of a frame of the encoder's hidden states
-    double frame_seconds = 0;          ///< from one such frame to the next
-    std::string voice_text; ///< of an imported voice: how text becomes its units (`moss-speech.voice.text`), else empty
-    std::string tokenizer;  ///< a Hugging Face tokenizer.json
+    int feature_size = 0;              ///< values in a frame of the encoder's hidden states
+    double frame_seconds = 0;          ///< time from one frame to the next
+    std::string voice_text; ///< for an imported voice, how text becomes its ids (`moss-speech.voice.text`); else empty
+    std::string tokenizer;  ///< the content of a Hugging Face tokenizer.json
     struct {
         int im_start = 0, im_end = 0, sosp = 0, modality_pad = 0, pad = 0;
     } tokens;
     int n_ctx = 0;                ///< positions of a session's context
-    int max_n_ctx = 0;            ///< positions that the language model was trained for
-    double max_input_seconds = 0; ///< the longest recording that can be transcribed, or searched for a turn's speech
+    int max_n_ctx = 0;            ///< the context length that the language model was trained for
+    double max_input_seconds = 0; ///< the longest recording that can be transcribed or searched for speech
     double max_turn_seconds = 0;  ///< the longest speech of one turn in an empty session
     bool finds_speech = false;    ///< whether there is a voice activity network
     Sampling sampling;            ///< the model's defaults
@@ -79,27 +80,27 @@ struct ModelInfo {
 };
 
 struct LoadOptions {
-    /// Threads of a computation, 1..256; 0: half of the logical CPUs, at most 8, but 2 where there are 2.
+    /// Threads of a computation, 1..256. 0 means half of the logical CPUs, at least 2 if there are 2, at most 8.
     int threads = 0;
-    /// Positions of a session's context, up to ModelInfo::max_n_ctx; 0: all of them, but 4096 at most in an imported
-    /// language model.
+    /// Positions of a session's context, up to ModelInfo::max_n_ctx. 0 means max_n_ctx, but at most 4096 for an
+    /// imported language model.
     int context_length = 0;
 };
 
-/// Weights and configuration of a bundle. Immutable; sessions share it.
+/// Weights and configuration of a bundle. Immutable and shared by its sessions.
 class Model {
   public:
-    /// Reads and checks a GGUF file (path in UTF-8): a bundle of ours, or a Qwen3 or Llama model as llama.cpp writes
-    /// them.
+    /// Reads and checks a GGUF file (path in UTF-8): a moss-speech bundle, or a Qwen3 or Llama model in llama.cpp's
+    /// layout.
     /// @throws MossError MOSS_MODEL_NOT_FOUND, MOSS_MODEL_FORMAT (names the key or tensor, expected and found) or
     /// MOSS_OUT_OF_MEMORY.
     static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options = {});
 
-    /// The same, which `cancel` stops: throws MOSS_ABORTED soon.
+    /// Loads a file as above. Throws MOSS_ABORTED soon after `cancel` is cancelled.
     static std::shared_ptr<const Model> load(const std::string & path, const LoadOptions & options,
                                              CancelToken & cancel);
 
-    /// The same for a file's bytes, which are needed during the call only.
+    /// Loads the bytes of a file, which are only read during the call.
     static std::shared_ptr<const Model> from_memory(const void * data, size_t size, const LoadOptions & options = {});
 
     ~Model();
@@ -117,42 +118,43 @@ class Model {
 };
 
 enum class Output {
-    speech, ///< text is still generated, for the turn's memory, but not delivered
+    speech, ///< text is still generated, because the turn in the context includes it, but not delivered
     text,
     both,
 };
 
-/// One turn of the user, and how to answer it. Exactly one of `samples` and `text` is not empty.
+/// One turn of the user and options for the reply. Exactly one of `samples` and `text` is not empty.
 struct Request {
     std::vector<float> samples; ///< 16 kHz mono, finite
-    /// Token ids: the user's words; in an imported language model the whole conversation, as its template has it, up to
-    /// the reply. What the session holds of it already is not computed again.
+    /// Token ids of the user's words. For an imported language model, the whole conversation in its chat template, up
+    /// to the reply; positions that the session's KV cache already holds are not computed again.
     std::vector<int32_t> text;
-    std::vector<int32_t> stop; ///< imported language model: ids that end a reply and are no part of it
+    std::vector<int32_t> stop; ///< ids that end the reply of an imported language model and do not belong to it
     Output output = Output::both;
     Speaking speaking;
-    std::optional<Sampling> sampling; ///< its seed is not used; else the model's defaults
-    double max_seconds = 60;          ///< of speech; what is longer is cut
-    int max_tokens = 512;             ///< of the reply's text
-    bool transcribe = false;          ///< spoken input: also transcribe what was heard
-    /// Spoken input, with a voice activity network: silence around the speech is left out, and where nobody speaks
-    /// there is no turn. False: all of it is heard as it is.
+    std::optional<Sampling> sampling; ///< the model's defaults if not set; the seed in it is not used
+    double max_seconds = 60;          ///< the reply's speech is cut at this length
+    int max_tokens = 512;             ///< the reply's text is cut at this length
+    bool transcribe = false;          ///< whether spoken input is also transcribed
+    /// Whether spoken input passes the voice activity network, if there is one: silence around the speech is left out,
+    /// and a recording without speech is no turn. If false, the encoder hears all samples.
     bool vad = true;
 };
 
-/// A unit that the encoder's CTC head heard.
+/// A unit that the encoder's CTC head recognized.
 struct HeardUnit {
     int32_t id;
     float start, end; ///< seconds
 };
 
-/// What the encoder's CTC head heard, and the tone module.
+/// What the encoder's CTC head and the tone module recognized.
 struct HeardSounds {
-    bool no_speech = false; ///< nobody speaks: there is nothing else
+    bool no_speech = false; ///< true if nobody speaks; the other members are then empty
     std::vector<HeardUnit> units;
-    /// What it is if it is Mandarin: `ni3 hao3`, 5 is neutral. Empty where the encoder's file has no syllables.
+    /// The speech read as Mandarin, whatever the language is: `ni3 hao3`, 5 is the neutral tone. Empty if the encoder's
+    /// file has no table of syllables.
     std::string pinyin;
-    bool mandarin = false; ///< whether it sounds so
+    bool mandarin = false; ///< whether the speech sounds like Mandarin
 };
 
 /// An utterance in a recording, as the language model transcribed it.
@@ -163,23 +165,23 @@ struct Segment {
 
 struct Transcript {
     HeardSounds sounds;
-    std::vector<Segment> segments; ///< in order; none without a language model, and where nobody speaks
+    std::vector<Segment> segments; ///< in order; none without a language model or if nobody speaks
 };
 
-/// How a recording is transcribed.
+/// Options for transcribing a recording.
 struct Transcribing {
-    std::optional<Sampling> sampling; ///< its seed is not used; else the model's defaults
-    std::optional<uint64_t> seed;     ///< else the next one of the session's generator
-    int max_tokens = 1 << 30;         ///< of an utterance
+    std::optional<Sampling> sampling; ///< the model's defaults if not set; the seed in it is not used
+    std::optional<uint64_t> seed;     ///< drawn from the session's random numbers if not set
+    int max_tokens = 1 << 30;         ///< limit for each utterance
     bool vad = true;                  ///< as Request::vad
 };
 
-/// Milliseconds of computation, seconds of audio. Time spent in the receiver of chunks is not counted.
+/// Computation times in milliseconds and audio lengths in seconds. Time spent in the receiver of chunks is not counted.
 struct Timings {
     double encode_ms = 0;      ///< front end, tone module, encoder, aligner
-    double prefill_ms = 0;     ///< the language model's reading of the prompt
-    double lm_ms = 0;          ///< its steps
-    double decode_ms = 0;      ///< units to audio
+    double prefill_ms = 0;     ///< language model, prefill of the prompt
+    double lm_ms = 0;          ///< language model, generation
+    double decode_ms = 0;      ///< decoder or voice, units to audio
     double first_audio_ms = 0; ///< from the start to the first audio, or to the first token of a written reply
     double total_ms = 0;
     double input_seconds = 0;
@@ -188,34 +190,35 @@ struct Timings {
 
 /// Why a reply ended.
 enum class FinishReason {
-    stop,           ///< the model came to its end
+    stop,           ///< the model ended the reply
     max_seconds,    ///< the speech was cut at Request::max_seconds
     max_tokens,     ///< the text was cut at Request::max_tokens
     context_length, ///< the context was full
-    no_speech,      ///< nobody speaks in what was to be heard: there is no reply, and no turn
+    no_speech,      ///< nobody speaks in the recording, so there is neither a reply nor a turn
 };
 
 /// A piece of a reply.
 struct Chunk {
     std::vector<float> audio;                       ///< at ModelInfo::sample_rate
-    std::vector<int32_t> units;                     ///< spoken units; they run a little ahead of the audio
+    std::vector<int32_t> units;                     ///< spoken units; they come a little ahead of their audio
     std::vector<int32_t> text;                      ///< token ids
     std::optional<HeardSounds> heard;               ///< in the first chunk of a reply to speech
-    std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, when it was asked for
-    std::vector<float> features;                    ///< of Session::features(): whole frames, one after the other
+    std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, if Request::transcribe is set
+    std::vector<float> features;                    ///< from Session::features(): [frames, ModelInfo::feature_size]
     std::optional<FinishReason> finish_reason;      ///< in the last chunk of a reply
     std::optional<Timings> timings;                 ///< in the last chunk
 };
 
-/// Receives chunks in order, on the thread that computes. What it throws ends the task.
+/// Receives chunks in order, on the computing thread. An exception from it ends the task.
 using Receiver = std::function<void(Chunk &&)>;
 
-/// Seconds of speech heard so far; on the thread that computes.
+/// Receives the seconds of speech heard so far, on the computing thread.
 using Progress = std::function<void(double seconds)>;
 
 class Turn;
 
-/// A conversation: the streaming states, the KV cache and the random numbers. For one thread at a time.
+/// A conversation: the streaming states, the KV cache and the random number generator. To be used by one thread at a
+/// time.
 class Session {
   public:
     explicit Session(std::shared_ptr<const Model> model, std::optional<uint64_t> seed = std::nullopt);
@@ -223,64 +226,66 @@ class Session {
     Session(Session &&) noexcept;
     Session & operator=(Session &&) noexcept;
 
-    /// Answers a turn and remembers it; returns whether there was one to remember, which FinishReason::no_speech is
-    /// not. After an error or a cancellation the conversation is what it was before.
+    /// Answers a turn and keeps it in the context. Returns whether there was a turn: false with
+    /// FinishReason::no_speech. An error or a cancellation leaves the conversation as it was before.
     /// @throws MossError MOSS_INVALID_ARGUMENT, MOSS_UNSUPPORTED (the bundle lacks a component), MOSS_PROMPT_TOO_LONG,
     /// MOSS_AUDIO_LENGTH, MOSS_ABORTED or MOSS_OUT_OF_MEMORY.
     bool generate(const Request & request, const Receiver & receiver, CancelToken & cancel);
 
-    /// Begins a spoken turn that is heard while it is spoken, without speech or text in the request: all that is fed is
-    /// heard as it is, and whoever feeds decides where the turn ends (Request::vad is not looked at). Every other
-    /// function of the session gives up a turn that is not finished, and so does what one of these three throws: the
-    /// conversation is what it was before begin().
+    /// Begins a turn that is heard while the user speaks. The request has neither samples nor text. The encoder hears
+    /// all samples that are fed, and the caller decides where the turn ends; Request::vad is ignored. An error in
+    /// begin(), feed() or finish(), or a call of any other function of the session, gives up an unfinished turn and
+    /// leaves the conversation as it was before begin().
     ///
     ///     session.begin(request, cancel);
-    ///     session.feed(samples, cancel); // as often as samples come, any number of them
+    ///     session.feed(samples, cancel); // whenever samples arrive, any number of them
     ///     session.finish(receiver, cancel);
     ///
     /// @throws MossError as generate() does.
     void begin(const Request & request, CancelToken & cancel);
 
-    /// Hears the next samples and reads what is whole of them. The reply does not depend on how many come at a time.
-    /// @throws MossError MOSS_INVALID_ARGUMENT before begin(), MOSS_AUDIO_LENGTH or MOSS_PROMPT_TOO_LONG where the turn
+    /// Encodes the next samples and prefills the KV cache with the finished embeddings. The reply does not depend on
+    /// how many samples are fed at a time.
+    /// @throws MossError MOSS_INVALID_ARGUMENT before begin(), MOSS_AUDIO_LENGTH or MOSS_PROMPT_TOO_LONG when the turn
     /// has become too long; and as generate() does.
     void feed(const std::vector<float> & samples, CancelToken & cancel);
 
-    /// Answers and remembers the turn. Timings::first_audio_ms and total_ms count from here; the others hold the whole
-    /// turn. @throws MossError MOSS_AUDIO_LENGTH where nothing was fed; and as generate() does.
+    /// Answers the turn and keeps it in the context. Timings::first_audio_ms and total_ms count from this call; the
+    /// others cover the whole turn.
+    /// @throws MossError MOSS_AUDIO_LENGTH if nothing was fed; and as generate() does.
     void finish(const Receiver & receiver, CancelToken & cancel);
 
-    /// Gives up a turn that has begun, if any.
+    /// Gives up the unfinished turn, if there is one.
     void abandon();
 
-    /// Takes back the last turn that generate() or finish() has answered: the conversation is what it was before it,
-    /// and the turn before it is the last one. Turns that failed or were cancelled are none. Without turns it does
-    /// nothing.
+    /// Removes the last turn that generate() or finish() has answered, so that the conversation is as it was before
+    /// that turn. May be called repeatedly. Turns that failed or were cancelled do not count. Does nothing if there is
+    /// no turn.
     void undo();
 
-    /// Reads units aloud: a decoder's (1..65536 of them, none of them blank), or the ids of a sentence for an imported
-    /// voice (1..4096). `prosody` is one a unit, or none at all; imported voices refuse another pitch.
+    /// Reads units aloud: 1..65536 units of the bundle, without blanks, or for an imported voice the 1..4096 ids of a
+    /// sentence. `prosody` has a value for each unit or is empty; imported voices reject a change of pitch.
     void speak(const std::vector<int32_t> & units, const Speaking & speaking, const Receiver & receiver,
                CancelToken & cancel, const std::vector<UnitProsody> & prosody = {});
 
-    /// What the CTC head hears in 16 kHz samples. Encoders that hear whole utterances hear long ones in overlapping
-    /// windows and tell their progress; the others do not.
+    /// Returns the CTC head's hypothesis for 16 kHz samples. Encoders that are not causal process long recordings in
+    /// overlapping windows and report their progress; the others do not.
     HeardSounds encode(const std::vector<float> & samples, CancelToken & cancel, const Progress & progress = {});
 
-    /// The encoder's hidden states, [frames, ModelInfo::feature_size]: what transformers calls last_hidden_state.
-    /// Encoders that hear whole utterances deliver a window at a time, as in encode(); the others all at once.
+    /// Delivers the encoder's hidden states, [frames, ModelInfo::feature_size], transformers' last_hidden_state.
+    /// Encoders that are not causal deliver a window at a time, as in encode(); the others all at once.
     void features(const std::vector<float> & samples, const Receiver & receiver, CancelToken & cancel);
 
-    /// What encode() gives, and what the language model transcribes, utterance by utterance where there is a voice
-    /// activity network. The conversation takes no part in it. Without a language model, where ModelInfo::ctc says how
-    /// units are text, there are no segments.
+    /// Returns the hypothesis of encode() and the language model's transcript, by utterance if there is a voice
+    /// activity network. The conversation neither influences the transcript nor is changed by it. Without a language
+    /// model there are no segments; ModelInfo::ctc tells how the units become text.
     Transcript transcribe(const std::vector<float> & samples, const Transcribing & options, CancelToken & cancel,
                           const Progress & progress = {});
 
     /// Positions of the context in use.
     int length() const;
 
-    /// Memory that it has taken so far: of the context, of what it heard, and of computations.
+    /// Bytes that the session has allocated so far for the KV cache, the encoder's state and computations.
     size_t bytes() const;
 
     /// Forgets the conversation.

@@ -20,33 +20,34 @@ struct TurnTemplate {
     static TurnTemplate load(const GgufFile & file, const LmConfig & lm);
 };
 
-/// A loaded bundle. What it lacks is null.
+/// A loaded bundle. Networks that it lacks are null.
 struct Model::Parts {
     /// `options.threads` > 0.
     Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options, CancelToken & cancel);
 
     ModelInfo info;
-    std::shared_ptr<ThreadPools> pools;          // of all sessions
-    std::shared_ptr<const WeightMemory> weights; // of all networks
+    std::shared_ptr<ThreadPools> pools;          // shared by all sessions
+    std::shared_ptr<const WeightMemory> weights; // holds the tensors of all networks
     std::unique_ptr<Lm> lm;
-    Vocabulary vocabulary;      // with a bundle's lm
-    TurnTemplate turn_template; // with a bundle's lm
+    Vocabulary vocabulary;      // only set for a bundle with an lm
+    TurnTemplate turn_template; // only set for a bundle with an lm
     std::unique_ptr<Vad> vad;
     std::unique_ptr<Listener> listener;
-    std::optional<Syllables> syllables; // with a listener that knows Mandarin
+    std::optional<Syllables> syllables; // only set if the file has a table of Mandarin syllables
     std::unique_ptr<VoiceModel> voice;
 
-    /// Whether the encoder, of a model without aligner, hears whole utterances in overlapping windows: Listener::hear.
+    /// Whether recordings are encoded in overlapping windows (Listener::hear): the encoder is not causal, and there is
+    /// no aligner.
     bool hears_in_windows() const { return !listener->frontend().config().causal && listener->aligner() == nullptr; }
-    /// The longest speech whose units can be had: no context bounds it, but memory grows with it.
+    /// The longest speech that encode() accepts. The context does not limit it, but memory grows with it.
     double encode_seconds() const;
-    /// Positions that an utterance of so many samples takes.
+    /// The number of positions that an utterance of `samples` samples takes.
     int64_t speech_positions(size_t samples) const;
-    /// Positions of a turn other than the user's input and the reply.
+    /// The number of positions of a turn besides the user's input and the reply.
     int prompt_overhead() const;
-    /// Positions that a reply can count on.
+    /// The number of positions that a prompt must leave free for the reply.
     int reply_reserve() const { return info.n_ctx / 8; }
-    /// Encoder frames that are computed at a time; 0: the whole utterance.
+    /// The number of encoder frames that are computed at a time; 0 means the whole utterance.
     int chunk_size() const;
 };
 

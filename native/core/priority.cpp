@@ -13,7 +13,8 @@ void stand_back() noexcept {
 #ifdef _WIN32
     SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL);
 #elif defined(__linux__)
-    // A thread's own, though named after processes. Two steps of nice: two thirds of the weight, where others compete.
+    // In spite of its name, PRIO_PROCESS with id 0 sets the nice value of the calling thread only. Two steps reduce the
+    // thread's share of a contended CPU to about two thirds.
     setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 2);
 #endif
 }

@@ -1,13 +1,13 @@
-// Threads that compute stand back for those that answer: the event loop first of all.
+// A lower priority for computing threads, so that threads that must respond quickly, such as the event loop, go first.
 
 #pragma once
 
 namespace moss {
 
-/// Lowers the calling thread's priority a little: where there are as many threads that compute as cores, one that wakes
-/// for a moment need not wait for the end of their time slices. On Linux threads that it starts inherit this. Where the
-/// system knows no such thing (macOS has classes instead, of which the lower ones run on the slow cores) nothing
-/// changes.
+/// Lowers the calling thread's priority a little. When there are as many computing threads as cores, a thread that
+/// wakes up for a moment then need not wait for the end of their time slices. On Linux, threads started by the calling
+/// thread inherit the priority. Does nothing on macOS, where the lower quality-of-service classes would move the thread
+/// to the slow cores.
 void stand_back() noexcept;
 
 } // namespace moss

@@ -22,7 +22,7 @@ void check_prosody(const std::vector<UnitProsody> & prosody, size_t units) {
         return p.speed >= 0.25F && p.speed <= 4.0F && std::abs(p.pitch) <= 12.0F && p.gain >= 0.0F && p.gain <= 10.0F;
     };
     if ((!prosody.empty() && prosody.size() != units) || !std::all_of(prosody.begin(), prosody.end(), fits)) {
-        const char * expected = "one a unit: speeds of 0.25 to 4, pitches of -12 to 12, gains of 0 to 10";
+        const char * expected = "one value for each unit: speeds of 0.25 to 4, pitches of -12 to 12, gains of 0 to 10";
         throw MossError(code::invalid_argument, std::string("prosody: expected ") + expected,
                         {{"option", "prosody"}, {"expected", expected}});
     }
@@ -30,7 +30,7 @@ void check_prosody(const std::vector<UnitProsody> & prosody, size_t units) {
 
 void check_units(const std::vector<int32_t> & units, size_t unit_count) {
     if (units.empty() || units.size() > max_spoken_units) {
-        throw MossError(code::invalid_argument, "units: expected 1 to " + std::to_string(max_spoken_units) + " of them",
+        throw MossError(code::invalid_argument, "units: expected 1 to " + std::to_string(max_spoken_units) + " units",
                         {{"option", "units"}, {"found", static_cast<double>(units.size())}});
     }
     for (const int32_t unit : units) {
@@ -44,7 +44,7 @@ void check_units(const std::vector<int32_t> & units, size_t unit_count) {
 } // namespace
 
 struct Session::State {
-    /// A turn that is heard while it is spoken.
+    /// A turn that is heard while the user speaks.
     struct Fed {
         const Request request;
         const uint64_t seed;
@@ -61,9 +61,9 @@ struct Session::State {
     std::optional<Lm::State> context; // the conversation
     Hearing hearing;
     std::unique_ptr<Transcriber> transcriber; // made when first needed
-    std::vector<int32_t> ids;                 // of the context's positions, in an imported language model
-    std::vector<int> turns;                   // lengths of the context before each turn that was finished
-    std::unique_ptr<Fed> fed;                 // between begin() and finish()
+    std::vector<int32_t> ids;                 // ids in the KV cache of an imported language model
+    std::vector<int> turns;                   // the context's length before each finished turn
+    std::unique_ptr<Fed> fed;                 // only set between begin() and finish()
 
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
         : model(std::move(loaded)), seeds(seed), runner(parts().pools), hearing(parts(), runner) {
@@ -101,19 +101,21 @@ struct Session::State {
         }
     }
 
-    /// What makes text of a turn's speech for its last chunk; empty where that was not asked for.
+    /// The function that transcribes a turn's speech for its last chunk; empty if the request does not ask for it.
     std::function<std::vector<int32_t>(const Heard &)> transcript_of_turn(const Request & request, uint64_t turn_seed) {
         if (!request.transcribe) {
             return {};
         }
         return [this, &request, turn_seed](const Heard & heard) {
-            // What has an aligner and a language model is transcribed by them.
+            // A model that can answer speech has an aligner and a language model, so its transcriber is an
+            // LmTranscriber.
             return dynamic_cast<LmTranscriber &>(transcribing())
                 .text_of(heard, request.sampling.value_or(parts().info.sampling), turn_seed, request.max_tokens);
         };
     }
 
-    /// Runs `body`, which computes a turn; what it throws leaves the conversation as it was, of `start` positions.
+    /// Runs `body`, which computes a turn. If it throws, the context is truncated to its `start` positions before the
+    /// turn.
     template <class Body>
     void undone_if_it_fails(int start, Body && body) {
         try {
@@ -144,7 +146,7 @@ bool Session::generate(const Request & request, const Receiver & receiver, Cance
         state.require_ears();
     }
     const uint64_t seed = state.seed(request.speaking.seed);
-    int start = length(); // of the turn
+    int start = length(); // of the context, before the turn
     if (parts.lm->config().text_only()) {
         TextTurn turn(parts, state.runner, {*state.context, state.ids}, request, receiver, seed);
         start = turn.kept();
@@ -154,7 +156,7 @@ bool Session::generate(const Request & request, const Receiver & receiver, Cance
     }
     if (samples.empty() == request.text.empty()) {
         throw MossError(samples.empty() ? code::audio_length : code::invalid_argument,
-                        samples.empty() ? "the request is empty" : "the request is both speech and text");
+                        samples.empty() ? "the request is empty" : "the request holds both speech and text");
     }
     Turn turn(parts, state.runner, samples.empty() ? nullptr : &state.hearing.state(), *state.context, request, seed);
     bool answered = true;
@@ -188,7 +190,7 @@ void Session::begin(const Request & request, CancelToken & cancel) {
     state.require_lm();
     state.require_ears();
     if (!request.samples.empty() || !request.text.empty()) {
-        throw MossError(code::invalid_argument, "a turn that is fed begins without speech and text");
+        throw MossError(code::invalid_argument, "a turn that is to be fed must begin without speech and text");
     }
     const int start = length();
     state.undone_if_it_fails(start, [&] {
@@ -233,7 +235,7 @@ void Session::abandon() {
 /// The turn that is being fed.
 Turn & Session::fed_turn() {
     if (!state_->fed) {
-        throw MossError(code::invalid_argument, "no turn has begun that could be fed");
+        throw MossError(code::invalid_argument, "begin() must be called before a turn can be fed or finished");
     }
     return state_->fed->turn;
 }

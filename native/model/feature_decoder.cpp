@@ -28,7 +28,8 @@ std::vector<size_t> indices_of(const std::vector<Voice> & voices, const std::vec
     for (const Voice & voice : voices) {
         const auto found = std::find(names.begin(), names.end(), voice.name);
         if (found == names.end()) {
-            throw model_format_error("moss-speech.generator.voices", voice.name + ", a voice of the decoder", "none");
+            throw model_format_error("moss-speech.generator.voices", "the decoder's voice " + voice.name,
+                                     "no such voice");
         }
         indices.push_back(static_cast<size_t>(found - names.begin()));
     }
@@ -67,15 +68,15 @@ struct FeatureDecoder::Stream::State {
     Runner & runner;
     FeatureDecoderOptions options;
     Emotion emotion;
-    std::vector<float> vectors; // the speaker's and the style's [2 S]
+    std::vector<float> vectors; // the voice's speaker vector, then its style vector [2 S]
 
     StreamState slots;
     UnitFrames::Stream units;
     ProsodyTrunk::Stream prosody;
     GeneratorFeatures::Stream features;
     IstftGenerator::Stream generator;
-    std::vector<float> ready; // features [F] of each frame, for the generator
-    std::vector<float> audio; // that next() has not given
+    std::vector<float> ready; // features [F] of each frame that the generator is to read next
+    std::vector<float> audio; // final samples that next() has not returned
 };
 
 namespace {
@@ -109,14 +110,14 @@ FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner 
     slots.allocate();
 }
 
-/// The constants of one voice.
+/// The mixture that consists of the chosen voice alone.
 VoiceMix FeatureDecoder::Stream::State::mix() const {
     VoiceMix shares(decoder.generator_.config().voices.size(), 0.0F);
     shares[decoder.generator_voices_[static_cast<size_t>(options.voice)]] = 1.0F;
     return shares;
 }
 
-/// Computes the frames that fill whole chunks, or with `last` all of them.
+/// Computes the frames that fill whole chunks, or all remaining frames if `last`.
 void FeatureDecoder::Stream::State::speak(bool last) {
     while (units.frames() > options.chunk_frames || (!last && units.frames() == options.chunk_frames)) {
         push_features(options.chunk_frames, false);
@@ -128,7 +129,8 @@ void FeatureDecoder::Stream::State::speak(bool last) {
     }
 }
 
-/// The prosody of the next `count` frames, and the generator's features of those frames that it is known for.
+/// Predicts the prosody of the next `count` frames, and computes the generator's features of the frames whose following
+/// frames are known.
 void FeatureDecoder::Stream::State::push_features(int count, bool last) {
     const FeatureDecoderConfig & config = decoder.config_;
     const std::vector<float> & expanded = units.take(count);
@@ -158,7 +160,7 @@ void FeatureDecoder::Stream::State::push_features(int count, bool last) {
     generator.source().push(pitch.data(), static_cast<int64_t>(pitch.size()), last);
 }
 
-/// Features to audio, as far as it becomes final.
+/// Turns the features into audio, as far as it becomes final.
 void FeatureDecoder::Stream::State::push_wave(bool last) {
     const int64_t size = decoder.config_.feature_size, count = static_cast<int64_t>(ready.size()) / size;
     std::vector<float> wave;
@@ -200,7 +202,7 @@ VoiceFacts FeatureDecoder::facts() const {
 }
 
 std::unique_ptr<VoiceStream> FeatureDecoder::open(Runner & runner, const Speaking & speaking, uint64_t /*seed*/) const {
-    FeatureDecoderOptions options; // there is no noise
+    FeatureDecoderOptions options; // no seed and no noise scale, because there is no noise
     options.voice = speaking.voice;
     options.speed = speaking.speed;
     options.emotion = speaking.emotion;

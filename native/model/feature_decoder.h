@@ -1,8 +1,8 @@
-// The decoder that speaks through a waveform generator with a harmonic source (training/networks/feature_decoder.py): units,
-// their durations, the prosody of their frames, the generator's features, and audio, as a stream.
+// The decoder that uses the waveform generator with a harmonic source (training/networks/feature_decoder.py). It computes, as a
+// stream, the durations of the units, the prosody of their frames, the generator's features, and the audio.
 //
-// There is one code path, as in VitsDecoder: a stream in one piece is the whole, and its audio does not depend on how
-// the units come.
+// There is one code path, as in VitsDecoder: a whole utterance is a stream in one piece, and the audio does not depend
+// on how the units arrive.
 
 #pragma once
 
@@ -22,7 +22,7 @@
 
 namespace moss {
 
-/// How a stream of a FeatureDecoder speaks.
+/// Options of a stream.
 struct FeatureDecoderOptions {
     int voice = 0;         ///< index into the presets' voices
     float speed = 1;       ///< 0.25 .. 4; multiplied with the emotion's
@@ -54,22 +54,22 @@ class FeatureDecoder : public VoiceModel {
     ProsodyTrunk prosody_;
     GeneratorFeatures features_;
     IstftGenerator generator_;
-    std::vector<size_t> generator_voices_; // of each voice, its index among the generator's
+    std::vector<size_t> generator_voices_; // for each voice, its index in the generator's list of voices
 };
 
-/// An utterance. It needs its runner only within push() and finish().
+/// The synthesis of one utterance. Uses its runner only within push() and finish().
 class FeatureDecoder::Stream : public VoiceStream {
   public:
     /// Throws invalid_argument for options out of range.
     Stream(const FeatureDecoder & decoder, Runner & runner, const FeatureDecoderOptions & options);
     ~Stream() override;
 
-    /// A unit takes at most 10 s. After aborted and out_of_memory the stream is of no more use.
+    /// A unit takes at most 10 s. After aborted or out_of_memory the stream must not be used any more.
     void push(const int32_t * units, size_t count, const UnitProsody * prosody = nullptr) override;
     void finish() override;
     std::vector<float> next() override;
 
-    /// Frames of each unit so far, the edge units included; for tests.
+    /// The number of frames of each unit so far, including the edge units; for tests.
     const std::vector<int> & durations() const;
 
   private:

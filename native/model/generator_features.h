@@ -1,6 +1,6 @@
-// What the waveform generator is given, frame by frame, from the hidden states and the prosody of the frames
-// (training/networks/generator_features.py): residual blocks of dilated convolutions behind norms that the speaker
-// scales and shifts.
+// Computes the input features of the waveform generator from the hidden states and the prosody of the frames
+// (training/networks/generator_features.py). The network is a stack of residual blocks: a layer norm whose scale and
+// shift come from the speaker's vector, a dilated convolution, GELU, and a pointwise convolution.
 
 #pragma once
 
@@ -21,17 +21,18 @@ class GeneratorFeatures {
     struct Stream {
         Stream(const GeneratorFeatures & network, StreamState & state);
         Window pre;
-        std::vector<Window> windows; // of each block's convolution
-        std::vector<Delay> inputs;   // of each block, until its convolution has seen enough
+        std::vector<Window> windows; // input frames of each block's dilated convolution
+        std::vector<Delay> inputs;   // input of each block, delayed by the look-ahead of its convolution
     };
 
-    /// Hidden states and prosody (pitch where voiced, voicing, energy) of the next frames, x [C + 3, T] (null: none),
-    /// and the speaker's vector [G] -> the generator's features [F, T'] or null.
+    /// x [C + 3, T] is the hidden state and the prosody (pitch if voiced, voicing, energy) of the next frames, or null
+    /// if there are none; `speaker` [G] is the speaker's vector. Returns the features [F, T'] that became final, or
+    /// null.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * x, ggml_tensor * speaker, bool last) const;
 
   private:
     struct Block {
-        Linear condition; // [G] -> gain and shift [2 C]
+        Linear condition; // [G] -> scale and shift [2 C]
         PackedConv1d conv, out;
     };
 

@@ -14,7 +14,8 @@ IstftBlock::Norm::Norm(const Weights & weights, const std::string & block, const
       shift(weights.values(block + ".norm" + index + ".shift", {shape.channels, shape.voices})),
       alpha(weights.values(block + ".snake" + index + ".alpha", {shape.channels})) {
     if (!std::all_of(alpha.begin(), alpha.end(), [](float a) { return std::isnormal(a); })) {
-        throw model_format_error(block + ".snake" + index + ".alpha", "numbers other than 0", "0 or no number");
+        throw model_format_error(block + ".snake" + index + ".alpha", "finite numbers other than 0",
+                                 "0, an infinity or NaN");
     }
 }
 

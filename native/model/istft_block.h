@@ -1,5 +1,5 @@
-// A residual block of the waveform generator: HiFi-GAN's of type 1 with snakes, each behind a normalisation whose
-// constants are a voice's. As a stream.
+// A residual block of the waveform generator, as a stream: HiFi-GAN's block of type 1 with snake activations. A
+// normalisation, whose scale and shift are constants of the voice, precedes each snake.
 
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace moss {
 
-/// The share of each voice in what is spoken; their sum is 1. Constants are mixed as it says.
+/// Weights for mixing the constants of the voices, one for each voice; their sum is 1.
 using VoiceMix = std::vector<float>;
 
 class IstftBlock {
@@ -20,25 +20,26 @@ class IstftBlock {
     struct Shape {
         int64_t channels = 0;
         int64_t kernel = 0;         // odd
-        std::vector<int> dilations; // of each pair of convolutions
+        std::vector<int> dilations; // one for each pair of convolutions
         int64_t voices = 0;
     };
 
-    /// Tensors `name`.*. Throws model_format.
+    /// Loads the tensors `name`.*. Throws model_format.
     IstftBlock(const Shape & shape, const Weights & weights, const std::string & name);
 
     class Stream;
 
-    /// Frames that an output sees to the right.
+    /// The number of input frames after a frame that its output depends on.
     int64_t lookahead() const;
-    /// Frames by which it reads its input again, which that must keep.
+    /// The number of frames before the end of its input that are read again for the first residual sum. The buffer of
+    /// the input must keep them.
     int64_t lag() const { return first_[0].right() + second_[0].right(); }
 
-    /// Frames of x that are new -> the block's output so far.
+    /// Processes the new frames of x and returns the buffer of the block's output.
     const StreamBuffer & push(Graph & g, Stream & stream, const StreamBuffer & x, bool last) const;
 
   private:
-    /// A normalisation and the snake behind it, of every voice.
+    /// The constants of a normalisation and of the snake after it, for every voice.
     struct Norm {
         Norm(const Weights & weights, const std::string & block, const std::string & index, const Shape & shape);
         SnakeConstants mixed(const VoiceMix & mix) const;
@@ -55,7 +56,7 @@ class IstftBlock {
 
 class IstftBlock::Stream {
   public:
-    /// The output stays to be read again for `wait` frames.
+    /// The output buffer keeps the last `wait` frames, so that they can be read again.
     Stream(const IstftBlock & block, StreamState & state, const VoiceMix & mix, int64_t wait);
     Stream(Stream &&) = default;
 
@@ -63,11 +64,11 @@ class IstftBlock::Stream {
     friend class IstftBlock;
     struct Stage {
         SnakeConstants snake1, snake2;
-        StreamBuffer outer; // behind the first snake
-        StreamBuffer inner; // behind the first convolution and the second snake
-        StreamBuffer sum;   // of input and what the second convolution gives
+        StreamBuffer outer; // output of the first snake
+        StreamBuffer inner; // output of the first convolution and the second snake
+        StreamBuffer sum;   // input plus the output of the second convolution
     };
-    std::vector<Stage> stages_; // graphs read their constants
+    std::vector<Stage> stages_; // graphs hold pointers to the constants in it
 };
 
 } // namespace moss

@@ -23,7 +23,7 @@ IstftConfig IstftConfig::load(const GgufFile & file) {
     c.voices = file.get_strings(keys.name("voices"));
 
     const auto of_levels = [&](const char * field, size_t count) {
-        keys.require(count == c.levels(), field, std::to_string(c.levels()) + " values, as channels",
+        keys.require(count == c.levels(), field, std::to_string(c.levels()) + " values, as many as channels",
                      std::to_string(count));
     };
     of_levels("upsample_rates", c.upsample_rates.size());
@@ -32,7 +32,8 @@ IstftConfig IstftConfig::load(const GgufFile & file) {
     for (size_t i = 0; i < c.levels(); i++) {
         const int rate = c.upsample_rates[i];
         const int size = c.upsample_kernels[i];
-        keys.require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels", "each its rate plus an even number",
+        keys.require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels",
+                     "each one equal to its rate plus an even number",
                      std::to_string(size) + " for rate " + std::to_string(rate));
         keys.odd("noise_kernels", c.noise_kernels[i]);
     }

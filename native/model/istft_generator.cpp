@@ -13,16 +13,16 @@ namespace {
 
 constexpr double pi = 3.14159265358979323846;
 constexpr int64_t post_kernel = 7;
-constexpr float slope = 0.1F;       // before an up-sampling
-constexpr float post_slope = 0.01F; // HiFi-GAN leaves it at PyTorch's default
+constexpr float slope = 0.1F;       // of the leaky ReLU before an up-sampling
+constexpr float post_slope = 0.01F; // of the last leaky ReLU, which has PyTorch's default slope in HiFi-GAN
 
-/// Hann's window, periodic.
+/// The periodic Hann window.
 double window(int64_t n, int64_t size) {
     return 0.5 - 0.5 * std::cos(2 * pi * static_cast<double>(n) / static_cast<double>(size));
 }
 
-/// The sum of the squared windows that meet at a sample, from the one on in which its place is `n`; in the windows
-/// before, its place is further.
+/// The sum of the squared windows that overlap at a sample: of the window in which the sample has index `n`, and of the
+/// windows before that, in which its index is higher.
 double envelope(const IstftConfig & config, int64_t n) {
     double sum = 0;
     for (; n < config.istft_n_fft; n += config.istft_hop) {
@@ -31,14 +31,15 @@ double envelope(const IstftConfig & config, int64_t n) {
     return sum;
 }
 
-/// torch.istft of real and imaginary parts [2 bins, T], without the half window before the first frame's middle.
+/// torch.istft as a transposed convolution of real and imaginary parts [2 bins, T]. As with center=True, the half
+/// window before the middle of the first frame is cut off.
 PackedConv1d synthesis(const IstftConfig & config) {
     const int64_t size = config.istft_n_fft, bins = config.bins(), channels = config.spectrum_channels();
     std::vector<float> weight(static_cast<size_t>(size * channels));
     for (int64_t n = 0; n < size; n++) {
         const double gain = window(n, size) / envelope(config, n % config.istft_hop) / static_cast<double>(size);
         for (int64_t k = 0; k < bins; k++) {
-            const bool real = k == 0 || 2 * k == size; // has no imaginary part, and no mirror image
+            const bool real = k == 0 || 2 * k == size; // such a bin has no imaginary part and no mirror image
             const double angle = 2 * pi * static_cast<double>(n * k % size) / static_cast<double>(size);
             float * to = weight.data() + n * channels + k;
             to[0] = static_cast<float>((real ? 1 : 2) * gain * std::cos(angle));
@@ -48,12 +49,13 @@ PackedConv1d synthesis(const IstftConfig & config) {
     return PackedConv1d::transposed({channels, 1, size, config.istft_hop}, size / 2, weight.data(), nullptr);
 }
 
-/// What the first samples must be multiplied with, which frames before the first one would reach. For the last samples,
-/// counted from the end, it is the same but for a `shift` of one: the window's middle is its sample size / 2.
+/// The factors for the first samples, which compensate for the missing frames before the first one. With a `shift` of
+/// one, the factors for the last samples, counted from the end: the window's middle is its sample size / 2, so the two
+/// edges are not quite symmetric.
 std::vector<float> edge_gains(const IstftConfig & config, int64_t shift) {
     std::vector<float> gains;
     for (int64_t i = 0; i < config.istft_n_fft / 2 - config.istft_hop; i++) {
-        const int64_t n = config.istft_n_fft / 2 + shift + i; // in the frame at the edge
+        const int64_t n = config.istft_n_fft / 2 + shift + i; // index of the sample in the frame at the edge
         const double whole = envelope(config, n % config.istft_hop);
         gains.push_back(static_cast<float>(whole / (whole - envelope(config, n + config.istft_hop))));
     }
@@ -121,7 +123,7 @@ IstftGenerator::IstftGenerator(const GgufFile & file, const Weights & weights)
 
 int64_t IstftGenerator::lookahead() const {
     const int64_t source_lag = HarmonicSource::lag(config_);
-    int64_t lag = 0; // of a level's output, in its frames
+    int64_t lag = 0; // look-ahead of a level's output, in frames of that level
     for (const Level & level : levels_) {
         lag = std::max((lag + level.up.right()) * level.up.phases(), level.noise_lag(source_lag));
         lag += level.slowest();
@@ -148,14 +150,14 @@ IstftGenerator::Stream::Stream(const IstftGenerator & generator, StreamState & s
     : source_(generator.config_, generator.mixture_), post_(window_of(state, "generator.post", generator.post_)),
       synthesis_(window_of(state, "generator.synthesis", generator.synthesis_)) {
     if (mix.size() != generator.config_.voices.size()) {
-        throw MossError(code::invalid_argument, "a share of each voice is wanted");
+        throw MossError(code::invalid_argument, "the mixture of voices must have a weight for each voice");
     }
     for (const Level & level : generator.levels_) {
         levels_.emplace_back(level, state, mix, HarmonicSource::lag(generator.config_));
     }
 }
 
-/// Frames of the spectrum that no level reads again.
+/// Frees the frames of the spectrum that no level reads again.
 void IstftGenerator::Stream::forget_source(const IstftGenerator & generator) {
     int64_t first = INT64_MAX;
     for (size_t i = 0; i < levels_.size(); i++) {
@@ -171,7 +173,7 @@ ggml_tensor * IstftGenerator::push(Graph & g, Stream & stream, ggml_tensor * fea
         const Level & level = levels_[i];
         LevelStream & piece = stream.levels_[i];
         x = push_up(g, level, piece, x, last); // [C, rate T]
-        if (piece.up_end == 0) {               // not even a frame's samples
+        if (piece.up_end == 0) {               // no frame of this level is known yet
             return nullptr;
         }
         const StreamBuffer & noise = push_noise(g, level, piece, stream.source_, last);
@@ -199,7 +201,7 @@ ggml_tensor * IstftGenerator::push(Graph & g, Stream & stream, ggml_tensor * fea
     return x == nullptr ? nullptr : trimmed(g, stream, conv1d(g, x, synthesis_), last); // [1, n]
 }
 
-/// New frames of a level before the source is added; null for none.
+/// Returns the new frames of a level after up-sampling, before the source is added; null if there are none.
 ggml_tensor * IstftGenerator::push_up(Graph & g, const Level & level, LevelStream & stream, ggml_tensor * x,
                                       bool last) const {
     x = stream.up.push(g, x, last);
@@ -207,19 +209,20 @@ ggml_tensor * IstftGenerator::push_up(Graph & g, const Level & level, LevelStrea
         return nullptr;
     }
     x = conv1d(g, x, level.up, leaky_input(slope)); // [C, rate T]
-    if (level.ends && stream.up_end == 0) {         // the frame before the first one mirrors the second
+    if (level.ends && stream.up_end == 0) { // reflection padding: the added first frame is a copy of the second one
         x = join_rows(g, frames_of(g, x, 1, 1), x);
     }
     stream.up_end += x->ne[1];
     return x;
 }
 
-/// The source at a level, as far as the features are and the source is known.
+/// Computes the source's contribution to a level, as far as the source is known, but not further ahead than the
+/// features need.
 const StreamBuffer & IstftGenerator::push_noise(Graph & g, const Level & level, LevelStream & stream,
                                                 HarmonicSource & source, bool last) const {
     const int64_t known = level.noise_frames(source);
     if (last && (!source.finished() || known != stream.up_end)) {
-        throw MossError(code::internal, "features and F0 must have as many frames");
+        throw MossError(code::internal, "features and F0 must have the same number of frames");
     }
     const int64_t start = stream.noise_input.end();
     const int64_t count =
@@ -229,7 +232,7 @@ const StreamBuffer & IstftGenerator::push_noise(Graph & g, const Level & level, 
         const int64_t frames = (count - 1) * stride + level.noise_conv.span();
         ggml_tensor * x =
             g.input({config_.spectrum_channels(), frames}, source.frames(start * stride - level.noise_padding, frames));
-        if (level.ends) { // where each frame is read once
+        if (level.ends) { // this level reads each frame exactly once
             g.stage(x, "generator.source");
         }
         Conv1dOptions options;
@@ -241,7 +244,8 @@ const StreamBuffer & IstftGenerator::push_noise(Graph & g, const Level & level, 
     return level.noise.push(g, stream.noise, stream.noise_input, last);
 }
 
-/// The mean of a level's blocks as far as all have come; null for nothing new.
+/// Returns the new frames of the mean of a level's residual blocks, as far as all blocks have computed them; null if
+/// there are none.
 ggml_tensor * IstftGenerator::push_blocks(Graph & g, const Level & level, LevelStream & stream, bool last) const {
     std::vector<const StreamBuffer *> outputs;
     int64_t ready = INT64_MAX;
@@ -260,7 +264,7 @@ ggml_tensor * IstftGenerator::push_blocks(Graph & g, const Level & level, LevelS
     return g.stage(mean(g, parts), "generator.res" + level.name);
 }
 
-/// Without the hop behind the last sample, and with what the edges lack.
+/// Cuts the hop after the last sample off, and applies the gains at the edges.
 ggml_tensor * IstftGenerator::trimmed(Graph & g, Stream & stream, ggml_tensor * wave, bool last) const {
     const int64_t count = wave->ne[1] - (last ? config_.istft_hop : 0);
     const int64_t start = std::exchange(stream.samples_, stream.samples_ + count);

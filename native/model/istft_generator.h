@@ -1,11 +1,12 @@
-// Waveform generator with a harmonic source and an iSTFT head (training/networks/istft_generator.py): features and F0
-// to audio, as a stream. Its normalisations have the constants of a voice, so that it is a plain convolutional network.
+// Waveform generator with a harmonic source and an iSTFT head (training/networks/istft_generator.py). It turns features
+// and F0 into audio, as a stream. Its normalisations use constants of the voice in place of an utterance's mean and
+// variance, so that it is a plain convolutional network.
 //
 //     StreamState state(device);
 //     IstftGenerator::Stream stream(generator, state, mix);
 //     state.allocate();
 //     stream.source().push(f0, frames, last);
-//     ggml_tensor * wave = generator.push(g, stream, features, last); // of each piece, however long
+//     ggml_tensor * wave = generator.push(g, stream, features, last); // for each piece, of any length
 
 #pragma once
 
@@ -24,19 +25,20 @@ namespace moss {
 
 class IstftGenerator {
   public:
-    /// Throws model_format (the key or tensor, expected, found).
+    /// Throws model_format, which names the key or tensor, what was expected and what was found.
     IstftGenerator(const GgufFile & file, const Weights & weights);
 
     const IstftConfig & config() const { return config_; }
 
-    /// Frames that must follow one, of features and of F0, before all of its samples are there.
+    /// The number of frames of features and F0 that must follow a frame before all of its samples are final.
     int64_t lookahead() const;
 
     class Stream;
 
-    /// features [F, T] (null: none) -> samples [1, n] that became final, or null. The source has F0 of these frames,
-    /// and may have more; at the stream's end as many, and knows that they are all. All pieces together give
-    /// `hop_length` samples a frame. Throws internal where F0 is behind.
+    /// Processes features [F, T], null if there are none, and returns the samples [1, n] that became final, or null. F0
+    /// of these frames, or of more, must have been pushed to the source before; with `last`, F0 of exactly as many
+    /// frames, also marked as the last. All pieces together give `hop_length` samples for each frame. Throws internal
+    /// if F0 is missing.
     ggml_tensor * push(Graph & g, Stream & stream, ggml_tensor * features, bool last) const;
 
   private:
@@ -44,18 +46,19 @@ class IstftGenerator {
         Level(const IstftConfig & config, size_t index, const Weights & weights);
 
         std::string name; // ".0"
-        bool ends;        // the last one has the spectrum's frames: one more than it has hops
+        bool ends;        // whether it is the last level, which has one frame more, like the spectrum
         PackedConv1d up;
-        PackedConv1d noise_conv; // of the source's spectrum
-        int64_t noise_padding;   // zeros before and after what it reads
+        PackedConv1d noise_conv; // reads the source's spectrum
+        int64_t noise_padding;   // frames of zeros before and after the spectrum
         IstftBlock noise;
         std::vector<IstftBlock> blocks;
 
-        /// Frames of the noise convolution that so many frames of the source's spectrum give.
+        /// The number of output frames of the noise convolution that the source's spectrum is long enough for.
         int64_t noise_frames(const HarmonicSource & source) const;
-        /// The most frames by which the noise block's output lags behind F0, of which the spectrum lags `source_lag`.
+        /// The most frames by which the output of the noise block lags behind F0. `source_lag` is the lag of the
+        /// spectrum.
         int64_t noise_lag(int64_t source_lag) const;
-        int64_t slowest() const; // look-ahead of the blocks
+        int64_t slowest() const; // the largest look-ahead of the blocks
     };
     struct LevelStream;
 
@@ -70,7 +73,7 @@ class IstftGenerator {
     std::vector<Level> levels_;
     PackedConv1d post_;
     PackedConv1d synthesis_; // inverse STFT and overlap-add
-    // Of the first samples, and of the last ones from the end on, which fewer frames make.
+    // Factors for the first samples and, counted from the end, for the last samples, where fewer frames overlap.
     std::vector<float> first_gains_, last_gains_;
 };
 
@@ -78,18 +81,18 @@ struct IstftGenerator::LevelStream {
     LevelStream(const Level & level, StreamState & state, const VoiceMix & mix, int64_t source_lag);
 
     Window up;
-    int64_t up_end = 0;       // frames that it has given
-    Delay waiting;            // of them, for the source
-    StreamBuffer noise_input; // what the noise convolution gives
+    int64_t up_end = 0;       // number of frames after the up-sampling so far
+    Delay waiting;            // holds these frames until the source's are known
+    StreamBuffer noise_input; // output of the noise convolution, input of the noise block
     IstftBlock::Stream noise;
-    StreamBuffer input; // of the residual blocks
+    StreamBuffer input; // input of the residual blocks
     std::vector<IstftBlock::Stream> blocks;
-    int64_t done = 0; // frames of their mean
+    int64_t done = 0; // number of frames so far of the mean of the blocks' outputs
 };
 
 class IstftGenerator::Stream {
   public:
-    /// Speaks with a mixture of voices: a share of each of config().voices. Throws invalid_argument.
+    /// `mix` has a weight for each of config().voices. Throws invalid_argument if it does not.
     Stream(const IstftGenerator & generator, StreamState & state, const VoiceMix & mix);
 
     HarmonicSource & source() { return source_; }
@@ -101,7 +104,7 @@ class IstftGenerator::Stream {
     HarmonicSource source_;
     std::vector<LevelStream> levels_;
     Window post_, synthesis_;
-    int64_t samples_ = 0; // so far
+    int64_t samples_ = 0; // number of samples returned so far
 };
 
 } // namespace moss

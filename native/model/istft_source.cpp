@@ -12,14 +12,14 @@ namespace {
 constexpr double pi = 3.14159265358979323846;
 constexpr double sine_amplitude = 0.1;
 constexpr float voiced_above = 10.0F; // Hz
-constexpr double least_part = 1e-7;   // of a bin: what is smaller is rounding
-constexpr float highest_f0 = 1e6F;    // Hz: what is more, or not a number, is not voiced
+constexpr double least_part = 1e-7;   // imaginary parts and magnitudes below this are rounding errors and become 0
+constexpr float highest_f0 = 1e6F;    // Hz; frames with a higher F0 or NaN are unvoiced
 
 double fraction(double turns) {
     return turns - std::floor(turns);
 }
 
-/// x[i] of a signal of `count` samples whose edges are mirrored.
+/// The index of sample i in a signal of `count` samples with reflection padding.
 int64_t mirrored(int64_t i, int64_t count) {
     i = std::abs(i);
     return i < count ? i : 2 * (count - 1) - i;
@@ -42,7 +42,9 @@ HarmonicSource::HarmonicSource(const IstftConfig & config, const SourceMixture &
 
 int64_t HarmonicSource::lag(const IstftConfig & config) {
     const int64_t hop = config.istft_hop;
-    const int64_t half_frame = config.hop_length() - config.hop_length() / 2; // whose F0 depends on the next frame's
+    const int64_t half_frame =
+        config.hop_length() -
+        config.hop_length() / 2; // the phase in the second half of a frame depends on F0 of the next frame
     return (half_frame + config.istft_n_fft / 2 + hop - 1) / hop - 1;
 }
 
@@ -53,14 +55,14 @@ void HarmonicSource::push(const float * f0, int64_t count, bool last) {
     for (int64_t t = 0; t < count; t++) {
         const float pitch = std::fabs(f0[t]) <= highest_f0 ? f0[t] : 0.0F;
         const bool voiced = pitch > voiced_above;
-        Turns increment{}; // of a frame
+        Turns increment{}; // growth of the phases in the time of a frame
         for (size_t k = 0; k < source_harmonics; k++) {
             const double order = static_cast<double>(k + 1);
             increment[k] = fraction(static_cast<double>(pitch) * order / config_.sample_rate) *
                            static_cast<double>(config_.hop_length());
         }
-        // From the middle of one frame to the middle of the next one the phase runs in a straight line; it stands still
-        // before the first middle and after the last.
+        // The phase is linear from the middle of one frame to the middle of the next. It is constant before the middle
+        // of the first frame and after the middle of the last.
         if (started_) {
             add_half(Half::second, increment, voiced_);
             add_half(Half::first, increment, voiced);
@@ -81,8 +83,8 @@ void HarmonicSource::push(const float * f0, int64_t count, bool last) {
     analyse();
 }
 
-/// Samples of half a frame. The phases are those of middle_ and go up by `increment` in a frame; a first half is that
-/// of the frame after middle_'s.
+/// Appends the samples of half a frame: the second half of the frame whose middle has the phases middle_, or the first
+/// half of the frame after that. The phases grow by `increment` in the time of a frame.
 void HarmonicSource::add_half(Half half, const Turns & increment, bool voiced) {
     const int64_t hop = config_.hop_length();
     const int64_t first = half == Half::first ? 0 : hop / 2;
@@ -114,13 +116,13 @@ void HarmonicSource::add_half(Half half, const Turns & increment, bool voiced) {
     }
 }
 
-/// Spectra of the samples so far: those whose samples are all there, or all where the stream is finished.
+/// Computes the frames of the spectrum whose samples are all known, or all frames if the stream is finished.
 void HarmonicSource::analyse() {
     const int64_t size = config_.istft_n_fft;
     const int64_t hop = config_.istft_hop;
     const auto bins = static_cast<size_t>(config_.bins());
     const int64_t count = samples_first_ + static_cast<int64_t>(samples_.size());
-    if (count <= size / 2) { // the first frame sees so many to its right
+    if (count <= size / 2) { // the first frame needs more than size / 2 samples for its reflection padding
         return;
     }
     const int64_t known = finished_ ? count / hop + 1 : (count - size / 2) / hop + 1;
@@ -148,7 +150,8 @@ void HarmonicSource::analyse() {
             spectrum_[start + bins + k] = static_cast<float>(phase);
         }
     }
-    const int64_t needed = std::max(samples_first_, end_ * hop - size); // also where the end is mirrored
+    const int64_t needed =
+        std::max(samples_first_, end_ * hop - size); // enough also for the reflection padding at the end
     samples_.erase(samples_.begin(), samples_.begin() + (needed - samples_first_));
     samples_first_ = needed;
 }
@@ -159,7 +162,7 @@ std::vector<float> HarmonicSource::frames(int64_t first, int64_t count) const {
     const int64_t from = std::max<int64_t>(first, 0);
     const int64_t to = std::min(first + count, end_);
     if (from < std::min(kept_, to) || (first + count > end_ && !finished_)) {
-        throw MossError(code::internal, "the source does not have the frames that are read");
+        throw MossError(code::internal, "the source does not hold the requested frames");
     }
     if (from < to) {
         std::copy_n(spectrum_.begin() + (from - kept_) * channels, (to - from) * channels,

@@ -1,5 +1,5 @@
-// The harmonic source of the waveform generator (training/networks/istft_generator.py): F0 to the spectrum of nine
-// sines, as a stream.
+// The harmonic source of the waveform generator (training/networks/istft_generator.py). It turns F0 into the spectrum
+// of a mixture of nine sines, as a stream.
 
 #pragma once
 
@@ -13,39 +13,40 @@ namespace moss {
 
 constexpr size_t source_harmonics = 9;
 
-/// How the sines are mixed.
+/// Weights and bias of the mixture of the sines.
 struct SourceMixture {
     std::array<double, source_harmonics> weights{};
     double bias = 0;
 };
 
-/// Sines whose phase runs on in the stream's own time, through the mixture and tanh, and their STFT. In double
-/// precision: what the sines leak into the bins far above them is small, and its phase is an input like any other.
-/// Lives on the host: the phase is a sum over all that was.
+/// Computes sines whose phase continues from piece to piece, their mixture through tanh, and its STFT. It uses double
+/// precision, because the generator also reads the phases of bins far above the sines, where only a little leaks. It
+/// runs on the host and not in a graph, because the phase is a sum over the whole stream.
 class HarmonicSource {
   public:
     HarmonicSource(const IstftConfig & config, const SourceMixture & mixture);
 
-    /// F0 of the next frames in Hz; 0 where unvoiced. `last`: they are the stream's end.
+    /// Adds F0 of the next frames in Hz, 0 if unvoiced. `last` tells that the stream ends with them.
     void push(const float * f0, int64_t count, bool last);
 
-    /// Frames of the spectrum that are known: `istft_hop` samples each, and one more at the stream's end.
+    /// The number of frames of the spectrum that are known: one for each `istft_hop` samples, and one more at the end
+    /// of the stream.
     int64_t end() const { return end_; }
     bool finished() const { return finished_; }
 
-    /// Frames by which the spectrum lags behind F0 until the stream is finished.
+    /// The number of frames by which the spectrum lags behind F0 until the stream is finished.
     static int64_t lag(const IstftConfig & config);
 
-    /// Frames first .. first + count, each [magnitudes, phases]; zeros before the first and after the last one of the
-    /// stream. Throws internal for frames that are not known, or forgotten.
+    /// Returns the frames [first, first + count) of the spectrum, each [magnitudes, phases]. Frames before the start
+    /// and after the end of the stream are zeros. Throws internal for frames that are not known yet or have been freed.
     std::vector<float> frames(int64_t first, int64_t count) const;
 
-    /// Frames before `first` are not asked for again.
+    /// Frees the frames before `first`, which must not be asked for again.
     void forget(int64_t first);
 
   private:
     enum class Half { first, second };
-    using Turns = std::array<double, source_harmonics>;
+    using Turns = std::array<double, source_harmonics>; // phases in turns: 1 is 2 pi
 
     void add_half(Half half, const Turns & increment, bool voiced);
     void analyse();
@@ -55,12 +56,12 @@ class HarmonicSource {
     std::vector<double> cosines_, sines_; // windowed, [n_fft][bins]
 
     Turns middle_{};      // phases in the middle of the last frame
-    bool voiced_ = false; // of the last frame
+    bool voiced_ = false; // whether the last frame is voiced
     bool started_ = false;
     bool finished_ = false;
-    std::vector<double> samples_; // of the source, from samples_first_ on
+    std::vector<double> samples_; // samples of the source from index samples_first_ on
     int64_t samples_first_ = 0;
-    std::vector<float> spectrum_; // from frame kept_ on
+    std::vector<float> spectrum_; // frames from index kept_ on
     int64_t kept_ = 0;
     int64_t end_ = 0;
 };

@@ -9,34 +9,34 @@ namespace moss {
 
 namespace {
 
-constexpr int n_ubatch = 512;      // positions of one graph: a long prompt is computed in pieces, in bounded memory
-constexpr int first_capacity = 64; // positions that a new KV cache has memory for
+constexpr int n_ubatch = 512;      // most positions of one graph; limits the memory that a long prompt takes
+constexpr int first_capacity = 64; // positions that a new KV cache is allocated for
 
 } // namespace
 
-/// One graph: new positions of one conversation or several, after those that their caches hold.
+/// One graph, which appends positions to the KV caches of one conversation or several.
 struct Lm::Pass {
-    /// A conversation's share of the graph's positions.
+    /// The positions of one conversation in the graph.
     struct Sequence {
         State & state;
-        int past;  // positions in the cache
-        int first; // of the graph's positions
-        int count;
+        int past;  // number of positions already in the cache
+        int first; // index of its first position in the graph
+        int count; // number of its positions in the graph
         std::vector<float> mask_values;
-        ggml_tensor * mask = nullptr; // [past + count, count]; null for one position, which sees all
+        ggml_tensor * mask = nullptr; // [past + count, count]; null for a single position, which sees all
     };
 
     Graph g;
-    int count = 0; // positions
+    int count = 0; // positions of all conversations together, T
     Tails tails;
-    bool all_positions; // logits of all, or of the last one
+    bool all_positions; // whether logits are computed for all positions or only for the last one
     std::vector<Sequence> sequences;
     std::vector<int32_t> positions;
     ggml_tensor * position = nullptr; // [T]
 
     Pass(Runner & runner, const std::vector<std::pair<State *, int>> & shares, Tails wanted, bool all)
         : g(runner, shares.front().first->lm_->graph_tensors(shares.size())), tails(wanted), all_positions(all) {
-        sequences.reserve(shares.size()); // masks are read where they stand
+        sequences.reserve(shares.size()); // no reallocation, because graphs read mask_values in place
         for (const auto & [state, fresh] : shares) {
             add(*state, fresh);
         }
@@ -73,7 +73,7 @@ Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(
         if (weights.has("output.weight")) {
             text_output_ = Linear(weights, "output", size, config_.text_vocab_size, false);
         } else {
-            text_output_.weight = text_embd_; // tied
+            text_output_.weight = text_embd_; // tied embeddings
         }
         if (config_.rope.interleaved && weights.has("rope_freqs.weight")) { // Llama's
             rope_factors_ = weights.get_f32("rope_freqs.weight", {config_.key_length / 2});
@@ -154,7 +154,7 @@ void Lm::State::reserve(int positions) {
     }
     k_.resize(slots_.size());
     v_.resize(slots_.size());
-    for (size_t i = 0; i < slots_.size(); i++) { // one after the other: never are all there twice
+    for (size_t i = 0; i < slots_.size(); i++) { // block by block, so that only one block's cache is in memory twice
         const Block & block = lm_->blocks_[i];
         const int64_t size = int64_t(block.heads_kv) * lm_->config_.key_length;
         StreamState slots(lm_->device_, 2);
@@ -175,7 +175,7 @@ void Lm::State::reserve(int positions) {
 }
 
 void Lm::State::truncate(int length) {
-    length_ = std::clamp(length, 0, length_); // positions beyond are overwritten before anything reads them
+    length_ = std::clamp(length, 0, length_); // later positions are overwritten before they are read
 }
 
 size_t Lm::State::bytes() const {
@@ -190,8 +190,8 @@ ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]
                          r.freq_base, r.freq_scale, r.ext_factor, r.attn_factor, r.beta_fast, r.beta_slow);
 }
 
-/// Appends keys k [D, Hkv, T] and values v [D Hkv, T] to each sequence's cache. With queries q [D, H, T] -> what they
-/// attend to [D H, T]; without, null.
+/// Appends keys k [D, Hkv, T] and values v [D Hkv, T] to each sequence's cache. Returns the attention output [D H, T]
+/// of the queries q [D, H, T], or null if q is null.
 ggml_tensor * Lm::attend(Pass & pass, size_t index, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) const {
     Graph & g = pass.g;
     const int64_t dim = k->ne[0], heads_kv = k->ne[1];
@@ -222,7 +222,7 @@ ggml_tensor * Lm::attend(Pass & pass, size_t index, ggml_tensor * q, ggml_tensor
     return all;
 }
 
-/// Writes the keys and values of all positions; with `output` also computes the block. x [H, T] -> [H, T]
+/// Appends the keys and values of a block to the caches; with `output` also computes the block, x [H, T] -> [H, T].
 ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output) const {
     Graph & g = pass.g;
     const Block & b = blocks_[index];
@@ -282,7 +282,8 @@ void Lm::State::require(int count) const {
     }
 }
 
-/// Runs `count` positions in pieces; `input(pass, begin)` gives a piece's input [H, T].
+/// Appends `count` positions in pieces; `input(pass, begin)` returns the input [H, T] of the piece that starts at
+/// `begin`.
 template <class Input>
 LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_positions,
                          Input input) const {
@@ -311,7 +312,8 @@ void Lm::check_ids(int32_t text, int32_t audio) const {
     const auto check = [](const char * argument, int32_t id, int size) {
         if (id < 0 || id >= size) {
             throw MossError(
-                code::invalid_argument, std::string(argument) + " id " + std::to_string(id),
+                code::invalid_argument,
+                std::string(argument) + " id " + std::to_string(id) + " is not in the vocabulary",
                 {{"argument", argument}, {"expected", "0 … " + std::to_string(size - 1)}, {"found", double(id)}});
         }
     };
@@ -321,7 +323,7 @@ void Lm::check_ids(int32_t text, int32_t audio) const {
     }
 }
 
-/// The sum of both channels' embeddings of the pass's positions -> [H, T]
+/// The sum of the embeddings of both channels at the positions of the pass, [H, T].
 ggml_tensor * Lm::embeddings(Pass & pass, const int32_t * text, const int32_t * audio) const {
     Graph & g = pass.g;
     ggml_tensor * of_text = ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text));
@@ -357,7 +359,7 @@ std::vector<LmLogits> Lm::step(Runner & runner, const std::vector<Next> & next, 
         check_ids(n.text, n.audio);
         n.state->require(1);
         if (std::any_of(shares.begin(), shares.end(), [&](const auto & share) { return share.first == n.state; })) {
-            throw MossError(code::invalid_argument, "a conversation is twice in one step", {{"argument", "next"}});
+            throw MossError(code::invalid_argument, "a conversation occurs twice in one step", {{"argument", "next"}});
         }
         text.push_back(n.text);
         audio.push_back(n.audio);

@@ -1,5 +1,5 @@
 // Layer-split language model: shared Qwen3 blocks, then a text and an audio tail in parallel (training/networks/lm.py).
-// An imported Qwen3 or Llama model is one with shared blocks and the text channel alone.
+// An imported Qwen3 or Llama model has only shared blocks and the text channel.
 
 #pragma once
 
@@ -10,14 +10,14 @@
 
 namespace moss {
 
-/// Logits of the last position (or of all, one after the other, where asked for); empty for a tail that was not asked
-/// for.
+/// Logits of the last position or, if requested, of all positions one after the other. Empty for a tail that was not
+/// requested.
 struct LmLogits {
-    std::vector<float> text;  // [text_vocab_size]
-    std::vector<float> audio; // [audio_vocab_size]
+    std::vector<float> text;  // [text_vocab_size] for each position
+    std::vector<float> audio; // [audio_vocab_size] for each position
 };
 
-/// Which logits a call computes. Keys and values of both tails are always written.
+/// The tails whose logits a call computes. The keys and values of both tails are always written to the cache.
 enum class Tails { none, text, audio, both };
 
 class Lm {
@@ -27,69 +27,72 @@ class Lm {
     const LmConfig & config() const { return config_; }
     ggml_tensor * text_embd() const { return text_embd_; } // [H, V]
 
-    /// The KV cache of a conversation. Slots `lm.blk.N.k`, `lm.text.blk.N.k`, `lm.audio.blk.N.k` and the same with
-    /// `.v`. Its memory grows with the conversation.
+    /// The KV cache of a conversation. Its tensors are `lm.blk.N.k`, `lm.text.blk.N.k`, `lm.audio.blk.N.k` and the same
+    /// with `.v`. Its memory grows with the conversation.
     class State {
       public:
-        /// Up to `n_ctx` positions, 1 … context_length; `type` F32 or F16.
+        /// A cache for up to `n_ctx` positions, 1 … context_length, of `type` F32 or F16.
         State(const Lm & lm, int n_ctx, ggml_type type = GGML_TYPE_F32);
 
         int n_ctx() const { return n_ctx_; }
-        int length() const { return length_; } // positions so far
+        int length() const { return length_; } // number of positions in the cache
 
-        /// Forgets all positions from `length` on.
+        /// Removes all positions from index `length` on.
         void truncate(int length);
 
-        /// Memory of keys and values.
+        /// Bytes that the keys and values take.
         size_t bytes() const;
 
       private:
         friend class Lm;
-        /// Refuses positions that there is no room for, and 0 of them.
+        /// Throws prompt_too_long unless `count` is at least 1 and there is room for `count` more positions.
         void require(int count) const;
-        /// Memory for so many positions.
+        /// Allocates memory for at least `positions` positions in total.
         void reserve(int positions);
 
         const Lm * lm_;
         ggml_type type_;
         int n_ctx_;
         int length_ = 0;
-        int capacity_ = 0;                 // positions that there is memory for
-        std::vector<StreamState> slots_;   // as blocks_
-        std::vector<ggml_tensor *> k_, v_; // the same: [D * Hkv, capacity] and, transposed, [capacity, D * Hkv]
+        int capacity_ = 0;               // number of positions that memory is allocated for
+        std::vector<StreamState> slots_; // one for each of blocks_
+        std::vector<ggml_tensor *> k_,
+            v_; // one for each of blocks_: [D Hkv, capacity] and, transposed, [capacity, D Hkv]
     };
 
-    /// Appends `count` positions of the two channels; `audio` is not read in a model without that channel. Throws
-    /// invalid_argument for an id outside its vocabulary and prompt_too_long when the context has no room; the state is
-    /// unchanged then, and when a computation is cancelled.
+    /// Appends `count` positions of the two channels; `audio` is ignored by a model without the audio channel. Throws
+    /// invalid_argument for an id outside its vocabulary and prompt_too_long if the context has no room. An exception,
+    /// also of a cancelled computation, leaves the state unchanged.
     LmLogits push(Runner & runner, State & state, const int32_t * text, const int32_t * audio, int count, Tails tails,
                   bool all_positions = false) const;
 
-    /// Appends `count` embeddings of embedding_length values, in place of ids.
+    /// Appends `count` embeddings [count, embedding_length] in place of ids.
     LmLogits push(Runner & runner, State & state, const float * embeddings, int count, Tails tails,
                   bool all_positions = false) const;
 
     /// The next position of a conversation.
     struct Next {
         State * state;
-        int32_t text, audio; // `audio` is not read in a model without that channel
+        int32_t text, audio; // `audio` is ignored by a model without the audio channel
     };
 
-    /// Appends one position to each of several conversations, whose states are different ones, in one graph: the linear
-    /// layers read their weights once for all of them; keys, values and attention are each conversation's own. Logits
-    /// of each, in order. Throws as push() does; all states are unchanged then.
+    /// Appends one position to each of several conversations in one graph, so that the linear layers read their weights
+    /// once for all conversations. Attention is computed for each conversation on its own. All states must be
+    /// different. Returns the logits of each conversation, in order. Throws as push() does and then leaves all states
+    /// unchanged.
     std::vector<LmLogits> step(Runner & runner, const std::vector<Next> & next, Tails tails) const;
 
   private:
     struct Block {
-        std::string name; // of its tensors, up to the last dot
+        std::string name; // prefix of its tensors' names, without the last dot
         int heads, heads_kv;
-        RmsNorm attn_norm, attn_q_norm, attn_k_norm, ffn_norm; // the norms of q and k: Qwen3's
+        RmsNorm attn_norm, attn_q_norm, attn_k_norm, ffn_norm; // only Qwen3 has attn_q_norm and attn_k_norm
         Linear attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down;
     };
     struct Pass;
 
-    /// Tensors of a graph: a block has some 25, 20 more for each conversation, and 20 more where heads are measured.
+    /// The most tensors of a graph. A block has about 25, 20 more for each conversation, and 20 more when heads are
+    /// measured.
     size_t graph_tensors(size_t conversations) const { return 256 + (80 + 20 * conversations) * blocks_.size(); }
     void check_ids(int32_t text, int32_t audio) const;
     ggml_tensor * embeddings(Pass & pass, const int32_t * text, const int32_t * audio) const;
@@ -102,11 +105,11 @@ class Lm {
     ggml_tensor * rope(Pass & pass, ggml_tensor * x) const;
 
     LmConfig config_;
-    const Device & device_;                // of its weights and states
-    ggml_tensor * rope_factors_ = nullptr; // [D / 2], divisors of the frequencies (Llama 3.1); null: all 1
+    const Device & device_;                // where weights and states are
+    ggml_tensor * rope_factors_ = nullptr; // [D / 2], divisors of the RoPE frequencies (Llama 3.1); null if all are 1
     ggml_tensor * text_embd_ = nullptr;
     ggml_tensor * audio_embd_ = nullptr;
-    std::vector<Block> blocks_; // shared, text, audio
+    std::vector<Block> blocks_; // shared blocks, then text blocks, then audio blocks
     RmsNorm text_norm_, audio_norm_;
     Linear text_output_, audio_output_;
 };

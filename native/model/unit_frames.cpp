@@ -11,8 +11,8 @@ namespace moss {
 
 namespace {
 
-constexpr size_t least_units = 4;  // a graph for fewer would cost more than it brings forward
-constexpr size_t most_units = 256; // bounds the memory of a graph
+constexpr size_t least_units = 4;  // for fewer units, the overhead of a graph costs more time than starting early saves
+constexpr size_t most_units = 256; // limits the memory of a graph
 constexpr int longest_unit = 10;   // seconds
 const float semitone = std::log(2.0F) / 12;
 
@@ -72,7 +72,7 @@ bool UnitFrames::Stream::finish() {
     return started_;
 }
 
-/// Encodes the units that wait, and predicts durations as far as is possible.
+/// Encodes the units in ids_, and predicts durations for the units whose following units are known.
 void UnitFrames::Stream::encode(bool last) {
     const UnitFramesConfig & config = network_.config_;
     std::vector<float> hidden;
@@ -97,7 +97,7 @@ void UnitFrames::Stream::encode(bool last) {
     }
     const double most = static_cast<double>(longest_unit) * config.sample_rate / config.hop_length;
     for (const float value : log_durations) {
-        // Half to even, as torch does. A NaN becomes one frame.
+        // nearbyint rounds half to even, like torch.round. A NaN becomes one frame.
         const float rounded = std::nearbyint(std::exp(value) / (speed_ * units_[predicted_].prosody.speed));
         const int length = rounded >= 1.0F ? static_cast<int>(std::min<double>(rounded, most)) : 1;
         gains_.push(units_[predicted_].prosody.gain, length);

@@ -1,5 +1,5 @@
-// From units to the frames that they last, as a stream: the encoder of the units, the predictor of their durations, and
-// the expansion, in which each frame is a copy of its unit's vector with its place in the unit and the unit's length.
+// Expands units to frames, as a stream: encodes the units, predicts their durations, and repeats the hidden vector of
+// each unit for all of its frames. Each frame also gets its relative position in the unit and the length of the unit.
 
 #pragma once
 
@@ -34,35 +34,36 @@ class UnitFrames {
     DurationPredictor duration_;
 };
 
-/// An utterance. It needs its runner only within push() and finish().
+/// The frames of one utterance. Uses its runner only within push() and finish().
 class UnitFrames::Stream {
   public:
-    /// Its slots are added to `state`.
+    /// Adds its tensors to `state`, which the caller allocates.
     Stream(const UnitFrames & network, Runner & runner, StreamState & state);
 
-    /// Before the first unit: the `style` [S] of the voice; `speed` divides the durations.
+    /// Sets the `style` [S] of the voice and the `speed`, which divides the durations. To be called before the first
+    /// unit.
     void set_voice(std::vector<float> style, float speed) {
         style_ = std::move(style);
         speed_ = speed;
     }
 
-    /// Units of the inventory, with one UnitProsody each or null; they are checked. They are encoded several at a time,
-    /// and `ready` is called whenever frames() may have grown. Throws invalid_argument, also after finish().
+    /// Adds units, with one UnitProsody each or null. Several units are encoded at a time, and `ready` is called
+    /// whenever frames() may have grown. Throws invalid_argument for a unit out of range and after finish().
     void push(const int32_t * units, size_t count, const UnitProsody * prosody, const std::function<void()> & ready);
 
-    /// The utterance ends. Returns whether there was one, so that all frames are ready now.
+    /// Ends the utterance, so that all frames become ready. Returns whether any unit was pushed.
     bool finish();
 
-    /// Frames that take() can give.
+    /// The number of frames that take() can return.
     int64_t frames() const { return frames_; }
 
-    /// The next frames, [C + 2] each, which stay until the next call. Their shifts of the pitch are added to shifts().
+    /// Returns the next `count` frames, [C + 2] each, valid until the next call. Adds their pitch shifts to shifts().
     const std::vector<float> & take(int count);
 
     PitchShifts & shifts() { return shifts_; }
-    /// The loudness of the frames so far.
+    /// The gains of the frames so far.
     FrameGains & gains() { return gains_; }
-    /// Frames of each unit so far, the edge units included.
+    /// The number of frames of each unit so far, including the edge units.
     const std::vector<int> & durations() const { return durations_; }
 
   private:

@@ -13,7 +13,7 @@ namespace moss {
 
 class GgufKeys;
 
-/// What all decoders of units have in common, from the units to the prosody of their frames. Keys
+/// Hyperparameters that all decoders of units share, from the units to the prosody of the frames. Keys
 /// `moss-speech.decoder.<field>`.
 struct UnitFramesConfig {
     int sample_rate = 0; // Hz
@@ -25,10 +25,10 @@ struct UnitFramesConfig {
     int ffn_size = 0;
     int ffn_kernel = 0;
     int window_size = 0; // relative positions reach +-window_size units
-    int mask_left = 0;   // units before a unit that the attention of a block sees ...
-    int mask_right = 0;  // ... and after it
+    int mask_left = 0;   // how many units before a unit the attention of a block sees
+    int mask_right = 0;  // how many units after it
     int style_size = 0;
-    int gin_channels = 0; // of the speaker's vector
+    int gin_channels = 0; // size of the speaker's vector
     int duration_channels = 0;
     int prosody_layers = 0;
     int prosody_kernel = 0;
@@ -74,18 +74,18 @@ struct Emotion {
     float energy_shift = 0; ///< added to ln energy, in standard deviations
 };
 
-/// Keys `moss-speech.decoder.{voices, voice_languages}` (string arrays), `.default_voices` (indices: English,
-/// Mandarin),
-/// `.emotions` (string array, [0] is neutral) and `.emotion_table` (floats [n][4] in Emotion's order).
+/// The voices and emotions of a decoder. Keys `moss-speech.decoder.{voices, voice_languages}` (string arrays),
+/// `.default_voices` (indices of the English and the Mandarin one), `.emotions` (string array, [0] is neutral) and
+/// `.emotion_table` (floats [n][4] in Emotion's order).
 struct DecoderPresets {
-    std::vector<Voice> voices; // their vectors are tensors: `decoder.voice.speaker`, `decoder.voice.style`
+    std::vector<Voice> voices; // their vectors are in the tensors `decoder.voice.speaker` and `decoder.voice.style`
     int default_voice_en = 0;
     int default_voice_zh = 0;
     std::vector<Emotion> emotions;
 
     static DecoderPresets load(const GgufFile & file);
 
-    /// Of a decoder with these presets.
+    /// The facts of a decoder with these presets.
     VoiceFacts facts(int sample_rate) const;
 };
 

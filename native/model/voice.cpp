@@ -247,7 +247,8 @@ VoiceFacts VitsVoice::facts() const {
 }
 
 std::unique_ptr<VoiceStream> VitsVoice::open(Runner & runner, const Speaking & speaking, uint64_t seed) const {
-    class Sentence : public VoiceStream { // attention sees all of it, so nothing is computed before its end
+    // Collects the ids of a sentence. Nothing is computed before finish(), because attention sees the whole sentence.
+    class Sentence : public VoiceStream {
       public:
         Sentence(const VitsVoice & voice, Runner & runner, const VoiceOptions & options)
             : voice_(voice), runner_(runner), options_(options) {}

@@ -1,5 +1,5 @@
-// The decoder that speaks through a waveform generator compared to its PyTorch twins, stage by stage, and a stream in
-// pieces compared to the whole.
+// The decoder with a separate waveform generator compared to its PyTorch twins, stage by stage, and a stream in pieces
+// compared to the whole utterance.
 
 #include "changed.h"
 #include "golden.h"
@@ -26,7 +26,7 @@ struct FeatureModel {
     Runner runner;
 };
 
-/// The input with which the golden file was made.
+/// The input that the golden file was made with.
 struct Case {
     Case() : golden("feature-decoder.golden.gguf"), units(golden.ids("input.units")) {
         const GgufFile file = GgufFile::open(golden_path("feature-decoder.golden.gguf"));
@@ -40,7 +40,7 @@ struct Case {
     FeatureDecoderOptions options;
 };
 
-/// The audio of an utterance to which `step` units are pushed at a time.
+/// The audio of an utterance whose units are pushed `step` at a time.
 std::vector<float> speak(FeatureModel & model, const Case & c, const FeatureDecoderOptions & options, size_t step) {
     FeatureDecoder::Stream stream(model.decoder, model.runner, options);
     std::vector<float> audio;
@@ -71,7 +71,7 @@ TEST(stages_match_the_twins) {
     model.runner.stages = &stages;
     const std::vector<float> audio = speak(model, c, c.options, c.units.size());
     CHECK(audio == stages["generator.wave"].values);
-    // F32 sums in another order; the phase of the sines sums up what the pitch is off by.
+    // F32 sums are added in another order, and the phase of the sines accumulates the errors of the pitch.
     CHECK_EQ(c.golden.check_error(stages, 1e-3), 12);
 }
 
@@ -81,7 +81,7 @@ TEST(quantized_features_are_close) {
     Stages stages;
     model.runner.stages = &stages;
     speak(model, c, c.options, c.units.size());
-    // What follows the sum of the pitch's rounding errors is another utterance after a while.
+    // The audio cannot be compared, because its phase accumulates the rounding errors of the pitch.
     for (auto stage = stages.begin(); stage != stages.end();) {
         stage = stage->first.rfind("generator.", 0) == 0 ? stages.erase(stage) : std::next(stage);
     }
@@ -148,7 +148,7 @@ TEST(a_decoder_and_a_generator_that_do_not_fit_are_refused) {
             const char * names[] = {"anna", "otto"};
             gguf_set_arr_str(g, "moss-speech.generator.voices", names, 2);
         },
-        "mei, a voice of the decoder");
+        "the decoder's voice mei");
 }
 
 TEST(a_bundle_speaks_through_it) {

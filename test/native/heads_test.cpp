@@ -306,10 +306,10 @@ TEST(exercises_that_cannot_be_measured_are_refused) {
     CHECK_THROWS_WITH(measure_heads(*llama, Network::encoder, turn, cancel), "no encoder");
     CHECK_THROWS_WITH(measure_heads(*whole, Network::lm, turn, cancel), "no language model");
     CHECK_THROWS_WITH(measure_heads(*tiny, Network::encoder, {}, cancel), "empty");
-    CHECK_THROWS_WITH(measure_heads(*tiny, Network::lm, {}, cancel), "text: expected 1");
+    CHECK_THROWS_WITH(measure_heads(*tiny, Network::lm, {}, cancel), "text: expected at least 1 id");
     Exercise reading;
     reading.text = {1};
-    CHECK_THROWS_WITH(measure_heads(*llama, Network::lm, reading, cancel), "2 ids or more");
+    CHECK_THROWS_WITH(measure_heads(*llama, Network::lm, reading, cancel), "at least 2 ids");
     reading.text = {1, 1 << 20};
     CHECK_THROWS_WITH(measure_heads(*llama, Network::lm, reading, cancel), "ids below");
     Exercise foreign = turn;

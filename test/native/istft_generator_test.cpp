@@ -1,5 +1,5 @@
-// The waveform generator with a harmonic source against its PyTorch twin, stage by stage, and a stream in pieces
-// against the whole.
+// The waveform generator with a harmonic source compared to its PyTorch twin, stage by stage, and a stream in pieces
+// compared to the whole utterance.
 
 #include "changed.h"
 #include "golden.h"
@@ -30,16 +30,16 @@ struct GeneratorModel {
     Weights weights;
     IstftGenerator generator;
     Runner runner;
-    VoiceMix mix; // the last voice
+    VoiceMix mix; // only the last voice
 };
 
-/// How an utterance comes: in pieces of so many frames, with F0 of so many frames ahead.
+/// How an utterance is pushed: the number of frames in a piece, and how many frames F0 is ahead of the features.
 struct Pieces {
     int64_t step;
     int64_t ahead = 0;
 };
 
-/// What an utterance of features [F, T] and F0 [T] sounds like.
+/// The audio of an utterance of features [F, T] and F0 [T].
 std::vector<float> speak(GeneratorModel & model, const std::vector<float> & features, const std::vector<float> & f0,
                          const Pieces & pieces) {
     StreamState state(model.runner.device());
@@ -48,14 +48,14 @@ std::vector<float> speak(GeneratorModel & model, const std::vector<float> & feat
     const int64_t size = model.generator.config().feature_size;
     const auto frames = static_cast<int64_t>(f0.size());
     std::vector<float> audio;
-    int64_t heard = 0; // of F0
+    int64_t pushed = 0; // frames of F0 pushed so far
     for (int64_t t = 0; t < frames; t += pieces.step) {
         const int64_t count = std::min(pieces.step, frames - t);
         const bool last = t + count == frames;
         const int64_t known = std::min(frames, t + count + pieces.ahead);
-        if (known > heard || (last && !stream.source().finished())) {
-            stream.source().push(f0.data() + heard, known - heard, known == frames);
-            heard = known;
+        if (known > pushed || (last && !stream.source().finished())) {
+            stream.source().push(f0.data() + pushed, known - pushed, known == frames);
+            pushed = known;
         }
         Graph g(model.runner);
         ggml_tensor * x = g.input(GGML_TYPE_F32, {size, count}, features.data() + t * size);
@@ -94,7 +94,7 @@ TEST(stages_match_the_twin) {
         const std::vector<float> audio = speak(model, features, f0, {1000});
         model.runner.stages = nullptr;
         CHECK(audio == stages["generator.wave"].values);
-        // F32 sums in another order, and Winograd's.
+        // F32 sums are added in another order, and Winograd's algorithm rounds differently.
         CHECK_EQ(golden.check_error(stages, 2e-5), static_cast<int>(3 + 2 * model.generator.config().levels()));
     }
 }
@@ -108,11 +108,11 @@ TEST(quantized_generators_are_close) {
     CHECK_EQ(golden.check_cosine(stages, 0.9995), 7);
     model.runner.stages = nullptr;
     const std::vector<float> pieces = speak(model, golden.values("input.features"), golden.values("input.f0"), {5});
-    CHECK(cosine(pieces, whole) >=
-          0.9999); // fixed point by Winograd's algorithm: a tile is rounded with its neighbours
+    // With Winograd's algorithm in fixed point, rounding depends on the other frames of a tile.
+    CHECK(cosine(pieces, whole) >= 0.9999);
 }
 
-// Both edges of the source and of the STFT in one window, and less than the convolutions see.
+// Both edges of the source and of the STFT are in one window, and the convolutions see more frames than there are.
 TEST(the_shortest_utterances_are_the_twins) {
     for (const std::string & name : random_models) {
         const Golden golden(name + ".golden.gguf");
@@ -128,7 +128,8 @@ TEST(the_shortest_utterances_are_the_twins) {
     }
 }
 
-// Bit for bit: small channels are not computed by Winograd's algorithm, and the source is counted on the host.
+// They are equal bit for bit: convolutions with few channels do not use Winograd's algorithm, and the source is
+// computed on the host.
 TEST(pieces_are_the_whole) {
     for (const std::string & name : random_models) {
         const Golden golden(name + ".golden.gguf");
@@ -186,11 +187,11 @@ TEST(f0_must_keep_up) {
     stream.source().push(f0.data(), 7, true);
     Graph g(model.runner);
     ggml_tensor * x = g.input(GGML_TYPE_F32, {model.generator.config().feature_size, 8}, features.data());
-    CHECK_THROWS_WITH(model.generator.push(g, stream, x, true), "as many frames");
+    CHECK_THROWS_WITH(model.generator.push(g, stream, x, true), "the same number of frames");
     CHECK_THROWS_WITH(stream.source().push(f0.data(), 1, false), "finished");
 }
 
-// A network upstream may be damaged; the source is no place where that ends the process.
+// A damaged network may predict any F0, which must not crash the process.
 TEST(any_f0_is_a_source) {
     GeneratorModel model(golden_path("istft.gguf"));
     const std::vector<float> f0 = {NAN, INFINITY, -INFINITY, -200.0F, 1e30F, 1e5F, 0.0F, 200.0F};
@@ -240,7 +241,7 @@ TEST(refuses_generators_that_do_not_fit) {
     CHECK_THROWS_WITH(alpha(NAN), "generator.res.1.snake2.0.alpha");
 }
 
-// The teacher's own weights, which test/golden/make_istft_golden.py --teacher writes.
+// Needs the teacher's weights, which test/golden/make_istft_golden.py --teacher writes.
 TEST(the_teacher_is_its_twin) {
     const char * folder = std::getenv("MOSS_TEACHER_GENERATOR");
     if (folder == nullptr) {
@@ -254,7 +255,8 @@ TEST(the_teacher_is_its_twin) {
     model.runner.stages = &stages;
     const std::vector<float> whole = speak(model, features, f0, {1000});
     model.runner.stages = nullptr;
-    CHECK_EQ(golden.check_error(stages, 1e-4), 7); // 1e-5 on AVX2: most is Winograd's rounding, layer by layer
+    CHECK_EQ(golden.check_error(stages, 1e-4),
+             7); // 1e-5 on AVX2, most of it rounding in Winograd's algorithm, layer by layer
     for (const int64_t step : {7, 32}) {
         CHECK(max_difference(speak(model, features, f0, {step}), whole) <= 1e-4);
     }

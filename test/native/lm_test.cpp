@@ -1,4 +1,4 @@
-// The layer-split language model compared to its PyTorch twin, and positions one by one compared to all at once.
+// The layer-split language model compared to its PyTorch twin, and positions pushed one by one compared to all at once.
 
 #include "golden.h"
 
@@ -14,10 +14,10 @@ struct Prompt {
         : text(golden.ids("input.text")), audio(golden.ids("input.audio")), embeddings(golden.values("aligner.embd")) {}
 
     std::vector<int32_t> text, audio;
-    std::vector<float> embeddings; // they are put after the sixth position of the grid
+    std::vector<float> embeddings; // inserted after the sixth position of the ids
 };
 
-/// Pushes the sequence of the twin, the second part of the grid in pieces of `size` positions.
+/// Pushes the twin's sequence of ids and embeddings, the ids after the embeddings in pieces of `size` positions.
 LmLogits push(TestModel & model, Lm::State & state, const Prompt & p, int size) {
     LmLogits logits;
     const auto add = [&](const LmLogits & more) {
@@ -70,7 +70,7 @@ TEST(f16_keys_and_values_stay_close) {
     Stages stages;
     model.runner.stages = &stages;
     push(model, state, prompt, 3);
-    CHECK_EQ(golden.check_error(stages, 5e-3), 4); // F16 keeps 11 bits
+    CHECK_EQ(golden.check_error(stages, 5e-3), 4); // F16 has a precision of 11 bits
 }
 
 TEST(truncated_positions_leave_no_trace) {
@@ -96,7 +96,7 @@ TEST(a_step_of_several_conversations_is_a_step_of_each) {
         TestModel model(file);
         const int32_t *ids = p.text.data(), *units = p.audio.data();
         std::vector<Lm::State> together, apart;
-        for (size_t i = 0; i < 3; i++) { // each has another past
+        for (size_t i = 0; i < 3; i++) { // each conversation has a different length
             for (auto * states : {&together, &apart}) {
                 states->emplace_back(*model.lm, 64);
                 model.lm->push(model.runner, states->back(), ids + i, units + i, static_cast<int>(2 + 3 * i),

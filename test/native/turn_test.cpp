@@ -1,5 +1,5 @@
-// Turns with a tiny bundle of random weights. Their content means nothing, but every rule of docs/internals/turn.md
-// must hold.
+// Turns with a tiny bundle of random weights. The content of the replies is meaningless, but every rule of
+// docs/internals/turn.md must hold.
 
 #include "core/moss.h"
 
@@ -47,7 +47,7 @@ std::shared_ptr<const Model> without(const std::string & prefix) {
     return loaded;
 }
 
-/// A sound similar to a voice: gliding harmonics.
+/// A voice-like sound: harmonics with a changing pitch.
 std::vector<float> hum(double seconds) {
     std::vector<float> samples(static_cast<size_t>(seconds * 16000));
     double phase = 0;
@@ -81,10 +81,10 @@ struct Reply {
     Timings timings;
     FinishReason finish_reason = FinishReason::stop;
     size_t chunks = 0;
-    bool whole = false; ///< its last chunk has come
+    bool whole = false; ///< whether the last chunk has been delivered
 };
 
-/// Puts the chunks together.
+/// Concatenates the chunks of a reply.
 Receiver collector(Reply & reply) {
     return [&reply](Chunk && chunk) {
         CHECK(!reply.whole);
@@ -154,7 +154,7 @@ TEST(the_context_holds_the_whole_turn_afterwards) {
     Session session(model(), 1);
     const Request request = spoken(1);
     const Reply reply = generate(session, request);
-    // (16000 samples + 640 of tail padding) / 1280 a row, rounded up
+    // (16000 samples + 640 of tail padding) / 1280 samples for each position, rounded up
     const size_t speech = 13, fixed = 6 + 13 + 2, marks = 2; // user_prefix, assistant_prefix, turn_end; sosp, eosp
     CHECK_EQ(static_cast<size_t>(session.length()), speech + fixed + marks + reply.units.size() + reply.text.size());
     const int before = session.length();
@@ -177,11 +177,11 @@ TEST(speech_output_delivers_no_text_but_remembers_it) {
 TEST(equal_seeds_give_equal_replies) {
     Session a(model(), 3), b(model(), 3), c(model(), 4);
     Request request = spoken(1);
-    request.speaking.seed.reset(); // the session's generator
+    request.speaking.seed.reset(); // drawn from the session's random numbers
     const Reply first = generate(a, request);
     CHECK(same(first, generate(b, request)));
     CHECK(!same(first, generate(c, request)));
-    CHECK(!same(first, generate(a, request))); // the generator and the conversation went on
+    CHECK(!same(first, generate(a, request))); // both the random numbers and the conversation have changed
 }
 
 TEST(the_reply_is_generated_from_aligner_embeddings_alone) {
@@ -189,7 +189,7 @@ TEST(the_reply_is_generated_from_aligner_embeddings_alone) {
     const Reply reply = generate(session, spoken(1.5));
     Session no_ctc(without("encoder.ctc."), 1);
     const Reply deaf_to_ctc = generate(no_ctc, spoken(1.5));
-    CHECK(same(reply, deaf_to_ctc)); // bit by bit
+    CHECK(same(reply, deaf_to_ctc)); // bit for bit
     CHECK(deaf_to_ctc.heard.units.empty() || deaf_to_ctc.heard.units.size() != reply.heard.units.size());
     Session no_aligner(without("aligner."), 1);
     CHECK(!same(reply, generate(no_aligner, spoken(1.5))));
@@ -252,7 +252,7 @@ Reply feed(Session & session, const Request & whole, size_t piece) {
 }
 
 TEST(a_turn_that_is_fed_is_the_whole_turn) {
-    Request request = spoken(6); // more positions than are read at a time
+    Request request = spoken(6); // more positions than are prefilled at a time
     request.transcribe = true;
     request.vad = false;
     Session session(model(), 1);
@@ -287,9 +287,9 @@ TEST(most_of_a_turn_that_is_fed_is_read_before_its_end) {
     request.samples.clear();
     CancelToken cancel;
     session.begin(request, cancel);
-    CHECK(session.length() > 0); // what stands before the user's words
+    CHECK(session.length() > 0); // user_prefix
     session.feed(samples, cancel);
-    CHECK(session.length() >= 64); // of the 76 positions of the speech
+    CHECK(session.length() >= 64); // of 76 positions of speech in total
     session.abandon();
     CHECK_EQ(session.length(), 0);
 }

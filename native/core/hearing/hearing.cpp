@@ -8,7 +8,7 @@ namespace moss {
 
 namespace {
 
-/// The CTC hypothesis of a model that hears in windows, which can be hours long.
+/// The CTC hypothesis of a recording that is encoded in overlapping windows. It may be hours long.
 HeardSounds hear_units(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
                        const Progress & progress) {
     const double seconds = static_cast<double>(samples.size()) / parts.info.input_sample_rate;
@@ -46,7 +46,7 @@ void check_speech(const Model::Parts & parts, const std::vector<float> & samples
                         samples.empty()
                             ? "the speech is empty"
                             : "the speech is longer than the " + std::to_string(static_cast<int>(max_seconds)) +
-                                  " seconds that this model can take at once",
+                                  " seconds that this model can process at once",
                         {{"seconds", seconds}, {"limit", max_seconds}});
     }
     check_samples(samples);
@@ -92,7 +92,7 @@ HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, const 
 }
 
 void append_sounds(HeardSounds & sounds, HeardSounds && next) {
-    // Of several utterances the language is the one in which more was said.
+    // The language of several utterances is that of the one with the most units.
     sounds.mandarin = next.units.size() > sounds.units.size() ? next.mandarin : sounds.mandarin;
     sounds.units.insert(sounds.units.end(), next.units.begin(), next.units.end());
     sounds.pinyin += (sounds.pinyin.empty() || next.pinyin.empty() ? "" : " ") + next.pinyin;
@@ -112,7 +112,7 @@ Heard Hearing::hear(const std::vector<float> & samples, const Span & span) {
 HeardSounds Hearing::encode(const std::vector<float> & samples, const Progress & progress) {
     if (parts_.listener && parts_.info.units.empty()) {
         throw MossError(code::unsupported,
-                        "this encoder has no CTC head: it hears, but has no units for what it hears");
+                        "this encoder has no CTC head: it has hidden states, but cannot recognize units");
     }
     check_speech(parts_, samples, parts_.listener ? parts_.encode_seconds() : 0);
     if (parts_.hears_in_windows()) {

@@ -1,4 +1,4 @@
-// From a recording to what was heard in it.
+// Runs the encoder on recordings.
 
 #pragma once
 
@@ -11,36 +11,38 @@
 
 namespace moss {
 
-/// Refuses samples that are not finite.
+/// Throws invalid_argument if a sample is not finite.
 void check_samples(const std::vector<float> & samples);
 
-/// Refuses speech that is empty, not finite or longer than `max_seconds`.
+/// Checks that there is an encoder, and that the speech is finite, not empty and not longer than `max_seconds`.
 void check_speech(const Model::Parts & parts, const std::vector<float> & samples, double max_seconds);
 
-/// The utterances of a recording; all of it where there is no voice activity network or `vad` is false. Empty where
-/// nobody speaks. Throws what check_speech() throws: without `vad` all of the recording must fit one turn.
+/// The utterances of a recording, empty if nobody speaks. Without a voice activity network or with `vad` false, the
+/// whole recording is one utterance. Throws as check_speech() does; if `vad` is false, the recording must fit into one
+/// turn.
 std::vector<Span> utterances_of(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples,
                                 bool vad);
 
-/// Hears an utterance of a recording from its start to its end.
+/// Encodes one utterance of a recording, after clearing `state`.
 Heard hear(const Model::Parts & parts, Runner & runner, Listener::State & state, const std::vector<float> & samples,
            const Span & span);
 
-/// What a session hears with: the listener's state, made when it is first needed.
+/// The encoder's state of a session. It is created when it is first needed.
 class Hearing {
   public:
     Hearing(const Model::Parts & parts, Runner & runner) : parts_(parts), runner_(runner) {}
 
-    /// With a listener.
+    /// The state. To be called only if the model has a listener.
     Listener::State & state();
 
-    /// Hears an utterance of a recording from its start to its end.
+    /// Encodes one utterance of a recording.
     Heard hear(const std::vector<float> & samples, const Span & span);
 
-    /// The CTC hypothesis of a recording. Encoders that hear in windows tell their `progress`, which may be empty.
+    /// The CTC hypothesis of a recording. `progress` may be empty; it is called only if the recording is encoded in
+    /// windows.
     HeardSounds encode(const std::vector<float> & samples, const Progress & progress);
 
-    /// Memory of its own.
+    /// Bytes that the state takes.
     size_t bytes() const { return state_ ? state_->bytes() : 0; }
 
   private:
@@ -49,11 +51,11 @@ class Hearing {
     std::optional<Listener::State> state_;
 };
 
-/// What the CTC head and the tone module made of it; times count from the start of the recording.
+/// The CTC head's units and the pinyin of an utterance at `span`; times count from the start of the recording.
 HeardSounds heard_sounds(const Model::Parts & parts, const Heard & heard, const Span & span,
                          const std::atomic<bool> & cancel);
 
-/// Adds what was heard in the next utterance of the same recording.
+/// Appends the sounds of the next utterance of the same recording.
 void append_sounds(HeardSounds & sounds, HeardSounds && next);
 
 } // namespace moss

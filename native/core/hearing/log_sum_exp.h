@@ -6,7 +6,7 @@
 
 namespace moss {
 
-/// What is taken from `count` > 0 logits to make log probabilities of them.
+/// log(sum(exp(logits))) of `count` > 0 logits, which is subtracted from logits to get log probabilities.
 inline double log_sum_exp(const float * logits, size_t count) {
     const double peak = *std::max_element(logits, logits + count);
     double sum = 0;

@@ -13,22 +13,32 @@ namespace moss {
 
 namespace {
 
-// Constants, best on voices held out of training and on speakers that the encoder knew. Costs are log probabilities.
-constexpr double syllable_cost = 1;       // what a further syllable must win …
-constexpr double rank_cost = 0.2;         // … and this by ln(rank)
-constexpr double foreign_deficit = 8;     // how much likelier the likeliest units may be since the syllable before
-constexpr float marked_seconds = 0.2F;    // of the tone module's hearing that a tone marked by the CTC head is worth …
-constexpr float unmarked_seconds = 0.05F; // … and what the neutral tone gets where none is marked
-constexpr double longest_tone = 0.6;      // seconds; of a syllable that stands alone
-constexpr double mandarin_deficit = 1.8;  // the same, for each unit of all that was heard …
-constexpr double tonal_deficit = 1;       // … and this times the share of the time in which tones are heard: 7 % of a
-                                          // new speaker's Mandarin and 7 % of English are taken for the other
+// These constants gave the best results on voices held out of training and on speakers of the encoder's training data.
+// Costs and deficits are differences of log probabilities.
+
+// Cost of a syllable on the path: syllable_cost + rank_cost * ln(frequency rank).
+constexpr double syllable_cost = 1;
+constexpr double rank_cost = 0.2;
+// A syllable is taken for a word of another language if, since the end of the syllable before it, the likeliest units
+// are likelier than the path by more than this.
+constexpr double foreign_deficit = 8;
+// The tone of a syllable gets the seconds that the tone module gives it, and additionally this much if the CTC head
+// marks it. If the CTC head marks no tone, the neutral tone gets unmarked_seconds.
+constexpr float marked_seconds = 0.2F;
+constexpr float unmarked_seconds = 0.05F;
+// Seconds from the start of a syllable in which the tone module counts, if no other syllable begins earlier.
+constexpr double longest_tone = 0.6;
+// Speech is Mandarin if, for each unit, the likeliest units are likelier than the path by less than mandarin_deficit
+// plus tonal_deficit times the share of the time in which a tone is heard. With these constants 7 % of a new speaker's
+// Mandarin is taken for English, and 7 % of English for Mandarin.
+constexpr double mandarin_deficit = 1.8;
+constexpr double tonal_deficit = 1;
 
 constexpr const char * names_key = "moss-speech.syllable.names";
 constexpr const char * spellings_key = "moss-speech.syllable.units";
-constexpr size_t most_syllables = 4096, longest_spelling = 32; // bounds on what a file may hold
+constexpr size_t most_syllables = 4096, longest_spelling = 32; // limits for the contents of a file
 
-/// Row-wise softmax, [T, width].
+/// Softmax or log softmax of each frame, [T, width].
 std::vector<float> softmax(const std::vector<float> & logits, size_t width, bool logarithm) {
     std::vector<float> out(logits.size());
     for (size_t at = 0; at + width <= logits.size(); at += width) {
@@ -42,7 +52,7 @@ std::vector<float> softmax(const std::vector<float> & logits, size_t width, bool
     return out;
 }
 
-/// Seconds of the frames [begin, end) that the tone module gives to each class.
+/// For each class of the tone module, its probability summed over the frames [begin, end), in seconds.
 std::array<float, tone_classes> seconds_of(const std::vector<float> & tone_probs, size_t begin, size_t end,
                                            double frame_seconds) {
     std::array<float, tone_classes> seconds{};
@@ -54,7 +64,7 @@ std::array<float, tone_classes> seconds_of(const std::vector<float> & tone_probs
     return seconds;
 }
 
-/// The symbols of a spelling: UTF-8 sequences.
+/// Splits a spelling into its symbols, one UTF-8 sequence each.
 std::vector<std::string> symbols_of(const std::string & spelling) {
     std::vector<std::string> symbols;
     for (const char c : spelling) {
@@ -80,8 +90,8 @@ Syllables::Syllables(std::vector<std::string> names, const std::vector<std::stri
                      const std::vector<std::string> & units)
     : names_(std::move(names)), unit_count_(units.size()), pauses_{0} {
     if (names_.empty() || names_.size() > most_syllables || spellings.size() != names_.size()) {
-        throw model_format_error(spellings_key, "as many as names, 1 to " + std::to_string(most_syllables),
-                                 std::to_string(spellings.size()) + " of " + std::to_string(names_.size()));
+        throw model_format_error(spellings_key, "one for each name, 1 to " + std::to_string(most_syllables),
+                                 std::to_string(spellings.size()) + " for " + std::to_string(names_.size()) + " names");
     }
     for (const char * mark : {"→", "↗", "↓", "↘"}) {
         const auto found = std::find(units.begin(), units.end(), mark);
@@ -97,7 +107,7 @@ Syllables::Syllables(std::vector<std::string> names, const std::vector<std::stri
     }
     UnitIds ids;
     for (size_t i = 1; i < units.size(); i++) {
-        ids.emplace(units[i], static_cast<int32_t>(i)); // the first of equal ones
+        ids.emplace(units[i], static_cast<int32_t>(i)); // of equal symbols the first
     }
     Children children;
     for (size_t i = 0; i < spellings.size(); i++) {
@@ -119,7 +129,7 @@ void Syllables::add(Children & children, size_t syllable, const std::string & sp
     };
     const std::vector<std::string> symbols = symbols_of(spelling);
     if (symbols.size() > longest_spelling || symbols.empty() || symbols[0] == "0") {
-        refuse("1 to " + std::to_string(longest_spelling) + " symbols that begin with a unit");
+        refuse("1 to " + std::to_string(longest_spelling) + " symbols, the first of them a unit");
     }
     int32_t at = root, before_tone = none;
     for (const std::string & symbol : symbols) {
@@ -127,18 +137,20 @@ void Syllables::add(Children & children, size_t syllable, const std::string & sp
         if (symbol != "0") {
             const auto found = units.find(symbol);
             if (found == units.end()) {
-                refuse("symbols of units");
+                refuse("only symbols of moss-speech.units and 0");
             }
             unit = found->second;
         } else if (nodes_[static_cast<size_t>(at)].unit == tone_slot) {
-            refuse("one tone");
+            refuse("not two tones in a row");
         }
         const int32_t parent = at;
         at = child(children, parent, unit == tone_slot ? none : before_tone, unit);
         before_tone = unit == tone_slot ? parent : none;
     }
-    for (const int32_t end : {at, before_tone}) {                            // with its tone, and neutral
-        if (end >= 0 && nodes_[static_cast<size_t>(end)].syllable == none) { // of homophones the more frequent
+    // A syllable ends at its last node and, if that is the tone, also at the node before it, because the neutral tone
+    // has no mark. Of homophones the first is kept, which is the most frequent.
+    for (const int32_t end : {at, before_tone}) {
+        if (end >= 0 && nodes_[static_cast<size_t>(end)].syllable == none) {
             Node & node = nodes_[static_cast<size_t>(end)];
             node.syllable = static_cast<int32_t>(syllable);
             node.cost = syllable_cost + rank_cost * std::log(static_cast<double>(syllable) + 2);
@@ -154,9 +166,10 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
         int32_t begin = 0, before = none;
         bool operator<(const Score & other) const { return value < other.value; }
     };
-    std::vector<Score> marked(nodes_.size()), blank(nodes_.size()); // in a unit's frames, and in the blanks after it
+    std::vector<Score> marked(nodes_.size()); // paths that end in a frame of the node's unit
+    std::vector<Score> blank(nodes_.size());  // paths that end in a blank after that unit
     std::vector<Link> links;
-    Score between; // after a syllable, or before all: silence, pauses, blanks
+    Score between; // paths that end between syllables, in silence, pauses or blanks
     between.value = 0;
     for (size_t t = 0; t < frames; t++) {
         if (cancel != nullptr && *cancel) {
@@ -167,8 +180,8 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
         for (const int32_t mark : marks_) {
             tone = std::max(tone, row[mark]);
         }
-        for (size_t i = nodes_.size();
-             i-- > 0;) { // children first: they want their parents' scores of the frame before
+        // Children come before their parents, because they need the parents' scores of the previous frame.
+        for (size_t i = nodes_.size(); i-- > 0;) {
             const Node & node = nodes_[i];
             Score best = marked[i];
             for (const int32_t parent : node.parents) {
@@ -177,7 +190,7 @@ Syllables::Path Syllables::best_path(const std::vector<float> & log_probs, size_
                 } else if (parent != none) {
                     const auto p = static_cast<size_t>(parent);
                     best = std::max(best, blank[p]);
-                    if (nodes_[p].unit != node.unit) { // else a blank must stand between
+                    if (nodes_[p].unit != node.unit) { // equal units in a row need a blank between them
                         best = std::max(best, marked[p]);
                     }
                 }
@@ -234,7 +247,8 @@ std::vector<char> Syllables::foreign_links(const Path & path, const std::vector<
         foreign.push_back(score - (link.score - before.score) > foreign_deficit ? 1 : 0);
         before = link;
     }
-    if (std::find(foreign.begin(), foreign.end(), 0) == foreign.end()) { // all: of an unclear voice rather
+    // If all syllables would be foreign, the reason is rather an unclear voice, so all are kept.
+    if (std::find(foreign.begin(), foreign.end(), 0) == foreign.end()) {
         std::fill(foreign.begin(), foreign.end(), 0);
     }
     return foreign;
@@ -245,7 +259,7 @@ bool Syllables::is_mandarin(const std::vector<float> & log_probs, const std::vec
     const auto longest = static_cast<size_t>(longest_tone / frame_seconds);
     const size_t frames = log_probs.size() / unit_count_;
     double tonal = 0, all = 0;
-    size_t units = 0, listening = 0, last = 0; // listening: frames since a unit began in which tones count
+    size_t units = 0, listening = 0, last = 0; // listening: frames left in which tones count for the current unit
     for (size_t t = 0; t < frames; t++) {
         const float * row = log_probs.data() + t * unit_count_;
         const auto unit = static_cast<size_t>(std::max_element(row, row + unit_count_) - row);
@@ -282,7 +296,7 @@ Syllables::Heard Syllables::hear(const std::vector<float> & logits, const std::v
         const size_t end = i + 1 < path.links.size() ? static_cast<size_t>(path.links[i + 1].begin) : frames;
         const size_t tone_end = std::min(end, begin + static_cast<size_t>(longest_tone / frame_seconds));
         const auto seconds = seconds_of(tone_probs, begin, tone_end, frame_seconds);
-        std::array<float, tone_classes - 1> votes{}; // of tones 1-4 and neutral
+        std::array<float, tone_classes - 1> votes{}; // for tones 1-4 and the neutral tone, in seconds
         std::copy(seconds.begin() + 1, seconds.end(), votes.begin());
         float marked = 0;
         for (size_t m = 0; m < marks_.size(); m++) {

@@ -6,7 +6,7 @@ namespace moss {
 
 namespace {
 
-constexpr double max_growth = 0.1; // seconds; a vowel and its consonant are seldom longer
+constexpr double max_growth = 0.1; // seconds; phonemes are seldom longer than the span that this gives
 
 } // namespace
 

@@ -7,14 +7,14 @@ namespace moss {
 
 namespace {
 
-/// Windows first .. end.
+/// The windows [first, end).
 struct Run {
     size_t first, end;
-    size_t longest; // windows of its longest uninterrupted part
+    size_t longest; // number of windows of its longest part without a pause
 };
 
-/// Runs of windows in which speech goes on, each with one that is speech for sure; pauses below `pause` windows are
-/// within a run.
+/// Runs of windows whose probability is at least rule.hold and in one window at least rule.begin. Runs with fewer than
+/// `pause` windows between them are joined.
 std::vector<Run> runs_of(const std::vector<float> & probabilities, const VoiceActivity & rule, size_t pause) {
     std::vector<Run> runs;
     for (size_t i = 0; i < probabilities.size();) {
@@ -34,7 +34,8 @@ std::vector<Run> runs_of(const std::vector<float> & probabilities, const VoiceAc
     return runs;
 }
 
-/// Cuts runs of more than `most` windows, each time in the least probable window of the part's second half.
+/// Cuts runs longer than `most` windows. Each cut is at the least probable window in the second half of the first
+/// `most` windows.
 std::vector<Run> cut(const std::vector<Run> & runs, const std::vector<float> & probabilities, size_t most) {
     std::vector<Run> parts;
     for (Run run : runs) {
@@ -66,7 +67,7 @@ std::vector<Span> utterances(const std::vector<float> & probabilities, size_t wi
     const auto margin = static_cast<size_t>(rule.margin * sample_rate);
     for (size_t i = 0; i < runs.size(); i++) {
         const size_t begin = runs[i].first * window, end = std::min(runs[i].end * window, samples);
-        // Half of the pause before it is this utterance's, the other half the one's before.
+        // A margin reaches at most to the middle of the pause between two utterances.
         const size_t before = i == 0 ? begin : (begin - runs[i - 1].end * window) / 2;
         const size_t after = i + 1 == runs.size() ? samples - end : (runs[i + 1].first * window - end + 1) / 2;
         spans.push_back({begin - std::min(margin, before), end + std::min(margin, after)});

@@ -13,7 +13,7 @@ namespace moss {
 
 namespace {
 
-/// What the encoder makes of speech, as a session hears it.
+/// The encoder's output for a recording, computed as in Session::encode().
 EncoderFrames hear_frames(const Model::Parts & parts, Runner & runner, const std::vector<float> & samples) {
     check_speech(parts, samples, parts.listener ? parts.encode_seconds() : 0);
     EncoderFrames all;
@@ -28,7 +28,7 @@ EncoderFrames hear_frames(const Model::Parts & parts, Runner & runner, const std
     return all;
 }
 
-/// Of vectors of `width` values, the cosines' sum.
+/// The sum of the cosine similarities of corresponding vectors of `width` values.
 double cosines(const std::vector<float> & a, const std::vector<float> & b, size_t width) {
     double sum = 0;
     for (size_t at = 0; at + width <= a.size(); at += width) {
@@ -74,7 +74,7 @@ Difference compare_encoders(const Model & before, const Model & after, Runner & 
     const EncoderFrames b = hear_frames(after.parts(), runner, samples);
     const auto width = static_cast<size_t>(before.parts().listener->encoder().config().embedding_length);
     if (a.hidden.size() != b.hidden.size() || a.logits.size() != b.logits.size()) {
-        throw MossError(code::invalid_argument, "the encoders differ in their frames or units");
+        throw MossError(code::invalid_argument, "the encoders differ in their number of frames or units");
     }
     Difference difference;
     difference.positions = static_cast<int64_t>(a.hidden.size() / width);
@@ -88,7 +88,7 @@ Difference compare_encoders(const Model & before, const Model & after, Runner & 
     return difference;
 }
 
-/// Adds a row's losses and divergence.
+/// Adds the losses and the divergence of one position to `sum`.
 void compare_row(const float * before, const float * after, size_t count, size_t target, Difference & sum) {
     const double of_before = log_sum_exp(before, count), of_after = log_sum_exp(after, count);
     sum.positions++;
@@ -143,7 +143,8 @@ std::vector<HeadShares> measure_heads(const Model & model, Network network, cons
         runner.heads = &heads;
         hear_frames(parts, runner, exercise.samples);
     } else {
-        const std::vector<Step> steps = steps_of(parts, runner, exercise); // hears without measuring
+        const std::vector<Step> steps =
+            steps_of(parts, runner, exercise); // runs the encoder without measuring its heads
         runner.heads = &heads;
         Lm::State state(*parts.lm, parts.lm->config().context_length);
         for (const Step & step : steps) {
@@ -155,7 +156,7 @@ std::vector<HeadShares> measure_heads(const Model & model, Network network, cons
         const auto units = static_cast<size_t>(data.ne0);
         HeadShares of{block, std::vector<double>(units), static_cast<int64_t>(data.values.size() / units)};
         for (size_t i = 0; i < data.values.size(); i++) {
-            // A row of zeros, to which nothing is added, has no share.
+            // The share is not a number if the residual stream at this position is zero.
             of.shares[i % units] += std::isfinite(data.values[i]) ? data.values[i] : 0;
         }
         for (double & share : of.shares) {

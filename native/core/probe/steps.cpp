@@ -8,12 +8,13 @@ namespace moss {
 
 namespace {
 
-constexpr size_t piece_size = 128; // logits of so many positions are in memory at once
+constexpr size_t piece_size = 128; // positions whose logits are in memory at once
 
 void check_ids(const char * option, const std::vector<int32_t> & ids, size_t least, int vocabulary) {
     if (ids.size() < least) {
         throw MossError(code::invalid_argument,
-                        std::string(option) + ": expected " + std::to_string(least) + " ids or more",
+                        std::string(option) + ": expected at least " + std::to_string(least) +
+                            (least == 1 ? " id" : " ids"),
                         {{"option", option}, {"found", static_cast<double>(ids.size())}});
     }
     for (const int32_t id : ids) {
@@ -25,7 +26,7 @@ void check_ids(const char * option, const std::vector<int32_t> & ids, size_t lea
     }
 }
 
-/// Positions, and their targets where something predicts them.
+/// Appends positions in pieces, each with its targets if `tails` predicts any.
 void append(std::vector<Step> & steps, const Positions & positions, Tails tails = Tails::none,
             const std::vector<int32_t> & targets = {}) {
     const size_t count = positions.text.size();
@@ -39,7 +40,7 @@ void append(std::vector<Step> & steps, const Positions & positions, Tails tails 
     }
 }
 
-/// Each id predicts the next.
+/// Steps in which each text id predicts the next one.
 std::vector<Step> text_steps(const LmConfig & config, const std::vector<int32_t> & ids) {
     check_ids("text", ids, 2, config.text_vocab_size);
     std::vector<Step> steps;
@@ -47,7 +48,7 @@ std::vector<Step> text_steps(const LmConfig & config, const std::vector<int32_t>
     return steps;
 }
 
-/// The user's words.
+/// Appends the user's words: text ids, or the embeddings of speech.
 void append_question(std::vector<Step> & steps, const Model::Parts & parts, Runner & runner,
                      const Exercise & exercise) {
     if (exercise.samples.empty()) {
@@ -75,7 +76,7 @@ std::vector<Step> turn_steps(const Model::Parts & parts, Runner & runner, const 
     append_question(steps, parts, runner, exercise);
 
     std::vector<int32_t> prefix = parts.turn_template.assistant_prefix;
-    Positions text; // the position that predicts the reply's first id, and its text
+    Positions text; // the position that predicts the reply's first text id, then the text ids
     if (exercise.units.empty()) {
         text = positions.text({prefix.back()});
         prefix.pop_back();
@@ -107,7 +108,7 @@ std::vector<Step> steps_of(const Model::Parts & parts, Runner & runner, const Ex
 
 LmLogits push(const Lm & lm, Runner & runner, Lm::State & state, const Step & step, bool all_positions) {
     const Tails tails =
-        lm.config().text_only() && !all_positions ? Tails::none : step.tails; // logits of a large vocabulary
+        lm.config().text_only() && !all_positions ? Tails::none : step.tails; // skips the large output layer
     if (!step.embeddings.empty()) {
         const auto width = static_cast<size_t>(lm.config().embedding_length);
         return lm.push(runner, state, step.embeddings.data(), static_cast<int>(step.embeddings.size() / width), tails,

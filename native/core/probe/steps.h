@@ -8,20 +8,21 @@
 
 namespace moss {
 
-/// Positions that a language model reads at once, and what comes after each of them.
+/// Positions that are pushed to a language model at once, and the ids that they are to predict.
 struct Step {
-    Positions positions;           // its audio ids are empty in an imported model
-    std::vector<float> embeddings; // or what was heard instead of them, [T, H]
-    Tails tails = Tails::none;     // that predict
-    std::vector<int32_t> targets;  // one a position, of the channel that predicts; none where none does
+    Positions positions;           // without audio ids for an imported model
+    std::vector<float> embeddings; // embeddings of speech [T, H] in place of positions; may be empty
+    Tails tails = Tails::none;     // the tail that predicts the targets
+    std::vector<int32_t> targets;  // the next id of each position in that tail's channel; empty without a tail
 };
 
-/// An exercise as steps of at most 128 positions: ids an imported model reads, or a bundle's turn
-/// (docs/internals/turn.md), where only the reply is predicted. Throws invalid_argument and what hearing throws.
+/// Splits an exercise into steps of at most 128 positions: the text of an imported model, or a bundle's turn
+/// (docs/internals/turn.md), of which only the reply is predicted. Speech is one step. Throws invalid_argument, and as
+/// check_speech() does.
 std::vector<Step> steps_of(const Model::Parts & parts, Runner & runner, const Exercise & exercise);
 
-/// Logits of the step's tail: of all its positions, or of the last one. An imported model computes them for all
-/// positions only.
+/// Appends a step to `state` and returns the logits of its tail: for all positions, or for the last one. For an
+/// imported model, they are only computed if `all_positions` is true.
 LmLogits push(const Lm & lm, Runner & runner, Lm::State & state, const Step & step, bool all_positions);
 
 } // namespace moss

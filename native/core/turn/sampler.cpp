@@ -54,10 +54,10 @@ int32_t Sampler::sample(std::vector<float> & logits) {
         }
     }
     if (order_.empty()) {
-        throw MossError(code::internal, "no id is left to draw: every logit is masked");
+        throw MossError(code::internal, "no id can be sampled: every logit is masked or not a number");
     }
     const auto logit = [&](int32_t id) { return logits[static_cast<size_t>(id)]; };
-    // Ties go to the lower id, so that the order is the same everywhere.
+    // Of equal logits the lower id comes first, so that the order is the same on every platform.
     const auto likelier = [&](int32_t a, int32_t b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; };
 
     int32_t chosen = *std::min_element(order_.begin(), order_.end(), likelier);
@@ -69,14 +69,14 @@ int32_t Sampler::sample(std::vector<float> & logits) {
         std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(kept), order_.end(), likelier);
         order_.resize(kept);
 
-        std::vector<double> cumulative(kept); // of probabilities that are not yet normalised
+        std::vector<double> cumulative(kept); // cumulative sums of unnormalised probabilities
         double total = 0;
         for (size_t i = 0; i < kept; i++) {
             total += std::exp((static_cast<double>(logit(order_[i])) - logit(chosen)) / options_.temperature);
             cumulative[i] = total;
         }
         if (options_.top_p < 1) {
-            // The first id that takes the sum to top_p is kept as well.
+            // The id with which the sum reaches top_p is kept as well.
             const auto last = std::lower_bound(cumulative.begin(), cumulative.end(), total * options_.top_p);
             kept = std::min(kept, static_cast<size_t>(last - cumulative.begin()) + 1);
             total = cumulative[kept - 1];

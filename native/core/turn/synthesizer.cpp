@@ -67,7 +67,7 @@ void Synthesizer::finish() {
     stream_->finish();
 }
 
-/// Hands the units that wait to the voice.
+/// Passes the waiting units to the voice.
 void Synthesizer::feed() {
     if (!stream_) {
         stream_ = parts_.voice->open(runner_, speaking_, seed_);

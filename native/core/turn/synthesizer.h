@@ -7,8 +7,8 @@
 
 namespace moss {
 
-/// Turns units into audio as they come. Which voice speaks is decided by the first unit that tells the language, a
-/// Mandarin tone mark or an English stress mark, where the caller leaves it open; units before it wait.
+/// Turns units into audio while they are generated. If the caller gives no voice, the first Mandarin tone mark or
+/// English stress mark tells the language and so the voice; the units before it wait until then.
 class Synthesizer {
   public:
     /// @throws MossError MOSS_UNSUPPORTED without a voice, MOSS_INVALID_ARGUMENT for a voice, speed or emotion out of
@@ -16,18 +16,19 @@ class Synthesizer {
     Synthesizer(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
                 double max_seconds);
 
-    /// A unit, which is checked, or an id of an imported voice.
+    /// Adds a valid unit of the bundle, or an id of an imported voice, which the voice checks.
     void push(int32_t unit, const UnitProsody & prosody = {});
 
-    /// No more units. Nothing to do where the audio is full.
+    /// Ends the utterance. Does nothing if full().
     void finish();
 
-    /// Appends the next audio that is final; false where there is none until more is pushed, or none any more.
+    /// Appends the next samples that are final. Returns false if there are none until more units are pushed or, after
+    /// finish(), if the utterance is over.
     bool next(std::vector<float> & audio);
 
-    /// The audio has reached max_seconds; what is beyond is left out.
+    /// Whether the audio has reached max_seconds. Audio after that is dropped.
     bool full() const { return samples_ >= max_samples_; }
-    /// There was audio beyond max_seconds.
+    /// Whether audio was dropped because it was beyond max_seconds.
     bool cut() const { return cut_; }
     double seconds() const;
 
@@ -36,11 +37,11 @@ class Synthesizer {
 
     const Model::Parts & parts_;
     Runner & runner_;
-    Speaking speaking_; // its voice is -1 until it is known
+    Speaking speaking_; // voice is -1 until it is known
     uint64_t seed_;
-    std::unique_ptr<VoiceStream> stream_; // from when the voice is known
-    std::vector<int32_t> units_;          // not pushed yet
-    std::vector<UnitProsody> prosody_;    // of these
+    std::unique_ptr<VoiceStream> stream_; // null until the voice is known
+    std::vector<int32_t> units_;          // units that have not been passed to the stream
+    std::vector<UnitProsody> prosody_;    // one for each of units_
     size_t samples_ = 0;
     size_t max_samples_;
     bool cut_ = false;

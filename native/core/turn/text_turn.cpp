@@ -10,7 +10,7 @@ TextTurn::TextTurn(const Model::Parts & parts, Runner & runner, TextContext cont
       sampling_(request.sampling.value_or(parts.info.sampling)) {
     check();
     sampling_.seed = seed;
-    // The last id is read in any case: the reply begins with its logits.
+    // The last id is always computed again, because the first id of the reply is sampled from its logits.
     const auto & old = context.ids;
     const auto end = old.begin() + static_cast<std::ptrdiff_t>(std::min(old.size(), request.text.size() - 1));
     kept_ = static_cast<size_t>(std::mismatch(old.begin(), end, request.text.begin()).first - old.begin());
@@ -18,7 +18,7 @@ TextTurn::TextTurn(const Model::Parts & parts, Runner & runner, TextContext cont
 
 void TextTurn::check() const {
     if (request_.output != Output::text) {
-        throw MossError(code::unsupported, "this model has no voice: it only writes");
+        throw MossError(code::unsupported, "this model has no voice: it can only reply in text");
     }
     if (request_.text.empty()) {
         throw MossError(code::invalid_argument, "the request has no text", {{"option", "text"}});
@@ -26,7 +26,7 @@ void TextTurn::check() const {
     const int32_t vocabulary = parts_.lm->config().text_vocab_size;
     for (const int32_t id : request_.text) {
         if (id < 0 || id >= vocabulary) {
-            throw MossError(code::invalid_argument, "text id " + std::to_string(id),
+            throw MossError(code::invalid_argument, "text id " + std::to_string(id) + " is not in the vocabulary",
                             {{"option", "text"},
                              {"expected", "0 … " + std::to_string(vocabulary - 1)},
                              {"found", static_cast<double>(id)}});

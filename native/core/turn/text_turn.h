@@ -7,24 +7,25 @@
 
 namespace moss {
 
-/// What a session of an imported language model has read and written: the KV cache and the ids at its positions.
+/// The context of an imported language model: the KV cache and the ids at its positions.
 struct TextContext {
     Lm::State & cache;
     std::vector<int32_t> & ids;
 };
 
-/// One turn of an imported language model: text in, text out. The request holds the whole conversation; positions that
-/// the context has already, from the first on, are kept, the others are forgotten and read anew.
+/// One turn of an imported language model: text in, text out. The request holds the whole conversation. The longest
+/// prefix of it that the KV cache already holds is kept; the positions after that are computed again.
 class TextTurn {
   public:
-    /// Throws, before anything is computed, where the request does not fit the model or the context.
+    /// Throws if the request does not fit the model or the context. Computes nothing.
     TextTurn(const Model::Parts & parts, Runner & runner, TextContext context, const Request & request,
              const Receiver & receiver, uint64_t seed);
 
-    /// Positions of the context that are kept.
+    /// The number of positions of the context that are kept.
     int kept() const { return static_cast<int>(kept_); }
 
-    /// Reads, writes and delivers. The context holds the conversation then, and what was written.
+    /// Prefills the context, then samples and delivers the reply. Afterwards the context holds the conversation and the
+    /// reply.
     void run();
 
   private:

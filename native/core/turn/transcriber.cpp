@@ -6,7 +6,7 @@ namespace moss {
 
 namespace {
 
-/// An encoder whose CTC units are letters: they are the text, and there are no token ids.
+/// Transcribes with an encoder whose CTC units are letters: the units are the text, and there are no token ids.
 class CtcTranscriber : public Transcriber {
   public:
     explicit CtcTranscriber(Hearing & hearing) : hearing_(hearing) {}
@@ -20,7 +20,7 @@ class CtcTranscriber : public Transcriber {
     Hearing & hearing_;
 };
 
-/// The ways to make text, and which bundles have them; the first one that fits is taken.
+/// The transcribers and the bundles that they fit. The first one that fits is used.
 constexpr struct {
     bool (*fits)(const Model::Parts & parts);
     std::unique_ptr<Transcriber> (*make)(const Model::Parts & parts, Runner & runner, Hearing & hearing);

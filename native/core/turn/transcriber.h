@@ -1,7 +1,7 @@
-// From a recording to text, in each of the ways that a bundle may have.
+// Transcribes recordings, with the networks that a bundle has for it.
 //
-// A network that writes what it hears by itself derives from Transcriber, in a file of its own, and stands in the table
-// of transcriber.cpp.
+// A network that transcribes by itself, such as an encoder-decoder, gets a class derived from Transcriber in a file of
+// its own, and an entry in the table in transcriber.cpp.
 
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace moss {
 
-/// Makes text of recordings, one after the other; keeps what it computes with.
+/// Transcribes recordings one after the other. Its memory is kept from one to the next.
 class Transcriber {
   public:
     Transcriber() = default;
@@ -21,15 +21,15 @@ class Transcriber {
     Transcriber(const Transcriber &) = delete;
     Transcriber & operator=(const Transcriber &) = delete;
 
-    /// `samples` at ModelInfo::input_sample_rate. Throws what Session::transcribe() throws.
+    /// Transcribes `samples` at ModelInfo::input_sample_rate. Throws as Session::transcribe() does.
     virtual Transcript transcribe(const std::vector<float> & samples, const Transcribing & options, uint64_t seed,
                                   const Progress & progress) = 0;
 
-    /// Memory of its own.
+    /// Bytes that its own state takes.
     virtual size_t bytes() const { return 0; }
 };
 
-/// A bundle's language model writes what the aligner's embeddings say.
+/// Transcribes with a bundle's language model, which generates the text from the aligner's embeddings.
 class LmTranscriber : public Transcriber {
   public:
     LmTranscriber(const Model::Parts & parts, Runner & runner, Hearing & hearing)
@@ -39,17 +39,18 @@ class LmTranscriber : public Transcriber {
                           const Progress & progress) override;
     size_t bytes() const override { return context_ ? context_->bytes() : 0; }
 
-    /// The token ids of an utterance that was heard.
+    /// Transcribes an encoded utterance to token ids.
     std::vector<int32_t> text_of(const Heard & heard, Sampling sampling, uint64_t seed, int max_tokens);
 
   private:
     const Model::Parts & parts_;
     Runner & runner_;
     Hearing & hearing_;
-    std::optional<Lm::State> context_; // made when first needed
+    std::optional<Lm::State> context_; // created when first needed
 };
 
-/// How this bundle makes text of recordings; all three must outlive it. Throws unsupported where it cannot.
+/// Makes the transcriber for a bundle, which keeps references to all three arguments. Throws unsupported if the bundle
+/// cannot transcribe.
 std::unique_ptr<Transcriber> make_transcriber(const Model::Parts & parts, Runner & runner, Hearing & hearing);
 
 } // namespace moss

@@ -8,10 +8,11 @@ namespace moss {
 
 namespace {
 
-/// Positions kept for the text of a spoken reply when speech runs into the context's end.
+/// Positions that a spoken reply leaves free at the end of the context for its text.
 constexpr int text_reserve = 64;
 
-/// Positions of what was heard that are read at a time, however the samples come: so the numbers are the same.
+/// The number of speech embeddings that are prefilled at a time. It is fixed, so that the numerical results do not
+/// depend on how the samples are fed.
 constexpr size_t heard_positions = 32;
 
 } // namespace
@@ -48,13 +49,14 @@ void Turn::check_length(size_t samples) const {
     const double limit = parts_.info.max_turn_seconds;
     if (seconds > limit) {
         std::ostringstream text;
-        text << "from the first word to the last one there are " << std::fixed << std::setprecision(1) << seconds
-             << " seconds, and a turn of this model has at most " << limit << ": transcribe() takes longer speech";
+        text << "the speech lasts " << std::fixed << std::setprecision(1) << seconds
+             << " seconds from the first word to the last, and a turn of this model has at most " << limit
+             << ": transcribe() takes longer speech";
         throw MossError(code::audio_length, text.str(), {{"seconds", seconds}, {"limit", limit}});
     }
 }
 
-/// For so many positions of the user's words, and a reply.
+/// Checks that the context has room for `positions` positions of the user's words and for a reply.
 void Turn::check_room(int64_t positions) const {
     const int64_t needed = positions + parts_.prompt_overhead() + parts_.reply_reserve();
     const int64_t free = context_.n_ctx() - start_;
@@ -87,7 +89,7 @@ void Turn::read(const std::vector<int32_t> & text) {
     clock_.measure(timings_.prefill_ms, [&] { context_.append_text(text, Tails::none); });
 }
 
-/// Reads what was heard and not yet read, as far as it fills whole pieces; with `last` all of it.
+/// Prefills the context with the embeddings that it does not hold yet: whole pieces of them, or all if `last`.
 void Turn::read_heard(bool last) {
     const size_t width = static_cast<size_t>(parts_.lm->config().embedding_length), piece = heard_positions * width;
     clock_.measure(timings_.prefill_ms, [&] {
@@ -142,7 +144,7 @@ void Turn::close() {
     deliver(std::move(last_));
 }
 
-/// Reads what stands between the user's words and the reply's first draw.
+/// Appends the positions between the user's words and the reply, and returns the logits of the reply's first id.
 LmLogits Turn::prompt() {
     if (!spoken_) {
         return context_.append_text(parts_.turn_template.assistant_prefix, Tails::text);
@@ -151,7 +153,8 @@ LmLogits Turn::prompt() {
     return context_.append(TurnPositions(parts_.vocabulary).speech_start(), Tails::audio);
 }
 
-/// Draws units until eosp, and speaks them while it goes on. The text channel is modality_pad all the while.
+/// Samples units until eosp and speaks them meanwhile. The text channel is modality_pad at all of these positions.
+/// Returns the logits of the first text id.
 LmLogits Turn::speak(LmLogits logits) {
     const TurnPositions positions(parts_.vocabulary);
     const int eosp = parts_.vocabulary.audio.eosp;
@@ -188,7 +191,7 @@ LmLogits Turn::speak(LmLogits logits) {
     }
     clock_.measure(timings_.decode_ms, [&] { synthesizer_->finish(); });
     deliver_audio();
-    if (!units.empty()) { // of which there was no audio any more
+    if (!units.empty()) { // the last units, which gave no more audio
         Chunk chunk;
         chunk.units.swap(units);
         deliver(std::move(chunk));
@@ -200,7 +203,7 @@ LmLogits Turn::speak(LmLogits logits) {
     return clock_.measure(timings_.lm_ms, [&] { return context_.append(positions.speech_end(), Tails::text); });
 }
 
-/// The text: what was said, or the reply itself.
+/// Samples the text: the text of a spoken reply, or the reply itself.
 void Turn::write(LmLogits logits) {
     Sampling sampling = sampling_;
     sampling.seed = ~seed_;
@@ -215,7 +218,8 @@ void Turn::write(LmLogits logits) {
             }
         });
     });
-    // What cut the speech short is the reason of the whole; what cut a text that nobody gets is none.
+    // If the speech was cut short, that is the reason for the reply as a whole. A cut in a text that is not delivered
+    // does not count.
     if (finish_reason_ == FinishReason::stop && request_.output != Output::speech) {
         finish_reason_ = reason;
     }

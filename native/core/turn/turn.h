@@ -11,43 +11,45 @@
 
 namespace moss {
 
-/// One turn of a conversation: docs/internals/turn.md. The user's words are heard and read as they come, so that after
-/// the last of them little is left to do before the answer.
+/// One turn of a conversation (docs/internals/turn.md). Speech is encoded and prefilled while it is fed, so that little
+/// is left to do between its end and the reply.
 ///
 ///     Turn turn(…);
 ///     turn.begin();
-///     turn.feed(samples, count); // as often as samples come; or read(ids)
+///     turn.feed(samples, count); // whenever samples arrive; or read(ids)
 ///     turn.finish(receiver);
 class Turn {
   public:
-    /// `listener` may be null where nothing is heard. Sampling and noise follow `seed`. Of the request, what is to be
-    /// heard or read is not looked at. Throws where the request does not fit the model.
+    /// `listener` may be null if the user's words are text. `seed` is for sampling and for noise. The samples and the
+    /// text of the request are ignored. Throws if the request does not fit the model.
     Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & state,
          const Request & request, uint64_t seed);
 
-    /// Where in a recording the speech of a turn is: from the first utterance to the last one, pauses between them
-    /// included, silence around them not. Nothing: nobody speaks. Throws audio_length.
+    /// Finds the speech of a turn in a recording: from the start of the first utterance to the end of the last one.
+    /// Returns nothing if nobody speaks. Throws audio_length.
     std::optional<Span> find_speech(const std::vector<float> & samples, bool vad);
 
-    /// Reads what stands before the user's words. Throws prompt_too_long where the context has no room for so many
-    /// positions of the user's and a reply; the context is as it was then.
+    /// Appends user_prefix to the context. Throws prompt_too_long, without changing the context, if there is no room
+    /// for `positions` positions of the user's words and for a reply.
     void begin(int64_t positions = 0);
 
-    /// Hears the next samples of the user's speech, which are finite. The reply does not depend on how many come at a
-    /// time. Throws audio_length and prompt_too_long where it has become too long.
+    /// Encodes the next samples of the user's speech, which must be finite, and prefills the finished embeddings. The
+    /// reply does not depend on how many samples are fed at a time. Throws audio_length or prompt_too_long when the
+    /// speech has become too long.
     void feed(const float * samples, size_t count);
 
-    /// Reads the user's written words.
+    /// Appends the token ids of the user's text.
     void read(const std::vector<int32_t> & text);
 
-    /// The user's turn is over: answers it, and delivers as it goes. `transcribe`, if not empty, makes text of what was
-    /// heard for the last chunk. The context holds the turn then. Throws audio_length where nothing was fed or read.
+    /// Ends the user's part, then generates and delivers the reply. If `transcribe` is not empty, it transcribes the
+    /// speech for the last chunk. Afterwards the context holds the whole turn. Throws audio_length if no speech was fed
+    /// to a turn with a listener.
     void finish(const Receiver & receiver, const std::function<std::vector<int32_t>(const Heard &)> & transcribe = {});
 
     /// The context's length before the turn.
     int start() const { return start_; }
 
-    /// In place of all that: nobody speaks. Delivers the only chunk.
+    /// Ends a turn in which nobody speaks, before begin(): delivers a single chunk, with FinishReason::no_speech.
     void finish_unheard(const Receiver & receiver);
 
     /// Timings::first_audio_ms and total_ms count from here instead of from the turn's start.
@@ -68,22 +70,22 @@ class Turn {
     Runner & runner_;
     Listener::State * listener_;
     const Request & request_;
-    const Receiver * receiver_ = nullptr; // from finish() on
-    bool spoken_;                         // the reply
+    const Receiver * receiver_ = nullptr; // set by finish()
+    bool spoken_;                         // whether the reply is spoken
     Sampling sampling_;
     uint64_t seed_;
     Clock clock_;
     Timings timings_;
     FinishReason finish_reason_ = FinishReason::stop;
     LmContext context_;
-    std::optional<Synthesizer> synthesizer_; // of a spoken reply
+    std::optional<Synthesizer> synthesizer_; // only set if the reply is spoken
     int start_ = 0;                          // the context's length before the turn
-    size_t offset_ = 0;                      // samples of the recording before what is fed
-    size_t samples_ = 0;                     // fed so far
+    size_t offset_ = 0;                      // samples of the recording before the speech
+    size_t samples_ = 0;                     // samples fed so far
     Heard heard_;
-    size_t embeddings_read_ = 0; // of those that were heard, values
+    size_t embeddings_read_ = 0; // values of heard_.embeddings that the context holds
     Chunk last_;
-    std::optional<HeardSounds> heard_sounds_; // until the first chunk takes it
+    std::optional<HeardSounds> heard_sounds_; // for the first chunk, until that is delivered
 };
 
 } // namespace moss

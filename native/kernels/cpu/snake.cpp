@@ -42,12 +42,12 @@ ggml_tensor * snake(ggml_context * context, ggml_tensor * x, const SnakeConstant
     };
     require(constants.shift.size() == constants.scale.size() && constants.alpha.size() == constants.scale.size() &&
                 constants.inverse.size() == constants.scale.size(),
-            "a channel lacks a constant");
-    require(matrix(x), "the input does not fit");
+            "the constants differ in their number of channels");
+    require(matrix(x), "the input must be F32 with as many channels as the constants");
     require(matrix(into) && ggml_is_contiguous(into) && first >= 0 && first + x->ne[1] <= into->ne[1],
-            "there is no room for the result");
+            "the output must be F32, contiguous, with as many channels, and have room for the frames");
     ggml_tensor * y = ggml_custom_inplace(context, into, &x, 1, snake_rows, GGML_N_TASKS_MAX,
-                                          const_cast<SnakeConstants *>(&constants)); // it is not changed
+                                          const_cast<SnakeConstants *>(&constants)); // only read
     set_parameters(y, first);
     set_work(y, 16.0 * static_cast<double>(ggml_nelements(x)));
     return y;
