@@ -6,7 +6,7 @@ import { convWeight, reshape, shapeText, tensorOf, transposedConvWeight, type So
 import type { WeightType } from './weight-types.js'
 
 /*
- * What the conversion of all VITS voices has in common: the hyperparameters (native/model/voice_config.h), and the
+ * What the conversion of all VITS voices has in common: the hyperparameters (native/model/vits_voice_config.h), and the
  * mapping from modules of a checkpoint to our tensors. A module has two names: that of the original code, which Piper
  * uses, too, and that of transformers.
  */

@@ -1,6 +1,6 @@
 // Conversion of JavaScript values to C++.
 
-#include "addon/convert.h"
+#include "addon/values.h"
 
 #include <cmath>
 

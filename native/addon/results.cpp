@@ -1,6 +1,6 @@
 // Conversion of C++ values to JavaScript.
 
-#include "addon/convert.h"
+#include "addon/values.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "addon/addon_data.h"
-#include "addon/convert.h"
+#include "addon/values.h"
 #include "addon/worker.h"
 
 #include <deque>

@@ -2,7 +2,7 @@
 
 #include "model/feature_decoder.h"
 #include "model/vits_decoder.h"
-#include "model/voice.h"
+#include "model/vits_voice.h"
 
 #include <algorithm>
 #include <map>
@@ -25,14 +25,27 @@ int default_threads() {
     return std::clamp(cpus / 2, std::min(std::max(cpus, 1), 2), 8);
 }
 
-/// The networks that a file may have, in the order in which data passes them.
-constexpr const char * component_names[] = {"vad", "frontend", "tone",      "encoder", "aligner",
-                                            "lm",  "decoder",  "generator", "voice"};
+/// The networks that a bundle may have, in the order in which data passes them, and the key whose presence tells that
+/// it has the network. Without the key, the network would silently not be loaded. An encoder belongs to its front end,
+/// and a generator to its decoder: they are always loaded with them.
+constexpr struct {
+    const char *name, *key;
+} networks[] = {
+    {"vad", "moss-speech.vad.window_length"},
+    {"frontend", "moss-speech.frontend.channels"},
+    {"tone", "moss-speech.tone.hidden"},
+    {"encoder", "moss-speech.frontend.channels"},
+    {"aligner", "moss-speech.aligner.block_count"},
+    {"lm", "moss-speech.lm.embedding_length"},
+    {"decoder", "moss-speech.decoder.sample_rate"},
+    {"generator", "moss-speech.decoder.feature_size"},
+    {"voice", "moss-speech.voice.sample_rate"},
+};
 
 std::string component_of(const std::string & tensor) {
-    for (const char * name : component_names) {
-        if (tensor.rfind(name + std::string("."), 0) == 0) {
-            return name;
+    for (const auto & network : networks) {
+        if (tensor.rfind(network.name + std::string("."), 0) == 0) {
+            return network.name;
         }
     }
     return "lm"; // blk.*, text.*, audio.*
@@ -52,7 +65,8 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
         bytes[name][ggml_type_name(tensor.type)] += tensor.bytes;
     }
     std::vector<ComponentInfo> ordered;
-    for (const char * name : component_names) {
+    for (const auto & [network_name, key] : networks) {
+        const std::string name = network_name;
         if (found.count(name) == 0) {
             continue;
         }
@@ -73,18 +87,9 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
     return ordered;
 }
 
-/// The key whose presence tells that a file has the network. Without the key, the network would silently not be loaded.
-constexpr struct {
-    const char *component, *key;
-} first_keys[] = {
-    {"vad", "moss-speech.vad.window_length"},   {"frontend", "moss-speech.frontend.channels"},
-    {"lm", "moss-speech.lm.embedding_length"},  {"decoder", "moss-speech.decoder.sample_rate"},
-    {"voice", "moss-speech.voice.sample_rate"},
-};
-
 /// Rejects a bundle that has the tensors of a network but not its keys.
 void check_keys(const GgufFile & file, const std::vector<ComponentInfo> & components) {
-    for (const auto & [component, key] : first_keys) {
+    for (const auto & [component, key] : networks) {
         const bool there = std::any_of(components.begin(), components.end(),
                                        [&, name = component](const ComponentInfo & c) { return c.name == name; });
         if (there && !file.has(key)) {

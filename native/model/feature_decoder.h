@@ -1,5 +1,6 @@
-// The decoder that uses the waveform generator with a harmonic source (training/networks/feature_decoder.py). It computes, as a
-// stream, the durations of the units, the prosody of their frames, the generator's features, and the audio.
+// The decoder that uses the waveform generator with a harmonic source (training/networks/feature_decoder.py). It
+// computes, as a stream, the durations of the units, the prosody of their frames, the generator's features, and the
+// audio.
 //
 // There is one code path, as in VitsDecoder: a whole utterance is a stream in one piece, and the audio does not depend
 // on how the units arrive.

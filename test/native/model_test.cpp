@@ -184,9 +184,10 @@ TEST(weights_of_nan_never_end_the_process) {
 
 TEST(the_first_key_of_a_network_may_not_be_missing) {
     const std::pair<const char *, const char *> keys[] = {
-        {"tiny", "moss-speech.frontend.channels"},        {"tiny", "moss-speech.lm.embedding_length"},
-        {"tiny", "moss-speech.decoder.sample_rate"},      {"vad", "moss-speech.vad.window_length"},
-        {"voice-piper", "moss-speech.voice.sample_rate"},
+        {"tiny", "moss-speech.frontend.channels"},   {"tiny", "moss-speech.lm.embedding_length"},
+        {"tiny", "moss-speech.decoder.sample_rate"}, {"tiny", "moss-speech.tone.hidden"},
+        {"tiny", "moss-speech.aligner.block_count"}, {"feature-decoder", "moss-speech.decoder.feature_size"},
+        {"vad", "moss-speech.vad.window_length"},    {"voice-piper", "moss-speech.voice.sample_rate"},
     };
     for (const auto & [file, key] : keys) {
         const std::string name = key;

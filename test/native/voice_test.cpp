@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "kernels/cpu/spline.h"
-#include "model/voice.h"
+#include "model/vits_voice.h"
 
 #include <algorithm>
 #include <cmath>

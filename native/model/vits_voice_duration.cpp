@@ -1,4 +1,4 @@
-#include "voice_duration.h"
+#include "vits_voice_duration.h"
 
 #include "../kernels/cpu/spline.h"
 

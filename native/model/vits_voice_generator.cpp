@@ -1,4 +1,4 @@
-#include "voice_generator.h"
+#include "vits_voice_generator.h"
 
 namespace moss {
 

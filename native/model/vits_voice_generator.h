@@ -3,7 +3,7 @@
 #pragma once
 
 #include "vits_upsampler.h"
-#include "voice_config.h"
+#include "vits_voice_config.h"
 
 #include "../graph/layers.h"
 

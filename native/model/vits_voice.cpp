@@ -1,4 +1,4 @@
-#include "voice.h"
+#include "vits_voice.h"
 
 #include "noise.h"
 

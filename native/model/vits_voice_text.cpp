@@ -1,4 +1,4 @@
-#include "voice_text.h"
+#include "vits_voice_text.h"
 
 #include "../kernels/cpu/banded_attention.h"
 

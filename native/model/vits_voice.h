@@ -13,11 +13,11 @@
 
 #include "unit_prosody.h"
 #include "vits_flow.h"
-#include "voice_config.h"
-#include "voice_duration.h"
-#include "voice_generator.h"
+#include "vits_voice_config.h"
+#include "vits_voice_duration.h"
+#include "vits_voice_generator.h"
+#include "vits_voice_text.h"
 #include "voice_model.h"
-#include "voice_text.h"
 
 #include "../graph/runner.h"
 #include "../graph/weights.h"

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "vits_block.h"
-#include "voice_config.h"
+#include "vits_voice_config.h"
 
 #include <vector>
 

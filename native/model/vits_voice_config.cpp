@@ -1,4 +1,4 @@
-#include "voice_config.h"
+#include "vits_voice_config.h"
 
 #include "../io/gguf_keys.h"
 
