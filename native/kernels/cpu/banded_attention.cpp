@@ -22,25 +22,26 @@ const float * row(const ggml_tensor * t, int64_t index) {
     return reinterpret_cast<const float *>(static_cast<const char *>(t->data) + index * t->nb[1]);
 }
 
-constexpr int64_t panel = 16;           // matrices are packed in panels of 16 columns, which conv1d's kernels multiply
+constexpr int64_t block_columns = 16;   // matrices are packed in blocks of 16 columns, which conv1d's kernels multiply
 constexpr int64_t queries_at_once = 12; // a multiple of max_rows of every kernel
 
 int64_t padded(int64_t columns) {
-    return (columns + panel - 1) / panel * panel;
+    return (columns + block_columns - 1) / block_columns * block_columns;
 }
 
 /// y [rows <= 12][columns] = a [rows][inner] . b, which is packed: [columns / 16][`stride` >= inner][16].
 void multiply(float * y, int64_t y_step, const float * a, int64_t a_step, const float * b, int64_t stride, int64_t rows,
               int64_t inner, int64_t columns) {
-    static constexpr float no_bias[2 * panel] = {};
+    static constexpr float no_bias[2 * block_columns] = {};
     const Conv1dKernel & kernel = conv1d_kernel(ComputeType::f32);
-    for (int64_t column = 0; column < columns; column += (kernel.both ? 2 : 1) * panel) {
+    for (int64_t column = 0; column < columns; column += (kernel.both ? 2 : 1) * block_columns) {
         Conv1dTile tile{};
         tile.row_step = a_step * static_cast<int64_t>(sizeof(float));
         tile.taps = 1;
         tile.lanes = inner;
         tile.weights = b + column * stride;
-        tile.weights2 = kernel.both && column + panel < columns ? b + (column + panel) * stride : nullptr;
+        tile.weights2 =
+            kernel.both && column + block_columns < columns ? b + (column + block_columns) * stride : nullptr;
         tile.biases = no_bias;
         tile.slope = 1.0F;
         tile.y_step = y_step;
@@ -62,8 +63,9 @@ void pack(const ggml_tensor * k, const ggml_tensor * v, int64_t head, int64_t di
         const float * key = row(k, j) + head;
         const float * value = row(v, j) + head;
         for (int64_t d = 0; d < dim; d++) {
-            to.keys[static_cast<size_t>((j / panel * dim + d) * panel + j % panel)] = key[d];
-            to.values[static_cast<size_t>((d / panel * count + j) * panel + d % panel)] = value[d];
+            to.keys[static_cast<size_t>((j / block_columns * dim + d) * block_columns + j % block_columns)] = key[d];
+            to.values[static_cast<size_t>((d / block_columns * count + j) * block_columns + d % block_columns)] =
+                value[d];
         }
     }
 }
@@ -93,8 +95,8 @@ void attend(ggml_tensor * dst, int ith, int nth, Scratch & scratch) {
             packed_head = head;
             pack(k, v, head, dim, scratch);
         }
-        // The keys that at least one of these queries sees, beginning with the first key of a panel.
-        const int64_t from = std::max<int64_t>(0, begin + p.offset - p.left) / panel * panel;
+        // The keys that at least one of these queries sees, beginning with the first key of a block.
+        const int64_t from = std::max<int64_t>(0, begin + p.offset - p.left) / block_columns * block_columns;
         const int64_t seen = std::min(count - 1, begin + rows - 1 + p.offset + p.right) + 1 - from;
         scores.resize(static_cast<size_t>(rows * padded(seen)));
         mixed.resize(static_cast<size_t>(rows * padded(dim)));
@@ -113,8 +115,8 @@ void attend(ggml_tensor * dst, int ith, int nth, Scratch & scratch) {
             std::fill(weights, weights + first, 0.0F);
             std::fill(weights + last + 1, weights + seen, 0.0F);
         }
-        multiply(mixed.data(), padded(dim), scores.data(), padded(seen), scratch.values.data() + from * panel, count,
-                 rows, seen, dim);
+        multiply(mixed.data(), padded(dim), scores.data(), padded(seen), scratch.values.data() + from * block_columns,
+                 count, rows, seen, dim);
         for (int64_t r = 0; r < rows; r++) {
             float * to = reinterpret_cast<float *>(static_cast<char *>(dst->data) + (begin + r) * dst->nb[1]) + head;
             const float * summed = mixed.data() + r * padded(dim);
