@@ -21,7 +21,7 @@ import torch
 from ..networks.config import VadConfig, to_gguf_keys
 from ..networks.vad import Vad
 from .bundle import MATRIX_TYPES
-from .tensors import add_key, encode, layouts
+from .tensors import add_key, copy_fields, copy_tensors, encode, layouts
 
 SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
 
@@ -48,25 +48,15 @@ def imported(path: Path) -> Vad:
     return vad.eval()
 
 
-def copy_bundle(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, leave_out: str) -> None:
-    """Keys and tensors of `reader`, but those that begin with `leave_out` (tensors) and `moss-speech.` + `leave_out` (keys)."""
-    for key, field in reader.fields.items():
-        if key.startswith(("GGUF.", f"moss-speech.{leave_out}")) or key == "general.architecture":
-            continue
-        kind = field.types[0]
-        writer.add_key_value(key, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
-    for tensor in reader.tensors:
-        if not tensor.name.startswith(leave_out):
-            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-
-
 @torch.no_grad()
 def add_vad(vad: Vad, bundle: Path, matrix_type: str = "f16") -> None:
     """Rewrites the file `bundle`, atomically."""
     reader = gguf.GGUFReader(bundle)
     part = bundle.with_name(bundle.name + ".part")
     writer = gguf.GGUFWriter(part, reader.fields["general.architecture"].contents())
-    copy_bundle(reader, writer, "vad.")
+    others = lambda name: not name.removeprefix("moss-speech.").startswith("vad.")  # noqa: E731
+    copy_fields(reader, writer, others)
+    copy_tensors(reader, writer, others)
     for key, value in to_gguf_keys("vad", vad.config).items():
         add_key(writer, key, value)
     for name, kind in layouts(vad).items():

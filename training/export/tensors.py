@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import gguf
 import numpy as np
 import torch
@@ -61,3 +63,19 @@ def add_key(writer: gguf.GGUFWriter, key: str, value: object) -> None:
             writer.add_array(key, list(value))
         case _:
             raise TypeError(f"{key}: {type(value).__name__} has no GGUF type")
+
+
+def copy_fields(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, wanted: Callable[[str], bool]) -> None:
+    """The keys of a file that are wanted, but for the architecture, which the writer has."""
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF.") or key == "general.architecture" or not wanted(key):
+            continue
+        kind = field.types[0]
+        writer.add_key_value(key, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
+
+
+def copy_tensors(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, wanted: Callable[[str], bool]) -> None:
+    """The tensors of a file that are wanted, as they are."""
+    for tensor in reader.tensors:
+        if wanted(tensor.name):
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from training.evaluation import tones
 from training.export import average, pack_checkpoints
 from training.export.bundle import Bundle, write
 from training.export.istft_generator import FrozenVoice
+from training.export.replace_decoder import replace
 from training.lm import train as train_lm
 from training.loop import checkpoint
 from training.networks.istft_generator import IstftGenerator, IstftGeneratorConfig
@@ -149,3 +151,15 @@ def test_voice(corpora, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     bundle.emotions = emotion_table()
     sizes = write(bundle, tmp_path / "voice.gguf", "q8_0")
     assert sizes["generator"] > 1e7 and sizes["decoder"] > 1e7
+
+    other = tmp_path / "other.gguf"
+    bundle.name, bundle.states["decoder"] = "other", {name: value + 1 for name, value in bundle.states["decoder"].items()}
+    write(bundle, other, "q8_0")
+    replace(tmp_path / "voice.gguf", other)
+    wanted, found = (gguf.GGUFReader(path) for path in (tmp_path / "voice.gguf", other))
+    assert [t.data.tobytes() for t in wanted.tensors] == [t.data.tobytes() for t in found.tensors], "the decoder is the other one"
+    assert found.fields["general.name"].contents() == "other" and len(found.fields) == len(wanted.fields)
+    bundle.units = bundle.units[::-1]
+    write(bundle, other, "q8_0")
+    with pytest.raises(ValueError, match="other units"):
+        replace(tmp_path / "voice.gguf", other)
