@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 from pathlib import Path
 
 import gguf
@@ -21,7 +20,7 @@ import torch
 from ..networks.config import VadConfig, to_gguf_keys
 from ..networks.vad import Vad
 from .bundle import MATRIX_TYPES
-from .tensors import add_key, copy_fields, copy_tensors, encode, layouts
+from .tensors import add_key, encode, layouts, rewrite
 
 SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
 
@@ -51,22 +50,15 @@ def imported(path: Path) -> Vad:
 @torch.no_grad()
 def add_vad(vad: Vad, bundle: Path, matrix_type: str = "f16") -> None:
     """Rewrites the file `bundle`, atomically."""
-    reader = gguf.GGUFReader(bundle)
-    part = bundle.with_name(bundle.name + ".part")
-    writer = gguf.GGUFWriter(part, reader.fields["general.architecture"].contents())
-    others = lambda name: not name.removeprefix("moss-speech.").startswith("vad.")  # noqa: E731
-    copy_fields(reader, writer, others)
-    copy_tensors(reader, writer, others)
-    for key, value in to_gguf_keys("vad", vad.config).items():
-        add_key(writer, key, value)
-    for name, kind in layouts(vad).items():
-        array, type_ = encode(f"vad.{name}", kind, vad.state_dict()[name], MATRIX_TYPES[matrix_type])
-        writer.add_tensor(f"vad.{name}", array, raw_dtype=type_)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    os.replace(part, bundle)
+
+    def add(writer: gguf.GGUFWriter) -> None:
+        for key, value in to_gguf_keys("vad", vad.config).items():
+            add_key(writer, key, value)
+        for name, kind in layouts(vad).items():
+            array, type_ = encode(f"vad.{name}", kind, vad.state_dict()[name], MATRIX_TYPES[matrix_type])
+            writer.add_tensor(f"vad.{name}", array, raw_dtype=type_)
+
+    rewrite(bundle, lambda name: not name.removeprefix("moss-speech.").startswith("vad."), add)
 
 
 def main() -> None:

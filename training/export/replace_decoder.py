@@ -8,12 +8,11 @@ Both must have the same units. The bundle is rewritten atomically.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import gguf
 
-from .tensors import copy_fields, copy_tensors
+from .tensors import copy_fields, copy_tensors, rewrite
 
 SPEAKING = ("decoder.", "generator.")
 
@@ -30,17 +29,12 @@ def replace(source: Path, bundle: Path) -> None:
         raise ValueError(f"{source} has no decoder")
     if units[0] != units[1]:
         raise ValueError(f"{source} was made for other units than {bundle}")
-    part = bundle.with_name(bundle.name + ".part")
-    writer = gguf.GGUFWriter(part, old.fields["general.architecture"].contents())
-    copy_fields(old, writer, lambda name: not speaks(name))
-    copy_fields(new, writer, speaks)
-    copy_tensors(old, writer, lambda name: not speaks(name))
-    copy_tensors(new, writer, speaks)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    os.replace(part, bundle)
+
+    def add(writer: gguf.GGUFWriter) -> None:
+        copy_fields(new, writer, speaks)
+        copy_tensors(new, writer, speaks)
+
+    rewrite(bundle, lambda name: not speaks(name), add)
 
 
 def main() -> None:

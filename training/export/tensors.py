@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import gguf
 import numpy as np
@@ -79,3 +81,18 @@ def copy_tensors(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, wanted: Calla
     for tensor in reader.tensors:
         if wanted(tensor.name):
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+
+
+def rewrite(bundle: Path, kept: Callable[[str], bool], add: Callable[[gguf.GGUFWriter], None]) -> None:
+    """Writes a file anew, atomically: its keys and tensors that are to be kept, and what `add` adds."""
+    reader = gguf.GGUFReader(bundle)
+    part = bundle.with_name(bundle.name + ".part")
+    writer = gguf.GGUFWriter(part, reader.fields["general.architecture"].contents())
+    copy_fields(reader, writer, kept)
+    copy_tensors(reader, writer, kept)
+    add(writer)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    os.replace(part, bundle)
