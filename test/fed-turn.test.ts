@@ -140,6 +140,13 @@ t.test('a model without an encoder refuses to begin a turn', async t => {
   })
 })
 
+t.test('a model that cannot answer says so before it reads the speech', async t => {
+  await withEngine(join(root, 'test', 'golden', 'wav2vec2', 'base.gguf'), async engine => {
+    const reply = engine.generate({ speech: 'no-such-file.wav' }, ANSWERING, never)
+    await t.rejects(reply.next(), { code: 'MOSS_UNSUPPORTED' })
+  })
+})
+
 t.test('composed parts', async t => {
   const golden = (name: string): string => join(root, 'test', 'golden', name)
   const encoder = join(t.testdir(), 'tones.gguf')

@@ -80,6 +80,7 @@ export class PartEngine implements Engine {
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
+    this.#needCodec() // before the speech is read
     const request = requestOf(answering)
     const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal, request.vad)
     const last = samples && (await this.#handOver(samples, signal))
@@ -116,14 +117,17 @@ export class PartEngine implements Engine {
     return turn
   }
 
-  /** @param asked - the user's text, and the warning about the recording */
+  /**
+   * @param start - starts the native reply
+   * @param text - the user's text
+   * @param warning - about the recording
+   */
   async *#answer(
     start: () => NativeStream,
     { text, warning }: { text?: string | undefined; warning?: string | undefined },
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
-    const { codec } = this.#file
-    if (!codec) throw missing('lm')
+    const codec = this.#needCodec()
     const builder = new TextBuilder(codec)
     const reply = new ReplyBuilder(this.info.sampleRate)
     let sounds: NativeHeard | undefined
@@ -157,10 +161,15 @@ export class PartEngine implements Engine {
   /** Tokenizes the user's text; for an imported language model, the whole conversation with it. */
   async #read(text: string): Promise<{ textIds: Int32Array; stopIds?: Int32Array }> {
     if (this.#conversation) return this.#conversation.ask(text)
-    if (!this.#file.codec) throw missing('lm')
-    const ids = await this.#file.codec.encode(text)
+    const ids = await this.#needCodec().encode(text)
     if (ids.length === 0) throw new InvalidArgumentError('the text consists of control tokens only', { option: 'text' })
     return { textIds: ids }
+  }
+
+  #needCodec(): TextCodec {
+    const { codec } = this.#file
+    if (!codec) throw missing('lm')
+    return codec
   }
 
   /** Adds a finished turn to the conversation of an imported language model. A bundle's session does that itself. */
