@@ -14,7 +14,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createRequire } from 'node:module'
-import { compare, inTurn, machine, stopwatch, whole } from './harness.mjs'
+import { compare, inTurn, report, stopwatch, whole } from './harness.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const TEXT = 'Please turn on the lights in the kitchen, and tell me what the time is.'
@@ -91,7 +91,7 @@ async function main() {
       const times = await inTurn({ ours: run('ours', work), other: run('other', work) }, rounds)
       works[work] = compare(times, [['ours', 'other']])
     }
-    console.log(JSON.stringify({ machine: machine(), threads, rounds, works }, null, 2))
+    report({ threads, rounds, works })
   } finally {
     for (const child of Object.values(processes)) child.kill()
   }

@@ -126,6 +126,13 @@ Napi::Value NativeSession::promise(Napi::Env env, PromiseTask::Work work) {
     return task->promise();
 }
 
+Napi::Value NativeSession::done(Napi::Env env, std::function<void(Session &, CancelToken &)> work) {
+    return promise(env, [conversation = conversation_, work = std::move(work)](CancelToken & cancel) {
+        conversation->use([&](Session & session) { work(session, cancel); });
+        return [](Napi::Env of) -> Napi::Value { return of.Undefined(); };
+    });
+}
+
 Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished,
                                   const std::shared_ptr<Task> & undo) {
     worker(env);
@@ -180,10 +187,8 @@ Napi::Value NativeSession::begin(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         const auto request = std::make_shared<const Request>(
             arguments([&](const ModelInfo & model) { return to_request(info[0], model); }));
-        return promise(info.Env(), [conversation = conversation_, request](CancelToken & cancel) {
-            conversation->use([&](Session & session) { session.begin(*request, cancel); });
-            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
-        });
+        return done(info.Env(),
+                    [request](Session & session, CancelToken & cancel) { session.begin(*request, cancel); });
     });
 }
 
@@ -191,10 +196,7 @@ Napi::Value NativeSession::feed(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         require_free();
         const auto samples = std::make_shared<const std::vector<float>>(to_samples(info[0], "samples"));
-        return promise(info.Env(), [conversation = conversation_, samples](CancelToken & cancel) {
-            conversation->use([&](Session & session) { session.feed(*samples, cancel); });
-            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
-        });
+        return done(info.Env(), [samples](Session & session, CancelToken & cancel) { session.feed(*samples, cancel); });
     });
 }
 

@@ -92,6 +92,8 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
         return result;
     }
     Napi::Value promise(Napi::Env env, PromiseTask::Work work);
+    /// A promise of undefined.
+    Napi::Value done(Napi::Env env, std::function<void(Session &, CancelToken &)> work);
     /// `answer` computes a reply, and returns whether there is a turn to remember.
     Napi::Value reply(Napi::Env env, std::function<bool(Session &, const Receiver &, CancelToken &)> answer);
     /// Takes the samples that append() has collected for the next call.

@@ -5,6 +5,8 @@
 #include "model/vits_voice.h"
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -87,6 +89,11 @@ std::vector<ComponentInfo> components(const GgufFile & file) {
     return ordered;
 }
 
+bool has_network(const GgufFile & file, const char * name) {
+    const auto is_it = [&](const auto & network) { return std::strcmp(network.name, name) == 0; };
+    return file.has(std::find_if(std::begin(networks), std::end(networks), is_it)->key);
+}
+
 /// Rejects a bundle that has the tensors of a network but not its keys.
 void check_keys(const GgufFile & file, const std::vector<ComponentInfo> & components) {
     for (const auto & [component, key] : networks) {
@@ -164,18 +171,18 @@ std::unique_ptr<VoiceModel> load_vits(const GgufFile & file, const Weights & wei
 
 /// The kinds of voices, each with the key whose presence tells that a file has one.
 constexpr struct {
-    const char * key;
+    const char * network;
     std::unique_ptr<VoiceModel> (*load)(const GgufFile & file, const Weights & weights, size_t units);
 } voice_kinds[] = {
-    {"moss-speech.decoder.feature_size", load_decoder<FeatureDecoder>},
-    {"moss-speech.decoder.sample_rate", load_decoder<VitsDecoder>},
-    {"moss-speech.voice.sample_rate", load_vits},
+    {"generator", load_decoder<FeatureDecoder>},
+    {"decoder", load_decoder<VitsDecoder>},
+    {"voice", load_vits},
 };
 
 /// The voice of the first kind in the table that the file has; null if it has none.
 std::unique_ptr<VoiceModel> load_voice(const GgufFile & file, const Weights & weights, size_t units) {
     for (const auto & kind : voice_kinds) {
-        if (file.has(kind.key)) {
+        if (has_network(file, kind.network)) {
             return kind.load(file, weights, units);
         }
     }
@@ -227,7 +234,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     if (!imported) {
         check_keys(file, info.components);
     }
-    if (imported || file.has("moss-speech.lm.embedding_length")) {
+    if (imported || has_network(file, "lm")) {
         lm = std::make_unique<Lm>(file, tensors);
         info.n_ctx = context_length(lm->config(), options.context_length);
         info.max_n_ctx = lm->config().context_length;
@@ -240,10 +247,10 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         info.tokens = {token.im_start, token.im_end, token.sosp, token.modality_pad, token.pad};
         info.tokenizer = vocabulary.tokenizer;
     }
-    if (file.has("moss-speech.vad.window_length")) {
+    if (has_network(file, "vad")) {
         vad = std::make_unique<Vad>(file, tensors);
     }
-    if (file.has("moss-speech.frontend.channels")) {
+    if (has_network(file, "frontend")) {
         Runner runner(pools);
         const CancelToken::Attach attach(cancel, runner.cancel);
         listener = std::make_unique<Listener>(file, tensors, static_cast<int>(info.units.size()),

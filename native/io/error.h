@@ -44,6 +44,13 @@ class MossError : public std::runtime_error {
     ErrorDetails details_;
 };
 
+/// Throws invalid_argument with `message` unless the condition holds.
+inline void require_argument(bool condition, const std::string & message) {
+    if (!condition) {
+        throw MossError(code::invalid_argument, message);
+    }
+}
+
 /// The error for a key or tensor of a model file, named by `what`, that is not as expected.
 inline MossError model_format_error(const std::string & what, const std::string & expected, const std::string & found) {
     return {code::model_format,

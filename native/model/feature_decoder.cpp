@@ -11,12 +11,6 @@ namespace moss {
 
 namespace {
 
-void require(bool condition, const std::string & what) {
-    if (!condition) {
-        throw MossError(code::invalid_argument, what);
-    }
-}
-
 void require_equal(const char * key, int64_t expected, int64_t found) {
     if (expected != found) {
         throw model_format_error(key, std::to_string(expected), std::to_string(found));
@@ -39,21 +33,13 @@ std::vector<size_t> indices_of(const std::vector<Voice> & voices, const std::vec
 } // namespace
 
 FeatureDecoder::FeatureDecoder(const GgufFile & file, const Weights & weights)
-    : config_(FeatureDecoderConfig::load(file)), presets_(DecoderPresets::load(file)),
-      speakers_(
-          weights.get_f32("decoder.voice.speaker", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
-      styles_(
-          weights.get_f32("decoder.voice.style", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
+    : config_(FeatureDecoderConfig::load(file)), voices_(config_, file, weights),
       speaker_(weights, "decoder.speaker", 2 * config_.style_size, config_.gin_channels), units_(config_, weights),
       prosody_(config_, weights), features_(config_, weights), generator_(file, weights),
-      generator_voices_(indices_of(presets_.voices, generator_.config().voices)) {
+      generator_voices_(indices_of(voices_.presets().voices, generator_.config().voices)) {
     require_equal("moss-speech.generator.feature_size", config_.feature_size, generator_.config().feature_size);
     require_equal("moss-speech.generator.sample_rate", config_.sample_rate, generator_.config().sample_rate);
     require_equal("moss-speech.decoder.hop_length", generator_.config().hop_length(), config_.hop_length);
-    Weights::check_state("moss-speech.decoder.mask_left",
-                         double(config_.block_count) * (double(config_.mask_left) + config_.mask_right) *
-                             config_.hidden_size * 2 * sizeof(float),
-                         weights.bytes("decoder."));
 }
 
 struct FeatureDecoder::Stream::State {
@@ -79,32 +65,14 @@ struct FeatureDecoder::Stream::State {
     std::vector<float> audio; // final samples that next() has not returned
 };
 
-namespace {
-
-void check(const FeatureDecoderOptions & options, const DecoderPresets & presets) {
-    require(options.voice >= 0 && static_cast<size_t>(options.voice) < presets.voices.size(), "no such voice");
-    require(options.emotion >= 0 && static_cast<size_t>(options.emotion) < presets.emotions.size(), "no such emotion");
-    require(options.speed >= 0.25F && options.speed <= 4.0F, "speed must be between 0.25 and 4");
-    require(options.chunk_frames >= 1 && options.chunk_frames <= 4096, "chunk_frames must be between 1 and 4096");
-}
-
-} // namespace
-
 FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner & graphs,
                                      const FeatureDecoderOptions & chosen)
-    : decoder(features_of), runner(graphs), options((check(chosen, features_of.presets_), chosen)),
+    : decoder(features_of), runner(graphs), options(chosen),
+      emotion(decoder.voices_.check({chosen.voice, chosen.emotion, chosen.speed, chosen.chunk_frames})),
       slots(graphs.device()), units(features_of.units_, graphs, slots), prosody(features_of.config_, slots),
       features(features_of.features_, slots), generator(features_of.generator_, slots, mix()) {
-    emotion = decoder.presets_.emotions[static_cast<size_t>(options.emotion)];
-    const auto size = static_cast<size_t>(decoder.config_.style_size);
-    const auto vector = [&](const ggml_tensor * table) {
-        std::vector<float> values(size);
-        ggml_backend_tensor_get(table, values.data(), static_cast<size_t>(options.voice) * table->nb[1],
-                                size * sizeof(float));
-        return values;
-    };
-    vectors = vector(decoder.speakers_);
-    const std::vector<float> style = vector(decoder.styles_);
+    vectors = decoder.voices_.speaker(options.voice);
+    const std::vector<float> style = decoder.voices_.style(options.voice);
     vectors.insert(vectors.end(), style.begin(), style.end());
     units.set_voice(style, options.speed * emotion.speed);
     slots.allocate();
@@ -198,7 +166,7 @@ const std::vector<int> & FeatureDecoder::Stream::durations() const {
 }
 
 VoiceFacts FeatureDecoder::facts() const {
-    return presets_.facts(config_.sample_rate);
+    return voices_.presets().facts(config_.sample_rate);
 }
 
 std::unique_ptr<VoiceStream> FeatureDecoder::open(Runner & runner, const Speaking & speaking, uint64_t /*seed*/) const {

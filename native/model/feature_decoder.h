@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include "decoder_voices.h"
 #include "feature_config.h"
 #include "generator_features.h"
 #include "istft_generator.h"
@@ -38,7 +39,6 @@ class FeatureDecoder : public VoiceModel {
     FeatureDecoder(const GgufFile & file, const Weights & weights);
 
     const FeatureDecoderConfig & config() const { return config_; }
-    const DecoderPresets & presets() const { return presets_; }
 
     VoiceFacts facts() const override;
     std::unique_ptr<VoiceStream> open(Runner & runner, const Speaking & speaking, uint64_t seed) const override;
@@ -47,10 +47,8 @@ class FeatureDecoder : public VoiceModel {
 
   private:
     FeatureDecoderConfig config_;
-    DecoderPresets presets_;
-    ggml_tensor * speakers_; // [S, voices]
-    ggml_tensor * styles_;   // [S, voices]
-    Linear speaker_;         // [2 S] -> [G]
+    DecoderVoices voices_;
+    Linear speaker_; // [2 S] -> [G]
     UnitFrames units_;
     ProsodyTrunk prosody_;
     GeneratorFeatures features_;

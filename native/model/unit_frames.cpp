@@ -16,16 +16,15 @@ constexpr size_t most_units = 256; // limits the memory of a graph
 constexpr int longest_unit = 10;   // seconds
 const float semitone = std::log(2.0F) / 12;
 
-void require(bool condition, const std::string & what) {
-    if (!condition) {
-        throw MossError(code::invalid_argument, what);
-    }
-}
-
 } // namespace
 
 UnitFrames::UnitFrames(const UnitFramesConfig & config, const Weights & weights)
-    : config_(config), text_(config, weights), duration_(config, weights) {}
+    : config_(config), text_(config, weights), duration_(config, weights) {
+    Weights::check_state("moss-speech.decoder.mask_left",
+                         double(config.block_count) * (double(config.mask_left) + config.mask_right) *
+                             config.hidden_size * 2 * sizeof(float),
+                         weights.bytes("decoder."));
+}
 
 int UnitFrames::lookahead_units() const {
     return text_.lookahead() + DurationPredictor::lookahead;
@@ -43,9 +42,9 @@ void UnitFrames::Stream::add(int32_t unit, const UnitProsody & prosody) {
 void UnitFrames::Stream::push(const int32_t * units, size_t count, const UnitProsody * prosody,
                               const std::function<void()> & ready) {
     const UnitFramesConfig & config = network_.config_;
-    require(!finished_, "the stream is finished");
-    require(std::all_of(units, units + count, [&](int32_t id) { return id >= 0 && id < config.unit_count; }),
-            "units must be between 0 and " + std::to_string(config.unit_count - 1));
+    require_argument(!finished_, "the stream is finished");
+    require_argument(std::all_of(units, units + count, [&](int32_t id) { return id >= 0 && id < config.unit_count; }),
+                     "units must be between 0 and " + std::to_string(config.unit_count - 1));
     const auto prosody_of = [&](size_t i) { return prosody == nullptr ? UnitProsody() : prosody[i]; };
     if (!started_ && count > 0 && config.edge_unit >= 0) {
         add(config.edge_unit, prosody_of(0));
@@ -61,7 +60,7 @@ void UnitFrames::Stream::push(const int32_t * units, size_t count, const UnitPro
 }
 
 bool UnitFrames::Stream::finish() {
-    require(!finished_, "the stream is finished");
+    require_argument(!finished_, "the stream is finished");
     finished_ = true;
     if (started_) {
         if (network_.config_.edge_unit >= 0) {

@@ -14,12 +14,6 @@ namespace moss {
 
 namespace {
 
-void require(bool condition, const std::string & what) {
-    if (!condition) {
-        throw MossError(code::invalid_argument, what);
-    }
-}
-
 FlowShape flow_shape(const DecoderConfig & config) {
     FlowShape shape;
     shape.channels = config.flow_size;
@@ -34,19 +28,10 @@ FlowShape flow_shape(const DecoderConfig & config) {
 } // namespace
 
 VitsDecoder::VitsDecoder(const GgufFile & file, const Weights & weights)
-    : config_(DecoderConfig::load(file)), presets_(DecoderPresets::load(file)),
-      speakers_(
-          weights.get_f32("decoder.voice.speaker", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
-      styles_(
-          weights.get_f32("decoder.voice.style", {config_.style_size, static_cast<int64_t>(presets_.voices.size())})),
+    : config_(DecoderConfig::load(file)), voices_(config_, file, weights),
       speaker_(weights, "decoder.speaker", config_.style_size, config_.gin_channels), units_(config_, weights),
       prosody_(config_, weights), flow_(flow_shape(config_), weights, "decoder.flow"),
-      generator_(config_, weights, flow_.reverses()) {
-    Weights::check_state("moss-speech.decoder.mask_left",
-                         double(config_.block_count) * (double(config_.mask_left) + config_.mask_right) *
-                             config_.hidden_size * 2 * sizeof(float),
-                         weights.bytes("decoder."));
-}
+      generator_(config_, weights, flow_.reverses()) {}
 
 struct VitsDecoder::Stream::State {
     State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen);
@@ -76,21 +61,10 @@ VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, con
     : decoder(vits), runner(graphs), options(chosen), slots(graphs.device()), units(vits.units_, graphs, slots),
       prosody(vits.config_, slots), flow(vits.flow_, slots), generator(vits.generator_, slots),
       excitation(vits.config_, chosen.seed, vits.generator_.source_context()) {
-    require(chosen.voice >= 0 && static_cast<size_t>(chosen.voice) < vits.voices().size(), "no such voice");
-    require(chosen.emotion >= 0 && static_cast<size_t>(chosen.emotion) < vits.emotions().size(), "no such emotion");
-    require(chosen.speed >= 0.25F && chosen.speed <= 4.0F, "speed must be between 0.25 and 4");
-    require(chosen.noise_scale >= 0.0F && chosen.noise_scale <= 2.0F, "noise_scale must be between 0 and 2");
-    require(chosen.chunk_frames >= 1 && chosen.chunk_frames <= 4096, "chunk_frames must be between 1 and 4096");
-    emotion = vits.emotions()[static_cast<size_t>(chosen.emotion)];
-    const auto size = static_cast<size_t>(vits.config_.style_size);
-    const auto vector = [&](const ggml_tensor * table) {
-        std::vector<float> values(size);
-        ggml_backend_tensor_get(table, values.data(), static_cast<size_t>(chosen.voice) * table->nb[1],
-                                size * sizeof(float));
-        return values;
-    };
-    speaker = vector(vits.speakers_);
-    units.set_voice(vector(vits.styles_), chosen.speed * emotion.speed);
+    emotion = vits.voices_.check({chosen.voice, chosen.emotion, chosen.speed, chosen.chunk_frames});
+    require_argument(chosen.noise_scale >= 0.0F && chosen.noise_scale <= 2.0F, "noise_scale must be between 0 and 2");
+    speaker = vits.voices_.speaker(chosen.voice);
+    units.set_voice(vits.voices_.style(chosen.voice), chosen.speed * emotion.speed);
     slots.allocate();
 }
 
@@ -188,7 +162,7 @@ const std::vector<int> & VitsDecoder::Stream::durations() const {
 }
 
 VoiceFacts VitsDecoder::facts() const {
-    return presets_.facts(config_.sample_rate);
+    return voices_.presets().facts(config_.sample_rate);
 }
 
 std::unique_ptr<VoiceStream> VitsDecoder::open(Runner & runner, const Speaking & speaking, uint64_t seed) const {

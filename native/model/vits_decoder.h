@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include "decoder_voices.h"
 #include "unit_frames.h"
 #include "unit_prosody.h"
 #include "vits_config.h"
@@ -31,9 +32,9 @@ namespace moss {
 
 /// How a stream speaks.
 struct DecoderOptions {
-    int voice = 0;              ///< index into voices()
+    int voice = 0;              ///< index into DecoderPresets::voices
     float speed = 1;            ///< 0.25 .. 4; multiplied with the emotion's
-    int emotion = 0;            ///< index into emotions()
+    int emotion = 0;            ///< index into DecoderPresets::emotions
     uint64_t seed = 0;          ///< of the random noise; equal seeds give equal audio
     float noise_scale = 0.667F; ///< scales the noise of the prior, 0 .. 2: how lively the voice is
     int chunk_frames = 64;      ///< frames computed at a time, 1 .. 4096; trades latency against speed
@@ -46,8 +47,6 @@ class VitsDecoder : public VoiceModel {
     VitsDecoder(const GgufFile & file, const Weights & weights);
 
     const DecoderConfig & config() const { return config_; }
-    const std::vector<Voice> & voices() const { return presets_.voices; }
-    const std::vector<Emotion> & emotions() const { return presets_.emotions; }
 
     VoiceFacts facts() const override;
     std::unique_ptr<VoiceStream> open(Runner & runner, const Speaking & speaking, uint64_t seed) const override;
@@ -59,9 +58,7 @@ class VitsDecoder : public VoiceModel {
 
   private:
     DecoderConfig config_;
-    DecoderPresets presets_;
-    ggml_tensor * speakers_; // [S, voices]
-    ggml_tensor * styles_;   // [S, voices]
+    DecoderVoices voices_;
     Linear speaker_;
     UnitFrames units_;
     Prosody prosody_;

@@ -12,7 +12,7 @@ from ..data.corpora import TRAINED
 from ..data.prepare import AudioStore
 from ..data.units import SPACE, UNIT_ID
 from ..data.voices import voice_vector
-from ..networks.config import DecoderConfig
+from ..networks.config import DecoderConfig, FeatureDecoderConfig
 
 HOP = 200  # samples of a decoder frame at 16 kHz: 12.5 ms
 TEACHER_STRIDE = 2  # decoder frames in a frame of the teacher's durations
@@ -43,6 +43,19 @@ class Utterance:
         return len(self.pitch)
 
 
+def with_edges(lead: int, durations: list[int], tail: int) -> tuple[np.ndarray, int]:
+    """Durations in the teacher's frames -> in ours, with those of the silence at both ends, which is cut to EDGE_CAP; and how many frames are cut at the start."""
+    lead, tail = TEACHER_STRIDE * lead, TEACHER_STRIDE * tail
+    skip = max(0, lead - EDGE_CAP)
+    return np.array([lead - skip, *(TEACHER_STRIDE * d for d in durations), min(tail, EDGE_CAP)], np.int64), skip
+
+
+def standardised_pitch(f0: np.ndarray, voiced: np.ndarray, config: DecoderConfig | FeatureDecoderConfig) -> np.ndarray:
+    """ln F0; in unvoiced frames the straight line between their voiced neighbours, of which there are some."""
+    at = np.arange(len(f0))
+    return np.interp(at, at[voiced], (np.log(f0[voiced]) - config.log_f0_mean) / config.log_f0_std).astype(np.float32)
+
+
 def load_corpus(store: AudioStore, name: str, config: DecoderConfig, minimum: int) -> list[Utterance]:
     """Utterances of a corpus that carries durations, pitch and energy; what may not be trained and clips under `minimum` frames are left out."""
     edge = UNIT_ID[SPACE]
@@ -50,9 +63,7 @@ def load_corpus(store: AudioStore, name: str, config: DecoderConfig, minimum: in
     for i, row in enumerate(store.records):
         if row["corpus"] != name or row["split"] not in TRAINED or "prosody" not in row:
             continue
-        lead, tail = (TEACHER_STRIDE * row.get(side, 0) for side in ("lead", "tail"))
-        skip, kept_tail = max(0, lead - EDGE_CAP), min(tail, EDGE_CAP)
-        durations = np.array([lead - skip, *(TEACHER_STRIDE * d for d in row["durations"]), kept_tail], np.int64)
+        durations, skip = with_edges(row.get("lead", 0), row["durations"], row.get("tail", 0))
         frames = int(durations.sum())
         f0, energy = store.f0(i)[skip : skip + frames], (store.energy(i)[skip : skip + frames] - ENERGY[0]) / ENERGY[1]
         if len(f0) < frames or frames < minimum or row["samples"] < (skip + frames) * HOP:
@@ -60,8 +71,7 @@ def load_corpus(store: AudioStore, name: str, config: DecoderConfig, minimum: in
         voiced = f0 > 0
         if not voiced.any():
             continue
-        at = np.arange(frames)  # unvoiced frames: the straight line between their voiced neighbours
-        pitch = np.interp(at, at[voiced], (np.log(f0[voiced]) - config.log_f0_mean) / config.log_f0_std).astype(np.float32)
+        pitch = standardised_pitch(f0, voiced, config)
         utterances.append(
             Utterance(
                 row["id"], row["lang"], row["speaker"], len(row["ids"]), row["text"], row["offset"] + skip * HOP, skip * HOP,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +25,7 @@ from ..data.voices import statistics
 from ..folders import runs_folder
 from ..loop.checkpoint import Average, half, load, save
 from ..loop.precision import autocast
+from ..loop.stopping import stop_signals
 from ..networks.config import DecoderConfig
 from ..networks.discriminators import Discriminators
 from ..networks.vits import Decoder
@@ -190,14 +190,7 @@ def main() -> None:
         save(args.out / "latest.pt", {"step": step, "config": asdict(config), "decoder": folded(model)})
         average.swap()
 
-    stop = False
-
-    def on_signal(*_) -> None:
-        nonlocal stop
-        stop = True
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    stop = stop_signals()
 
     log = open(args.out / "log.jsonl", "a", encoding="utf-8")
     sums: dict[str, float] = {}

@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +29,7 @@ from ..folders import runs_folder
 from ..loop import checkpoint
 from ..loop.muon import Muon
 from ..loop.precision import autocast
+from ..loop.stopping import stop_signals
 from ..loop.streams import stream
 from . import fast_gelu
 from .examples import HUMAN_MANDARIN, UNIT_DELAY, Clip, Corpora, Examples, collate
@@ -191,9 +191,7 @@ def main() -> None:
         with open(run / "log.jsonl", "a") as log:
             log.write(json.dumps(record) + "\n")
 
-    stop: list[int] = []
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda number, _: stop.append(number))
+    stop = stop_signals()
 
     front = list(trainee.net.frontend.parameters())
     parts = [front, [p for p in trainee.parameters() if all(p is not q for q in front)]]

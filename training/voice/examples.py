@@ -15,7 +15,7 @@ from ..data.speakers import blend_split
 from ..data.teacher_features import CHANNELS, FOLDER, FRAME
 from ..data.units import SPACE, UNIT_ID, teacher_to_units
 from ..data.voices import voice_vector
-from ..decoder.examples import EDGE_CAP, ENERGY, TEACHER_STRIDE, collate, padded, unit_window
+from ..decoder.examples import ENERGY, collate, padded, standardised_pitch, unit_window, with_edges
 from ..folders import runs_folder
 from ..networks.config import FeatureDecoderConfig
 
@@ -68,17 +68,14 @@ class Clips:
         if blend_split(row["voice"]) != "train":
             return None
         aligned = teacher_to_units(row["phonemes"], row["durations"], row["lang"])
-        lead, tail = TEACHER_STRIDE * aligned.lead, TEACHER_STRIDE * aligned.tail
-        skip, kept_tail = max(0, lead - EDGE_CAP), min(tail, EDGE_CAP)
+        durations, skip = with_edges(aligned.lead, aligned.durations, aligned.tail)
         edge = UNIT_ID[SPACE]
-        durations = np.array([lead - skip, *(TEACHER_STRIDE * d for d in aligned.durations), kept_tail], np.int64)
         start, frames = row["start"] + skip, int(durations.sum())
         f0, energy = self.prosody[start : start + frames].T
         voiced = f0 > VOICED_ABOVE
         if skip + frames > row["frames"] or not voiced.any():
             return None
-        at = np.arange(frames)  # unvoiced frames: the straight line between their voiced neighbours
-        pitch = np.interp(at, at[voiced], (np.log(f0[voiced]) - config.log_f0_mean) / config.log_f0_std).astype(np.float32)
+        pitch = standardised_pitch(f0, voiced, config)
         return Clip(row["id"], row["lang"], row["kind"], row["voice"], row["text"], row["style_row"], np.array([edge, *aligned.ids, edge]), durations, start,
                     pitch, voiced.astype(np.float32), ((energy - ENERGY[0]) / ENERGY[1]).astype(np.float32))  # fmt: skip
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..decoder.losses import masked_mean
 from ..folders import runs_folder
 from ..loop.checkpoint import Average, half, load, save
 from ..loop.precision import autocast
+from ..loop.stopping import stop_signals
 from ..networks.config import FeatureDecoderConfig
 from ..networks.feature_decoder import FeatureDecoder
 from .examples import Clips, chances
@@ -130,14 +130,7 @@ def main() -> None:
         save(args.out / "latest.pt", {"step": step, "config": asdict(config), "voice": folded(model)})
         average.swap()
 
-    stop = False
-
-    def on_signal(*_: object) -> None:
-        nonlocal stop
-        stop = True
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    stop = stop_signals()
     log = open(args.out / "log.jsonl", "a", encoding="utf-8")
     sums: dict[str, float] = {}
     count, began, saved, first = 0, time.time(), time.time(), step

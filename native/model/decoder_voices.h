@@ -1,0 +1,42 @@
+// The voices of a decoder of units, with the vectors that its networks are conditioned on, and its emotion presets.
+
+#pragma once
+
+#include "vits_config.h"
+
+#include "../graph/weights.h"
+
+#include <vector>
+
+namespace moss {
+
+class DecoderVoices {
+  public:
+    /// Throws model_format, which names the key or tensor, what was expected and what was found.
+    DecoderVoices(const UnitFramesConfig & config, const GgufFile & file, const Weights & weights);
+
+    const DecoderPresets & presets() const { return presets_; }
+
+    /// How one utterance is spoken, which all decoders of units have in common.
+    struct Choice {
+        int voice;
+        int emotion;
+        float speed;      // 0.25 .. 4
+        int chunk_frames; // 1 .. 4096
+    };
+    /// Throws invalid_argument for what is out of range. Returns the emotion.
+    const Emotion & check(const Choice & choice) const;
+
+    /// The vectors [S] of a voice that has been checked.
+    std::vector<float> speaker(int voice) const { return vector(speakers_, voice); }
+    std::vector<float> style(int voice) const { return vector(styles_, voice); }
+
+  private:
+    static std::vector<float> vector(const ggml_tensor * table, int voice);
+
+    DecoderPresets presets_;
+    ggml_tensor * speakers_; // [S, voices]
+    ggml_tensor * styles_;   // [S, voices]
+};
+
+} // namespace moss
