@@ -1,8 +1,10 @@
 // Fuzzes the code that reads files: `npm run fuzz -- [--seconds 120] [--seed N] [name…]`.
 //
-// model      C++, by libFuzzer with the address and undefined-behaviour sanitizers (Clang): the metadata of a GGUF
-// file, which is loaded and run wav        JavaScript, by fast-check: the bytes of a wav file tokenizer  a
-// tokenizer.json template   a chat template
+// - model: C++, by libFuzzer with the address and undefined-behaviour sanitizers (Clang): the metadata of a GGUF file,
+//   which is loaded and run
+// - wav: JavaScript, by fast-check, as the next two: the bytes of a wav file
+// - tokenizer: a tokenizer.json
+// - template: a chat template
 //
 // Each run starts with the committed corpora (test/fuzz/corpus/NAME); new inputs of libFuzzer are kept in
 // build-fuzz/corpus/NAME for the next run. An input that crashes, hangs or causes an unexpected error is written to

@@ -1,7 +1,7 @@
 // Fuzzes the bytes of a wav file, which are read as `readAudio` does.
 
 const { openSource } = require('../../dist/lib/audio/source.js')
-const { readWavBlocks, readWavHeader } = require('../../dist/lib/audio/wav.js')
+const { readWavBlocks, readWavHeader } = require('../../dist/lib/audio/wav-reader.js')
 const { expectOurs } = require('./expected.cjs')
 
 exports.fuzz = data => {
