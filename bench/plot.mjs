@@ -1,4 +1,4 @@
-/** Plots the results of scaling.mjs (with the fitted lines) and memory.mjs as SVG. */
+/** Plots the results of scaling.mjs (with the fitted lines), memory.mjs and scripts/voice-controls.mjs as SVG. */
 
 const [WIDTH, HEIGHT] = [640, 400]
 const MARGIN = { left: 64, right: 24, top: 24, bottom: 52 }
@@ -84,6 +84,36 @@ export function memoryPlot(series) {
       )
       const line = rss.map((mb, n) => `${n === 0 ? 'M' : 'L'}${at(x(n + 1))} ${at(y(mb))}`).join('')
       return [...parts, `<path d="${line}" stroke="${COLORS[i % COLORS.length]}" stroke-width="1.5"/>`]
+    }),
+  )
+}
+
+/**
+ * What a voice's controls did against what was asked for, a panel for each control; on the line they are equal.
+ *
+ * @param panels - `{ control, unit, rows: [{ asked, measured }] }` …
+ */
+export function controlsPlot(panels) {
+  const width = WIDTH / panels.length
+  return picture(
+    panels.flatMap(({ control, unit, rows }, i) => {
+      const values = rows.flatMap(({ asked, measured }) => [asked, measured])
+      const [low, high] = [Math.min(0, ...values), Math.max(...values)]
+      const [left, right, top, bottom] = [i * width + 36, (i + 1) * width - 8, MARGIN.top + 20, HEIGHT - MARGIN.bottom]
+      const x = value => left + ((value - low) / (high - low)) * (right - left)
+      const y = value => bottom - ((value - low) / (high - low)) * (bottom - top)
+      return [
+        text((left + right) / 2, MARGIN.top, 'middle', control),
+        text((left + right) / 2, HEIGHT - 12, 'middle', unit),
+        rule(left, bottom, right, bottom),
+        rule(left, bottom, left, top),
+        rule(x(low), y(low), x(high), y(high)),
+        ...[...new Set(rows.map(row => row.asked))].flatMap(value => [
+          text(x(value), bottom + 18, 'middle', String(value)),
+          text(left - 4, y(value) + 4, 'end', String(value)),
+        ]),
+        ...rows.map(row => `<circle cx="${at(x(row.asked))}" cy="${at(y(row.measured))}" r="3" fill="${COLORS[i % COLORS.length]}" fill-opacity="0.6"/>`), // prettier-ignore
+      ]
     }),
   )
 }

@@ -24,6 +24,9 @@ export interface LmFlags extends ModelFlags {
 /** Options of every command that speaks. */
 export interface VoiceFlags extends ModelFlags {
   speed?: number
+  pitch?: number
+  energy?: number
+  pause?: number
   emotion?: string
   seed?: number
 }
@@ -72,6 +75,9 @@ export function addVoiceFlags(command: Command): Command {
         'one of the model’s voices, which `moss-speech info` lists (default: by the language spoken); or a voice file',
       )
       .addOption(option('--speed <factor>', '0.5-2; 2 is twice as fast (default: 1)'))
+      .addOption(option('--pitch <semitones>', 'how much higher, -12-12 (default: 0); not with a voice file'))
+      .addOption(option('--energy <dB>', 'how much louder, -20-20 (default: 0)'))
+      .addOption(option('--pause <factor>', 'on the length of silences, 0-4 (default: 1); not with a voice file'))
       .option('--emotion <name>', '`moss-speech info` lists them (default: neutral)')
       .addOption(option('--seed <n>', 'equal seeds give equal replies')),
   )
@@ -120,7 +126,7 @@ export function given<T extends object>(options: T): { [K in keyof T]: NonNullab
 
 /** For a voice file, `--speaker` selects the voice. */
 export function speakOptions(flags: ReadingFlags): SpeakOptions {
-  const { speed, emotion, seed, noiseScale, noiseW, lengthScale, phonemizer, speaker } = flags
+  const { speed, pitch, energy, pause, emotion, seed, noiseScale, noiseW, lengthScale, phonemizer, speaker } = flags
   if (!isVoiceFile(flags.voice) && speaker !== undefined) {
     throw new UsageError('--speaker is for voice files (--voice FILE.gguf); --voice names a voice of the model')
   }
@@ -129,6 +135,9 @@ export function speakOptions(flags: ReadingFlags): SpeakOptions {
   return given({
     voice,
     speed,
+    pitch,
+    energy,
+    pause,
     emotion,
     seed,
     noiseScale,

@@ -102,6 +102,12 @@ export interface NativeSpeaking {
   voice?: number | undefined
   /** 0.5–2; default 1. */
   speed?: number | undefined
+  /** -12–12 semitones; default 0, which imported voices need. */
+  pitch?: number | undefined
+  /** -20–20 dB; default 0. */
+  energy?: number | undefined
+  /** 0–4, a factor on the silences; default 1, which imported voices need. */
+  pause?: number | undefined
   /** Index into `emotions`; default 0, neutral. */
   emotion?: number | undefined
   /** An integer below 2^53; undefined takes the next one from the session's generator. */

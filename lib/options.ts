@@ -33,6 +33,15 @@ export interface SpeakOptions {
   voice?: string
   /** 0.5–2; 2 is twice as fast. Default 1. */
   speed?: number
+  /** Semitones by which the voice is higher, -12–12. Default 0. Imported voices cannot change it. */
+  pitch?: number
+  /** Decibels by which the voice is louder, -20–20; what would exceed full scale is clipped. Default 0. */
+  energy?: number
+  /**
+   * Multiplies the length of the silences at punctuation and at the ends of a sentence, 0–4; 0 leaves hardly any.
+   * Default 1. Imported voices cannot change it.
+   */
+  pause?: number
   /** One of `model.info().emotions`. Default: neutral. Imported voices have none. */
   emotion?: string
   /** Random variation of the sound, 0–2; 0 removes all randomness. Default: the model's. */

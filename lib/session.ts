@@ -13,9 +13,13 @@ import type { ModelInfo } from './engine/weights.js'
 
 const LONGEST_TEXT = 100_000
 const VOICE_OPTIONS = ['noiseW', 'lengthScale', 'phonemizer'] as const
+/** What imported voices cannot do. */
+const UNIT_OPTIONS = ['pitch', 'pause'] as const
 const SPEAK_OPTIONS = [
   'voice',
   'speed',
+  'energy',
+  ...UNIT_OPTIONS,
   'emotion',
   'noiseScale',
   ...VOICE_OPTIONS,
@@ -251,12 +255,19 @@ export class Session {
   }
 
   #checkSpeaking(o: SpeakOptions): Speaking {
-    const foreign = this.#reading.voiceText ? undefined : VOICE_OPTIONS.find(option => o[option] !== undefined)
-    if (foreign) throw new UnsupportedError(`${foreign} is an option of imported voices only`, { option: foreign })
+    const imported = this.#reading.voiceText !== ''
+    const foreign = (imported ? UNIT_OPTIONS : VOICE_OPTIONS).find(option => o[option] !== undefined)
+    if (foreign) {
+      const whose = imported ? 'nano’s voices, not of imported ones' : 'imported voices only'
+      throw new UnsupportedError(`${foreign} is an option of ${whose}`, { option: foreign })
+    }
     const voices = this.#info.voices.map(voice => voice.name)
     return {
       voice: check.checkName('voice', o.voice, voices),
       speed: check.checkNumber('speed', o.speed, 0.5, 2),
+      pitch: check.checkNumber('pitch', o.pitch, -12, 12),
+      energy: check.checkNumber('energy', o.energy, -20, 20),
+      pause: check.checkNumber('pause', o.pause, 0, 4),
       emotion: check.checkName('emotion', o.emotion, this.#info.emotions),
       seed: check.checkInteger('seed', o.seed, 0, check.SEED_MAX),
       noiseScale: check.checkNumber('noiseScale', o.noiseScale, 0, 2),

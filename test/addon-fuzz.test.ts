@@ -14,7 +14,7 @@ const addon = loadAddon()
 
 const samples = new Float32Array(1600).fill(0.05)
 const FIELDS = [
-  'samples', 'text', 'stop', 'output', 'voice', 'speed', 'emotion', 'seed', 'noiseScale', 'noiseW', 'lengthScale', 'temperature', 'topP', 'topK',
+  'samples', 'text', 'stop', 'output', 'voice', 'speed', 'pitch', 'energy', 'pause', 'emotion', 'seed', 'noiseScale', 'noiseW', 'lengthScale', 'temperature', 'topP', 'topK',
   'repetitionPenalty', 'maxSeconds', 'maxTokens', 'transcribe', 'vad',
 ] // prettier-ignore
 const METHODS = ['generate', 'speakUnits', 'encode', 'transcribe', 'features', 'append'] as const

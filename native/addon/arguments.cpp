@@ -109,6 +109,9 @@ Speaking to_speaking(const Napi::Object & object) {
     Speaking speaking;
     speaking.voice = integer_field(object, "voice", -1, any, speaking.voice);
     speaking.speed = static_cast<float>(number_field(object, "speed", 0.5, 2, speaking.speed));
+    speaking.pitch = static_cast<float>(number_field(object, "pitch", -12, 12, speaking.pitch));
+    speaking.energy = static_cast<float>(number_field(object, "energy", -20, 20, speaking.energy));
+    speaking.pause = static_cast<float>(number_field(object, "pause", 0, 4, speaking.pause));
     speaking.emotion = integer_field(object, "emotion", 0, any, speaking.emotion);
     speaking.seed = to_seed(object);
     const auto optional = [&](const char * name, double low, double high) -> std::optional<float> {

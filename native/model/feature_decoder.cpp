@@ -5,11 +5,36 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <utility>
 
 namespace moss {
 
 namespace {
+
+/// In standard deviations: of the teacher's frames below it, 99.7 % are silent, whether they have a pitch or not.
+constexpr float silence_energy = -0.6F;
+
+/// Changes the length of silences: tells how often each frame is spoken, so that the silent ones become `factor` times
+/// as many. They are all alike, so that nothing is heard of it.
+class PauseLengths {
+  public:
+    explicit PauseLengths(float factor) : factor_(factor) {}
+
+    int copies(bool silent) {
+        if (!silent) {
+            return 1;
+        }
+        owed_ += factor_;
+        const auto whole = static_cast<int>(owed_);
+        owed_ -= static_cast<float>(whole);
+        return whole;
+    }
+
+  private:
+    float factor_;
+    float owed_ = 0; // of a frame
+};
 
 void require_equal(const char * key, int64_t expected, int64_t found) {
     if (expected != found) {
@@ -58,9 +83,12 @@ struct FeatureDecoder::Stream::State {
 
     StreamState slots;
     UnitFrames::Stream units;
+    PauseLengths pauses;
+    FrameGains gains;
     ProsodyTrunk::Stream prosody;
     GeneratorFeatures::Stream features;
     IstftGenerator::Stream generator;
+    std::deque<int> copies;   // for each frame whose features are not known yet, how often the generator reads it
     std::vector<float> ready; // features [F] of each frame that the generator is to read next
     std::vector<float> audio; // final samples that next() has not returned
 };
@@ -69,8 +97,10 @@ FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner 
                                      const FeatureDecoderOptions & chosen)
     : decoder(features_of), runner(graphs), options(chosen),
       emotion(decoder.voices_.check({chosen.voice, chosen.emotion, chosen.speed, chosen.chunk_frames})),
-      slots(graphs.device()), units(features_of.units_, graphs, slots), prosody(features_of.config_, slots),
+      slots(graphs.device()), units(features_of.units_, graphs, slots), pauses(chosen.pause),
+      gains(features_of.config_.hop_length), prosody(features_of.config_, slots),
       features(features_of.features_, slots), generator(features_of.generator_, slots, mix()) {
+    require_argument(chosen.pause >= 0.0F && chosen.pause <= 4.0F, "pause must be between 0 and 4");
     vectors = decoder.voices_.speaker(options.voice);
     const std::vector<float> style = decoder.voices_.style(options.voice);
     vectors.insert(vectors.end(), style.begin(), style.end());
@@ -102,8 +132,7 @@ void FeatureDecoder::Stream::State::speak(bool last) {
 void FeatureDecoder::Stream::State::push_features(int count, bool last) {
     const FeatureDecoderConfig & config = decoder.config_;
     const std::vector<float> & expanded = units.take(count);
-    std::vector<float> pitch, voicing;
-    ready.clear();
+    std::vector<float> pitch, voicing, energy, computed;
     Graph g(runner);
     ggml_tensor * x = count == 0 ? nullptr : g.input(GGML_TYPE_F32, {config.hidden_size + 2, count}, expanded.data());
     const ProsodyTrunk::Output trunk = decoder.prosody_.push(g, prosody, x, emotion, units.shifts(), last);
@@ -112,6 +141,7 @@ void FeatureDecoder::Stream::State::push_features(int count, bool last) {
         ggml_tensor * voiced = ggml_step(g, trunk.voicing_logit); // 0 or 1 [1, T]
         g.output(trunk.pitch, pitch);
         g.output(voiced, voicing);
+        g.output(trunk.energy, energy);
         x = ggml_concat(g, x, ggml_mul(g, trunk.pitch, voiced), 0);
         x = ggml_concat(g, ggml_concat(g, x, voiced, 0), trunk.energy, 0); // [C + 3, T]
     }
@@ -119,13 +149,28 @@ void FeatureDecoder::Stream::State::push_features(int count, bool last) {
     speaker = gelu(g, decoder.speaker_(g, speaker)); // [G]
     x = decoder.features_.push(g, features, x, speaker, last);
     if (x != nullptr) {
-        g.output(x, ready);
+        g.output(x, computed);
     }
     g.run();
+    std::vector<float> f0; // Hz
     for (size_t i = 0; i < pitch.size(); i++) {
-        pitch[i] = voicing[i] > 0 ? std::exp(pitch[i] * config.log_f0_std + config.log_f0_mean) : 0; // Hz
+        const bool voiced = voicing[i] > 0;
+        const UnitFrames::Stream::Trait trait = units.traits().front();
+        units.traits().pop_front();
+        const int times = pauses.copies(trait.at_pause && energy[i] - emotion.energy_shift < silence_energy);
+        copies.push_back(times);
+        gains.push(trait.gain, times);
+        f0.insert(f0.end(), static_cast<size_t>(times),
+                  voiced ? std::exp(pitch[i] * config.log_f0_std + config.log_f0_mean) : 0);
     }
-    generator.source().push(pitch.data(), static_cast<int64_t>(pitch.size()), last);
+    generator.source().push(f0.data(), static_cast<int64_t>(f0.size()), last);
+    ready.clear();
+    for (auto frame = computed.begin(); frame != computed.end(); frame += config.feature_size) {
+        for (int times = copies.front(); times > 0; times--) {
+            ready.insert(ready.end(), frame, frame + config.feature_size);
+        }
+        copies.pop_front();
+    }
 }
 
 /// Turns the features into audio, as far as it becomes final.
@@ -139,7 +184,7 @@ void FeatureDecoder::Stream::State::push_wave(bool last) {
         g.output(x, wave);
     }
     g.run();
-    units.gains().apply(wave);
+    gains.apply(wave);
     audio.insert(audio.end(), wave.begin(), wave.end());
 }
 
@@ -166,13 +211,16 @@ const std::vector<int> & FeatureDecoder::Stream::durations() const {
 }
 
 VoiceFacts FeatureDecoder::facts() const {
-    return voices_.presets().facts(config_.sample_rate);
+    VoiceFacts facts = voices_.presets().facts(config_.sample_rate);
+    facts.scales_pauses = true;
+    return facts;
 }
 
 std::unique_ptr<VoiceStream> FeatureDecoder::open(Runner & runner, const Speaking & speaking, uint64_t /*seed*/) const {
     FeatureDecoderOptions options; // no seed and no noise scale, because there is no noise
     options.voice = speaking.voice;
     options.speed = speaking.speed;
+    options.pause = speaking.pause;
     options.emotion = speaking.emotion;
     return std::make_unique<Stream>(*this, runner, options);
 }

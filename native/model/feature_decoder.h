@@ -28,6 +28,7 @@ namespace moss {
 struct FeatureDecoderOptions {
     int voice = 0;         ///< index into the presets' voices
     float speed = 1;       ///< 0.25 .. 4; multiplied with the emotion's
+    float pause = 1;       ///< 0 .. 4, factor on the silences
     int emotion = 0;       ///< index into the presets' emotions
     int chunk_frames = 32; ///< frames computed at a time, 1 .. 4096; trades latency against speed
 };

@@ -31,12 +31,11 @@ int UnitFrames::lookahead_units() const {
 }
 
 UnitFrames::Stream::Stream(const UnitFrames & network, Runner & runner, StreamState & state)
-    : network_(network), runner_(runner), text_(network.config_, state), duration_(network.config_, state),
-      gains_(network.config_.hop_length) {}
+    : network_(network), runner_(runner), text_(network.config_, state), duration_(network.config_, state) {}
 
-void UnitFrames::Stream::add(int32_t unit, const UnitProsody & prosody) {
+void UnitFrames::Stream::add(int32_t unit, const UnitProsody & prosody, bool pause) {
     ids_.push_back(unit);
-    waiting_.push_back(last_prosody_ = prosody);
+    waiting_.push_back({last_prosody_ = prosody, pause});
 }
 
 void UnitFrames::Stream::push(const int32_t * units, size_t count, const UnitProsody * prosody,
@@ -47,11 +46,11 @@ void UnitFrames::Stream::push(const int32_t * units, size_t count, const UnitPro
                      "units must be between 0 and " + std::to_string(config.unit_count - 1));
     const auto prosody_of = [&](size_t i) { return prosody == nullptr ? UnitProsody() : prosody[i]; };
     if (!started_ && count > 0 && config.edge_unit >= 0) {
-        add(config.edge_unit, prosody_of(0));
+        add(config.edge_unit, prosody_of(0), true);
     }
     started_ = started_ || count > 0;
     for (size_t i = 0; i < count; i++) {
-        add(units[i], prosody_of(i));
+        add(units[i], prosody_of(i), config.pauses[static_cast<size_t>(units[i])]);
         if (ids_.size() == most_units || (i + 1 == count && ids_.size() >= least_units)) {
             encode(false);
             ready();
@@ -64,7 +63,7 @@ bool UnitFrames::Stream::finish() {
     finished_ = true;
     if (started_) {
         if (network_.config_.edge_unit >= 0) {
-            add(network_.config_.edge_unit, last_prosody_);
+            add(network_.config_.edge_unit, last_prosody_, true);
         }
         encode(true);
     }
@@ -97,9 +96,8 @@ void UnitFrames::Stream::encode(bool last) {
     const double most = static_cast<double>(longest_unit) * config.sample_rate / config.hop_length;
     for (const float value : log_durations) {
         // nearbyint rounds half to even, like torch.round. A NaN becomes one frame.
-        const float rounded = std::nearbyint(std::exp(value) / (speed_ * units_[predicted_].prosody.speed));
+        const float rounded = std::nearbyint(std::exp(value) / (speed_ * units_[predicted_].spoken.prosody.speed));
         const int length = rounded >= 1.0F ? static_cast<int>(std::min<double>(rounded, most)) : 1;
-        gains_.push(units_[predicted_].prosody.gain, length);
         units_[predicted_++].frames = length;
         frames_ += length;
         durations_.push_back(length);
@@ -114,7 +112,9 @@ const std::vector<float> & UnitFrames::Stream::take(int count) {
         expanded_.insert(expanded_.end(), unit.hidden.begin(), unit.hidden.end());
         expanded_.push_back((static_cast<float>(unit.done) + 0.5F) / length);
         expanded_.push_back(0.1F * length);
-        shifts_.waiting.push_back(unit.prosody.pitch * semitone / network_.config_.log_f0_std);
+        const bool before_pause = units_.size() > 1 && units_[1].spoken.pause;
+        traits_.push_back({unit.spoken.prosody.gain, unit.spoken.pause || before_pause});
+        shifts_.waiting.push_back(unit.spoken.prosody.pitch * semitone / network_.config_.log_f0_std);
         if (++unit.done == unit.frames) {
             units_.pop_front();
             predicted_--;

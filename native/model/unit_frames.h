@@ -57,23 +57,36 @@ class UnitFrames::Stream {
     /// The number of frames that take() can return.
     int64_t frames() const { return frames_; }
 
-    /// Returns the next `count` frames, [C + 2] each, valid until the next call. Adds their pitch shifts to shifts().
+    /// Returns the next `count` frames, [C + 2] each, valid until the next call. Adds their pitch shifts to shifts()
+    /// and their traits to traits().
     const std::vector<float> & take(int count);
 
+    /// What a frame has from its unit, besides its vector.
+    struct Trait {
+        float gain;
+        bool at_pause; // whether it belongs to a pause, to an edge of the utterance, or to the unit before one of these
+    };
+
     PitchShifts & shifts() { return shifts_; }
-    /// The gains of the frames so far.
-    FrameGains & gains() { return gains_; }
+    /// The caller removes them from the front.
+    std::deque<Trait> & traits() { return traits_; }
     /// The number of frames of each unit so far, including the edge units.
     const std::vector<int> & durations() const { return durations_; }
 
   private:
-    void add(int32_t unit, const UnitProsody & prosody);
+    void add(int32_t unit, const UnitProsody & prosody, bool pause);
     void encode(bool last);
+
+    /// How a unit is spoken.
+    struct Spoken {
+        UnitProsody prosody;
+        bool pause = false; // or an edge of the utterance
+    };
 
     /// A unit some of whose frames have not been taken.
     struct Unit {
         std::vector<float> hidden; // [C]
-        UnitProsody prosody;
+        Spoken spoken;
         int frames = 0; // 0 if not predicted yet
         int done = 0;
     };
@@ -84,16 +97,16 @@ class UnitFrames::Stream {
     float speed_ = 1;
     UnitEncoder::Stream text_;
     DurationPredictor::Stream duration_;
-    std::vector<int32_t> ids_;        // units that have not been encoded
-    std::deque<UnitProsody> waiting_; // of units that have not left the encoder
-    UnitProsody last_prosody_;        // of the last unit that was pushed
-    std::deque<Unit> units_;          // the units that have left the encoder
-    size_t predicted_ = 0;            // how many of these, from the front, have a duration
-    int64_t frames_ = 0;              // of units with a duration, not taken yet
-    std::vector<float> expanded_;     // what take() returned
+    std::vector<int32_t> ids_;    // units that have not been encoded
+    std::deque<Spoken> waiting_;  // of units that have not left the encoder
+    UnitProsody last_prosody_;    // of the last unit that was pushed
+    std::deque<Unit> units_;      // the units that have left the encoder
+    size_t predicted_ = 0;        // how many of these, from the front, have a duration
+    int64_t frames_ = 0;          // of units with a duration, not taken yet
+    std::vector<float> expanded_; // what take() returned
     std::vector<int> durations_;
     PitchShifts shifts_;
-    FrameGains gains_;
+    std::deque<Trait> traits_;
     bool started_ = false;
     bool finished_ = false;
 };

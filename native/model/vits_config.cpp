@@ -37,6 +37,13 @@ UnitFramesConfig UnitFramesConfig::load(const GgufKeys & keys) {
     c.log_f0_std = keys.number("log_f0_std", 1e-3, 1e3);
     c.edge_unit = keys.integer("edge_unit", -1, c.unit_count - 1, c.edge_unit);
     keys.multiple("hidden_size", c.hidden_size, "head_count", c.head_count);
+    c.pauses.resize(static_cast<size_t>(c.unit_count));
+    constexpr const char * units = "moss-speech.units"; // a file of a decoder alone has none
+    const std::vector<std::string> symbols =
+        keys.file().has(units) ? keys.file().get_strings(units) : std::vector<std::string>();
+    for (size_t i = 0; i < std::min(symbols.size(), c.pauses.size()); i++) {
+        c.pauses[i] = symbols[i] == "," || symbols[i] == "." || symbols[i] == "?" || symbols[i] == "!";
+    }
     return c;
 }
 

@@ -34,7 +34,8 @@ struct UnitFramesConfig {
     int prosody_kernel = 0;
     float log_f0_mean = 0; // ln Hz
     float log_f0_std = 0;
-    int edge_unit = -1; // added before and after an utterance (nano: the space); -1 for none. Optional key.
+    int edge_unit = -1;       // added before and after an utterance (nano: the space); -1 for none. Optional key.
+    std::vector<bool> pauses; // for each unit, whether it is a silence: the punctuation of moss-speech.units
 
     /// Throws model_format for a key that is missing, of another type or out of range.
     static UnitFramesConfig load(const GgufKeys & keys);

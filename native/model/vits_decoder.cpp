@@ -53,6 +53,7 @@ struct VitsDecoder::Stream::State {
     Generator::Stream generator;
     Excitation excitation;
 
+    FrameGains gains;         // of the frames so far
     int64_t noise_frame = 0;  // the next frame for which noise is drawn
     std::vector<float> prior; // samples of the prior, [Z] for each frame of a graph
 };
@@ -60,7 +61,7 @@ struct VitsDecoder::Stream::State {
 VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, const DecoderOptions & chosen)
     : decoder(vits), runner(graphs), options(chosen), slots(graphs.device()), units(vits.units_, graphs, slots),
       prosody(vits.config_, slots), flow(vits.flow_, slots), generator(vits.generator_, slots),
-      excitation(vits.config_, chosen.seed, vits.generator_.source_context()) {
+      excitation(vits.config_, chosen.seed, vits.generator_.source_context()), gains(vits.config_.hop_length) {
     emotion = vits.voices_.check({chosen.voice, chosen.emotion, chosen.speed, chosen.chunk_frames});
     require_argument(chosen.noise_scale >= 0.0F && chosen.noise_scale <= 2.0F, "noise_scale must be between 0 and 2");
     speaker = vits.voices_.speaker(chosen.voice);
@@ -72,6 +73,9 @@ VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, con
 void VitsDecoder::Stream::State::push_prosody(int count, bool last) {
     const DecoderConfig & config = decoder.config_;
     const std::vector<float> & expanded = units.take(count);
+    for (; !units.traits().empty(); units.traits().pop_front()) {
+        gains.push(units.traits().front().gain, 1);
+    }
     std::vector<float> stats;
     std::vector<float> pitch;
     std::vector<float> voicing;
@@ -121,7 +125,7 @@ void VitsDecoder::Stream::State::push_wave(bool last, std::vector<float> & audio
         g.output(x, wave);
     }
     g.run();
-    units.gains().apply(wave);
+    gains.apply(wave);
     audio.insert(audio.end(), wave.begin(), wave.end());
 }
 

@@ -32,6 +32,9 @@ struct Voice {
 struct Speaking {
     int voice = -1;                   ///< index into VoiceFacts::voices; -1 chooses by the language of the units
     float speed = 1;                  ///< 0.5..2
+    float pitch = 0;                  ///< -12..12 semitones, not for imported voices
+    float energy = 0;                 ///< -20..20 dB on the samples, which stay in [-1, 1]
+    float pause = 1;                  ///< 0..4, factor on the silences, if VoiceFacts::scales_pauses
     int emotion = 0;                  ///< index into VoiceFacts::emotions
     std::optional<uint64_t> seed;     ///< for noise and sampling; drawn from the session's random numbers if not set
     std::optional<float> noise_scale; ///< 0..2, liveliness of the sound
@@ -46,6 +49,7 @@ struct VoiceFacts {
     std::vector<Voice> voices;
     int default_voice_en = 0; ///< index into voices
     int default_voice_zh = 0;
+    bool scales_pauses = false; ///< whether Speaking::pause may differ from 1
     std::vector<std::string> emotions; ///< [0] is neutral; empty if there are no others
     /// JSON that tells how text becomes the ids of an imported voice (`moss-speech.voice.text`). Empty if the ids are
     /// the bundle's units, which the language model generates one at a time.

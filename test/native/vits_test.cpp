@@ -132,35 +132,6 @@ TEST(pieces_give_the_whole) {
     }
 }
 
-// The tolerance allows for Winograd's algorithm, whose tiles begin where a piece begins. All units are pushed at once:
-// with other neighbours, values in nano's 8-bit layers may be rounded differently, which accumulates in the phase of
-// the pulses.
-TEST(a_real_voice_in_pieces_is_the_whole) {
-    DecoderModel model("../../models/nano.gguf");
-    std::vector<int32_t> units;
-    for (int32_t i = 0; i < 40; i++) {
-        units.push_back(5 + i * 7 % 60);
-    }
-    std::vector<UnitProsody> prosody(units.size());
-    for (size_t i = 10; i < 30; i++) {
-        prosody[i] = {0.8F, 4, 1.5F};
-    }
-    for (const bool changed : {false, true}) {
-        const UnitProsody * how = changed ? prosody.data() : nullptr;
-        const auto speak = [&](int chunk) {
-            DecoderOptions options;
-            options.chunk_frames = chunk;
-            VitsDecoder::Stream stream(model.decoder, model.runner, options);
-            const std::vector<float> audio = stream.push(units.data(), units.size(), how);
-            return append(audio, stream.finish());
-        };
-        const std::vector<float> whole = speak(4096);
-        for (const int chunk : {5, 32}) {
-            CHECK(max_difference(speak(chunk), whole) <= 1e-4);
-        }
-    }
-}
-
 TEST(a_units_audio_needs_no_more_than_the_lookahead) {
     const Case c("decoder.golden.gguf");
     DecoderModel model("tiny.gguf");

@@ -1,6 +1,7 @@
 #include "core/turn/synthesizer.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace moss {
 
@@ -26,7 +27,7 @@ bool is_one_of(const std::string & unit, std::initializer_list<const char *> mar
 
 Synthesizer::Synthesizer(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
                          double max_seconds)
-    : parts_(parts), runner_(runner), speaking_(speaking), seed_(seed),
+    : parts_(parts), runner_(runner), speaking_(speaking), seed_(seed), gain_(std::pow(10.0F, speaking.energy / 20)),
       max_samples_(static_cast<size_t>(max_seconds * parts.info.sample_rate)) {
     if (!parts.voice) {
         throw MossError(code::unsupported, "this model has no decoder: it cannot speak");
@@ -35,14 +36,23 @@ Synthesizer::Synthesizer(const Model::Parts & parts, Runner & runner, const Spea
         check_index("voice", speaking.voice, parts.info.voices.size());
     }
     check_index("emotion", speaking.emotion, std::max<size_t>(parts.info.emotions.size(), 1));
-    if (!(speaking.speed >= 0.5F && speaking.speed <= 2)) {
-        throw out_of_range("speed", "0.5 to 2", static_cast<double>(speaking.speed));
+    const auto check = [](const char * option, float low, float high, const char * range, float found) {
+        if (!(found >= low && found <= high)) {
+            throw out_of_range(option, range, static_cast<double>(found));
+        }
+    };
+    check("speed", 0.5F, 2, "0.5 to 2", speaking.speed);
+    check("pitch", -12, 12, "-12 to 12", speaking.pitch);
+    check("energy", -20, 20, "-20 to 20", speaking.energy);
+    check("pause", 0, 4, "0 to 4", speaking.pause);
+    if (speaking.pause != 1 && !parts.voice->facts().scales_pauses) {
+        throw MossError(code::unsupported, "the pauses of this voice cannot be changed", {{"component", "pause"}});
     }
 }
 
 void Synthesizer::push(int32_t unit, const UnitProsody & prosody) {
     units_.push_back(unit);
-    prosody_.push_back(prosody);
+    prosody_.push_back({prosody.speed, prosody.pitch + speaking_.pitch, prosody.gain * gain_});
     if (speaking_.voice == -1 && parts_.info.voice_text.empty()) {
         const std::string & symbol = parts_.info.units[static_cast<size_t>(unit)];
         if (is_one_of(symbol, {"→", "↗", "↓", "↘"})) {

@@ -11,8 +11,7 @@ namespace moss {
 /// English stress mark tells the language and so the voice; the units before it wait until then.
 class Synthesizer {
   public:
-    /// @throws MossError MOSS_UNSUPPORTED without a voice, MOSS_INVALID_ARGUMENT for a voice, speed or emotion out of
-    /// range.
+    /// @throws MossError MOSS_UNSUPPORTED without a voice, MOSS_INVALID_ARGUMENT for an option out of range.
     Synthesizer(const Model::Parts & parts, Runner & runner, const Speaking & speaking, uint64_t seed,
                 double max_seconds);
 
@@ -39,6 +38,7 @@ class Synthesizer {
     Runner & runner_;
     Speaking speaking_; // voice is -1 until it is known
     uint64_t seed_;
+    float gain_; // factor of `speaking.energy` on the samples
     std::unique_ptr<VoiceStream> stream_; // null until the voice is known
     std::vector<int32_t> units_;          // units that have not been passed to the stream
     std::vector<UnitProsody> prosody_;    // one for each of units_
