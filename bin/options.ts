@@ -72,7 +72,7 @@ export function addVoiceFlags(command: Command): Command {
     command
       .option(
         '--voice <name or file>',
-        'one of the model’s voices, which `moss-speech info` lists (default: by the language spoken); or a voice file',
+        'one of the model’s voices, which `moss-speech info` lists (default: by the language spoken), or a mixture, such as af_heart=2,af_bella=1; or a voice file',
       )
       .addOption(option('--speed <factor>', '0.5-2; 2 is twice as fast (default: 1)'))
       .addOption(option('--pitch <semitones>', 'how much higher, -12-12 (default: 0); not with a voice file'))
@@ -130,7 +130,7 @@ export function speakOptions(flags: ReadingFlags): SpeakOptions {
   if (!isVoiceFile(flags.voice) && speaker !== undefined) {
     throw new UsageError('--speaker is for voice files (--voice FILE.gguf); --voice names a voice of the model')
   }
-  const voice = isVoiceFile(flags.voice) ? speaker : flags.voice
+  const voice = isVoiceFile(flags.voice) ? speaker : mixtureOf(flags.voice)
   const pronunciations = flags.pronunciations === undefined ? undefined : lexiconOf(flags.pronunciations)
   return given({
     voice,
@@ -146,6 +146,18 @@ export function speakOptions(flags: ReadingFlags): SpeakOptions {
     phonemizer,
     pronunciations,
   }) as SpeakOptions
+}
+
+/** `af_heart=2,af_bella=1`: names with their shares. */
+function mixtureOf(voice: string | undefined): SpeakOptions['voice'] | undefined {
+  if (voice?.includes('=') !== true) return voice
+  const shares = voice.split(',').map(part => {
+    const [, name, share] = /^([^=]+)=(.+)$/.exec(part.trim()) ?? []
+    if (name === undefined || !(Number(share) > 0))
+      throw new UsageError(`--voice: ${part} is not NAME=SHARE, a share above 0`)
+    return [name, Number(share)] as const
+  })
+  return Object.fromEntries(shares)
 }
 
 /** Whether `--voice` names a file and not a voice of the model. `nano` is the file that comes with the package. */

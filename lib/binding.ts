@@ -100,6 +100,8 @@ export interface NativeSampling {
 export interface NativeSpeaking {
   /** Index into `voices`; -1 or undefined chooses by the language of the units. */
   voice?: number | undefined
+  /** In place of `voice`: the share of each voice, 0–1, together 1. Voices of one kind only (`VoiceFacts::mixes_voices`). */
+  mix?: Float32Array | undefined
   /** 0.5–2; default 1. */
   speed?: number | undefined
   /** -12–12 semitones; default 0, which imported voices need. */

@@ -29,8 +29,12 @@ export interface GenerateOptions extends SpeakOptions {
 
 /** How text is spoken. All options are optional. */
 export interface SpeakOptions {
-  /** A voice by name, one of `model.info().voices`. Default: the model's voice for the language that is spoken. */
-  voice?: string
+  /**
+   * A voice by name, one of `model.info().voices`, or a mixture: names with their shares, numbers above 0, such as `{
+   * af_heart: 2, af_bella: 1 }`. Imported voices cannot be mixed. Default: the model's voice for the language that is
+   * spoken.
+   */
+  voice?: string | Readonly<Record<string, number>>
   /** 0.5–2; 2 is twice as fast. Default 1. */
   speed?: number
   /** Semitones by which the voice is higher, -12–12. Default 0. Imported voices cannot change it. */
@@ -211,6 +215,25 @@ export function checkName(option: string, value: unknown, names: readonly string
   if (value === undefined) return undefined
   const index = typeof value === 'string' ? names.indexOf(value) : -1
   return index >= 0 ? index : fail(option, `one of ${names.join(', ') || '(this model has none)'}`, value)
+}
+
+/**
+ * The index of a voice; for a mixture, the share of each voice (together 1) and the index of the voice with the largest
+ * one. Undefined is allowed.
+ */
+export function checkVoice(
+  value: unknown,
+  names: readonly string[],
+): { voice?: number | undefined; mix?: Float32Array } {
+  if (typeof value !== 'object' || value === null) return { voice: checkName('voice', value, names) }
+  const mix = new Float32Array(names.length)
+  for (const [name, share] of Object.entries(value)) {
+    if (!(typeof share === 'number' && share > 0 && share <= 1e6)) fail(`voice.${name}`, 'a number above 0', share)
+    mix[checkName('voice', name, names) ?? 0] = share
+  }
+  const sum = mix.reduce((total, share) => total + share, 0)
+  if (sum === 0) fail('voice', 'at least one name with its share', value)
+  return { voice: mix.indexOf(Math.max(...mix)), mix: mix.map(share => share / sum) }
 }
 
 /** Checks that a text is not empty or too long. */

@@ -261,9 +261,8 @@ export class Session {
       const whose = imported ? 'nano’s voices, not of imported ones' : 'imported voices only'
       throw new UnsupportedError(`${foreign} is an option of ${whose}`, { option: foreign })
     }
-    const voices = this.#info.voices.map(voice => voice.name)
     return {
-      voice: check.checkName('voice', o.voice, voices),
+      ...this.#checkVoice(o.voice),
       speed: check.checkNumber('speed', o.speed, 0.5, 2),
       pitch: check.checkNumber('pitch', o.pitch, -12, 12),
       energy: check.checkNumber('energy', o.energy, -20, 20),
@@ -276,6 +275,13 @@ export class Session {
       phonemizer: checkPhonemizer(o.phonemizer),
       pronunciations: this.#lexicon(o.pronunciations),
     }
+  }
+
+  #checkVoice(value: unknown): Pick<Speaking, 'voice' | 'mix'> {
+    const imported = this.#reading.voiceText !== ''
+    if (imported && typeof value === 'object')
+      throw new UnsupportedError('imported voices cannot be mixed', { option: 'voice' })
+    return check.checkVoice(value, this.#info.voices.map(voice => voice.name)) // prettier-ignore
   }
 
   /** The pronunciations of the session and of one call, as JSON. */

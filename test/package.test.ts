@@ -25,6 +25,8 @@ t.test('has what a source build without network needs, and no development files'
   }
   t.ok(paths.includes('vendor/ggml/ggml/CMakeLists.txt'), 'the source of ggml')
   t.ok(paths.includes('vendor/ggml/LICENSE'), 'the licence of ggml')
+  for (const path of ['NOTICE', 'models/LICENSE-APACHE-2.0.txt'])
+    t.ok(paths.includes(path), `whose work is in nano: ${path}`)
   t.ok(paths.includes(`prebuilds/${prebuild}/moss-speech-native.node`), 'the prebuild')
   t.notOk(paths.some(path => /^(test|training|build|docs\/api|bench|node_modules)\//.test(path)))
 })

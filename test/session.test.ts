@@ -122,10 +122,23 @@ t.test('every option of a reply has its effect', async t => {
     const cut = await reply({ temperature: 0, maxSeconds: 0.1 })
     t.equal(cut.seconds, 0.1, 'maxSeconds')
     t.same(cut.audio, likeliest.audio.subarray(0, cut.audio.length))
+    t.same(
+      (await reply({ temperature: 0, voice: { mei: 2 } })).audio,
+      (await reply({ temperature: 0, voice: 'mei' })).audio,
+    )
+    await t.rejects(reply({ pause: 2 }), { code: 'MOSS_UNSUPPORTED' }, 'this decoder cannot change pauses')
     const text = await reply({ temperature: 0, output: 'text', maxTokens: 16 })
     const short = await reply({ temperature: 0, output: 'text', maxTokens: 4 })
     t.ok(text.text.startsWith(short.text) && short.text.length < text.text.length, 'maxTokens')
-    for (const options of [{ voice: 'mei' }, { speed: 2 }, { emotion: 'sad' }, { noiseScale: 0 }]) {
+    for (const options of [
+      { voice: 'mei' },
+      { voice: { mei: 1, anna: 3 } },
+      { speed: 2 },
+      { pitch: 3 },
+      { energy: -6 },
+      { emotion: 'sad' },
+      { noiseScale: 0 },
+    ]) {
       const other = await reply({ temperature: 0, ...options })
       t.same(other.units.slice(0, 9), likeliest.units.slice(0, 9), 'the same is said')
       t.notOk(
@@ -256,6 +269,9 @@ t.test('arguments are checked', async t => {
     bad({ speed: 0.4 }, 'speed')
     bad({ speed: NaN }, 'speed')
     bad({ speed: '1' }, 'speed')
+    bad({ voice: {} }, 'voice')
+    bad({ voice: { mei: 0 } }, 'voice.mei')
+    bad({ voice: { nobody: 1 } }, 'voice')
     bad({ pitch: 13 }, 'pitch')
     bad({ energy: -21 }, 'energy')
     bad({ pause: -1 }, 'pause')

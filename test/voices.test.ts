@@ -145,6 +145,7 @@ t.test('a voice file is a model that speaks', async t => {
   t.same(texts, ['hello.', 'world.'])
   await t.rejects(speak('123 ?!'), { ...coded('MOSS_INVALID_ARGUMENT'), message: /voice can speak/ })
   t.throws(() => session.speak('hello', { pitch: 2 }), coded('MOSS_UNSUPPORTED'))
+  t.throws(() => session.speak('hello', { voice: { 'voice-stochastic': 1 } as never }), coded('MOSS_UNSUPPORTED'))
   t.throws(() => session.speak('hello', { pause: 2 }), coded('MOSS_UNSUPPORTED'))
   const loud = await speak('Hello world', { energy: -6, noiseScale: 0, noiseW: 0, seed: 1 })
   t.ok(Math.max(...loud.audio) < 0.52 * Math.max(...calm.audio), 'half as loud')

@@ -347,7 +347,7 @@ export class PartEngine implements Engine {
     signal: AbortSignal,
     spent: { decodeMs: number },
   ): AsyncGenerator<ReplyChunk, void, void> {
-    const options = { ...speaking, ...(voice !== undefined && { voice }), ...prosody }
+    const options = { ...speaking, ...(voice !== undefined && { voice, mix: undefined }), ...prosody }
     let [begun, waited] = [false, 0]
     let timings: NativeTimings | undefined
     try {

@@ -108,6 +108,7 @@ Speaking to_speaking(const Napi::Object & object) {
     constexpr int any = 1 << 30; // the session checks against the voices and emotions of its model
     Speaking speaking;
     speaking.voice = integer_field(object, "voice", -1, any, speaking.voice);
+    speaking.mix = missing(object.Get("mix")) ? std::vector<float>() : to_samples(object.Get("mix"), "mix");
     speaking.speed = static_cast<float>(number_field(object, "speed", 0.5, 2, speaking.speed));
     speaking.pitch = static_cast<float>(number_field(object, "pitch", -12, 12, speaking.pitch));
     speaking.energy = static_cast<float>(number_field(object, "energy", -20, 20, speaking.energy));

@@ -20,6 +20,7 @@ class DecoderVoices {
     /// How one utterance is spoken, which all decoders of units have in common.
     struct Choice {
         int voice;
+        std::vector<float> mix; // the share of each voice in place of `voice`: 0 .. 1, together 1; or empty
         int emotion;
         float speed;      // 0.25 .. 4
         int chunk_frames; // 1 .. 4096
@@ -27,12 +28,14 @@ class DecoderVoices {
     /// Throws invalid_argument for what is out of range. Returns the emotion.
     const Emotion & check(const Choice & choice) const;
 
-    /// The vectors [S] of a voice that has been checked.
-    std::vector<float> speaker(int voice) const { return vector(speakers_, voice); }
-    std::vector<float> style(int voice) const { return vector(styles_, voice); }
+    /// The share of each voice in a choice that has been checked.
+    std::vector<float> shares(const Choice & choice) const;
+    /// The vectors [S] of a mixture of voices.
+    std::vector<float> speaker(const std::vector<float> & shares) const { return mixed(speakers_, shares); }
+    std::vector<float> style(const std::vector<float> & shares) const { return mixed(styles_, shares); }
 
   private:
-    static std::vector<float> vector(const ggml_tensor * table, int voice);
+    static std::vector<float> mixed(const ggml_tensor * table, const std::vector<float> & shares);
 
     DecoderPresets presets_;
     ggml_tensor * speakers_; // [S, voices]

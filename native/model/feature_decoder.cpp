@@ -78,7 +78,9 @@ struct FeatureDecoder::Stream::State {
     const FeatureDecoder & decoder;
     Runner & runner;
     FeatureDecoderOptions options;
+    DecoderVoices::Choice choice;
     Emotion emotion;
+    std::vector<float> shares;  // of the voices
     std::vector<float> vectors; // the voice's speaker vector, then its style vector [2 S]
 
     StreamState slots;
@@ -96,23 +98,26 @@ struct FeatureDecoder::Stream::State {
 FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner & graphs,
                                      const FeatureDecoderOptions & chosen)
     : decoder(features_of), runner(graphs), options(chosen),
-      emotion(decoder.voices_.check({chosen.voice, chosen.emotion, chosen.speed, chosen.chunk_frames})),
-      slots(graphs.device()), units(features_of.units_, graphs, slots), pauses(chosen.pause),
-      gains(features_of.config_.hop_length), prosody(features_of.config_, slots),
-      features(features_of.features_, slots), generator(features_of.generator_, slots, mix()) {
+      choice{chosen.voice, chosen.mix, chosen.emotion, chosen.speed, chosen.chunk_frames},
+      emotion(decoder.voices_.check(choice)), shares(decoder.voices_.shares(choice)), slots(graphs.device()),
+      units(features_of.units_, graphs, slots), pauses(chosen.pause), gains(features_of.config_.hop_length),
+      prosody(features_of.config_, slots), features(features_of.features_, slots),
+      generator(features_of.generator_, slots, mix()) {
     require_argument(chosen.pause >= 0.0F && chosen.pause <= 4.0F, "pause must be between 0 and 4");
-    vectors = decoder.voices_.speaker(options.voice);
-    const std::vector<float> style = decoder.voices_.style(options.voice);
+    vectors = decoder.voices_.speaker(shares);
+    const std::vector<float> style = decoder.voices_.style(shares);
     vectors.insert(vectors.end(), style.begin(), style.end());
     units.set_voice(style, options.speed * emotion.speed);
     slots.allocate();
 }
 
-/// The mixture that consists of the chosen voice alone.
+/// The shares in the order of the generator's voices.
 VoiceMix FeatureDecoder::Stream::State::mix() const {
-    VoiceMix shares(decoder.generator_.config().voices.size(), 0.0F);
-    shares[decoder.generator_voices_[static_cast<size_t>(options.voice)]] = 1.0F;
-    return shares;
+    VoiceMix mix(decoder.generator_.config().voices.size(), 0.0F);
+    for (size_t voice = 0; voice < shares.size(); voice++) {
+        mix[decoder.generator_voices_[voice]] += shares[voice];
+    }
+    return mix;
 }
 
 /// Computes the frames that fill whole chunks, or all remaining frames if `last`.
@@ -212,6 +217,7 @@ const std::vector<int> & FeatureDecoder::Stream::durations() const {
 
 VoiceFacts FeatureDecoder::facts() const {
     VoiceFacts facts = voices_.presets().facts(config_.sample_rate);
+    facts.mixes_voices = true;
     facts.scales_pauses = true;
     return facts;
 }
@@ -219,6 +225,7 @@ VoiceFacts FeatureDecoder::facts() const {
 std::unique_ptr<VoiceStream> FeatureDecoder::open(Runner & runner, const Speaking & speaking, uint64_t /*seed*/) const {
     FeatureDecoderOptions options; // no seed and no noise scale, because there is no noise
     options.voice = speaking.voice;
+    options.mix = speaking.mix;
     options.speed = speaking.speed;
     options.pause = speaking.pause;
     options.emotion = speaking.emotion;

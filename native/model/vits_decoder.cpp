@@ -62,10 +62,12 @@ VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, con
     : decoder(vits), runner(graphs), options(chosen), slots(graphs.device()), units(vits.units_, graphs, slots),
       prosody(vits.config_, slots), flow(vits.flow_, slots), generator(vits.generator_, slots),
       excitation(vits.config_, chosen.seed, vits.generator_.source_context()), gains(vits.config_.hop_length) {
-    emotion = vits.voices_.check({chosen.voice, chosen.emotion, chosen.speed, chosen.chunk_frames});
+    const DecoderVoices::Choice choice{chosen.voice, chosen.mix, chosen.emotion, chosen.speed, chosen.chunk_frames};
+    emotion = vits.voices_.check(choice);
     require_argument(chosen.noise_scale >= 0.0F && chosen.noise_scale <= 2.0F, "noise_scale must be between 0 and 2");
-    speaker = vits.voices_.speaker(chosen.voice);
-    units.set_voice(vits.voices_.style(chosen.voice), chosen.speed * emotion.speed);
+    const std::vector<float> shares = vits.voices_.shares(choice);
+    speaker = vits.voices_.speaker(shares);
+    units.set_voice(vits.voices_.style(shares), chosen.speed * emotion.speed);
     slots.allocate();
 }
 
@@ -166,7 +168,9 @@ const std::vector<int> & VitsDecoder::Stream::durations() const {
 }
 
 VoiceFacts VitsDecoder::facts() const {
-    return voices_.presets().facts(config_.sample_rate);
+    VoiceFacts facts = voices_.presets().facts(config_.sample_rate);
+    facts.mixes_voices = true;
+    return facts;
 }
 
 std::unique_ptr<VoiceStream> VitsDecoder::open(Runner & runner, const Speaking & speaking, uint64_t seed) const {
@@ -188,6 +192,7 @@ std::unique_ptr<VoiceStream> VitsDecoder::open(Runner & runner, const Speaking &
     };
     DecoderOptions options;
     options.voice = speaking.voice;
+    options.mix = speaking.mix;
     options.speed = speaking.speed;
     options.emotion = speaking.emotion;
     options.noise_scale = speaking.noise_scale.value_or(options.noise_scale);

@@ -33,6 +33,7 @@ namespace moss {
 /// How a stream speaks.
 struct DecoderOptions {
     int voice = 0;              ///< index into DecoderPresets::voices
+    std::vector<float> mix;     ///< the share of each voice in place of `voice`, or empty
     float speed = 1;            ///< 0.25 .. 4; multiplied with the emotion's
     int emotion = 0;            ///< index into DecoderPresets::emotions
     uint64_t seed = 0;          ///< of the random noise; equal seeds give equal audio

@@ -31,6 +31,7 @@ struct Voice {
 /// Options for speaking. Options that are not set take the model's values.
 struct Speaking {
     int voice = -1;                   ///< index into VoiceFacts::voices; -1 chooses by the language of the units
+    std::vector<float> mix;           ///< if VoiceFacts::mixes_voices: the share of each voice, in place of `voice`
     float speed = 1;                  ///< 0.5..2
     float pitch = 0;                  ///< -12..12 semitones, not for imported voices
     float energy = 0;                 ///< -20..20 dB on the samples, which stay in [-1, 1]
@@ -49,7 +50,8 @@ struct VoiceFacts {
     std::vector<Voice> voices;
     int default_voice_en = 0; ///< index into voices
     int default_voice_zh = 0;
-    bool scales_pauses = false; ///< whether Speaking::pause may differ from 1
+    bool mixes_voices = false;         ///< whether Speaking::mix is known
+    bool scales_pauses = false;        ///< whether Speaking::pause may differ from 1
     std::vector<std::string> emotions; ///< [0] is neutral; empty if there are no others
     /// JSON that tells how text becomes the ids of an imported voice (`moss-speech.voice.text`). Empty if the ids are
     /// the bundle's units, which the language model generates one at a time.

@@ -35,6 +35,12 @@ Synthesizer::Synthesizer(const Model::Parts & parts, Runner & runner, const Spea
     if (speaking.voice != -1) {
         check_index("voice", speaking.voice, parts.info.voices.size());
     }
+    if (!speaking.mix.empty()) {
+        if (!parts.voice->facts().mixes_voices) {
+            throw MossError(code::unsupported, "the speakers of this voice cannot be mixed", {{"component", "voice"}});
+        }
+        speaking_.voice = std::max(speaking.voice, 0); // the voice speaks with the shares in its place
+    }
     check_index("emotion", speaking.emotion, std::max<size_t>(parts.info.emotions.size(), 1));
     const auto check = [](const char * option, float low, float high, const char * range, float found) {
         if (!(found >= low && found <= high)) {

@@ -38,7 +38,7 @@ class Synthesizer {
     Runner & runner_;
     Speaking speaking_; // voice is -1 until it is known
     uint64_t seed_;
-    float gain_; // factor of `speaking.energy` on the samples
+    float gain_;                          // factor of `speaking.energy` on the samples
     std::unique_ptr<VoiceStream> stream_; // null until the voice is known
     std::vector<int32_t> units_;          // units that have not been passed to the stream
     std::vector<UnitProsody> prosody_;    // one for each of units_
