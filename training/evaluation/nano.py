@@ -246,7 +246,7 @@ class Evaluation:
             if "readback" in self.sets:
                 self.read_back()
         size = self.args.model.stat().st_size
-        self.bars.append(Row("whole bundle", size / 1e6, "MB", n="1 file", bar=40, higher=False))
+        self.bars.append(Row("whole bundle", size / 1e6, "MB", n="1 file", bar=50, higher=False))
         if "speed" in self.sets:
             self.speed()
 
