@@ -56,8 +56,10 @@ def constants(twin: IstftGenerator, voices: list[FrozenVoice]) -> dict[str, np.n
 
 def encode_weight(name: str, kind: str, tensor: torch.Tensor, matrix_type: Type) -> tuple[np.ndarray, Type]:
     array, _ = encode(name, kind, tensor, Type.F32)  # the layout
-    if kind not in ("conv", "transposed") or matrix_type == Type.F32 or name.startswith("noise_conv"):
+    if kind not in ("conv", "transposed") or matrix_type == Type.F32:
         return array, Type.F32
+    if name.startswith("noise_conv"):  # reads phases, in which eight bits would be heard
+        return array.astype(np.float16), Type.F16
     if matrix_type == Type.BF16:
         return gguf.quants.quantize(array, Type.BF16), Type.BF16
     if matrix_type == Type.Q8_0 and array.shape[0] >= 32 and array.shape[1] % 32 == 0:

@@ -1,4 +1,4 @@
-"""Gives a bundle the decoder (and its waveform generator) of another one: all other networks stay as they are, byte for byte.
+"""Gives a bundle the decoder (and its waveform generator) of another one: all other networks stay as they are, byte for byte. The licence becomes that of both.
 
     python -m training.export.replace_decoder voice.gguf models/nano.gguf
 
@@ -30,11 +30,14 @@ def replace(source: Path, bundle: Path) -> None:
     if units[0] != units[1]:
         raise ValueError(f"{source} was made for other units than {bundle}")
 
+    licences = dict.fromkeys(part for reader in (old, new) for part in reader.fields["general.license"].contents().split(" AND "))
+
     def add(writer: gguf.GGUFWriter) -> None:
+        writer.add_license(" AND ".join(licences))
         copy_fields(new, writer, speaks)
         copy_tensors(new, writer, speaks)
 
-    rewrite(bundle, lambda name: not speaks(name), add)
+    rewrite(bundle, lambda name: not speaks(name) and name != "general.license", add)
 
 
 def main() -> None:
