@@ -5,7 +5,7 @@
 
 Layout (what native/model/istft_generator expects): the convolutions as bundle.py has them. Each norm and its affine of the style become a scale and a
 shift of a voice, `generator.<block>.norm1.0.scale` and `.shift` [voices, channels]. Convolutions are of the type where their rows are a multiple of 32 and there
-are 32 of them, else F16 (F32 under f32 and bf16); what reads phases, and the constants, are always F32.
+are 32 of them, else F16 (F32 under f32 and bf16); what reads phases is F16; the constants are always F32.
 """
 
 from __future__ import annotations
