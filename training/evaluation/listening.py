@@ -71,7 +71,7 @@ def section(sentence: Sentence, recordings: list[Recording], name: str) -> str:
         file = folder / f"{name}-{re.sub(r'[^a-z0-9]+', '-', recording.speaker.lower())}.wav"
         soundfile.write(file, audio, rate, subtype="PCM_16")
         level, (wrong, all_) = levels(audio, rate), recording.errors
-        lines.append([f"[{recording.speaker}]({folder.name}/{file.name})", f"{recording.mos:.2f}", recording.read, f"{wrong} of {all_}", f"{level.seconds:.2f}", f"{level.speech:.1f}", f"{level.peak:.1f}"])
+        lines.append([f"[{recording.speaker}]({folder.name}/{file.name})", f"{recording.mos:.2f}", recording.heard or "–", f"{wrong} of {all_}", f"{level.seconds:.2f}", f"{level.speech:.1f}", f"{level.peak:.1f}"])
     draw(recordings, folder / f"{name}.png")
     header = ("recording", "distillmos", "whisper-base reads", "wrong", "seconds", "speech, dBFS", "peak, dBFS")
     picture = f"![Spectrograms: {', '.join(r.speaker for r in recordings)}]({folder.name}/{name}.png)"

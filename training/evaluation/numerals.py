@@ -1,4 +1,7 @@
-"""Numerals in what whisper wrote, spelled in every way that they may have been said: "412" may be four hundred twelve, four hundred and twelve, four one two or four twelve."""
+"""Numerals in what whisper wrote, spelled in every way that they may have been said.
+
+"412" may be four hundred twelve, four hundred and twelve, four one two or four twelve.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def _chinese(numeral: str) -> list[str]:
 
 
 def spellings(text: str, lang: str) -> list[str]:
-    """The text with its numerals in words, as it stands where there are none; English hyphens and Mandarin characters are left as they are."""
+    """The text with its numerals in words; as it stands where there are none."""
     pattern = _NUMERAL[lang]
     between = pattern.split(text)
     ways = [dict.fromkeys(_english(numeral) if lang == "en" else _chinese(numeral)) for numeral in pattern.findall(text)]

@@ -17,8 +17,10 @@ import numpy as np
 import soundfile
 import soxr
 
+from ..data.asr_judge import MANDARIN_PROMPT
 from ..data.edit_distance import distance
 from ..data.g2p import to_phonemes
+from ..data.held_out import folded
 from ..data.teacher import SAMPLE_RATE, Teacher
 from ..folders import runs_folder
 from .judging import LATIN, read_back_errors, syllables
@@ -47,15 +49,21 @@ class Recording:
         return soundfile.read(self.wav, dtype="float32")
 
     @property
+    def heard(self) -> str:
+        """What whisper read; nothing where it only repeats how it was prompted, as it does with single Mandarin words, the teacher's too."""
+        echo = self.sentence.lang == "zh" and folded(MANDARIN_PROMPT).startswith(folded(self.read))
+        return "" if echo else self.read
+
+    @property
     def errors(self) -> tuple[int, int]:
         """(wrong, all): words or characters; toneless syllables where a sentence spells pinyin."""
-        return min(read_back_errors(self.sentence.text, spelled, self.sentence.lang) for spelled in spellings(self.read, self.sentence.lang))
+        return min(read_back_errors(self.sentence.text, spelled, self.sentence.lang) for spelled in spellings(self.heard, self.sentence.lang))
 
     @property
     def wrong_syllables(self) -> tuple[int, int]:
         """(wrong, all) toneless syllables of Mandarin, whose characters may be homophones."""
         want = syllables(self.sentence.text)
-        return min((distance(want, syllables(spelled)), len(want)) for spelled in spellings(self.read, "zh"))
+        return min((distance(want, syllables(spelled)), len(want)) for spelled in spellings(self.heard, "zh"))
 
     def to_json(self) -> dict:
         read = {} if self.read is None else {"read": self.read, "errors": self.errors}
@@ -64,7 +72,8 @@ class Recording:
 
 @dataclass
 class Levels:
-    """Decibels of full scale. `speech` is the mean power while something is said, whatever the pauses; `floor` that of the quietest twentieth; `ends` the louder one of the first and last 5 ms."""
+    """Decibels of full scale. `speech` is the mean power while something is said, whatever the pauses; `floor` that of the quietest twentieth; `ends` the louder one of
+    the first and last 5 ms."""
 
     seconds: float
     speech: float
@@ -74,7 +83,7 @@ class Levels:
 
 
 def _decibels(power: float) -> float:
-    return max(SILENT, 10 * float(np.log10(power + 1e-30)))
+    return round(max(SILENT, 10 * float(np.log10(power + 1e-30))), 2)
 
 
 def levels(audio: np.ndarray, rate: int) -> Levels:

@@ -47,6 +47,7 @@ def test_errors_are_the_fewest_of_all_spellings():
     assert recording("en", "Four hundred and twelve people.", "412 purple").errors == (1, 5)
     assert recording("zh", "她有两千块。", "他有2000块").errors == (1, 5)
     assert recording("zh", "她有两千块。", "他有2000块").wrong_syllables == (0, 5)
+    assert recording("zh", "雨伞。", "以下是普通话。").errors == (2, 2), "an echo of the prompt is nothing heard"
 
 
 def test_levels_do_not_depend_on_pauses():
