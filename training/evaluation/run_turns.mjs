@@ -3,7 +3,7 @@
  *
  *     node training/evaluation/run_turns.mjs models/nano.gguf --threads 2 --out wavs/ < turns.jsonl
  *
- * In:  {"id", "speech": file | "text": string, "job": "turn" | "transcribe", "output": "speech" | "text" | "both", "seed"}
+ * In:  {"id", "speech": file | "text": string, "job": "turn" | "transcribe" | "speak", "output": "speech" | "text" | "both", "voice", "seed"}
  * Out: {"id", "heard": {"text", "language", "units", "pinyin"}, "units", "text", "wav", "timings", "cpuSeconds"} or {"id", "error"}
  */
 import { mkdirSync } from 'node:fs'
@@ -23,18 +23,24 @@ const session = model.createSession({ seed: 1 })
 
 const joined = heard => heard && { ...heard, units: heard.units.map(u => u.unit).join('') }
 
-async function run({ id, job = 'turn', speech, text, output = 'both', seed = 1 }) {
+/** The file that the audio is kept in, where there is any and files are asked for. */
+async function kept(id, { audio, sampleRate }) {
+  if (!values.out || audio.length === 0) return undefined
+  const wav = join(values.out, `${String(id).replace(/[^\w.-]+/g, '_')}.wav`)
+  await writeWav(wav, audio, { sampleRate })
+  return wav
+}
+
+async function run({ id, job = 'turn', speech, text, output = 'both', voice, seed = 1 }) {
   if (job === 'transcribe') return { id, heard: joined(await session.transcribe(speech)) }
+  if (job === 'speak') return { id, wav: await kept(id, await session.speak(text, { voice, seed }).result()) }
   session.reset()
   const began = process.cpuUsage()
   const reply = await session.generate(speech ? { speech } : { text }, { output, seed, maxSeconds: 15 }).result()
   const { user, system } = process.cpuUsage(began)
-  const done = { id, heard: joined(reply.heard), units: reply.units.join(''), text: reply.text, timings: reply.timings }
-  if (values.out && reply.audio.length > 0) {
-    done.wav = join(values.out, `${String(id).replace(/[^\w.-]+/g, '_')}.wav`)
-    await writeWav(done.wav, reply.audio, { sampleRate: reply.sampleRate })
-  }
-  return { ...done, cpuSeconds: (user + system) / 1e6 }
+  const units = reply.units.join('')
+  const cpuSeconds = (user + system) / 1e6
+  return { id, heard: joined(reply.heard), units, text: reply.text, wav: await kept(id, reply), timings: reply.timings, cpuSeconds } // prettier-ignore
 }
 
 const { path, name, license, components, threads } = model.info()

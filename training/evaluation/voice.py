@@ -15,13 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import redirect_stdout
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import soundfile
-import soxr
 import torch
 
 from ..data.units import N_UNITS
@@ -33,6 +30,7 @@ from ..networks.istft_generator import IstftGenerator
 from ..networks.feature_decoder import FeatureDecoder
 from ..voice.examples import Clip, Clips
 from ..voice.teacher_generator import teacher_generator
+from .opinion import judge
 
 STAGES = ("teacher", "generator", "features", "all")
 
@@ -62,21 +60,6 @@ def spoken(data: Clips, clip: Clip, voice: FeatureDecoder, twin: IstftGenerator,
         "features": generate(own.features.transpose(1, 2), true_f0),
         "all": generate(free.features.transpose(1, 2), free.f0),
     }
-
-
-def judge():
-    """audio at a rate -> its predicted mean opinion score."""
-    sys.modules.setdefault("torchaudio", ModuleType("torchaudio"))  # as evaluation/opinion.py
-    from distillmos import ConvTransformerSQAModel
-
-    with redirect_stdout(sys.stderr):
-        model = ConvTransformerSQAModel().eval()
-
-    @torch.no_grad()
-    def score(audio: np.ndarray, rate: int) -> float:
-        return model(torch.from_numpy(soxr.resample(audio, rate, 16000).astype(np.float32))[None]).item()
-
-    return score
 
 
 def main() -> None:
