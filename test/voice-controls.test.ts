@@ -32,6 +32,24 @@ t.test('speed, pitch, energy and pause do what they are told', { skip, timeout: 
   }
 })
 
+t.test('all voices are about equally loud, and none is clipped', { skip }, async t => {
+  const model = await loadModel()
+  const session = model.createSession()
+  for (const { name, language } of model.info().voices) {
+    const text = language === 'zh' ? '好的，客厅的灯打开了。' : 'All right, the kitchen light is on.'
+    const { audio, sampleRate } = await session.speak(text, { voice: name }).result()
+    const size = sampleRate / 50
+    const levels = Array.from({ length: Math.floor(audio.length / size) }, (_, i) =>
+      Math.sqrt(audio.subarray(i * size, (i + 1) * size).reduce((sum, x) => sum + x * x, 0) / size),
+    )
+    const spoken = levels.filter(level => level > Math.max(...levels) / 30)
+    const level = 10 * Math.log10(spoken.reduce((sum, x) => sum + x * x, 0) / spoken.length)
+    t.ok(level > -24 && level < -17, `${name}: ${level.toFixed(1)} dB of full scale`)
+    t.ok(Math.max(...audio.map(Math.abs)) < 0.99, `${name}: its peak`)
+  }
+  await model.dispose()
+})
+
 t.test('without pauses, a reply has the same units and hardly any silence', { skip }, async t => {
   const model = await loadModel()
   const [said, dense] = await Promise.all(

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <numeric>
 #include <utility>
 
 namespace moss {
@@ -81,6 +82,7 @@ struct FeatureDecoder::Stream::State {
     DecoderVoices::Choice choice;
     Emotion emotion;
     std::vector<float> shares;  // of the voices
+    float level = 1;            // the factor that makes them as loud as the others
     std::vector<float> vectors; // the voice's speaker vector, then its style vector [2 S]
 
     StreamState slots;
@@ -104,6 +106,8 @@ FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner 
       prosody(features_of.config_, slots), features(features_of.features_, slots),
       generator(features_of.generator_, slots, mix()) {
     require_argument(chosen.pause >= 0.0F && chosen.pause <= 4.0F, "pause must be between 0 and 4");
+    const std::vector<float> & levels = decoder.voices_.presets().gains;
+    level = std::inner_product(shares.begin(), shares.end(), levels.begin(), 0.0F);
     vectors = decoder.voices_.speaker(shares);
     const std::vector<float> style = decoder.voices_.style(shares);
     vectors.insert(vectors.end(), style.begin(), style.end());
@@ -164,7 +168,7 @@ void FeatureDecoder::Stream::State::push_features(int count, bool last) {
         units.traits().pop_front();
         const int times = pauses.copies(trait.at_pause && energy[i] - emotion.energy_shift < silence_energy);
         copies.push_back(times);
-        gains.push(trait.gain, times);
+        gains.push(trait.gain * level, times);
         f0.insert(f0.end(), static_cast<size_t>(times),
                   voiced ? std::exp(pitch[i] * config.log_f0_std + config.log_f0_mean) : 0);
     }

@@ -108,6 +108,16 @@ DecoderPresets DecoderPresets::load(const GgufFile & file) {
     for (size_t i = 0; i < names.size(); i++) {
         presets.voices.push_back({names[i], languages[i]});
     }
+    presets.gains.assign(names.size(), 1.0F);
+    if (keys.has("voice_gains")) {
+        const std::vector<double> gains = file.get_floats(keys.name("voice_gains"));
+        count("voice_gains", names.size(), gains.size());
+        for (size_t i = 0; i < gains.size(); i++) {
+            keys.require(gains[i] >= 0.1 && gains[i] <= 10, "voice_gains", "factors of 0.1 to 10",
+                         std::to_string(gains[i]));
+            presets.gains[i] = static_cast<float>(gains[i]);
+        }
+    }
     const std::vector<int64_t> defaults =
         file.get_ints(keys.name("default_voices"), 0, static_cast<int64_t>(names.size()) - 1);
     count("default_voices", 2, defaults.size());

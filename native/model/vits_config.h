@@ -76,10 +76,11 @@ struct Emotion {
 };
 
 /// The voices and emotions of a decoder. Keys `moss-speech.decoder.{voices, voice_languages}` (string arrays),
-/// `.default_voices` (indices of the English and the Mandarin one), `.emotions` (string array, [0] is neutral) and
-/// `.emotion_table` (floats [n][4] in Emotion's order).
+/// `.voice_gains` (optional floats), `.default_voices` (indices of the English and the Mandarin one), `.emotions`
+/// (string array, [0] is neutral) and `.emotion_table` (floats [n][4] in Emotion's order).
 struct DecoderPresets {
     std::vector<Voice> voices; // their vectors are in the tensors `decoder.voice.speaker` and `decoder.voice.style`
+    std::vector<float> gains;  // factors on the samples that make the voices equally loud; 1 without the key
     int default_voice_en = 0;
     int default_voice_zh = 0;
     std::vector<Emotion> emotions;

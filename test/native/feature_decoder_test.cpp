@@ -194,6 +194,13 @@ TEST(a_decoder_and_a_generator_that_do_not_fit_are_refused) {
     refused(number("moss-speech.decoder.hop_length", 50), "moss-speech.decoder.hop_length");
     refused(number("moss-speech.decoder.feature_kernel", 4), "feature_kernel");
     refused(number("moss-speech.decoder.feature_size", 21), "decoder.features.out");
+    const auto gains = [](std::vector<float> values) {
+        return [=](gguf_context * g) {
+            gguf_set_arr_data(g, "moss-speech.decoder.voice_gains", GGUF_TYPE_FLOAT32, values.data(), values.size());
+        };
+    };
+    refused(gains({1, 1, 1}), "moss-speech.decoder.voice_gains");
+    refused(gains({1, 0}), "moss-speech.decoder.voice_gains");
     refused(
         [](gguf_context * g) {
             const char * names[] = {"anna", "otto"};

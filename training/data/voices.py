@@ -24,6 +24,9 @@ STYLE_SIZE = 128
 WATCHED_ACCENTS = ("ff_siwis", "hm_omega", "if_sara", "jm_kumo", "pm_alex")  # not trained on alone: digits of theirs watch the encoder
 NAMED_VOICES = ["af_heart", "af_bella", "am_michael", "bf_emma", "zf_xiaoxiao", "zf_xiaobei", "zm_yunjian", "zm_yunxi"]
 DEFAULT_VOICE = {"en": "af_heart", "zh": "zf_xiaoxiao"}
+# dBFS of what each voice says through the frozen generator while it says something (evaluation/speech.py), and what all are brought to.
+LEVELS = {"af_heart": -24.4, "af_bella": -24.1, "am_michael": -25.2, "bf_emma": -22.1, "zf_xiaoxiao": -17.8, "zf_xiaobei": -21.9, "zm_yunjian": -22.9, "zm_yunxi": -23.1}
+LEVEL = -20.5
 TYPICAL_ROWS = slice(15, 90)  # counts of tokens of a usual reply; a named voice is the mean of these rows
 
 # Prosody presets, not learned emotions: factor on speed, shift of ln F0, factor on the pitch's deviation, shift of the energy (deviations).

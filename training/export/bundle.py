@@ -58,6 +58,7 @@ class Bundle:
     tokenizer: Path | None = None
     voices: tuple[list[str], np.ndarray, np.ndarray] | None = None  # names, speakers [n, S], styles [n, S]
     voice_languages: list[str] = field(default_factory=list)
+    voice_gains: list[float] = field(default_factory=list)  # factors on the samples; none: 1
     default_voices: tuple[int, int] = (0, 0)  # English, Mandarin
     emotions: tuple[list[str], np.ndarray] | None = None  # names, [n, 4]
     generator: tuple[IstftGenerator, dict[str, FrozenVoice]] | None = None  # of a decoder that speaks through one, with each voice's constants
@@ -126,6 +127,8 @@ def add_presets(writer: gguf.GGUFWriter, bundle: Bundle) -> None:
     names, speakers, styles = bundle.voices
     writer.add_array("moss-speech.decoder.voices", names)
     writer.add_array("moss-speech.decoder.voice_languages", bundle.voice_languages)
+    if bundle.voice_gains:
+        writer.add_array("moss-speech.decoder.voice_gains", bundle.voice_gains)
     writer.add_array("moss-speech.decoder.default_voices", list(bundle.default_voices))
     emotions, table = bundle.emotions
     writer.add_array("moss-speech.decoder.emotions", emotions)
@@ -217,6 +220,8 @@ def main() -> None:
         bundle.emotions = voices.emotion_table()
         names = bundle.voices[0]
         bundle.voice_languages = ["zh" if name.startswith("z") else "en" for name in names]
+        if args.generator:
+            bundle.voice_gains = [float(10 ** ((voices.LEVEL - voices.LEVELS[name]) / 20)) for name in names]
         bundle.default_voices = (names.index(voices.DEFAULT_VOICE["en"]), names.index(voices.DEFAULT_VOICE["zh"]))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     for component, size in write(bundle, args.out, args.type).items():

@@ -74,10 +74,7 @@ def test_the_twin_is_the_graph(teacher: IstftGenerator):
     magnitudes = teacher.spectrum(teacher.harmonics(f0)).chunk(2, 1)[0]
     np.testing.assert_allclose(magnitudes, source.chunk(2, 1)[0], atol=0.01)  # the graph sums its phase in F32
 
-    # The graph's inverse STFT lacks the division by the squared windows' sum, 1.5, where four frames meet, and has another one at the start. The
-    # twin has the factor in its last convolution.
-    louder = stages["generator.post"].chunk(2, 1)[0].mean() - torch.tensor(found["generator.post"]).chunk(2, 1)[0].mean()
-    assert abs(louder - np.log(1.5)) < 0.1
+    # The graph's inverse STFT lacks the division by the squared windows' sum, 1.5, where four frames meet, and has another one at the start.
     log_magnitude, phase = torch.tensor(found["generator.post"]).chunk(2, 1)
     ours = torch.istft(torch.polar(log_magnitude.exp(), phase.sin()), 20, 5, window=teacher.window, center=True).numpy()
     np.testing.assert_allclose(1.5 * ours[:, 20:-20], wave[:, 20:-20], atol=1e-4 * np.abs(wave[:, 20:]).max())

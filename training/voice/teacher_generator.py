@@ -55,9 +55,7 @@ def teacher_generator(folder: Path | None = None) -> IstftGenerator:
         state[f"up.{i}.bias"] = values[f"{_PREFIX}ups.{i}.bias"]
         state[f"noise_conv.{i}.weight"] = dequantized(f"{_PREFIX}noise_convs.{i}.weight")
         state[f"noise_conv.{i}.bias"] = values[f"{_PREFIX}noise_convs.{i}.bias"]
-    state["post.weight"], state["post.bias"] = values[f"{_GRAPH}Mul_2_output_0"], values[f"{_PREFIX}conv_post.bias"].copy()
-    # The graph's inverse STFT does not divide by the sum of the squared windows, 1.5 where four frames meet: so loud it shall stay.
-    state["post.bias"][: config.istft_n_fft // 2 + 1] += np.log(1.5)
+    state["post.weight"], state["post.bias"] = values[f"{_GRAPH}Mul_2_output_0"], values[f"{_PREFIX}conv_post.bias"]
     blocks = [(f"noise_res.{i}", f"noise_res.{i}") for i in range(len(config.noise_kernels))] + [(f"resblocks.{i}", f"res.{i}") for i in range(len(twin.res))]
     for theirs, ours in blocks:
         for i in range(len(config.resblock_dilations)):
