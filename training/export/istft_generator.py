@@ -21,7 +21,7 @@ import torch
 from gguf import GGMLQuantizationType as Type
 
 from ..loop import checkpoint
-from ..networks.istft_generator import EPSILON, AdaIn, IstftGenerator
+from ..networks.istft_generator import EPSILON, AdaIn, IstftGenerator, IstftGeneratorConfig
 from .tensors import ARCHITECTURE, add_key, encode, layouts
 
 TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
@@ -137,9 +137,32 @@ def freeze(twin: IstftGenerator, of_voice: list[Clip]) -> FrozenVoice:
     return FrozenVoice((torch.stack([clip.style for clip in of_voice]) * lengths[:, None]).sum(0) / lengths.sum(), statistics)
 
 
+def constants_of(saved: dict) -> dict[str, FrozenVoice]:
+    return {voice: FrozenVoice(**fields) for voice, fields in saved["voices"].items()}
+
+
 def load_voices(path: Path) -> dict[str, FrozenVoice]:
-    """The constants of the voices that `main` has measured."""
+    """The constants of the teacher's voices that `main` has measured."""
     return {voice: FrozenVoice(**saved) for voice, saved in checkpoint.load(path).items()}
+
+
+def save_generator(path: Path, generator: IstftGenerator, voices: dict[str, FrozenVoice], step: int) -> None:
+    """A distilled generator (voice/distil_generator.py), in FP16 but for the voices' gains and shifts."""
+    state = generator.state_dict()
+    kept = checkpoint.half(state) | {name: value for name, value in state.items() if ".fc." in name}
+    checkpoint.save(path, {"step": step, "config": asdict(generator.config), "generator": kept, "voices": {name: asdict(voice) for name, voice in voices.items()}})
+
+
+def load_generator(path: Path) -> tuple[IstftGenerator, dict[str, FrozenVoice]]:
+    """A distilled generator with its voices; or the teacher's, where the file has the constants of its voices alone."""
+    saved = checkpoint.load(path)
+    if "generator" not in saved:
+        from ..voice.teacher_generator import teacher_generator
+
+        return teacher_generator(), load_voices(path)
+    generator = IstftGenerator(IstftGeneratorConfig(**saved["config"]))
+    generator.load_state_dict(saved["generator"])
+    return generator.eval(), constants_of(saved)
 
 
 def main() -> None:
