@@ -26,6 +26,7 @@ from .tensors import ARCHITECTURE, add_key, encode, layouts
 
 TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
 STYLE_CHANNELS = 128
+LARGE = 8192  # weights of a convolution that a checkpoint keeps in 8 bits
 
 
 @dataclass
@@ -146,11 +147,26 @@ def load_voices(path: Path) -> dict[str, FrozenVoice]:
     return {voice: FrozenVoice(**saved) for voice, saved in checkpoint.load(path).items()}
 
 
+def packed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor | tuple[torch.Tensor, torch.Tensor]]:
+    """Large convolutions [A, B, kernel] in 8 bits with a scale [A, 1, kernel], which loses no more than a q8_0 bundle does; the voices' gains and shifts in F32, the rest in FP16."""
+    result = {}
+    for name, value in state.items():
+        if value.ndim == 3 and value.numel() >= LARGE:
+            scale = (value.abs().amax(1, keepdim=True) / 127).clamp(min=1e-8)
+            result[name] = ((value / scale).round().to(torch.int8), scale)
+        else:
+            result[name] = value.clone() if ".fc." in name else value.half()
+    return result
+
+
+def unpacked(state: dict) -> dict[str, torch.Tensor]:
+    return {name: value[0] * value[1] if isinstance(value, tuple) else value.float() for name, value in state.items()}
+
+
 def save_generator(path: Path, generator: IstftGenerator, voices: dict[str, FrozenVoice], step: int) -> None:
-    """A distilled generator (voice/distil_generator.py), in FP16 but for the voices' gains and shifts."""
-    state = generator.state_dict()
-    kept = checkpoint.half(state) | {name: value for name, value in state.items() if ".fc." in name}
-    checkpoint.save(path, {"step": step, "config": asdict(generator.config), "generator": kept, "voices": {name: asdict(voice) for name, voice in voices.items()}})
+    """A distilled generator (voice/distil_generator.py)."""
+    constants = {name: asdict(voice) for name, voice in voices.items()}
+    checkpoint.save(path, {"step": step, "config": asdict(generator.config), "generator": packed(generator.state_dict()), "voices": constants})
 
 
 def load_generator(path: Path) -> tuple[IstftGenerator, dict[str, FrozenVoice]]:
@@ -161,7 +177,7 @@ def load_generator(path: Path) -> tuple[IstftGenerator, dict[str, FrozenVoice]]:
 
         return teacher_generator(), load_voices(path)
     generator = IstftGenerator(IstftGeneratorConfig(**saved["config"]))
-    generator.load_state_dict(saved["generator"])
+    generator.load_state_dict(unpacked(saved["generator"]))
     return generator.eval(), constants_of(saved)
 
 

@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 
 from ..data.units import N_UNITS
-from ..export.istft_generator import FrozenVoice, constants_of, load_voices, save_generator
+from ..export.istft_generator import FrozenVoice, constants_of, load_voices, save_generator, unpacked
 from ..folders import runs_folder
 from ..loop.checkpoint import Average, load, save
+from ..loop.muon import Muon
 from ..loop.stopping import stop_signals
 from ..networks.config import FeatureDecoderConfig
 from ..networks.istft_generator import IstftGenerator, IstftGeneratorConfig
@@ -128,17 +129,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=runs_folder() / "generator")
     parser.add_argument("--constants", type=Path, default=Path("training/checkpoints/generator-voices.pt"), help="of the teacher's voices (training.export.istft_generator)")
-    parser.add_argument("--start", type=Path, help="where to start if there is nothing to resume: an exported FP16 checkpoint; without it, a pruned teacher")
-    parser.add_argument("--export", type=Path, help="write the averaged weights as an FP16 checkpoint there, and stop")
-    parser.add_argument("--channels", type=int, nargs=2, default=[192, 64], help="of the student's levels")
+    parser.add_argument("--start", type=Path, help="where to start if there is nothing to resume: an exported checkpoint; without it, a pruned teacher")
+    parser.add_argument("--export", type=Path, help="write the averaged weights as a checkpoint there, and stop")
+    parser.add_argument("--channels", type=int, nargs=2, default=[192, 96], help="of the student's levels")
     parser.add_argument("--noise-kernels", type=int, nargs=2, default=[3, 3])
-    parser.add_argument("--prune-windows", type=int, default=4, help="of each voice, for the pruning")
+    parser.add_argument("--prune-windows", type=int, default=8, help="of each voice, for the pruning")
     parser.add_argument("--from-level", type=int, default=0, choices=(0, 1), help="the first level that is trained")
     parser.add_argument("--minutes", type=float, default=20, help="of training; the learning rate falls to nothing over the steps that fit; 0: prune only")
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--window", type=int, default=64, help="frames of 12.5 ms")
-    parser.add_argument("--kept", type=int, default=1000, help="examples that are kept in memory: 1 to 1.5 MB each")
-    parser.add_argument("--lr", type=float, default=4e-4)
+    parser.add_argument("--window", type=int, default=32, help="frames of 12.5 ms")
+    parser.add_argument("--kept", type=int, default=600, help="examples that are kept in memory: some 0.7 MB each")
+    parser.add_argument("--lr", type=float, default=1.5e-4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -154,13 +155,13 @@ def main() -> None:
     saved = load(resume) if resume.exists() else load(args.start) | {"average": None} if args.start else None
     if saved:
         student = IstftGenerator(IstftGeneratorConfig(**saved["config"]))
-        student.load_state_dict(saved["generator"])
+        student.load_state_dict(unpacked(saved["generator"]))
         voices = constants_of(saved)
     else:
         config = IstftGeneratorConfig(channels=args.channels, noise_kernels=args.noise_kernels, style_size=len(teachers_voices))
         student, voices = pruned(teacher, teachers_voices, config, drawer(data.train(), args.seed), args.prune_windows)
     step = saved["step"] if saved else 0
-    average = Average(student, 0.995)
+    average = Average(student, 0.99)
     if saved and saved["average"]:
         average.load_state_dict(saved["average"])
     if args.export:
@@ -169,14 +170,17 @@ def main() -> None:
         return
     distillation = Distillation(teacher, teachers_voices, student, voices, args.from_level)
     trained = [p for p in student.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(trained, args.lr, (0.9, 0.99))
+    # Adam's first steps undo the fit, at any learning rate that is worth it; Muon's do not.
+    optimizers = [Muon([p for p in trained if p.ndim > 2], args.lr, weight_decay=0.0), torch.optim.Adam([p for p in trained if p.ndim <= 2], args.lr, (0.9, 0.99))]
     if saved and saved.get("from_level") == args.from_level:
-        optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, state in zip(optimizers, saved["optimizers"]):
+            optimizer.load_state_dict(state)
     print(f"step {step}: {multiply_accumulates(student.config) / 1e9:.2f} G multiply-accumulates a second, {sum(p.numel() for p in student.parameters()) / 1e6:.1f} M parameters", flush=True)
 
     def write() -> None:
         state = {"step": step, "from_level": args.from_level, "config": asdict(student.config), "generator": student.state_dict()}
-        save(resume, state | {"voices": {name: asdict(v) for name, v in voices.items()}, "optimizer": optimizer.state_dict(), "average": average.state_dict()})
+        state |= {"voices": {name: asdict(v) for name, v in voices.items()}, "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
+        save(resume, state | {"average": average.state_dict()})
         average.swap()
         save_generator(args.out / "latest.pt", student, voices, step)
         average.swap()
@@ -204,16 +208,17 @@ def main() -> None:
 
     report()
     while not stop and (progress := (time.time() - began) / 60 / max(args.minutes, 1e-9)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = args.lr * min(1.0, (step - first + 1) / 30) * (0.5 + 0.5 * np.cos(np.pi * progress)) + 1e-6
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = args.lr * min(1.0, (step - first + 1) / 10) * (0.5 + 0.5 * np.cos(np.pi * progress))
         if len(kept) < args.kept:
             kept += distillation.examples(draw, [step % voice_count])
         batch = [kept[-1 if len(kept) < args.kept else rng.integers(len(kept))], *(kept[i] for i in rng.integers(len(kept), size=args.batch - 1))]
         parts = distillation.losses(batch)
-        optimizer.zero_grad(set_to_none=True)
+        student.zero_grad(set_to_none=True)
         total(parts).backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         average.update()
         step += 1
         count += 1
