@@ -52,7 +52,7 @@ class Job(NamedTuple):
     speed: float
 
 
-def _sentences(lang: str) -> list[str]:
+def sentences_of(lang: str) -> list[str]:
     """Sentences of the teacher corpus, of the Arctic prompts and of Mandarin dialogues that are short enough for one breath."""
     texts = [row["text"] for row in manifest_rows(data_folder() / "teacher") if row["lang"] == lang]
     name = "arctic-prompts.txt" if lang == "en" else "crosswoz-short-utterances.txt"
@@ -131,7 +131,7 @@ def jobs() -> Iterator[Job]:
     replies: dict[str, list[str]] = {"en": [], "zh": []}
     for lang, text in _reply_texts(random.Random(20262)):
         replies[lang].append(text)
-    sentences, words = {lang: _sentences(lang) for lang in VOICES}, {lang: _words(lang) for lang in VOICES}
+    sentences, words = {lang: sentences_of(lang) for lang in VOICES}, {lang: _words(lang) for lang in VOICES}
     for lang in VOICES:
         rng.shuffle(sentences[lang])
     at = {"en": 0, "zh": 0}

@@ -38,7 +38,7 @@ from ..networks.tone import Tone
 from ..networks.vad import Vad
 from ..networks.vits import Decoder
 from ..networks.feature_decoder import FeatureDecoder
-from .istft_generator import FrozenVoice, add_generator, load_voices
+from .istft_generator import FrozenVoice, add_generator, load_generator
 from .tensors import ARCHITECTURE, add_key, encode, layouts
 
 MATRIX_TYPES = {"f32": Type.F32, "f16": Type.F16, "q8_0": Type.Q8_0}
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--type", choices=MATRIX_TYPES, default="q8_0")
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json (default with a language model: training/data/tokenizer.json)")
     parser.add_argument("--voices", type=Path, help="folder of the teacher's voice files (default with a decoder: voices/ in the data folder)")
-    parser.add_argument("--generator", type=Path, help="constants of the voices (training.export.istft_generator), for a decoder that speaks through the teacher's generator")
+    parser.add_argument("--generator", type=Path, help="for a decoder that speaks through a waveform generator: a distilled one (training.voice.distil_generator), or constants of the voices (training.export.istft_generator) for the teacher's")
     parser.add_argument("--name", default="nano")
     parser.add_argument("--license", default="MIT")
     parser.add_argument("--description", default="")
@@ -210,9 +210,7 @@ def main() -> None:
         # What nano says is settled by what it heard; and a phoneme said twice is no fault.
         bundle.sampling = {"temperature": 0.0, "repetition_penalty": 1.0}
     if args.generator:
-        from ..voice.teacher_generator import teacher_generator
-
-        bundle.generator = (teacher_generator(), load_voices(args.generator))
+        bundle.generator = load_generator(args.generator)
     if "decoder" in bundle.configs:
         from ..data import voices
 

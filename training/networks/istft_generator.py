@@ -49,18 +49,19 @@ class AdaIn(nn.Module):
     def __init__(self, style_size: int, channels: int):
         super().__init__()
         self.fc = nn.Linear(style_size, 2 * channels)
-        self.constant: tuple[torch.Tensor, torch.Tensor] | None = None  # mean and variance [C] of the voice
+        self.constant: tuple[torch.Tensor, torch.Tensor] | None = None  # mean and variance [C] of the voice, or [B, C] of a voice each
         self.seen: list[tuple[int, torch.Tensor, torch.Tensor]] | None = None  # where statistics are collected
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         """x [B, C, T], style [B, S] -> [B, C, T]."""
         gain, shift = self.fc(style)[..., None].chunk(2, 1)
         if self.constant is not None:
-            mean, variance = (c[None, :, None] for c in self.constant)
-        else:
-            mean, variance = x.mean(2, keepdim=True), x.var(2, keepdim=True, unbiased=False)
-            if self.seen is not None:
-                self.seen.append((x.shape[2], mean[0, :, 0].detach(), variance[0, :, 0].detach()))
+            mean, variance = (c[..., None] for c in self.constant)
+            scale = (1 + gain) / (variance + EPSILON).sqrt()
+            return torch.addcmul(shift - mean * scale, x, scale)
+        mean, variance = x.mean(2, keepdim=True), x.var(2, keepdim=True, unbiased=False)
+        if self.seen is not None:
+            self.seen.append((x.shape[2], mean[0, :, 0].detach(), variance[0, :, 0].detach()))
         return (1 + gain) * (x - mean) / (variance + EPSILON).sqrt() + shift
 
 
@@ -141,30 +142,39 @@ class IstftGenerator(nn.Module):
 
     def frames(self, features: torch.Tensor, style: torch.Tensor, source: torch.Tensor, stages: dict | None = None) -> torch.Tensor:
         """features [B, 512, T], style [B, S], source spectrum [B, 2 bins, 60 T + 1] -> log magnitudes and phases [B, 2 bins, 60 T + 1]."""
-        x, blocks = features, len(self.config.resblock_kernels)
-        for i, up in enumerate(self.up):
-            x = up(F.leaky_relu(x, 0.1))  # [B, C, rate T]
-            if i == len(self.up) - 1:
-                x = F.pad(x, (1, 0), mode="reflect")  # the STFT has a frame more than it has hops
-            x = x + self.noise_res[i](self.noise_conv[i](source), style)
-            if stages is not None:
-                stages[f"generator.up.{i}"] = x
-            x = sum(block(x, style) for block in self.res[i * blocks : (i + 1) * blocks]) / blocks
-            if stages is not None:
-                stages[f"generator.res.{i}"] = x
+        x = features
+        for i in range(len(self.up)):
+            x = self.level(i, x, style, source, stages)
         return self.post(F.leaky_relu(x))  # slope 0.01
+
+    def level(self, i: int, x: torch.Tensor, style: torch.Tensor, source: torch.Tensor, stages: dict | None = None) -> torch.Tensor:
+        """The output of the level before, or the features, [B, C, T] -> this level's [B, C', rate T], the last one's a frame longer."""
+        blocks = len(self.config.resblock_kernels)
+        x = self.up[i](F.leaky_relu(x, 0.1))
+        if i == len(self.up) - 1:
+            x = F.pad(x, (1, 0), mode="reflect")  # the STFT has a frame more than it has hops
+        x = x + self.noise_res[i](self.noise_conv[i](source), style)
+        if stages is not None:
+            stages[f"generator.up.{i}"] = x
+        x = sum(block(x, style) for block in self.res[i * blocks : (i + 1) * blocks]) / blocks
+        if stages is not None:
+            stages[f"generator.res.{i}"] = x
+        return x
 
     def forward(self, features: torch.Tensor, style: torch.Tensor, f0: torch.Tensor, stages: dict | None = None) -> torch.Tensor:
         """features [B, 512, T], style [B, S], F0 in Hz [B, T], 0 where unvoiced -> waveform [B, 300 T]."""
-        config = self.config
         source = self.spectrum(self.harmonics(f0))
         x = self.frames(features, style, source, stages)
-        log_magnitude, phase = x.float().chunk(2, 1)
-        parts = torch.polar(log_magnitude.exp(), phase.sin())
-        wave = torch.istft(parts, config.istft_n_fft, config.istft_hop, window=self.window, center=True)
+        wave = self.waveform(x)
         if stages is not None:
             stages.update({"generator.source": source, "generator.post": x, "generator.wave": wave})
         return wave
+
+    def waveform(self, x: torch.Tensor) -> torch.Tensor:
+        """Log magnitudes and phases [B, 2 bins, 60 T + 1] -> waveform [B, 300 T]."""
+        log_magnitude, phase = x.float().chunk(2, 1)
+        parts = torch.polar(log_magnitude.exp(), phase.sin())
+        return torch.istft(parts, self.config.istft_n_fft, self.config.istft_hop, window=self.window, center=True)
 
     def norms(self) -> list[AdaIn]:
         return [module for module in self.modules() if isinstance(module, AdaIn)]
