@@ -165,6 +165,10 @@ const std::vector<int> & FeatureDecoder::Stream::durations() const {
     return state_->units.durations();
 }
 
+std::vector<size_t> FeatureDecoder::Stream::ends() const {
+    return state_->units.ends();
+}
+
 VoiceFacts FeatureDecoder::facts() const {
     return voices_.presets().facts(config_.sample_rate);
 }
