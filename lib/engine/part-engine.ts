@@ -11,7 +11,14 @@ import type {
   NativeStream,
   NativeTimings,
 } from '../binding.js'
-import { AbortedError, abortedBy, AudioLengthError, InvalidArgumentError, PromptTooLongError, UnsupportedError } from '../errors.js'
+import {
+  AbortedError,
+  abortedBy,
+  AudioLengthError,
+  InvalidArgumentError,
+  PromptTooLongError,
+  UnsupportedError,
+} from '../errors.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 import type { TextCodec } from './codec.js'
 import type { Conversation } from './conversation.js'

@@ -4,7 +4,9 @@ import type { Engine, PartName } from './engine.js'
 import type { SpeechDetector } from './speech-detector.js'
 
 /** Properties and abilities of a model. */
-export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText' | 'vadWindow'>> {
+export interface ModelInfo extends Readonly<
+  Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText' | 'vadWindow'>
+> {
   /** The path that it was loaded from; '' for a composed model. */
   readonly path: string
   /** The parts of a composed model. */

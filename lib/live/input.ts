@@ -7,16 +7,16 @@ import { checkInteger } from '../options.js'
 
 /** Samples of a live session: mono at 16 kHz in [-1, 1] or as 16-bit integers, or with their rate. */
 export type LiveAudio =
-  | Float32Array
-  | Int16Array
-  | { samples: Float32Array | Int16Array; /** Hz, 1000 to 1,000,000. */ sampleRate: number }
+  Float32Array | Int16Array | { samples: Float32Array | Int16Array; /** Hz, 1000 to 1,000,000. */ sampleRate: number }
 
 /** What was written, in order: samples at 16 kHz, with the time of their last write, or the call of `commit()` or `end()`. */
 export type InputItem =
-  | { type: 'samples'; samples: Float32Array; written: number }
+  | { type: 'samples'; samples: Float32Array; written: number; /** `clears` when it was taken. */ clears: number }
   | { type: 'commit' | 'end'; written: number }
 
-type Written = { type: 'samples'; samples: Float32Array; rate: number; written: number } | Exclude<InputItem, { samples: Float32Array }>
+type Written =
+  | { type: 'samples'; samples: Float32Array; rate: number; written: number }
+  | Exclude<InputItem, { samples: Float32Array }>
 
 /** The most samples of an item: small writes are joined, large ones are split. */
 const PIECE = 8000
@@ -30,6 +30,7 @@ export class LiveInput {
   /** Seconds of audio that wait. */
   #seconds = 0
   #rate: number | undefined
+  #clears = 0
   #ended = false
   #closed: Error | undefined
   #wake: () => void = () => undefined
@@ -75,8 +76,14 @@ export class LiveInput {
     this.#add({ type: 'end', written: performance.now() })
   }
 
+  /** The number of calls of {@link clear}. Samples that were taken before the last one are to be dropped. */
+  get clears(): number {
+    return this.#clears
+  }
+
   /** Drops what waits, but not the end of the input. */
   clear(): void {
+    this.#clears++
     this.#waiting = this.#waiting.filter(item => item.type === 'end')
     this.#seconds = 0
   }
@@ -119,14 +126,15 @@ export class LiveInput {
   }
 
   async *#resampled(samples: Float32Array, rate: number, written: number): AsyncGenerator<InputItem, void, void> {
+    const clears = this.#clears
     if (rate === SAMPLE_RATE) {
-      yield { type: 'samples', samples, written }
+      yield { type: 'samples', samples, written, clears }
       return
     }
     const resampler = await (this.#resampler ??= createResampler(rate, SAMPLE_RATE))
     for (let i = 0; i < samples.length; i += RESAMPLED_AT_ONCE) {
       const part = resampler.push(samples.subarray(i, i + RESAMPLED_AT_ONCE))
-      if (part.length > 0) yield { type: 'samples', samples: part, written }
+      if (part.length > 0) yield { type: 'samples', samples: part, written, clears }
       await nextTick()
     }
   }
@@ -136,7 +144,7 @@ export class LiveInput {
     const resampler = await this.#resampler
     this.#resampler = undefined
     const samples = resampler?.finish()
-    if (samples && samples.length > 0) yield { type: 'samples', samples, written }
+    if (samples && samples.length > 0) yield { type: 'samples', samples, written, clears: this.#clears }
   }
 
   #add(item: Written): void {

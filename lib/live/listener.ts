@@ -32,8 +32,6 @@ export class Listener {
   /** The samples before this position have been passed on, or belong to an earlier turn. */
   #passed = 0
   #count = 0
-  /** Counts the calls of {@link cancel}. */
-  #cancelled = 0
 
   constructor(
     private readonly input: LiveInput,
@@ -53,31 +51,30 @@ export class Listener {
     if (detector)
       this.#taker = new TurnTaker({ window: detector.window, threshold, silence: manual ? Infinity : silence })
     for await (const item of this.input) {
-      if (item.type === 'samples') await this.#hear(item.samples, item.written, detector)
-      else this.#endAt(item.type, item.written)
+      if (item.type !== 'samples') this.#endAt(item.type, item.written)
+      else if (item.clears === this.input.clears) await this.#hear(item.samples, item.written, detector)
       this.onHeard()
     }
   }
 
-  /** Gives up the turn that is being heard. */
+  /** Gives up the turn that is being heard, after the input was cleared. */
   cancel(): void {
-    this.#cancelled++
     this.#taker?.reset()
     this.#passed = this.#history.end
     this.#finish('cancel', this.#history.end, performance.now())
   }
 
   async #hear(samples: Float32Array, written: number, detector: SpeechDetector | undefined): Promise<void> {
-    const cancelled = this.#cancelled
+    const { clears } = this.input
     this.#history.push(samples)
     this.#times.add(this.#history.end, written)
     const probabilities = (await detector?.push(samples)) ?? []
     for (const probability of probabilities) {
       const step = this.#take(probability)
-      if (cancelled !== this.#cancelled) this.#taker?.reset()
+      if (clears !== this.input.clears) this.#taker?.reset()
       else if (step) this.#follow(step)
     }
-    if (cancelled !== this.#cancelled) return
+    if (clears !== this.input.clears) return
     if (!this.#taker) this.#hearAll()
     this.#passOn()
     this.#forget()

@@ -35,8 +35,13 @@ export class Responder {
 
   /** Whether a turn waits for its reply, or the reply is generated or played. */
   get replying(): boolean {
-    const next = this.#waiting[0]
-    return next?.end !== undefined || (this.#current?.progress.goesOn(this.#reports) ?? false)
+    return this.#pending !== undefined || (this.#current?.progress.goesOn(this.#reports) ?? false)
+  }
+
+  /** The first turn that has ended and was not answered to the end of its reply. */
+  get #pending(): HeardTurn | undefined {
+    const [next] = this.#waiting
+    return next?.end && next.end.reason !== 'cancel' ? next : undefined
   }
 
   /** Samples of turns that were not fed yet. */
@@ -87,7 +92,7 @@ export class Responder {
   /** Stops the reply, if there is one. @param time - seconds of the input */
   interrupt(time: number): void {
     const current = this.#current
-    const [next] = this.#waiting
+    const next = this.#pending
     if (current?.progress.goesOn(this.#reports)) {
       const { progress, turn, fed } = current
       progress.interrupted = true
@@ -95,7 +100,7 @@ export class Responder {
       this.events.push({ type: 'interrupted', turn: turn.number, time, played: progress.heard })
       if (progress.ended) this.#add(() => this.#shorten(current))
       else fed.stop()
-    } else if (next?.end && next !== current?.turn && !next.withdrawn) {
+    } else if (next && next !== current?.turn && !next.withdrawn) {
       next.withdrawn = true
       this.events.push({ type: 'interrupted', turn: next.number, time, played: 0 })
     }
@@ -177,8 +182,9 @@ export class Responder {
   }
 }
 
-type Ended = Awaited<ReturnType<ReturnType<FedTurn['finish']>['next']>> extends infer Step
-  ? Step extends { done: true; value: infer V }
-    ? V
+type Ended =
+  Awaited<ReturnType<ReturnType<FedTurn['finish']>['next']>> extends infer Step
+    ? Step extends { done: true; value: infer V }
+      ? V
+      : never
     : never
-  : never

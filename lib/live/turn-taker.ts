@@ -1,7 +1,5 @@
 /** What the windows of the voice activity network say: speech has begun or ended at a sample of the input. */
-export type TurnStep =
-  | { type: 'start'; at: number }
-  | { type: 'end'; at: number; reason: 'silence' | 'maxTurn' }
+export type TurnStep = { type: 'start'; at: number } | { type: 'end'; at: number; reason: 'silence' | 'maxTurn' }
 
 /** Times are in samples. */
 export interface TurnRules {

@@ -48,12 +48,11 @@ Napi::Function NativeSession::define(Napi::Env env) {
         {InstanceMethod<&NativeSession::generate>("generate"), InstanceMethod<&NativeSession::begin>("begin"),
          InstanceMethod<&NativeSession::feed>("feed"), InstanceMethod<&NativeSession::finish>("finish"),
          InstanceMethod<&NativeSession::shorten>("shorten"), InstanceMethod<&NativeSession::abandon>("abandon"),
-         InstanceMethod<&NativeSession::speak_units>("speakUnits"),
-         InstanceMethod<&NativeSession::append>("append"), InstanceMethod<&NativeSession::encode>("encode"),
-         InstanceMethod<&NativeSession::transcribe>("transcribe"), InstanceMethod<&NativeSession::features>("features"),
-         InstanceMethod<&NativeSession::undo>("undo"), InstanceMethod<&NativeSession::cancel>("cancel"),
-         InstanceMethod<&NativeSession::reset>("reset"), InstanceMethod<&NativeSession::dispose>("dispose"),
-         InstanceAccessor<&NativeSession::length>("length"),
+         InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::append>("append"),
+         InstanceMethod<&NativeSession::encode>("encode"), InstanceMethod<&NativeSession::transcribe>("transcribe"),
+         InstanceMethod<&NativeSession::features>("features"), InstanceMethod<&NativeSession::undo>("undo"),
+         InstanceMethod<&NativeSession::cancel>("cancel"), InstanceMethod<&NativeSession::reset>("reset"),
+         InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length"),
          InstanceAccessor<&NativeSession::heard_seconds>("heardSeconds")});
 }
 

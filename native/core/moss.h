@@ -262,12 +262,12 @@ class Session {
     /// Gives up the unfinished turn, if there is one.
     void abandon();
 
-    /// Shortens the spoken reply of the last finish() to its first `units` units and to `text`, so that the conversation
-    /// holds what the user has heard. To be called next after finish(), whether that has returned or was cancelled: a
-    /// cancelled turn is kept until another function of the session is called. If `text` is not set, the language model
-    /// writes one for the units that are left; it may be more than what these units say. Without units, the whole turn
-    /// is removed. Of a written reply, all that there is is kept. May be called repeatedly, with fewer units or another
-    /// text. Returns the text of a spoken reply.
+    /// Shortens the spoken reply of the last finish() to its first `units` units and to `text`, so that the
+    /// conversation holds what the user has heard. To be called next after finish(), whether that has returned or was
+    /// cancelled: a cancelled turn is kept until another function of the session is called. If `text` is not set, the
+    /// language model writes one for the units that are left; it may be more than what these units say. Without units,
+    /// the whole turn is removed. Of a written reply, all that there is is kept. May be called repeatedly, with fewer
+    /// units or another text. Returns the text of a spoken reply.
     /// @throws MossError MOSS_INVALID_ARGUMENT if there is no such reply or for an id out of range. Any error removes
     /// the turn.
     std::vector<int32_t> shorten(size_t units, const std::optional<std::vector<int32_t>> & text, CancelToken & cancel);

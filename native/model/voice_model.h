@@ -71,8 +71,8 @@ class VoiceStream {
     /// is over. Throws as push() does.
     virtual std::vector<float> next() = 0;
 
-    /// For each unit pushed so far whose length is known, the sample of the utterance at which its audio ends, in order.
-    /// Empty if the voice does not tell.
+    /// For each unit pushed so far whose length is known, the sample of the utterance at which its audio ends, in
+    /// order. Empty if the voice does not tell.
     virtual std::vector<size_t> ends() const { return {}; }
 };
 

@@ -371,8 +371,7 @@ TEST(a_detector_tells_who_speaks_while_audio_arrives) {
         for (size_t i = 0; i < samples.size(); i += piece) {
             const auto first = samples.begin() + static_cast<std::ptrdiff_t>(i);
             const size_t count = std::min(piece, samples.size() - i);
-            const std::vector<float> next =
-                detector.push({first, first + static_cast<std::ptrdiff_t>(count)}, cancel);
+            const std::vector<float> next = detector.push({first, first + static_cast<std::ptrdiff_t>(count)}, cancel);
             probabilities.insert(probabilities.end(), next.begin(), next.end());
         }
         CHECK_EQ(probabilities.size(), samples.size() / 512);
