@@ -78,6 +78,8 @@ export interface NativeModelInfo {
   maxTurnSeconds: number
   /** Whether there is a voice activity network, which distinguishes speech from silence and noise. */
   vad: boolean
+  /** Samples of a window of that network, at 16 kHz; 0 if the file has none. */
+  vadWindow: number
   /** The defaults of the sampling options. */
   sampling: { temperature: number; topK: number; topP: number; repetitionPenalty: number }
   components: NativeComponent[]
@@ -205,6 +207,8 @@ export interface NativeChunk {
   audio?: Float32Array
   /** Units spoken, a little ahead of the audio. */
   units?: Int32Array
+  /** Seconds of the audio at which the next units end, in order, as they become known. */
+  unitEnds?: Float32Array
   textIds?: Int32Array
   /** First chunk of a reply to speech. */
   heard?: NativeHeard
@@ -229,6 +233,11 @@ export interface NativeStream {
    * next task at once.
    */
   cancel(): void
+  /**
+   * Stops the reply of a turn that was fed, as `cancel` does, but keeps what there is of it for `shorten`, which must be
+   * called next.
+   */
+  stop(): void
 }
 
 /**
@@ -247,6 +256,13 @@ export interface NativeSession {
   feed(samples: Float32Array): Promise<void>
   /** The turn is over: the reply, as by `generate`. Its `firstAudioMs` and `totalMs` count from here. */
   finish(): NativeStream
+  /**
+   * Shortens the spoken reply of the last `finish` to its first units and to a text; without a text, the language model
+   * writes one for these units, which may say more than they do. Without units the whole turn is removed; of a written
+   * reply, all that there is is kept. Resolves to the text. To be called after the stream has ended or was stopped,
+   * before any other function; may be called repeatedly.
+   */
+  shorten(units: number, textIds?: Int32Array): Promise<Int32Array>
   /** Gives up a turn that has begun, and stops a `begin` or `feed` that runs. */
   abandon(): void
   /**
@@ -336,9 +352,22 @@ export interface NativeDifference {
   divergence: number
 }
 
+/** Tells how probable it is that somebody speaks, while audio arrives, on a thread of its own. */
+export interface NativeSpeechDetector {
+  /**
+   * Takes the next samples, 16 kHz mono and any number of them. Resolves to a probability for each window of `vadWindow`
+   * samples that has become complete.
+   */
+  push(samples: Float32Array): Promise<Float32Array>
+  /** Frees its memory and its thread. Idempotent. */
+  dispose(): void
+}
+
 export interface NativeModel {
   info(): NativeModelInfo
   createSession(options?: { seed?: number | undefined }): NativeSession
+  /** Throws MOSS_UNSUPPORTED if the file has no voice activity network. */
+  createSpeechDetector(): NativeSpeechDetector
   /** What each attention head contributes when a network is run on something. */
   measureHeads(component: NativeNetwork, exercise: NativeExercise): Promise<NativeHeads[]>
   /** How far another model, changed from this one, is from it on something. */
@@ -350,11 +379,15 @@ export interface NativeModel {
 export interface NativeAddon {
   /**
    * `threads` 1–256, default: half of the logical CPUs, at most 8, at least 2 where there are 2. `contextLength` 1–`maxNCtx`, default:
-   * `maxNCtx`, but 4096 at most for an imported language model.
+   * `maxNCtx`, but 4096 at most for an imported language model. `onlyVad` loads nothing but the voice activity network.
    */
   loadModel(
     path: string,
-    options?: { threads?: number | undefined; contextLength?: number | undefined },
+    options?: {
+      threads?: number | undefined
+      contextLength?: number | undefined
+      onlyVad?: boolean | undefined
+    },
   ): Promise<NativeModel>
   /**
    * Converts rows of `rowLength` floats to a type of GGUF files. `type` is `f32`, `f16`, `bf16`, `q4_0`, `q4_1`,

@@ -23,6 +23,23 @@ export type {
   Transcript,
 } from './turn.js'
 export { ReplyStream } from './reply.js'
+export { LiveSession } from './live/live-session.js'
+export type { LiveAudio } from './live/input.js'
+export type { LiveOptions, TurnDetection, TurnOptions } from './live/options.js'
+export type {
+  AudioEvent,
+  HeardEvent,
+  InterruptedEvent,
+  LiveEvent,
+  LiveTimings,
+  NoSpeechEvent,
+  ReplyEndEvent,
+  ShortenedEvent,
+  SpeechStartEvent,
+  TextEvent,
+  TurnEndEvent,
+  TurnEndReason,
+} from './live/events.js'
 export type {
   FeaturesOptions,
   GenerateOptions,

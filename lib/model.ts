@@ -42,7 +42,14 @@ export class Model {
     const { info, voiceText } = this.#weights
     const pronunciations = pronunciationsOf(o.pronunciations, info, voiceText)
     let forget: () => void = () => undefined
-    const session = new Session(this.#weights.open(o), info, { voiceText, pronunciations }, () => forget())
+    const weights = this.#weights
+    const session = new Session(
+      weights.open(o),
+      info,
+      { voiceText, pronunciations },
+      () => weights.detector(),
+      () => forget(),
+    )
     forget = this.#sessions.add(session)
     return session
   }

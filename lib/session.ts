@@ -1,15 +1,20 @@
 import type { Speech } from './audio.js'
+import { SAMPLE_RATE } from './audio/limits.js'
 import { missing, type Answering, type Engine, type Speaking, type SpokenInput } from './engine/engine.js'
 import { DisposedError, InvalidArgumentError, SessionBusyError, toMossError, UnsupportedError } from './errors.js'
 import * as check from './options.js'
 import type { FeaturesOptions, GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
+import type { SpeechDetector } from './engine/speech-detector.js'
 import { untilAborted } from './engine/streaming.js'
+import { LiveSession } from './live/live-session.js'
+import { checkTurns, TURN_OPTIONS, type LiveOptions } from './live/options.js'
 import { checkPronunciations, type Pronunciations } from './text/pronunciations.js'
 import { parseVoiceText } from './text/voice-text.js'
 import type { Phonemizer } from './text/voice.js'
 import type { Features, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
 import type { ModelInfo } from './engine/weights.js'
+import { onceCollected } from './weak.js'
 
 const LONGEST_TEXT = 100_000
 const VOICE_OPTIONS = ['noiseW', 'lengthScale', 'phonemizer'] as const
@@ -53,14 +58,22 @@ export class Session {
   readonly #info: ModelInfo
   readonly #reading: Reading
   readonly #pronunciations: string
+  readonly #detector: () => Promise<SpeechDetector>
   readonly #onDispose: () => void
-  /** The reply is held weakly: it ends when it is not referenced elsewhere any more. */
-  #running: { ended: Promise<void>; stream: WeakRef<ReplyStream<ReplyChunk, Spoken>> | undefined } | undefined
+  /** What runs is held weakly: it ends when it is not referenced elsewhere any more. */
+  #running: { ended: Promise<void>; stream: Pick<WeakRef<Stoppable>, 'deref'> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
   /** @internal */
-  constructor(engine: Engine, info: ModelInfo, reading: Reading, onDispose: () => void) {
+  constructor(
+    engine: Engine,
+    info: ModelInfo,
+    reading: Reading,
+    detector: () => Promise<SpeechDetector>,
+    onDispose: () => void,
+  ) {
     this.#engine = engine
+    this.#detector = detector
     this.#info = info
     this.#reading = reading
     this.#pronunciations = Object.keys(reading.pronunciations).length > 0 ? JSON.stringify(reading.pronunciations) : ''
@@ -87,6 +100,47 @@ export class Session {
   generate(prompt: Prompt, options?: GenerateOptions): ReplyStream<ReplyChunk, Reply> {
     const o = check.checkOptions<GenerateOptions>('options', options, GENERATE_OPTIONS)
     const checked = checkPrompt(prompt)
+    const answering = this.#checkAnswering(o)
+    if (checked.speech !== undefined) this.#needEncoder()
+    return this.#stream(signal => this.#engine.generate(checked, answering, signal), check.checkSignal(o.signal))
+  }
+
+  /**
+   * Listens to somebody who speaks, and answers: audio is written while it is recorded, and the events of the {@link LiveSession} tell what
+   * was heard and answered. The session is busy until that has ended.
+   *
+   *     const live = session.listen({ turnDetection: 'auto' })
+   *     live.write(samples) // whenever the microphone has some
+   *     for await (const event of live) if (event.type === 'audio') play(event.audio)
+   *
+   * @throws {@link InvalidArgumentError}, {@link UnsupportedError} the model cannot answer speech, {@link SessionBusyError}, {@link
+   * DisposedError}; those of {@link generate} end the loop over the events.
+   */
+  listen(options?: LiveOptions): LiveSession {
+    const o = check.checkOptions<LiveOptions>('options', options, [...TURN_OPTIONS, ...GENERATE_OPTIONS])
+    const turns = checkTurns(o, this.#info.maxTurnSeconds, SAMPLE_RATE)
+    const answering = { ...this.#checkAnswering(o), vad: false }
+    const signal = check.checkSignal(o.signal)
+    this.#needEncoder()
+    if (!this.#engine.modes.includes('speech-to-text')) throw missing('lm')
+    const { sampleRate } = this.#info
+    const held: { live?: WeakRef<Stoppable> } = {}
+    const release = this.#begin({ deref: () => held.live?.deref() })
+    const live = new LiveSession({
+      engine: this.#engine,
+      answering,
+      turns,
+      sampleRate,
+      detector: this.#detector,
+      signal,
+      onEnd: release,
+    })
+    held.live = new WeakRef(live)
+    onceCollected(live, release)
+    return live
+  }
+
+  #checkAnswering(o: GenerateOptions): Answering {
     const output =
       OUTPUTS[check.checkName('output', o.output, OUTPUTS) ?? -1] ?? (this.#info.sampleRate > 0 ? 'both' : 'text')
     const answering: Answering = {
@@ -107,8 +161,7 @@ export class Session {
       )
     }
     if (output !== 'text') this.#needVoice()
-    if (checked.speech !== undefined) this.#needEncoder()
-    return this.#stream(signal => this.#engine.generate(checked, answering, signal), check.checkSignal(o.signal))
+    return answering
   }
 
   /**
@@ -200,15 +253,16 @@ export class Session {
   }
 
   /** Reserves the session for one task. Returns a function that releases it. */
-  #begin(stream?: WeakRef<ReplyStream<ReplyChunk, Spoken>>): () => void {
+  #begin(stream?: Pick<WeakRef<Stoppable>, 'deref'>): () => void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
     if (this.#running) {
       throw new SessionBusyError('the session is busy; wait for that, stop it, or create another session')
     }
     let release: () => void = () => undefined
-    this.#running = { ended: new Promise(resolve => (release = resolve)), stream }
+    const running = { ended: new Promise<void>(resolve => (release = resolve)), stream }
+    this.#running = running
     return () => {
-      this.#running = undefined
+      if (this.#running === running) this.#running = undefined
       release()
     }
   }
@@ -299,6 +353,11 @@ export class Session {
   #needEncoder(): void {
     if (this.#info.inputSampleRate === 0) throw missing('encoder')
   }
+}
+
+/** A reply or a live session. */
+interface Stoppable {
+  stop(error: Error): Promise<void>
 }
 
 /** How the voice of a session reads text. */

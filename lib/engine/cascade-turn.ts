@@ -4,8 +4,9 @@ import { InvalidArgumentError } from '../errors.js'
 import { SpokenText } from '../text/spoken-text.js'
 import type { Heard, Prompt, Reply, ReplyChunk } from '../turn.js'
 import { Channel, merged } from './concurrent.js'
-import { missing, type Answering, type WithoutAudio } from './engine.js'
+import { missing, type Answering, type Kept, type WithoutAudio } from './engine.js'
 import type { PartEngine } from './part-engine.js'
+import { PlayedText } from './played-text.js'
 import type { Sentence, Tone } from './speaking.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { finishing, measured } from './streaming.js'
@@ -13,6 +14,8 @@ import { finishing, measured } from './streaming.js'
 /** The most sentences that may wait to be spoken. The language model pauses when there are as many. */
 const SENTENCES_AHEAD = 8
 const DEFAULT_MAX_SECONDS = 60
+/** A reply of which less than this was not played is not shortened, because players report in whole periods. */
+const TOLERANCE = 0.05 // seconds
 
 type Chunks = AsyncGenerator<ReplyChunk, void, void>
 
@@ -34,6 +37,9 @@ export class CascadeTurn {
   #finishReason: FinishReason = 'stop'
   /** Whether the language model has ended its reply and so holds the whole turn in its context. */
   #remembered = false
+  /** Whether the reply has ended without being stopped, so that the conversation holds it. */
+  #whole = false
+  readonly #played = new PlayedText()
 
   constructor(lm: PartEngine, encoder: PartEngine | undefined, voice: PartEngine | undefined, answering: Answering) {
     this.#lm = lm
@@ -44,7 +50,6 @@ export class CascadeTurn {
   }
 
   async *run({ speech, text }: Prompt, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
-    let whole = false
     try {
       this.#started = performance.now()
       if (text !== undefined) this.#said = text
@@ -56,14 +61,25 @@ export class CascadeTurn {
       yield* this.#timed(this.#answer(signal))
       // The reply was cut short because the speech was. The text generated until then counts as the reply.
       if (!this.#remembered) this.#lm.remember(this.#said, this.#written)
-      whole = true
+      this.#whole = true
       yield { finishReason: this.#finishReason }
     } finally {
       // A reply whose text was generated to its end, but not spoken to its end, is undone. If the language model has been disposed of,
       // there is nothing to undo, so errors are ignored.
-      if (this.#remembered && !whole) await this.#lm.undo().catch(() => undefined)
+      if (this.#remembered && !this.#whole) await this.#lm.undo().catch(() => undefined)
     }
     return this.#finish()
+  }
+
+  /** Shortens the reply in the conversation to what was played of it, after it has ended or was stopped. */
+  async shorten(seconds: number): Promise<Kept> {
+    const { output } = this.#answering
+    if (this.#whole && (output === 'text' || seconds >= this.#reply.seconds - TOLERANCE)) return { all: true, text: '' }
+    const text = output === 'text' ? this.#written : this.#played.until(seconds)
+    if (!this.#whole && text !== '') this.#lm.remember(this.#said, text)
+    else if (text !== '') this.#lm.amend(text)
+    else if (this.#whole) await this.#lm.undo()
+    return { all: false, text }
   }
 
   /** Transcribes the speech. */
@@ -139,11 +155,13 @@ export class CascadeTurn {
       // Loads the dictionaries during the language model's prefill, and reports at once if the voice cannot speak with these options.
       await voice.prepare({ text: 'a' }, this.#answering, signal).catch(nothingToSay)
       for await (const text of sentences) {
+        this.#played.begin(text)
         for (const sentence of await voice.prepare({ text }, this.#answering, signal).catch(nothingToSay)) {
           for await (const { audio, units } of voice.say(sentence, this.#answering, signal, this.#timings)) {
             const cut = audio !== undefined && audio.length > left
             const kept = cut ? audio.subarray(0, left) : audio
             left -= kept?.length ?? 0
+            this.#played.add((kept?.length ?? 0) / voice.info.sampleRate)
             if (kept ?? units) yield { ...(kept && { audio: kept }), ...(units && { units }) }
             if (cut) {
               this.#finishReason = 'maxSeconds'
@@ -151,6 +169,7 @@ export class CascadeTurn {
             }
           }
         }
+        this.#played.end()
       }
     } finally {
       sentences.close()

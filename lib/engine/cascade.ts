@@ -1,6 +1,8 @@
 import type { Speech } from '../audio.js'
 import { join } from '../audio/concat.js'
+import { AbortedError, abortedBy } from '../errors.js'
 import type { Features, Mode, Prompt, Reply, ReplyChunk, Spoken, Transcript } from '../turn.js'
+import { follow } from '../weak.js'
 import { CascadeTurn } from './cascade-turn.js'
 import {
   missing,
@@ -18,6 +20,22 @@ import type { PartEngine } from './part-engine.js'
 
 /** The parts of a cascade. */
 export type CascadeParts = Partial<Record<PartName, PartEngine>>
+
+/** Answers speech until `stop` or `signal` aborts. */
+async function* runFed(
+  turn: CascadeTurn,
+  pieces: Float32Array[],
+  stop: AbortController,
+  signal: AbortSignal,
+): ReturnType<FedTurn['finish']> {
+  if (signal.aborted) throw abortedBy(signal)
+  const unfollow = follow(stop, signal)
+  try {
+    return yield* turn.run({ speech: await join(pieces) }, stop.signal)
+  } finally {
+    unfollow()
+  }
+}
 
 /** Several files as one model: the encoder transcribes speech, the language model replies in text, and the voice reads that aloud. */
 export class CascadeEngine implements Engine {
@@ -42,19 +60,20 @@ export class CascadeEngine implements Engine {
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
-    const lm = this.#need('lm')
-    const { encoder, voice } = this.#parts
-    return new CascadeTurn(lm, encoder, voice, answering).run(prompt, signal)
+    return this.#turn(answering).run(prompt, signal)
   }
 
   /** The encoder of a cascade processes whole utterances, so the samples that are fed are kept until the turn ends. */
   begin(answering: Answering, signal: AbortSignal): Promise<FedTurn> {
-    this.#need('lm')
     this.#need('encoder')
     const pieces: Float32Array[] = []
+    const stop = new AbortController()
+    const turn = this.#turn({ ...answering, vad: false })
     return Promise.resolve({
       feed: samples => Promise.resolve(void pieces.push(samples.slice())),
-      finish: () => this.#answerFed(pieces, answering, signal),
+      finish: () => runFed(turn, pieces, stop, signal),
+      stop: () => stop.abort(new AbortedError()),
+      shorten: seconds => turn.shorten(seconds),
       abandon: () => void pieces.splice(0),
     })
   }
@@ -83,9 +102,9 @@ export class CascadeEngine implements Engine {
     for (const part of Object.values(this.#parts)) part.dispose()
   }
 
-  async *#answerFed(pieces: Float32Array[], answering: Answering, signal: AbortSignal): ReturnType<FedTurn['finish']> {
-    const speech = await join(pieces)
-    return yield* this.generate({ speech }, { ...answering, vad: false }, signal)
+  #turn(answering: Answering): CascadeTurn {
+    const { encoder, voice } = this.#parts
+    return new CascadeTurn(this.#need('lm'), encoder, voice, answering)
   }
 
   #need(name: PartName): PartEngine {

@@ -9,6 +9,7 @@ import { packageRoot, unpacked } from '../package-root.js'
 import { CascadeEngine, type CascadeParts } from './cascade.js'
 import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
 import { Part } from './part.js'
+import { nanoDetector, type SpeechDetector } from './speech-detector.js'
 import { hasNetwork, type ModelInfo, type Weights } from './weights.js'
 
 /** The name that stands for the file of the bundle in this package. */
@@ -45,6 +46,10 @@ class Composition implements Weights {
       new CascadeEngine(opened).dispose()
       throw thrown
     }
+  }
+
+  async detector(): Promise<SpeechDetector> {
+    return this.parts.encoder?.detector() ?? nanoDetector()
   }
 
   async dispose(): Promise<void> {

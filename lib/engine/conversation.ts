@@ -31,6 +31,11 @@ export class Conversation {
     this.#turns.push({ role: 'user', content: text }, { role: 'assistant', content: reply })
   }
 
+  /** Replaces the reply of the last turn. */
+  amend(reply: string): void {
+    this.#turns = [...this.#turns.slice(0, -1), { role: 'assistant', content: reply }]
+  }
+
   /** Removes the last turn. */
   undo(): void {
     this.#turns = this.#turns.slice(0, -2)

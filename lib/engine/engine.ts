@@ -34,12 +34,27 @@ export interface Listening {
   onProgress?: ((progress: TranscribeProgress) => void) | undefined
 }
 
+/** What is left in the conversation of a reply that was shortened. */
+export interface Kept {
+  /** The reply is as it was. */
+  all: boolean
+  /** The text that is left. If nothing of the reply was played, the turn is removed, and this is ''. */
+  text: string
+}
+
 /** A turn that is heard while the user speaks. The encoder hears all samples that are fed, and the caller decides where the turn ends. */
 export interface FedTurn {
   /** Encodes the next 16 kHz mono samples, any number of them, and resolves when that is done. One call at a time. */
   feed(samples: Float32Array): Promise<void>
   /** Ends the user's part and generates the reply. To be called once, after the last `feed`. */
   finish(): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
+  /** Stops the reply: its generator soon rejects with {@link AbortedError}. {@link shorten} must be called when it has ended. */
+  stop(): void
+  /**
+   * Shortens the reply in the conversation to what was played of it, in seconds of its audio. To be called once, after the generator of
+   * {@link finish} has ended or was stopped by {@link stop}, and before any other call of the engine.
+   */
+  shorten(seconds: number): Promise<Kept>
   /** Gives up the turn and leaves the conversation as it was before. After `finish`, the signal of the reply does this. */
   abandon(): void
 }

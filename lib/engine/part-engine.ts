@@ -11,7 +11,14 @@ import type {
   NativeStream,
   NativeTimings,
 } from '../binding.js'
-import { abortedBy, AudioLengthError, InvalidArgumentError, PromptTooLongError, UnsupportedError } from '../errors.js'
+import {
+  AbortedError,
+  abortedBy,
+  AudioLengthError,
+  InvalidArgumentError,
+  PromptTooLongError,
+  UnsupportedError,
+} from '../errors.js'
 import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 import type { TextCodec } from './codec.js'
 import type { Conversation } from './conversation.js'
@@ -27,6 +34,7 @@ import {
   type WithoutAudio,
 } from './engine.js'
 import { heardSounds, heardWords, joined, roundTime } from './heard.js'
+import { PlayedUnits } from './played-units.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { isTone, sentencesOf, toneSamples, writtenOf, type Sentence, type SpeakingFile, type Tone } from './speaking.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
@@ -91,15 +99,40 @@ export class PartEngine implements Engine {
 
   async begin(answering: Answering, signal: AbortSignal): Promise<FedTurn> {
     const native = this.#native
+    const codec = this.#needCodec()
+    let stream: NativeStream | undefined
+    let stopped = false
+    const played = new PlayedUnits(this.info.units)
     if (!this.modes.includes('speech-to-text')) throw missing(hasNetwork(this.info, 'lm') ? 'encoder' : 'lm')
     const turn: FedTurn = {
       feed: samples => hearing(() => native.feed(samples)),
-      finish: () => this.#answer(() => (underWay(), native.finish()), {}, signal),
+      finish: () => this.#answer(() => (underWay(), (stream = native.finish())), { played }, signal),
+      stop: () => {
+        stopped = true
+        stream?.stop()
+      },
+      shorten: async seconds => {
+        if (!stream) turn.abandon() // stopped before the reply was begun
+        if (!stream) return { all: false, text: '' }
+        const { wholeText } = played
+        if (answering.output === 'text') {
+          if (wholeText === undefined) await native.shorten(0)
+          return { all: true, text: '' }
+        }
+        const count = played.until(seconds)
+        if (wholeText !== undefined && count === played.count) return { all: true, text: wholeText }
+        // There may be no text yet, or it was not asked for. The language model then writes one, of which the words that were played are kept.
+        const written = count > 0 && wholeText ? wholeText : await codec.decode(await native.shorten(count))
+        const text = played.wordsOf(written, count)
+        if (count > 0) await native.shorten(count, await codec.encode(text))
+        return { all: false, text }
+      },
       abandon: () => {
         if (this.#fed === turn) native.abandon()
       },
     }
     const underWay = (): void => {
+      if (stopped) throw new AbortedError()
       if (this.#fed !== turn)
         throw new InvalidArgumentError('another turn has begun since this one', { option: 'turn' })
     }
@@ -121,10 +154,11 @@ export class PartEngine implements Engine {
    * @param start - starts the native reply
    * @param text - the user's text
    * @param warning - about the recording
+   * @param played - collects the units and the text of a reply that may be shortened
    */
   async *#answer(
     start: () => NativeStream,
-    { text, warning }: { text?: string | undefined; warning?: string | undefined },
+    { text, warning, played }: { text?: string | undefined; warning?: string | undefined; played?: PlayedUnits },
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const codec = this.#needCodec()
@@ -151,10 +185,12 @@ export class PartEngine implements Engine {
       if (native.finishReason) chunk.finishReason = finishReason = native.finishReason
       timings = native.timings ?? timings
       reply.add(chunk)
+      played?.add(native)
       if (native.done && text !== undefined) this.remember(text, builder.text)
       if (Object.keys(chunk).length > 0) yield chunk
     }
     if (!timings) throw new Error('the addon ended the reply without timings')
+    if (played) played.wholeText = builder.text
     return { ...reply.finish(builder.text, finishReason), ...(heard && { heard }), timings }
   }
 
@@ -175,6 +211,11 @@ export class PartEngine implements Engine {
   /** Adds a finished turn to the conversation of an imported language model. A bundle's session does that itself. */
   remember(text: string, reply: string): void {
     this.#conversation?.remember(text, reply)
+  }
+
+  /** Replaces the reply of the last turn. The context of a bundle's session is not changed. */
+  amend(reply: string): void {
+    this.#conversation?.amend(reply)
   }
 
   /** Removes the last turn that {@link generate} has finished. */

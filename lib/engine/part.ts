@@ -4,7 +4,8 @@ import type { SessionOptions } from '../options.js'
 import { ChatCodec, TextCodec } from './codec.js'
 import { Conversation } from './conversation.js'
 import { PartEngine, type LoadedFile } from './part-engine.js'
-import type { ModelInfo, Weights } from './weights.js'
+import { detectorOf, nanoDetector, type SpeechDetector } from './speech-detector.js'
+import { hasNetwork, type ModelInfo, type Weights } from './weights.js'
 
 /** A loaded file: the weights, which are immutable. */
 export class Part implements Weights, LoadedFile {
@@ -23,7 +24,7 @@ export class Part implements Weights, LoadedFile {
     let native: NativeModel | undefined
     try {
       native = await loadAddon().loadModel(path, options)
-      const { tokenizer, specialTokens: _, voiceText, ...info } = native.info()
+      const { tokenizer, specialTokens: _, voiceText, vadWindow: __, ...info } = native.info()
       const imported = info.architecture !== 'moss-speech'
       const codec = imported ? await ChatCodec.open(path) : tokenizer ? await TextCodec.load(tokenizer) : undefined
       return new Part(native, { ...info, path }, codec, voiceText)
@@ -43,6 +44,15 @@ export class Part implements Weights, LoadedFile {
       })
     try {
       return new PartEngine(this, this.#native.createSession({ seed }), conversation)
+    } catch (thrown) {
+      throw toMossError(thrown)
+    }
+  }
+
+  async detector(): Promise<SpeechDetector> {
+    if (!hasNetwork(this.info, 'vad')) return nanoDetector()
+    try {
+      return detectorOf(this.#native)
     } catch (thrown) {
       throw toMossError(thrown)
     }

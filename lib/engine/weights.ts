@@ -1,9 +1,12 @@
 import type { NativeModelInfo } from '../binding.js'
 import type { SessionOptions } from '../options.js'
 import type { Engine, PartName } from './engine.js'
+import type { SpeechDetector } from './speech-detector.js'
 
 /** Properties and abilities of a model. */
-export interface ModelInfo extends Readonly<Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText'>> {
+export interface ModelInfo extends Readonly<
+  Omit<NativeModelInfo, 'tokenizer' | 'specialTokens' | 'voiceText' | 'vadWindow'>
+> {
   /** The path that it was loaded from; '' for a composed model. */
   readonly path: string
   /** The parts of a composed model. */
@@ -22,5 +25,7 @@ export interface Weights {
   readonly voiceText: string
   /** @throws {@link UnsupportedError}, {@link OutOfMemoryError} */
   open(options: SessionOptions): Engine
+  /** @throws {@link UnsupportedError} there is no voice activity network; {@link OutOfMemoryError} */
+  detector(): Promise<SpeechDetector>
   dispose(): Promise<void>
 }

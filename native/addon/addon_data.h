@@ -27,6 +27,7 @@ class AddonData {
     Napi::FunctionReference model_class;
     Napi::FunctionReference session_class;
     Napi::FunctionReference stream_class;
+    Napi::FunctionReference speech_detector_class;
 
   private:
     /// Delivered when a thread has ended: joins and frees the thread that ended before it.

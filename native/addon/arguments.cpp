@@ -67,17 +67,18 @@ std::vector<int32_t> to_ids(const Napi::Value & value, const char * what) {
     return to_vector<Napi::Int32Array, int32_t>(value, napi_int32_array, what, "an Int32Array");
 }
 
-double number_field(const Napi::Object & object, const char * name, double low, double high, double missing_value) {
-    const Napi::Value value = object.Get(name);
-    if (missing(value)) {
-        return missing_value;
-    }
+double to_number(const Napi::Value & value, const char * what, double low, double high) {
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
     if (!(number >= low && number <= high)) {
-        throw wrong(name, "a number from " + Napi::Number::New(object.Env(), low).ToString().Utf8Value() + " to " +
-                              Napi::Number::New(object.Env(), high).ToString().Utf8Value());
+        throw wrong(what, "a number from " + Napi::Number::New(value.Env(), low).ToString().Utf8Value() + " to " +
+                              Napi::Number::New(value.Env(), high).ToString().Utf8Value());
     }
     return number;
+}
+
+double number_field(const Napi::Object & object, const char * name, double low, double high, double missing_value) {
+    const Napi::Value value = object.Get(name);
+    return missing(value) ? missing_value : to_number(value, name, low, high);
 }
 
 int integer_field(const Napi::Object & object, const char * name, int low, int high, int missing_value) {

@@ -11,6 +11,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
     return DefineClass(
         env, "NativeModel",
         {InstanceMethod<&NativeModel::info>("info"), InstanceMethod<&NativeModel::create_session>("createSession"),
+         InstanceMethod<&NativeModel::create_speech_detector>("createSpeechDetector"),
          InstanceMethod<&NativeModel::measure_heads>("measureHeads"), InstanceMethod<&NativeModel::compare>("compare"),
          InstanceMethod<&NativeModel::dispose>("dispose")});
 }
@@ -65,6 +66,10 @@ Napi::Value NativeModel::create_session(const Napi::CallbackInfo & info) {
         const std::optional<uint64_t> seed = to_seed(to_object(info[0], "options"));
         return NativeSession::create(info.Env(), model(), seed);
     });
+}
+
+Napi::Value NativeModel::create_speech_detector(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] { return NativeSpeechDetector::create(info.Env(), model()); });
 }
 
 Napi::Value NativeModel::measure_heads(const Napi::CallbackInfo & info) {

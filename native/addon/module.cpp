@@ -73,6 +73,7 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
         const Napi::Object given = to_object(info[1], "options");
         options.threads = integer_field(given, "threads", 1, 256, 0);
         options.context_length = integer_field(given, "contextLength", 1, 1 << 24, 0);
+        options.only_vad = boolean_field(given, "onlyVad", false);
         return promise_of(env, [path, options](CancelToken & cancel) {
             initialize(own_folder());
             auto model = Model::load(path, options, cancel);
@@ -127,6 +128,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     data->model_class = Napi::Persistent(NativeModel::define(env));
     data->session_class = Napi::Persistent(NativeSession::define(env));
     data->stream_class = Napi::Persistent(NativeStream::define(env));
+    data->speech_detector_class = Napi::Persistent(NativeSpeechDetector::define(env));
     exports.Set("ggmlVersion", ggml_version());
     exports.Set("loadModel", Napi::Function::New<load_model>(env, "loadModel"));
     exports.Set("quantize", Napi::Function::New<quantize_rows>(env, "quantize"));

@@ -161,6 +161,9 @@ Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done) {
     if (!chunk.units.empty()) {
         object.Set("units", to_js(env, chunk.units));
     }
+    if (!chunk.unit_ends.empty()) {
+        object.Set("unitEnds", to_js(env, chunk.unit_ends));
+    }
     if (!chunk.text.empty()) {
         object.Set("textIds", to_js(env, chunk.text));
     }
@@ -227,6 +230,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     object.Set("maxInputSeconds", info.max_input_seconds);
     object.Set("maxTurnSeconds", info.max_turn_seconds);
     object.Set("vad", info.finds_speech);
+    object.Set("vadWindow", info.vad_window);
     Napi::Object sampling = Napi::Object::New(env);
     sampling.Set("temperature", info.sampling.temperature);
     sampling.Set("topK", info.sampling.top_k);

@@ -47,12 +47,12 @@ Napi::Function NativeSession::define(Napi::Env env) {
         env, "NativeSession",
         {InstanceMethod<&NativeSession::generate>("generate"), InstanceMethod<&NativeSession::begin>("begin"),
          InstanceMethod<&NativeSession::feed>("feed"), InstanceMethod<&NativeSession::finish>("finish"),
-         InstanceMethod<&NativeSession::abandon>("abandon"), InstanceMethod<&NativeSession::speak_units>("speakUnits"),
-         InstanceMethod<&NativeSession::append>("append"), InstanceMethod<&NativeSession::encode>("encode"),
-         InstanceMethod<&NativeSession::transcribe>("transcribe"), InstanceMethod<&NativeSession::features>("features"),
-         InstanceMethod<&NativeSession::undo>("undo"), InstanceMethod<&NativeSession::cancel>("cancel"),
-         InstanceMethod<&NativeSession::reset>("reset"), InstanceMethod<&NativeSession::dispose>("dispose"),
-         InstanceAccessor<&NativeSession::length>("length"),
+         InstanceMethod<&NativeSession::shorten>("shorten"), InstanceMethod<&NativeSession::abandon>("abandon"),
+         InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::append>("append"),
+         InstanceMethod<&NativeSession::encode>("encode"), InstanceMethod<&NativeSession::transcribe>("transcribe"),
+         InstanceMethod<&NativeSession::features>("features"), InstanceMethod<&NativeSession::undo>("undo"),
+         InstanceMethod<&NativeSession::cancel>("cancel"), InstanceMethod<&NativeSession::reset>("reset"),
+         InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length"),
          InstanceAccessor<&NativeSession::heard_seconds>("heardSeconds")});
 }
 
@@ -206,6 +206,29 @@ Napi::Value NativeSession::finish(const Napi::CallbackInfo & info) {
         return reply(info.Env(), [](Session & session, const Receiver & receiver, CancelToken & cancel) {
             session.finish(receiver, cancel);
             return true;
+        });
+    });
+}
+
+Napi::Value NativeSession::shorten(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto units = static_cast<size_t>(to_number(info[0], "units", 0, 1e9));
+        std::optional<std::vector<int32_t>> text;
+        if (!info[1].IsUndefined()) {
+            text = to_ids(info[1], "textIds");
+        }
+        return promise(info.Env(), [conversation = conversation_, units, text = std::move(text)](CancelToken & cancel) {
+            int length = 0;
+            const std::vector<int32_t> left = conversation->use([&](Session & session) {
+                std::vector<int32_t> ids = session.shorten(units, text, cancel);
+                length = session.length();
+                return ids;
+            });
+            return [conversation, length, left](Napi::Env env) -> Napi::Value {
+                conversation->length = length;
+                return to_js(env, left);
+            };
         });
     });
 }

@@ -6,7 +6,8 @@ namespace moss::addon {
 
 Napi::Function NativeStream::define(Napi::Env env) {
     return DefineClass(env, "NativeStream",
-                       {InstanceMethod<&NativeStream::next>("next"), InstanceMethod<&NativeStream::cancel>("cancel")});
+                       {InstanceMethod<&NativeStream::next>("next"), InstanceMethod<&NativeStream::cancel>("cancel"),
+                        InstanceMethod<&NativeStream::stop>("stop")});
 }
 
 Napi::Object NativeStream::create(Napi::Env env, std::shared_ptr<StreamTask> task, std::function<void()> cancelled) {
@@ -39,6 +40,12 @@ void NativeStream::cancel(const Napi::CallbackInfo & info) {
     if (task_ && !task_->over()) {
         task_->abort(info.Env());
         cancelled_();
+    }
+}
+
+void NativeStream::stop(const Napi::CallbackInfo & info) {
+    if (task_ && !task_->over()) {
+        task_->abort(info.Env());
     }
 }
 

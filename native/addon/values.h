@@ -44,6 +44,7 @@ std::vector<UnitProsody> to_prosody(const Napi::Object & object, size_t units);
 Sampling to_sampling(const Napi::Object & object, const ModelInfo & info);
 Transcribing to_transcribing(const Napi::Object & object, const ModelInfo & info);
 std::optional<uint64_t> to_seed(const Napi::Object & object);
+double to_number(const Napi::Value & value, const char * what, double low, double high);
 double number_field(const Napi::Object & object, const char * name, double low, double high, double missing);
 bool boolean_field(const Napi::Object & object, const char * name, bool missing);
 int integer_field(const Napi::Object & object, const char * name, int low, int high, int missing);

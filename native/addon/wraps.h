@@ -19,6 +19,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
 
     Napi::Value info(const Napi::CallbackInfo & info);
     Napi::Value create_session(const Napi::CallbackInfo & info);
+    Napi::Value create_speech_detector(const Napi::CallbackInfo & info);
     Napi::Value measure_heads(const Napi::CallbackInfo & info);
     Napi::Value compare(const Napi::CallbackInfo & info);
     void dispose(const Napi::CallbackInfo & info);
@@ -67,6 +68,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     Napi::Value begin(const Napi::CallbackInfo & info);
     Napi::Value feed(const Napi::CallbackInfo & info);
     Napi::Value finish(const Napi::CallbackInfo & info);
+    Napi::Value shorten(const Napi::CallbackInfo & info);
     void abandon(const Napi::CallbackInfo & info);
     Napi::Value speak_units(const Napi::CallbackInfo & info);
     void append(const Napi::CallbackInfo & info);
@@ -130,9 +132,29 @@ class NativeStream : public Napi::ObjectWrap<NativeStream> {
   private:
     Napi::Value next(const Napi::CallbackInfo & info);
     void cancel(const Napi::CallbackInfo & info);
+    void stop(const Napi::CallbackInfo & info);
 
     std::shared_ptr<StreamTask> task_;
     std::function<void()> cancelled_;
+};
+
+/// `NativeSpeechDetector` of lib/binding.ts.
+class NativeSpeechDetector : public Napi::ObjectWrap<NativeSpeechDetector> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    /// Throws if the model has no voice activity network.
+    static Napi::Object create(Napi::Env env, const std::shared_ptr<const Model> & model);
+    explicit NativeSpeechDetector(const Napi::CallbackInfo & info);
+    ~NativeSpeechDetector() override;
+
+  private:
+    Napi::Value push(const Napi::CallbackInfo & info);
+    void dispose(const Napi::CallbackInfo & info);
+    /// Frees the detector on its thread.
+    void close();
+
+    std::shared_ptr<std::optional<SpeechDetector>> detector_; // null when disposed
+    std::shared_ptr<Worker> worker_;                          // null before the first samples
 };
 
 } // namespace moss::addon

@@ -234,7 +234,10 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     if (!imported) {
         check_keys(file, info.components);
     }
-    if (imported || has_network(file, "lm")) {
+    const auto wanted = [&](const char * name) {
+        return has_network(file, name) && (!options.only_vad || std::strcmp(name, "vad") == 0);
+    };
+    if ((imported && !options.only_vad) || wanted("lm")) {
         lm = std::make_unique<Lm>(file, tensors);
         info.n_ctx = context_length(lm->config(), options.context_length);
         info.max_n_ctx = lm->config().context_length;
@@ -247,10 +250,11 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
         info.tokens = {token.im_start, token.im_end, token.sosp, token.modality_pad, token.pad};
         info.tokenizer = vocabulary.tokenizer;
     }
-    if (has_network(file, "vad")) {
+    if (wanted("vad")) {
         vad = std::make_unique<Vad>(file, tensors);
+        info.vad_window = vad->config().window_length;
     }
-    if (has_network(file, "frontend")) {
+    if (wanted("frontend")) {
         Runner runner(pools);
         const CancelToken::Attach attach(cancel, runner.cancel);
         listener = std::make_unique<Listener>(file, tensors, static_cast<int>(info.units.size()),
@@ -266,7 +270,9 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
                                      std::to_string(tone->config().classes));
         }
     }
-    voice = load_voice(file, tensors, info.units.size());
+    if (!options.only_vad) {
+        voice = load_voice(file, tensors, info.units.size());
+    }
     if (voice) {
         VoiceFacts facts = voice->facts();
         info.sample_rate = facts.sample_rate;

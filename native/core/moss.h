@@ -73,7 +73,8 @@ struct ModelInfo {
     int max_n_ctx = 0;            ///< the context length that the language model was trained for
     double max_input_seconds = 0; ///< the longest recording that can be transcribed or searched for speech
     double max_turn_seconds = 0;  ///< the longest speech of one turn in an empty session
-    bool finds_speech = false;    ///< whether there is a voice activity network
+    bool finds_speech = false;    ///< whether there is a voice activity network for recordings
+    int vad_window = 0;           ///< samples of a window of the voice activity network; 0 if there is none
     Sampling sampling;            ///< the model's defaults
     std::vector<ComponentInfo> components;
     int threads = 0;
@@ -85,6 +86,8 @@ struct LoadOptions {
     /// Positions of a session's context, up to ModelInfo::max_n_ctx. 0 means max_n_ctx, but at most 4096 for an
     /// imported language model.
     int context_length = 0;
+    /// Whether only the voice activity network is to be loaded, and everything else left out.
+    bool only_vad = false;
 };
 
 /// Weights and configuration of a bundle. Immutable and shared by its sessions.
@@ -201,6 +204,7 @@ enum class FinishReason {
 struct Chunk {
     std::vector<float> audio;                       ///< at ModelInfo::sample_rate
     std::vector<int32_t> units;                     ///< spoken units; they come a little ahead of their audio
+    std::vector<float> unit_ends;                   ///< seconds of the audio at which the next units end
     std::vector<int32_t> text;                      ///< token ids
     std::optional<HeardSounds> heard;               ///< in the first chunk of a reply to speech
     std::optional<std::vector<int32_t>> heard_text; ///< in the last chunk, if Request::transcribe is set
@@ -258,6 +262,16 @@ class Session {
     /// Gives up the unfinished turn, if there is one.
     void abandon();
 
+    /// Shortens the spoken reply of the last finish() to its first `units` units and to `text`, so that the
+    /// conversation holds what the user has heard. To be called next after finish(), whether that has returned or was
+    /// cancelled: a cancelled turn is kept until another function of the session is called. If `text` is not set, the
+    /// language model writes one for the units that are left; it may be more than what these units say. Without units,
+    /// the whole turn is removed. Of a written reply, all that there is is kept. May be called repeatedly, with fewer
+    /// units or another text. Returns the text of a spoken reply.
+    /// @throws MossError MOSS_INVALID_ARGUMENT if there is no such reply or for an id out of range. Any error removes
+    /// the turn.
+    std::vector<int32_t> shorten(size_t units, const std::optional<std::vector<int32_t>> & text, CancelToken & cancel);
+
     /// Removes the last turn that generate() or finish() has answered, so that the conversation is as it was before
     /// that turn. May be called repeatedly. Turns that failed or were cancelled do not count. Does nothing if there is
     /// no turn.
@@ -294,6 +308,25 @@ class Session {
   private:
     struct State;
     Turn & fed_turn();
+    std::unique_ptr<State> state_;
+};
+
+/// Tells how probable it is that somebody speaks, while audio arrives. To be used by one thread at a time.
+class SpeechDetector {
+  public:
+    /// @throws MossError MOSS_UNSUPPORTED if the model has no voice activity network.
+    explicit SpeechDetector(std::shared_ptr<const Model> model);
+    ~SpeechDetector();
+    SpeechDetector(SpeechDetector &&) noexcept;
+    SpeechDetector & operator=(SpeechDetector &&) noexcept;
+
+    /// Takes the next samples, 16 kHz mono and any number of them. Returns a probability for each window of
+    /// ModelInfo::vad_window samples that has become complete. An error or a cancellation resets it.
+    /// @throws MossError MOSS_INVALID_ARGUMENT for samples that are not finite; MOSS_ABORTED or MOSS_OUT_OF_MEMORY.
+    std::vector<float> push(const std::vector<float> & samples, CancelToken & cancel);
+
+  private:
+    struct State;
     std::unique_ptr<State> state_;
 };
 

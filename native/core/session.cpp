@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 
 namespace moss {
 
@@ -64,6 +65,13 @@ struct Session::State {
     std::vector<int32_t> ids;                 // ids in the KV cache of an imported language model
     std::vector<int> turns;                   // the context's length before each finished turn
     std::unique_ptr<Fed> fed;                 // only set between begin() and finish()
+    /// The reply of a finish() that was the last call, which shorten() can shorten.
+    struct Last {
+        ReplyInContext reply;
+        int max_tokens;
+        bool finished; ///< false if it was cancelled
+    };
+    std::optional<Last> last;
 
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
         : model(std::move(loaded)), seeds(seed), runner(parts().pools), hearing(parts(), runner) {
@@ -74,6 +82,14 @@ struct Session::State {
     }
 
     const Model::Parts & parts() const { return model->parts(); }
+
+    /// Forgets what shorten() could shorten, and removes a turn whose generation was cancelled.
+    void forget_last() {
+        if (last && !last->finished) {
+            truncate(last->reply.turn_start);
+        }
+        last.reset();
+    }
 
     void truncate(int length) {
         context->truncate(length);
@@ -215,16 +231,49 @@ void Session::finish(const Receiver & receiver, CancelToken & cancel) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     Turn & turn = fed_turn();
-    const int start = turn.start();
-    state.undone_if_it_fails(start, [&] {
+    const int start = turn.start(), max_tokens = state.fed->request.max_tokens;
+    try {
         turn.restart_clock();
         turn.finish(receiver, state.transcript_of_turn(state.fed->request, state.fed->seed));
+        state.last = State::Last{*turn.reply(), max_tokens, true};
+        state.turns.push_back(start);
+        state.fed.reset();
+    } catch (...) {
+        const std::optional<ReplyInContext> reply = turn.reply();
+        state.fed.reset();
+        if (cancel.cancelled()) { // before the reply has begun, there are no units, so shorten() removes the turn
+            state.last = State::Last{reply.value_or(ReplyInContext{start, start, true, 0}), max_tokens, false};
+        } else {
+            state.truncate(start);
+        }
+        throw;
+    }
+}
+
+std::vector<int32_t> Session::shorten(size_t units, const std::optional<std::vector<int32_t>> & text,
+                                      CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    require_argument(state.last.has_value(), "there is no reply that could be shortened");
+    State::Last last = *std::exchange(state.last, std::nullopt);
+    const int start = last.reply.turn_start;
+    if (last.finished) {
+        state.turns.pop_back();
+    }
+    std::vector<int32_t> left;
+    state.undone_if_it_fails(start, [&] {
+        left = shorten_reply(state.parts(), state.runner, *state.context, last.reply, units, text, last.max_tokens);
     });
-    state.fed.reset();
-    state.turns.push_back(start);
+    if (state.context->length() > start) {
+        state.turns.push_back(start);
+        last.finished = true;
+        state.last = last;
+    }
+    return left;
 }
 
 void Session::abandon() {
+    state_->forget_last();
     if (state_->fed) {
         const int start = state_->fed->turn.start();
         state_->fed.reset();
@@ -325,6 +374,9 @@ Transcript Session::transcribe(const std::vector<float> & samples, const Transcr
 }
 
 int Session::length() const {
+    if (state_->last && !state_->last->finished) {
+        return state_->last->reply.turn_start;
+    }
     return state_->context ? state_->context->length() : 0;
 }
 

@@ -92,9 +92,10 @@ struct FeatureDecoder::Stream::State {
     ProsodyTrunk::Stream prosody;
     GeneratorFeatures::Stream features;
     IstftGenerator::Stream generator;
-    std::deque<int> copies;   // for each frame whose features are not known yet, how often the generator reads it
-    std::vector<float> ready; // features [F] of each frame that the generator is to read next
-    std::vector<float> audio; // final samples that next() has not returned
+    std::deque<int> copies;     // for each frame whose features are not known yet, how often the generator reads it
+    std::vector<size_t> spoken; // for each frame so far, how many frames of audio end with it
+    std::vector<float> ready;   // features [F] of each frame that the generator is to read next
+    std::vector<float> audio;   // final samples that next() has not returned
 };
 
 FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner & graphs,
@@ -168,6 +169,7 @@ void FeatureDecoder::Stream::State::push_features(int count, bool last) {
         units.traits().pop_front();
         const int times = pauses.copies(trait.at_pause && energy[i] - emotion.energy_shift < silence_energy);
         copies.push_back(times);
+        spoken.push_back((spoken.empty() ? 0 : spoken.back()) + static_cast<size_t>(times));
         gains.push(trait.gain * level, times);
         f0.insert(f0.end(), static_cast<size_t>(times),
                   voiced ? std::exp(pitch[i] * config.log_f0_std + config.log_f0_mean) : 0);
@@ -217,6 +219,19 @@ std::vector<float> FeatureDecoder::Stream::next() {
 
 const std::vector<int> & FeatureDecoder::Stream::durations() const {
     return state_->units.durations();
+}
+
+std::vector<size_t> FeatureDecoder::Stream::ends() const {
+    const auto hop = static_cast<size_t>(state_->decoder.config_.hop_length);
+    std::vector<size_t> ends;
+    for (const size_t sample : state_->units.ends()) { // as if no silence became longer or shorter
+        const size_t frames = sample / hop;
+        if (frames > state_->spoken.size()) {
+            break;
+        }
+        ends.push_back(state_->spoken[frames - 1] * hop);
+    }
+    return ends;
 }
 
 VoiceFacts FeatureDecoder::facts() const {

@@ -72,6 +72,7 @@ class FeatureDecoder::Stream : public VoiceStream {
 
     /// The number of frames of each unit so far, including the edge units; for tests.
     const std::vector<int> & durations() const;
+    std::vector<size_t> ends() const override;
 
   private:
     struct State;

@@ -49,6 +49,7 @@ void UnitFrames::Stream::push(const int32_t * units, size_t count, const UnitPro
         add(config.edge_unit, prosody_of(0), true);
     }
     started_ = started_ || count > 0;
+    pushed_ += count;
     for (size_t i = 0; i < count; i++) {
         add(units[i], prosody_of(i), config.pauses[static_cast<size_t>(units[i])]);
         if (ids_.size() == most_units || (i + 1 == count && ids_.size() >= least_units)) {
@@ -102,6 +103,19 @@ void UnitFrames::Stream::encode(bool last) {
         frames_ += length;
         durations_.push_back(length);
     }
+}
+
+std::vector<size_t> UnitFrames::Stream::ends() const {
+    const size_t edges = network_.config_.edge_unit >= 0 ? 1 : 0; // before the first unit
+    std::vector<size_t> ends;
+    size_t frames = 0;
+    for (size_t i = 0; i < std::min(durations_.size(), pushed_ + edges); i++) {
+        frames += static_cast<size_t>(durations_[i]);
+        if (i >= edges) {
+            ends.push_back(frames * static_cast<size_t>(network_.config_.hop_length));
+        }
+    }
+    return ends;
 }
 
 const std::vector<float> & UnitFrames::Stream::take(int count) {

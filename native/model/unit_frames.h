@@ -72,6 +72,8 @@ class UnitFrames::Stream {
     std::deque<Trait> & traits() { return traits_; }
     /// The number of frames of each unit so far, including the edge units.
     const std::vector<int> & durations() const { return durations_; }
+    /// The sample at which each unit so far ends, without the edge units.
+    std::vector<size_t> ends() const;
 
   private:
     void add(int32_t unit, const UnitProsody & prosody, bool pause);
@@ -105,6 +107,7 @@ class UnitFrames::Stream {
     int64_t frames_ = 0;          // of units with a duration, not taken yet
     std::vector<float> expanded_; // what take() returned
     std::vector<int> durations_;
+    size_t pushed_ = 0; // units, without the edge units
     PitchShifts shifts_;
     std::deque<Trait> traits_;
     bool started_ = false;

@@ -167,6 +167,10 @@ const std::vector<int> & VitsDecoder::Stream::durations() const {
     return state_->units.durations();
 }
 
+std::vector<size_t> VitsDecoder::Stream::ends() const {
+    return state_->units.ends();
+}
+
 VoiceFacts VitsDecoder::facts() const {
     VoiceFacts facts = voices_.presets().facts(config_.sample_rate);
     facts.mixes_voices = true;
@@ -183,6 +187,7 @@ std::unique_ptr<VoiceStream> VitsDecoder::open(Runner & runner, const Speaking &
         }
         void finish() override { append(stream_.finish()); }
         std::vector<float> next() override { return std::exchange(audio_, {}); }
+        std::vector<size_t> ends() const override { return stream_.ends(); }
 
       private:
         void append(const std::vector<float> & samples) { audio_.insert(audio_.end(), samples.begin(), samples.end()); }

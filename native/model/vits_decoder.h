@@ -88,6 +88,8 @@ class VitsDecoder::Stream {
 
     /// The frames of each unit whose duration has been predicted, including the edge units; for tests.
     const std::vector<int> & durations() const;
+    /// The sample at which each unit so far ends.
+    std::vector<size_t> ends() const;
 
   private:
     struct State;

@@ -76,6 +76,10 @@ class VoiceStream {
     /// Returns the next samples that are final. Empty if more must be pushed first or, after finish(), if the utterance
     /// is over. Throws as push() does.
     virtual std::vector<float> next() = 0;
+
+    /// For each unit pushed so far whose length is known, the sample of the utterance at which its audio ends, in
+    /// order. Empty if the voice does not tell.
+    virtual std::vector<size_t> ends() const { return {}; }
 };
 
 /// The weights of a voice. Immutable: any number of streams, on any threads, may use it.

@@ -333,6 +333,127 @@ TEST(a_turn_that_is_not_finished_leaves_no_trace) {
     CHECK_EQ(session.length(), 0);
 }
 
+/// Begins a turn of `seconds` of speech, feeds it, and answers it until the receiver has got `chunks` chunks.
+Reply begin_and_stop(Session & session, const Request & whole, size_t chunks) {
+    Request request = whole;
+    request.samples.clear();
+    CancelToken cancel;
+    session.begin(request, cancel);
+    session.feed(whole.samples, cancel);
+    Reply reply;
+    const Receiver collect = collector(reply);
+    const auto stopping = [&](Chunk && chunk) {
+        collect(std::move(chunk));
+        if (reply.chunks == chunks) {
+            cancel.cancel();
+        }
+    };
+    CHECK_EQ(code_of([&] { session.finish(stopping, cancel); }), std::string(code::aborted));
+    return reply;
+}
+
+TEST(the_ends_of_units_are_told_with_the_audio) {
+    Session session(model(), 1);
+    std::vector<float> ends;
+    size_t units = 0, samples = 0;
+    CancelToken cancel;
+    Request request = spoken(2);
+    request.max_seconds = 60;
+    const auto collect = [&](Chunk && chunk) {
+        ends.insert(ends.end(), chunk.unit_ends.begin(), chunk.unit_ends.end());
+        units += chunk.units.size();
+        samples += chunk.audio.size();
+    };
+    session.generate(request, collect, cancel);
+    CHECK_EQ(ends.size(), units);
+    CHECK(std::is_sorted(ends.begin(), ends.end()) && ends.front() > 0);
+    CHECK(ends.back() * static_cast<float>(model()->info().sample_rate) <= static_cast<float>(samples));
+}
+
+TEST(a_reply_is_shortened_to_what_was_played) {
+    const Request request = spoken(2);
+    CancelToken cancel;
+    for (const size_t units : {size_t(1), size_t(3)}) {
+        Session session(model(), 1);
+        const Reply reply = feed(session, request, 16000);
+        CHECK(reply.units.size() > 3);
+        const int all = session.length();
+        const std::vector<int32_t> words = session.shorten(units, {}, cancel);
+        CHECK(words.size() <= 8);
+        const auto kept = [&](size_t written) {
+            return all - static_cast<int>(reply.units.size() - units + reply.text.size() - written);
+        };
+        CHECK_EQ(session.length(), kept(words.size()));
+        const std::vector<int32_t> given{5, 6};
+        CHECK(session.shorten(units + 1, given, cancel) == given); // units that were removed do not come back
+        CHECK_EQ(session.length(), kept(2));
+
+        // The context is the same as if the reply had been stopped there while it was generated.
+        Session stopped(model(), 1);
+        CHECK(begin_and_stop(stopped, request, 2).units.size() >= units);
+        CHECK_EQ(stopped.length(), 0);
+        CHECK(stopped.shorten(units, {}, cancel) == words);
+        CHECK(stopped.shorten(units, given, cancel) == given);
+        CHECK_EQ(stopped.length(), session.length());
+        CHECK(same(generate(stopped, spoken(1)), generate(session, spoken(1))));
+        CHECK_EQ(code_of([&] { session.shorten(1, {}, cancel); }), std::string(code::invalid_argument));
+        session.undo(); // the turn after it
+        CHECK_EQ(session.length(), kept(2));
+        session.undo();
+        CHECK_EQ(session.length(), 0);
+    }
+}
+
+TEST(a_reply_of_which_nothing_is_left_leaves_no_trace) {
+    const Request request = spoken(1);
+    CancelToken cancel, cancelled;
+    Session untouched(model(), 1);
+    const Reply expected = generate(untouched, request);
+    const auto check = [&](Session & session) {
+        CHECK_EQ(session.length(), 0);
+        CHECK(same(generate(session, request), expected));
+        CHECK_EQ(code_of([&] { session.shorten(1, {}, cancel); }), std::string(code::invalid_argument));
+    };
+    Session finished(model(), 1);
+    feed(finished, request, 16000);
+    CHECK(finished.shorten(0, {}, cancel).empty());
+    check(finished);
+    Session stopped(model(), 1);
+    begin_and_stop(stopped, request, 2);
+    stopped.shorten(0, {}, cancel);
+    check(stopped);
+    Session forgotten(model(), 1);
+    begin_and_stop(forgotten, request, 2);
+    check(forgotten); // the next call removes the turn that was cancelled
+    Session wrong(model(), 1);
+    feed(wrong, request, 16000);
+    CHECK_EQ(code_of([&] { wrong.shorten(1, std::vector<int32_t>{-1}, cancel); }), std::string(code::invalid_argument));
+    check(wrong);
+    Session aborted(model(), 1);
+    feed(aborted, request, 16000);
+    cancelled.cancel();
+    CHECK_EQ(code_of([&] { aborted.shorten(1, {}, cancelled); }), std::string(code::aborted));
+    check(aborted);
+    Session early(model(), 1);
+    Request begun = request;
+    begun.samples.clear();
+    early.begin(begun, cancel);
+    early.feed(request.samples, cancel);
+    CHECK_EQ(code_of([&] { early.finish([](Chunk &&) {}, cancelled); }), std::string(code::aborted));
+    CHECK(early.shorten(9, {}, cancel).empty()); // cancelled before the reply began
+    check(early);
+}
+
+TEST(a_written_reply_that_is_stopped_keeps_what_was_written) {
+    Session session(model(), 1);
+    const Reply beginning = begin_and_stop(session, spoken(1, Output::text), 3);
+    CancelToken cancel;
+    session.shorten(0, {}, cancel);
+    CHECK(session.length() > static_cast<int>(beginning.text.size()));
+    session.undo();
+    CHECK_EQ(session.length(), 0);
+}
+
 TEST(undo_takes_back_the_last_turn_that_was_finished) {
     Session session(model(), 1), other(model(), 1);
     const int first = (generate(session, spoken(1)), session.length());

@@ -353,3 +353,34 @@ TEST(long_speech_is_transcribed_by_utterances_but_too_long_for_a_turn) {
     request.samples = samples;
     CHECK_THROWS_WITH(session.generate(request, [](Chunk &&) {}, cancel), "transcribe() takes longer speech");
 }
+
+TEST(a_detector_tells_who_speaks_while_audio_arrives) {
+    LoadOptions options;
+    options.threads = 1;
+    options.only_vad = true;
+    const auto model = Model::load(nano, options);
+    CHECK(!model->parts().lm && !model->parts().listener && !model->parts().voice);
+    CHECK_EQ(model->info().vad_window, 512);
+    const std::vector<float> samples = Golden("vad.golden.gguf").values("silero.samples");
+    TestVad whole(nano);
+    const std::vector<float> expected = whole.hear(samples, samples.size());
+    CancelToken cancel;
+    for (const size_t piece : {size_t(1), size_t(700), samples.size()}) {
+        SpeechDetector detector(model);
+        std::vector<float> probabilities;
+        for (size_t i = 0; i < samples.size(); i += piece) {
+            const auto first = samples.begin() + static_cast<std::ptrdiff_t>(i);
+            const size_t count = std::min(piece, samples.size() - i);
+            const std::vector<float> next = detector.push({first, first + static_cast<std::ptrdiff_t>(count)}, cancel);
+            probabilities.insert(probabilities.end(), next.begin(), next.end());
+        }
+        CHECK_EQ(probabilities.size(), samples.size() / 512);
+        for (size_t i = 0; i < probabilities.size(); i++) {
+            CHECK_NEAR(probabilities[i], expected[i], 1e-4);
+        }
+    }
+    SpeechDetector detector(model);
+    CHECK_THROWS_WITH(detector.push({0, NAN}, cancel), "not a finite number");
+    CHECK_THROWS_WITH(SpeechDetector(Model::load(MOSS_SOURCE_DIR "/test/golden/tiny.gguf", {1})),
+                      "no voice activity network");
+}

@@ -102,6 +102,14 @@ bool Synthesizer::next(std::vector<float> & audio) {
     return count > 0;
 }
 
+std::vector<double> Synthesizer::ends() const {
+    const std::vector<size_t> samples = stream_ ? stream_->ends() : std::vector<size_t>();
+    std::vector<double> seconds(samples.size());
+    std::transform(samples.begin(), samples.end(), seconds.begin(),
+                   [&](size_t sample) { return static_cast<double>(sample) / parts_.info.sample_rate; });
+    return seconds;
+}
+
 double Synthesizer::seconds() const {
     return static_cast<double>(samples_) / parts_.info.sample_rate;
 }

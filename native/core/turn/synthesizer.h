@@ -30,6 +30,8 @@ class Synthesizer {
     /// Whether audio was dropped because it was beyond max_seconds.
     bool cut() const { return cut_; }
     double seconds() const;
+    /// The second of the audio at which each unit ends, for the units whose length is known so far.
+    std::vector<double> ends() const;
 
   private:
     void feed();

@@ -119,6 +119,7 @@ void Turn::finish(const Receiver & receiver, const std::function<std::vector<int
             std::max(timings_.input_seconds, static_cast<double>(samples_) / parts_.info.input_sample_rate);
     }
     LmLogits logits = clock_.measure(timings_.prefill_ms, [&] { return prompt(); });
+    reply_start_ = context_.length();
     if (spoken_) {
         logits = speak(std::move(logits));
     }
@@ -128,6 +129,18 @@ void Turn::finish(const Receiver & receiver, const std::function<std::vector<int
         last_.heard_text = clock_.measure(timings_.lm_ms, [&] { return transcribe(heard_); });
     }
     close();
+}
+
+std::optional<ReplyInContext> Turn::reply() const {
+    if (reply_start_ < 0) {
+        return std::nullopt;
+    }
+    ReplyInContext reply;
+    reply.turn_start = start_;
+    reply.start = reply_start_;
+    reply.spoken = spoken_;
+    reply.units = units_;
+    return reply;
 }
 
 void Turn::finish_unheard(const Receiver & receiver) {
@@ -170,6 +183,7 @@ LmLogits Turn::speak(LmLogits logits) {
             Chunk chunk;
             chunk.audio.swap(audio);
             chunk.units.swap(units);
+            add_unit_ends(chunk);
             deliver(std::move(chunk));
         }
     };
@@ -188,12 +202,14 @@ LmLogits Turn::speak(LmLogits logits) {
         clock_.measure(timings_.decode_ms, [&] { synthesizer_->push(unit); });
         deliver_audio();
         logits = clock_.measure(timings_.lm_ms, [&] { return context_.append(positions.unit(unit), Tails::audio); });
+        units_++;
     }
     clock_.measure(timings_.decode_ms, [&] { synthesizer_->finish(); });
     deliver_audio();
     if (!units.empty()) { // the last units, which gave no more audio
         Chunk chunk;
         chunk.units.swap(units);
+        add_unit_ends(chunk);
         deliver(std::move(chunk));
     }
     if (synthesizer_->cut()) {
@@ -228,6 +244,14 @@ void Turn::write(LmLogits logits) {
 void Turn::first_result() {
     if (timings_.first_audio_ms == 0) {
         timings_.first_audio_ms = clock_.now();
+    }
+}
+
+/// Adds the ends of the units whose length has become known.
+void Turn::add_unit_ends(Chunk & chunk) {
+    const std::vector<double> ends = synthesizer_->ends();
+    for (; ends_ < ends.size(); ends_++) {
+        chunk.unit_ends.push_back(static_cast<float>(ends[ends_]));
     }
 }
 

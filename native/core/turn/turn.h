@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/hearing/hearing.h"
 #include "core/turn/lm_context.h"
+#include "core/turn/reply.h"
 #include "core/turn/synthesizer.h"
 
 #include <functional>
@@ -49,6 +50,9 @@ class Turn {
     /// The context's length before the turn.
     int start() const { return start_; }
 
+    /// The reply so far, also when finish() was cancelled. Not set before the reply begins.
+    std::optional<ReplyInContext> reply() const;
+
     /// Ends a turn in which nobody speaks, before begin(): delivers a single chunk, with FinishReason::no_speech.
     void finish_unheard(const Receiver & receiver);
 
@@ -63,6 +67,7 @@ class Turn {
     LmLogits speak(LmLogits logits);
     void write(LmLogits logits);
     void first_result();
+    void add_unit_ends(Chunk & chunk);
     void deliver(Chunk && chunk);
     void close();
 
@@ -84,6 +89,9 @@ class Turn {
     size_t samples_ = 0;                     // samples fed so far
     Heard heard_;
     size_t embeddings_read_ = 0; // values of heard_.embeddings that the context holds
+    int reply_start_ = -1;       // the position of the reply's first unit, or first text id; -1 before the reply begins
+    size_t units_ = 0;           // units of the reply that the context holds
+    size_t ends_ = 0;            // unit ends that were delivered
     Chunk last_;
     std::optional<HeardSounds> heard_sounds_; // for the first chunk, until that is delivered
 };

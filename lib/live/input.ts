@@ -1,0 +1,188 @@
+import { setImmediate as nextTick } from 'node:timers/promises'
+import { concat } from '../audio/concat.js'
+import { SAMPLE_RATE } from '../audio/limits.js'
+import { createResampler, type Resampler } from '../audio/resample.js'
+import { DisposedError, InvalidArgumentError } from '../errors.js'
+import { checkInteger } from '../options.js'
+
+/** Samples of a live session: mono at 16 kHz in [-1, 1] or as 16-bit integers, or with their rate. */
+export type LiveAudio =
+  Float32Array | Int16Array | { samples: Float32Array | Int16Array; /** Hz, 1000 to 1,000,000. */ sampleRate: number }
+
+/** What was written, in order: samples at 16 kHz, with the time of their last write, or the call of `commit()` or `end()`. */
+export type InputItem =
+  | { type: 'samples'; samples: Float32Array; written: number; /** `clears` when it was taken. */ clears: number }
+  | { type: 'commit' | 'end'; written: number }
+
+type Written =
+  | { type: 'samples'; samples: Float32Array; rate: number; written: number }
+  | Exclude<InputItem, { samples: Float32Array }>
+
+/** The most samples of an item: small writes are joined, large ones are split. */
+const PIECE = 8000
+/** The most samples that are resampled without a break; that takes about a millisecond. */
+const RESAMPLED_AT_ONCE = 8192
+const LARGEST = 32
+
+/** The input of a live session: checks and copies what is written, and passes it on at 16 kHz, in order. */
+export class LiveInput {
+  #waiting: Written[] = []
+  /** Seconds of audio that wait. */
+  #seconds = 0
+  #rate: number | undefined
+  #clears = 0
+  #ended = false
+  #closed: Error | undefined
+  #wake: () => void = () => undefined
+  #resampler: Promise<Resampler> | undefined
+
+  /** Seconds of audio that were written and not taken yet. */
+  get waitingSeconds(): number {
+    return this.#seconds
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** @throws {@link InvalidArgumentError}, {@link DisposedError} */
+  write(audio: unknown): void {
+    this.#refuseIfEnded('write')
+    const { samples: given, rate } = toMono(audio)
+    if (this.#rate !== undefined && this.#rate !== rate) {
+      throw new InvalidArgumentError(`the samples came at ${this.#rate} Hz before, and cannot come at ${rate} Hz now`, {
+        option: 'sampleRate',
+        expected: this.#rate,
+        found: rate,
+      })
+    }
+    const samples = toFloats(given)
+    this.#rate = rate
+    if (samples.length === 0) return
+    this.#seconds += samples.length / rate
+    this.#add({ type: 'samples', samples, rate, written: performance.now() })
+  }
+
+  /** @throws {@link DisposedError} */
+  commit(): void {
+    this.#refuseIfEnded('commit')
+    this.#add({ type: 'commit', written: performance.now() })
+  }
+
+  /** Ends the input. Idempotent. */
+  end(): void {
+    if (this.#ended || this.#closed) return
+    this.#ended = true
+    this.#add({ type: 'end', written: performance.now() })
+  }
+
+  /** The number of calls of {@link clear}. Samples that were taken before the last one are to be dropped. */
+  get clears(): number {
+    return this.#clears
+  }
+
+  /** Drops what waits, but not the end of the input. */
+  clear(): void {
+    this.#clears++
+    this.#waiting = this.#waiting.filter(item => item.type === 'end')
+    this.#seconds = 0
+  }
+
+  /** Ends the reading at once. Later writes are refused, with the error as the cause. */
+  close(error: Error | undefined): void {
+    this.#closed ??= new DisposedError('the live session has ended', {}, error && { cause: error })
+    this.#waiting = []
+    this.#wake()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<InputItem, void, void> {
+    while (!this.#closed) {
+      const first = this.#waiting[0]
+      if (!first) await new Promise<void>(resolve => (this.#wake = resolve))
+      else if (first.type === 'samples') yield* this.#resampled(this.#take(first.rate), first.rate, first.written)
+      else {
+        this.#waiting.shift()
+        yield* this.#rest(first.written)
+        yield first
+        if (first.type === 'end') return
+      }
+    }
+  }
+
+  /** Takes the samples that wait before the next commit, about a piece of them. */
+  #take(rate: number): Float32Array {
+    const most = Math.ceil((PIECE * rate) / SAMPLE_RATE)
+    const parts: Float32Array[] = []
+    let count = 0
+    for (let item = this.#waiting[0]; item?.type === 'samples' && count < most; item = this.#waiting[0]) {
+      const part = item.samples.subarray(0, most - count)
+      parts.push(part)
+      count += part.length
+      if (part.length === item.samples.length) this.#waiting.shift()
+      else item.samples = item.samples.subarray(part.length)
+    }
+    this.#seconds = this.#waiting.length === 0 ? 0 : this.#seconds - count / rate
+    return concat(parts)
+  }
+
+  async *#resampled(samples: Float32Array, rate: number, written: number): AsyncGenerator<InputItem, void, void> {
+    const clears = this.#clears
+    if (rate === SAMPLE_RATE) {
+      yield { type: 'samples', samples, written, clears }
+      return
+    }
+    const resampler = await (this.#resampler ??= createResampler(rate, SAMPLE_RATE))
+    for (let i = 0; i < samples.length; i += RESAMPLED_AT_ONCE) {
+      const part = resampler.push(samples.subarray(i, i + RESAMPLED_AT_ONCE))
+      if (part.length > 0) yield { type: 'samples', samples: part, written, clears }
+      await nextTick()
+    }
+  }
+
+  /** The samples that the resampler still holds. */
+  async *#rest(written: number): AsyncGenerator<InputItem, void, void> {
+    const resampler = await this.#resampler
+    this.#resampler = undefined
+    const samples = resampler?.finish()
+    if (samples && samples.length > 0) yield { type: 'samples', samples, written, clears: this.#clears }
+  }
+
+  #add(item: Written): void {
+    this.#waiting.push(item)
+    this.#wake()
+  }
+
+  #refuseIfEnded(call: string): void {
+    if (this.#closed) throw this.#closed
+    if (this.#ended) throw new DisposedError(`${call}() was called after end()`)
+  }
+}
+
+function toMono(audio: unknown): { samples: Float32Array | Int16Array; rate: number } {
+  if (isSamples(audio)) return { samples: audio, rate: SAMPLE_RATE }
+  const { samples, sampleRate } = (typeof audio === 'object' && audio !== null ? audio : {}) as Record<string, unknown>
+  if (!isSamples(samples)) {
+    throw new InvalidArgumentError(
+      'live audio must be a Float32Array or an Int16Array at 16 kHz, or { samples, sampleRate }',
+      { option: 'audio' },
+    )
+  }
+  if (sampleRate === undefined) throw new InvalidArgumentError('sampleRate is missing', { option: 'sampleRate' })
+  return { samples, rate: checkInteger('sampleRate', sampleRate, 1000, 1_000_000) ?? SAMPLE_RATE }
+}
+
+function isSamples(value: unknown): value is Float32Array | Int16Array {
+  return value instanceof Float32Array || value instanceof Int16Array
+}
+
+/** A copy as floats. @throws {@link InvalidArgumentError} a sample is not finite, or far outside of [-1, 1] */
+function toFloats(samples: Float32Array | Int16Array): Float32Array {
+  if (samples instanceof Int16Array) return Float32Array.from(samples, sample => sample / 0x8000)
+  const index = samples.findIndex(sample => !(Math.abs(sample) <= LARGEST))
+  if (index >= 0) {
+    const sample = samples[index]
+    const found = Number.isFinite(sample) ? `${sample}; samples lie in [-1, 1]` : String(sample)
+    throw new InvalidArgumentError(`sample ${index} is ${found}`, { option: 'audio', index })
+  }
+  return samples.slice()
+}

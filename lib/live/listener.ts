@@ -1,0 +1,161 @@
+import { SAMPLE_RATE } from '../audio/limits.js'
+import type { SpeechDetector } from '../engine/speech-detector.js'
+import type { TurnEndReason } from './events.js'
+import { HeardTurn } from './heard-turn.js'
+import { History } from './history.js'
+import { InputTimes } from './input-times.js'
+import type { LiveInput } from './input.js'
+import type { Turns } from './options.js'
+import { TurnTaker, type TurnStep } from './turn-taker.js'
+
+/** Silence after the speech that still belongs to a turn. More is kept back until it is known whether the turn goes on. */
+const MARGIN = 0.3 * SAMPLE_RATE
+
+/** What a listener tells. Times are in seconds of the input. */
+export interface Listened {
+  /** Somebody has begun to speak. `known` is how much of the input there was when this was decided. */
+  onStart(turn: HeardTurn, time: number, known: number): void
+  /** The turn is over. */
+  onEnd(turn: HeardTurn, time: number, known: number): void
+  /** A turn was to end, but nobody has spoken. */
+  onNoSpeech(time: number): void
+  /** Whether a reply is being generated or played. */
+  readonly replying: boolean
+}
+
+/** Listens to the input: finds where turns begin and end, and passes the samples of each turn on as they come. */
+export class Listener {
+  readonly #history = new History()
+  readonly #times = new InputTimes()
+  #taker: TurnTaker | undefined
+  #turn: HeardTurn | undefined
+  /** The samples before this position have been passed on, or belong to an earlier turn. */
+  #passed = 0
+  #count = 0
+
+  constructor(
+    private readonly input: LiveInput,
+    private readonly turns: Turns,
+    private readonly told: Listened,
+    private readonly onHeard: () => void,
+  ) {}
+
+  /** Seconds of the input so far. */
+  get seconds(): number {
+    return this.#history.end / SAMPLE_RATE
+  }
+
+  /** Listens until the input ends. @param detector - undefined if all samples belong to turns */
+  async run(detector: SpeechDetector | undefined): Promise<void> {
+    const { threshold, manual, silence } = this.turns
+    if (detector)
+      this.#taker = new TurnTaker({ window: detector.window, threshold, silence: manual ? Infinity : silence })
+    for await (const item of this.input) {
+      if (item.type !== 'samples') this.#endAt(item.type, item.written)
+      else if (item.clears === this.input.clears) await this.#hear(item.samples, item.written, detector)
+      this.onHeard()
+    }
+  }
+
+  /** Gives up the turn that is being heard, after the input was cleared. */
+  cancel(): void {
+    this.#taker?.reset()
+    this.#passed = this.#history.end
+    this.#finish('cancel', this.#history.end, performance.now())
+  }
+
+  async #hear(samples: Float32Array, written: number, detector: SpeechDetector | undefined): Promise<void> {
+    const { clears } = this.input
+    this.#history.push(samples)
+    this.#times.add(this.#history.end, written)
+    const probabilities = (await detector?.push(samples)) ?? []
+    for (const probability of probabilities) {
+      const step = this.#take(probability)
+      if (clears !== this.input.clears) this.#taker?.reset()
+      else if (step) this.#follow(step)
+    }
+    if (clears !== this.input.clears) return
+    if (!this.#taker) this.#hearAll()
+    this.#passOn()
+    this.#forget()
+  }
+
+  #take(probability: number): TurnStep | undefined {
+    const { minSpeech, interruptAfter, maxTurn, preRoll, manual, bargeIn } = this.turns
+    const { replying } = this.told
+    const taker = this.#taker
+    const most = Math.max(maxTurn - preRoll - MARGIN, MARGIN)
+    const step = taker?.push(probability, replying ? interruptAfter : minSpeech, most)
+    if (!replying || bargeIn || manual || this.#turn) return step
+    taker?.reset() // what is said during the reply is not heard
+    return undefined
+  }
+
+  #follow(step: TurnStep): void {
+    if (step.type === 'start') this.#start(step.at)
+    else {
+      this.#passOn(Math.min(step.at + MARGIN, this.#known))
+      this.#finish(step.reason, step.at, performance.now())
+    }
+  }
+
+  /** Without a detector, all samples belong to turns. */
+  #hearAll(): void {
+    const { maxTurn } = this.turns
+    while (this.#history.end > this.#passed) {
+      const turn = this.#turn ?? this.#start(this.#passed)
+      const end = Math.min(this.#history.end, this.#passed + maxTurn - turn.length)
+      this.#passOn(end)
+      if (turn.length >= maxTurn) this.#finish('maxTurn', end, performance.now())
+    }
+  }
+
+  #start(at: number): HeardTurn {
+    const turn = (this.#turn = new HeardTurn(++this.#count))
+    this.#passed = Math.max(this.#passed, at - (this.#taker ? this.turns.preRoll : 0), 0)
+    this.told.onStart(turn, at / SAMPLE_RATE, this.#known / SAMPLE_RATE)
+    return turn
+  }
+
+  #endAt(reason: 'commit' | 'end', written: number): void {
+    const end = this.#history.end
+    const speech = this.#taker?.speech
+    if (this.#turn) {
+      this.#passOn(speech ? Math.min(end, speech.end + MARGIN) : end)
+      // The speech may go on into the last window, which is not complete.
+      const goesOn = speech !== undefined && speech.end === this.#taker?.position
+      this.#finish(reason, speech && !goesOn ? speech.end : end, written)
+    } else if (reason === 'commit') this.told.onNoSpeech(end / SAMPLE_RATE)
+    this.#taker?.reset()
+  }
+
+  #finish(reason: TurnEndReason, at: number, decided: number): void {
+    const turn = this.#turn
+    if (!turn) return
+    this.#turn = undefined
+    this.#passed = Math.max(this.#passed, at)
+    turn.finish({ reason, speechEnded: Math.min(this.#times.of(at), decided), decided })
+    this.told.onEnd(turn, at / SAMPLE_RATE, this.#known / SAMPLE_RATE)
+  }
+
+  /** Passes the samples of the turn on up to a position, or as far as they are known to belong to it. */
+  #passOn(to?: number): void {
+    const { speech, position = 0 } = this.#taker ?? {}
+    if (!this.#turn) return
+    const end = Math.min(to ?? (speech ? Math.min(position, speech.end + MARGIN) : 0), this.#history.end)
+    if (end <= this.#passed) return
+    this.#turn.add(this.#history.slice(this.#passed, end))
+    this.#passed = end
+  }
+
+  /** Forgets the samples that can no longer belong to a turn. */
+  #forget(): void {
+    const from = this.#taker ? this.#taker.candidate - this.turns.preRoll : this.#passed
+    this.#history.forgetBefore(this.#turn ? this.#passed : from)
+  }
+
+  /** The samples on which decisions are based. */
+  get #known(): number {
+    return this.#taker?.position ?? this.#history.end
+  }
+}

@@ -1,0 +1,86 @@
+import * as check from '../options.js'
+import type { GenerateOptions } from '../options.js'
+import { InvalidArgumentError } from '../errors.js'
+
+/** Who decides that a turn of the user has ended. */
+export type TurnDetection = 'auto' | 'vad' | 'manual'
+
+/** How turns of the user begin and end. Times are in milliseconds. All options are optional. */
+export interface TurnOptions {
+  /**
+   * `manual`: a turn ends with `commit()` (push-to-talk). `vad`: it ends when the voice activity network has heard no speech for `silence`.
+   * `auto`, the default: the way that works best so far, which is `vad`.
+   */
+  turnDetection?: TurnDetection
+  /** Whether speech during a reply stops it. If false, what is said during a reply is not heard, unless turns end by `commit()`. Default true. */
+  bargeIn?: boolean
+  /** A pause of this length ends a turn, 100–10,000. Speech that goes on sooner belongs to the same turn. Default 600. */
+  silence?: number
+  /** The probability at which the network's windows of 32 ms count as speech, 0.05–0.95. Speech lasts while it is above half of that. Default 0.4. */
+  threshold?: number
+  /** Speech that is shorter is taken for a click or a cough, 32–2000. Default 150. */
+  minSpeech?: number
+  /** Speech of this length stops a reply, 32–2000. Default 150. */
+  interruptAfter?: number
+  /** How much of the audio before the speech belongs to the turn, 0–2000. Default 300. */
+  preRoll?: number
+  /** A turn that has become this long ends, 1000 to what the model can take. Default 30,000, or what the model can take. */
+  maxTurn?: number
+}
+
+/**
+ * Options of {@link Session.listen}: how turns begin and end, and how they are answered. `vad: false`, for `turnDetection: 'manual'`
+ * only, answers everything between two calls of `commit()`, speech or not.
+ */
+export interface LiveOptions extends TurnOptions, GenerateOptions {}
+
+export const TURN_OPTIONS = [
+  'turnDetection',
+  'bargeIn',
+  'silence',
+  'threshold',
+  'minSpeech',
+  'interruptAfter',
+  'preRoll',
+  'maxTurn',
+] as const
+
+/** Checked options, with times in samples. */
+export interface Turns {
+  manual: boolean
+  bargeIn: boolean
+  /** Whether the voice activity network is used. */
+  detects: boolean
+  silence: number
+  threshold: number
+  minSpeech: number
+  interruptAfter: number
+  preRoll: number
+  maxTurn: number
+}
+
+const DETECTIONS = ['auto', 'vad', 'manual'] as const
+const LONGEST_TURN = 30_000
+
+/** @param maxTurnSeconds - the longest turn that the model can take */
+export function checkTurns(o: LiveOptions, maxTurnSeconds: number, sampleRate: number): Turns {
+  const manual = DETECTIONS[check.checkName('turnDetection', o.turnDetection, DETECTIONS) ?? 0] === 'manual'
+  const detects = check.checkBoolean('vad', o.vad) ?? true
+  if (!manual && !detects)
+    throw new InvalidArgumentError("vad: false is for turnDetection: 'manual'; otherwise nothing would end a turn", {
+      option: 'vad',
+    })
+  const samples = (ms: number): number => Math.round((ms / 1000) * sampleRate)
+  const most = Math.max(1000, Math.floor(maxTurnSeconds * 1000))
+  return {
+    manual,
+    detects,
+    bargeIn: check.checkBoolean('bargeIn', o.bargeIn) ?? true,
+    threshold: check.checkNumber('threshold', o.threshold, 0.05, 0.95) ?? 0.4,
+    silence: samples(check.checkNumber('silence', o.silence, 100, 10_000) ?? 600),
+    minSpeech: samples(check.checkNumber('minSpeech', o.minSpeech, 32, 2000) ?? 150),
+    interruptAfter: samples(check.checkNumber('interruptAfter', o.interruptAfter, 32, 2000) ?? 150),
+    preRoll: samples(check.checkNumber('preRoll', o.preRoll, 0, 2000) ?? 300),
+    maxTurn: samples(check.checkNumber('maxTurn', o.maxTurn, 1000, most) ?? Math.min(LONGEST_TURN, most)),
+  }
+}

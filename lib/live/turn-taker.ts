@@ -1,0 +1,79 @@
+/** What the windows of the voice activity network say: speech has begun or ended at a sample of the input. */
+export type TurnStep = { type: 'start'; at: number } | { type: 'end'; at: number; reason: 'silence' | 'maxTurn' }
+
+/** Times are in samples. */
+export interface TurnRules {
+  /** Samples of a window. */
+  window: number
+  threshold: number
+  /** A pause of this length ends the turn; infinite if only the caller ends turns. */
+  silence: number
+}
+
+/**
+ * Finds the turns of a stream from the probabilities of its windows. A run of windows with at least half of the threshold, one of them with
+ * the whole threshold, is speech when it is long enough; the rule is that of native/core/hearing/voice_activity.h.
+ */
+export class TurnTaker {
+  /** The samples of the windows so far. */
+  #position = 0
+  /** A run of windows that may become speech. */
+  #run: { start: number; certain: boolean } | undefined
+  #speech: { start: number; end: number } | undefined
+
+  constructor(private readonly rules: TurnRules) {}
+
+  get position(): number {
+    return this.#position
+  }
+
+  /** The speech of the current turn: its start, and the end of the last window with speech. */
+  get speech(): Readonly<{ start: number; end: number }> | undefined {
+    return this.#speech
+  }
+
+  /** The first sample that may belong to a turn that has not begun yet. */
+  get candidate(): number {
+    return this.#run?.start ?? this.#position
+  }
+
+  /**
+   * Takes the probability of the next window.
+   *
+   * @param least - the length of a run that begins a turn
+   * @param most - the length at which a turn ends, from the start of its speech
+   */
+  push(probability: number, least: number, most: number): TurnStep | undefined {
+    const { window, threshold, silence } = this.rules
+    const start = this.#position
+    this.#position += window
+    const speaks = probability >= threshold / 2
+    if (this.#speech) {
+      const speech = this.#speech
+      if (speaks) speech.end = this.#position
+      if (this.#position - speech.start >= most) return this.#endAt('maxTurn')
+      return this.#position - speech.end >= silence ? this.#endAt('silence') : undefined
+    }
+    if (!speaks) {
+      this.#run = undefined
+      return undefined
+    }
+    const run = (this.#run ??= { start, certain: false })
+    run.certain ||= probability >= threshold
+    if (!run.certain || this.#position - run.start < least) return undefined
+    this.#run = undefined
+    this.#speech = { start: run.start, end: this.#position }
+    return { type: 'start', at: run.start }
+  }
+
+  /** Ends the turn, or forgets what may have become one. */
+  reset(): void {
+    this.#speech = this.#run = undefined
+  }
+
+  #endAt(reason: 'silence' | 'maxTurn'): TurnStep {
+    const at = this.#speech?.end ?? this.#position
+    this.reset()
+    return { type: 'end', at, reason }
+  }
+}
