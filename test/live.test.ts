@@ -10,7 +10,6 @@ import {
   loadModel,
   readAudio,
   type LiveEvent,
-  type LiveOptions,
   type LiveSession,
   type Model,
 } from '../dist/lib/index.js'
