@@ -6,13 +6,7 @@ import t from 'tap'
 import { concat } from '../dist/lib/audio/concat.js'
 import { convertSource } from '../dist/lib/convert/index.js'
 import { TurnTaker } from '../dist/lib/live/turn-taker.js'
-import {
-  loadModel,
-  readAudio,
-  type LiveEvent,
-  type LiveSession,
-  type Model,
-} from '../dist/lib/index.js'
+import { loadModel, readAudio, type LiveEvent, type LiveSession, type Model } from '../dist/lib/index.js'
 import { root } from './helpers/model.js'
 import { say } from './helpers/tones.js'
 
