@@ -2,7 +2,7 @@
 
 import { loadModel, readAudio } from 'moss-speech-native'
 
-const { samples } = await readAudio(new URL('audio/question.wav', import.meta.url))
+const { samples } = await readAudio(new URL('audio/seven.flac', import.meta.url))
 const model = await loadModel()
 const session = model.createSession()
 const live = session.listen()

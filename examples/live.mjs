@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadModel, readAudio, WavWriter } from 'moss-speech-native'
 
-const [, , path = new URL('audio/question.wav', import.meta.url)] = process.argv
+const [, , path = new URL('audio/seven.flac', import.meta.url)] = process.argv
 const { samples } = await readAudio(path)
 const model = await loadModel()
 const session = model.createSession()

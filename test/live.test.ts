@@ -6,14 +6,7 @@ import t from 'tap'
 import { concat } from '../dist/lib/audio/concat.js'
 import { convertSource } from '../dist/lib/convert/index.js'
 import { TurnTaker } from '../dist/lib/live/turn-taker.js'
-import {
-  loadModel,
-  readAudio,
-  type LiveEvent,
-  type LiveOptions,
-  type LiveSession,
-  type Model,
-} from '../dist/lib/index.js'
+import { loadModel, readAudio, type LiveEvent, type LiveSession, type Model } from '../dist/lib/index.js'
 import { root } from './helpers/model.js'
 import { say } from './helpers/tones.js'
 
@@ -250,7 +243,7 @@ t.test('cancel, close, abort, dispose', async t => {
 t.test('misuse is refused', async t => {
   await using session = model.createSession()
   const wrong = (options: object): void => {
-    t.throws(() => session.listen(options as LiveOptions), { code: 'MOSS_INVALID_ARGUMENT' }, JSON.stringify(options))
+    t.throws(() => session.listen(options), { code: 'MOSS_INVALID_ARGUMENT' }, JSON.stringify(options))
   }
   for (const options of [
     { turnDetection: 'x' },
