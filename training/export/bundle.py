@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--type", choices=MATRIX_TYPES, default="q8_0")
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json (default with a language model: training/data/tokenizer.json)")
     parser.add_argument("--voices", type=Path, help="folder of the teacher's voice files (default with a decoder: voices/ in the data folder)")
-    parser.add_argument("--generator", type=Path, help="for a decoder that speaks through a waveform generator: a distilled one (training.voice.distil_generator), or constants of the voices (training.export.istft_generator) for the teacher's")
+    parser.add_argument("--generator", type=Path, help="for a decoder that speaks through one: a distilled one (training.voice.distil_generator), or the voices' constants for the teacher's")
     parser.add_argument("--name", default="nano")
     parser.add_argument("--license", default="MIT")
     parser.add_argument("--description", default="")

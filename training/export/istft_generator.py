@@ -26,7 +26,7 @@ from .tensors import ARCHITECTURE, add_key, encode, layouts
 
 TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
 STYLE_CHANNELS = 128
-LARGE = 8192  # weights of a convolution that a checkpoint keeps in 8 bits
+LARGE = 110_000  # weights of a convolution that a checkpoint keeps in 8 bits
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from training.data.teacher_features import CHANNELS
-from training.export.istft_generator import FrozenVoice, load_generator, save_generator, write
+from training.export.istft_generator import FrozenVoice, load_generator, packed, save_generator, unpacked, write
 from training.networks.istft_generator import IstftGenerator, IstftGeneratorConfig
 from training.voice.distil_generator import Distillation, multiply_accumulates, pruned, total
 from training.voice.examples import Clip
@@ -97,3 +97,11 @@ def test_it_learns_and_is_exported(teacher, tmp_path: Path, first_level: int):
     norm, constant = loaded.res[2].norm2[1], constants["otto"].statistics[loaded.norms().index(loaded.res[2].norm2[1])]
     wanted = (1 + norm.fc.weight[:16, 1] + norm.fc.bias[:16]) / (constant[1] + 1e-5).sqrt()
     np.testing.assert_allclose(tensors["generator.res.2.norm2.1.scale"].data[1], wanted.detach(), rtol=1e-4)
+
+
+def test_large_weights_are_kept_in_8_bits():
+    weight = torch.randn(256, 160, 3) * torch.rand(256, 1, 1)
+    kept = packed({"weight": weight, "norm.fc.weight": torch.randn(4, 2)})
+    assert kept["weight"][0].dtype == torch.int8 and kept["norm.fc.weight"].dtype == torch.float32
+    error = (unpacked(kept)["weight"] - weight).abs().amax(1)
+    assert bool((error <= weight.abs().amax(1) / 253).all())

@@ -1,8 +1,8 @@
-"""Trains a smaller waveform generator on the teacher's: `python -m training.voice.distil_generator --minutes 60`. Resumes from `$MOSS_RUNS/generator/resume.pt`.
+"""Trains a smaller waveform generator on the teacher's: `python -m training.voice.distil_generator`. Resumes from `$MOSS_RUNS/generator/resume.pt`.
 
 It begins as what `prune_generator` makes of the teacher. The source is given, so both have the same phases, and every error can be measured: of the spectra that
 the waveform is made of, and of the waveform's short-time spectra. `latest.pt` holds averaged weights with the voices' constants, for `training.export.bundle
---generator`. Examples are made while it trains, one a step, and drawn again later; with `--from-level 1` level 0 stays as it is and its output is kept with them.
+--generator`. Examples are made while it trains, some a step, and drawn again later; with `--from-level 1` level 0 stays as it is and its output is kept with them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ SIZES = (256, 512, 1024, 2048)  # of the short-time spectra
 COMPRESSION = 0.3  # exponent of their magnitudes: about as loud as they are heard
 FLOOR = 1e-8  # of a squared magnitude
 QUIETEST = -9.0  # log magnitude of a bin of the generator's: what is below does not matter
+FIRST = 4  # examples of each voice before the first step
 WEIGHTS = {"magnitude": 1.0, "complex": 0.5, "log_magnitude": 0.05, "spectrum": 0.5}
 
 
@@ -138,7 +139,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20, help="of training; the learning rate falls to nothing over the steps that fit; 0: prune only")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--window", type=int, default=32, help="frames of 12.5 ms")
-    parser.add_argument("--kept", type=int, default=600, help="examples that are kept in memory: some 0.7 MB each")
+    parser.add_argument("--fresh", type=int, default=2, help="examples of a batch that are made anew, until enough are kept: more variety, but each costs the teacher's run")
+    parser.add_argument("--kept", type=int, default=2000, help="examples that are kept in memory: some 0.7 MB each")
     parser.add_argument("--lr", type=float, default=1.5e-4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
@@ -189,7 +191,7 @@ def main() -> None:
     rng, draw = np.random.default_rng(args.seed + step), drawer(data.train(), args.seed + step)
     voice_count = len(voices)
     watched = distillation.examples(drawer(data.train(), 12345), list(range(voice_count)))  # a window of each voice; not held out, but seldom drawn
-    stop, kept = stop_signals(), []
+    stop, kept = stop_signals(), distillation.examples(draw, list(range(voice_count)) * FIRST)
     log = open(args.out / "log.jsonl", "a", encoding="utf-8")
     sums: dict[str, float] = {}
     count, began, written, first = 0, time.time(), time.time(), step
@@ -210,10 +212,9 @@ def main() -> None:
     while not stop and (progress := (time.time() - began) / 60 / max(args.minutes, 1e-9)) < 1:
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = args.lr * min(1.0, (step - first + 1) / 10) * (0.5 + 0.5 * np.cos(np.pi * progress))
-        if len(kept) < args.kept:
-            kept += distillation.examples(draw, [step % voice_count])
-        batch = [kept[-1 if len(kept) < args.kept else rng.integers(len(kept))], *(kept[i] for i in rng.integers(len(kept), size=args.batch - 1))]
-        parts = distillation.losses(batch)
+        fresh = distillation.examples(draw, [(step * args.fresh + i) % voice_count for i in range(args.fresh)]) if len(kept) < args.kept else []
+        parts = distillation.losses(fresh + [kept[i] for i in rng.integers(len(kept), size=args.batch - len(fresh))])
+        kept += fresh
         student.zero_grad(set_to_none=True)
         total(parts).backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
