@@ -98,7 +98,7 @@ export function controlsPlot(panels) {
   return picture(
     panels.flatMap(({ control, unit, rows }, i) => {
       const values = rows.flatMap(({ asked, measured }) => [asked, measured])
-      const [low, high] = [Math.min(0, ...values), Math.max(...values)]
+      const [low, high] = [Math.min(...values), Math.max(...values)]
       const [left, right, top, bottom] = [i * width + 36, (i + 1) * width - 8, MARGIN.top + 20, HEIGHT - MARGIN.bottom]
       const x = value => left + ((value - low) / (high - low)) * (right - left)
       const y = value => bottom - ((value - low) / (high - low)) * (bottom - top)
