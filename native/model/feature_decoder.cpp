@@ -16,6 +16,10 @@ namespace {
 /// In standard deviations: of the teacher's frames below it, 99.7 % are silent, whether they have a pitch or not.
 constexpr float silence_energy = -0.6F;
 
+/// The first chunks have so few frames, so that the first audio comes early. With audio, they double up to the option
+/// `chunk_frames`: a chunk is computed while the one before is played.
+constexpr int first_chunk_frames = 8;
+
 /// Changes the length of silences: tells how often each frame is spoken, so that the silent ones become `factor` times
 /// as many. They are all alike, so that nothing is heard of it.
 class PauseLengths {
@@ -71,7 +75,7 @@ FeatureDecoder::FeatureDecoder(const GgufFile & file, const Weights & weights)
 struct FeatureDecoder::Stream::State {
     State(const FeatureDecoder & features, Runner & graphs, const FeatureDecoderOptions & chosen);
 
-    void speak(bool last);
+    bool speak();
     void push_features(int count, bool last);
     void push_wave(bool last);
     VoiceMix mix() const;
@@ -95,7 +99,9 @@ struct FeatureDecoder::Stream::State {
     std::deque<int> copies;     // for each frame whose features are not known yet, how often the generator reads it
     std::vector<size_t> spoken; // for each frame so far, how many frames of audio end with it
     std::vector<float> ready;   // features [F] of each frame that the generator is to read next
-    std::vector<float> audio;   // final samples that next() has not returned
+    bool ending = false;        // whether the utterance is finished, and its last frames are not computed
+    int growing_chunk = first_chunk_frames;
+    std::vector<float> audio; // final samples that next() has not returned
 };
 
 FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner & graphs,
@@ -125,16 +131,22 @@ VoiceMix FeatureDecoder::Stream::State::mix() const {
     return mix;
 }
 
-/// Computes the frames that fill whole chunks, or all remaining frames if `last`.
-void FeatureDecoder::Stream::State::speak(bool last) {
-    while (units.frames() > options.chunk_frames || (!last && units.frames() == options.chunk_frames)) {
-        push_features(options.chunk_frames, false);
+/// Computes the next chunk of frames, or with the end of the utterance all remaining frames. Returns false if there are
+/// too few frames.
+bool FeatureDecoder::Stream::State::speak() {
+    const int chunk = std::min(options.chunk_frames, growing_chunk);
+    const bool more = units.frames() > chunk; // the last frame must be in a call that says so
+    if (more || (!ending && units.frames() == chunk)) {
+        push_features(chunk, false);
         push_wave(false);
+        return true;
     }
-    if (last) {
-        push_features(static_cast<int>(units.frames()), true);
-        push_wave(true);
+    if (!std::exchange(ending, false)) {
+        return false;
     }
+    push_features(static_cast<int>(units.frames()), true);
+    push_wave(true);
+    return true;
 }
 
 /// Predicts the prosody of the next `count` frames, and computes the generator's features of the frames whose following
@@ -196,6 +208,7 @@ void FeatureDecoder::Stream::State::push_wave(bool last) {
     }
     g.run();
     gains.apply(wave);
+    growing_chunk *= wave.empty() || growing_chunk >= options.chunk_frames ? 1 : 2;
     audio.insert(audio.end(), wave.begin(), wave.end());
 }
 
@@ -204,16 +217,16 @@ FeatureDecoder::Stream::Stream(const FeatureDecoder & decoder, Runner & runner, 
 FeatureDecoder::Stream::~Stream() = default;
 
 void FeatureDecoder::Stream::push(const int32_t * units, size_t count, const UnitProsody * prosody) {
-    state_->units.push(units, count, prosody, [&] { state_->speak(false); });
+    state_->units.push(units, count, prosody);
 }
 
 void FeatureDecoder::Stream::finish() {
-    if (state_->units.finish()) {
-        state_->speak(true);
-    }
+    state_->ending = state_->units.finish();
 }
 
 std::vector<float> FeatureDecoder::Stream::next() {
+    while (state_->audio.empty() && state_->speak()) {
+    }
     return std::exchange(state_->audio, {});
 }
 

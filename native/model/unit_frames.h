@@ -49,7 +49,8 @@ class UnitFrames::Stream {
 
     /// Adds units, with one UnitProsody each or null. Several units are encoded at a time, and `ready` is called
     /// whenever frames() may have grown. Throws invalid_argument for a unit out of range and after finish().
-    void push(const int32_t * units, size_t count, const UnitProsody * prosody, const std::function<void()> & ready);
+    void
+    push(const int32_t * units, size_t count, const UnitProsody * prosody, const std::function<void()> & ready = [] {});
 
     /// Ends the utterance, so that all frames become ready. Returns whether any unit was pushed.
     bool finish();

@@ -48,8 +48,9 @@ std::vector<float> speak(FeatureModel & model, const Case & c, const FeatureDeco
     FeatureDecoder::Stream stream(model.decoder, model.runner, options);
     std::vector<float> audio;
     const auto take = [&] {
-        const std::vector<float> some = stream.next();
-        audio.insert(audio.end(), some.begin(), some.end());
+        for (std::vector<float> some; !(some = stream.next()).empty();) {
+            audio.insert(audio.end(), some.begin(), some.end());
+        }
     };
     for (size_t i = 0; i < c.units.size(); i += step) {
         stream.push(c.units.data() + i, std::min(step, c.units.size() - i));
@@ -144,7 +145,11 @@ TEST(nanos_voice_in_pieces_is_the_whole) {
         FeatureDecoder::Stream stream(model.decoder, model.runner, options);
         stream.push(units.data(), units.size(), prosody);
         stream.finish();
-        return stream.next();
+        std::vector<float> audio;
+        for (std::vector<float> some; !(some = stream.next()).empty();) {
+            audio.insert(audio.end(), some.begin(), some.end());
+        }
+        return audio;
     };
     std::vector<size_t> sizes;
     for (const float pause : {0.0F, 1.0F, 2.0F}) {
