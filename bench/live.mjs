@@ -3,7 +3,7 @@
 
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loadModel, readAudio } from '../dist/lib/index.js'
+import { loadModel, readAudio } from 'moss-speech-native'
 
 const threads = Number(process.argv[2] ?? 2)
 const folder = new URL('../test/audio/questions/', import.meta.url)

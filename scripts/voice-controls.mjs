@@ -10,6 +10,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadModel } from 'moss-speech-native'
+import { median } from '../bench/harness.mjs'
 import { controlsPlot } from '../bench/plot.mjs'
 
 const SENTENCES = {
@@ -23,7 +24,6 @@ const SENTENCES = {
 
 const db = (level, reference) => 20 * Math.log10(level / reference)
 const rms = samples => Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length)
-const median = values => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 const mean = values => values.reduce((sum, x) => sum + x, 0) / values.length
 
 /** What is asked for, how it is measured on `said` against `plain`, and how far `result` may be away from `value`. */

@@ -21,4 +21,21 @@ void GgufKeys::multiple(const char * field, int64_t value, const std::string & d
             std::to_string(value));
 }
 
+void GgufKeys::odd(const char * field, const std::vector<int> & values) const {
+    for (const int value : values) {
+        odd(field, value);
+    }
+}
+
+void GgufKeys::upsampling(const std::vector<int> & rates, const std::vector<int> & kernels) const {
+    constexpr const char * field = "upsample_kernels";
+    require(kernels.size() == rates.size(), field, std::to_string(rates.size()) + " values, as many as upsample_rates",
+            std::to_string(kernels.size()));
+    for (size_t i = 0; i < rates.size(); i++) {
+        require(kernels[i] >= rates[i] && (kernels[i] - rates[i]) % 2 == 0, field,
+                "each one equal to its rate plus an even number",
+                std::to_string(kernels[i]) + " for rate " + std::to_string(rates[i]));
+    }
+}
+
 } // namespace moss

@@ -66,6 +66,11 @@ class GgufKeys {
     void odd(const char * field, int value) const {
         require(value % 2 == 1, field, "an odd size", std::to_string(value));
     }
+    /// The same for each of the kernels.
+    void odd(const char * field, const std::vector<int> & values) const;
+    /// Requires of `upsample_rates` and `upsample_kernels` a kernel for each rate, the rate plus an even number, so
+    /// that a layer's output is the rate times as long as its input.
+    void upsampling(const std::vector<int> & rates, const std::vector<int> & kernels) const;
 
   private:
     const GgufFile & file_;

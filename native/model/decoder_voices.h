@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vits_config.h"
+#include "voice_model.h"
 
 #include "../graph/weights.h"
 
@@ -17,13 +18,21 @@ class DecoderVoices {
 
     const DecoderPresets & presets() const { return presets_; }
 
-    /// How one utterance is spoken, which all decoders of units have in common.
+    /// How one utterance is spoken, which the options of all decoders of units have in common.
     struct Choice {
-        int voice;
-        std::vector<float> mix; // the share of each voice in place of `voice`: 0 .. 1, together 1; or empty
-        int emotion;
-        float speed;      // 0.25 .. 4
-        int chunk_frames; // 1 .. 4096
+        int voice = 0;          ///< index into DecoderPresets::voices
+        std::vector<float> mix; ///< the share of each voice in place of `voice`: 0 .. 1, together 1; or empty
+        int emotion = 0;        ///< index into DecoderPresets::emotions
+        float speed = 1;        ///< 0.25 .. 4; multiplied with the emotion's
+        int chunk_frames = 32;  ///< frames computed at a time, 1 .. 4096; trades latency against speed
+
+        /// Takes over what a caller has chosen.
+        void take(const Speaking & speaking) {
+            voice = speaking.voice;
+            mix = speaking.mix;
+            emotion = speaking.emotion;
+            speed = speaking.speed;
+        }
     };
     /// Throws invalid_argument for what is out of range. Returns the emotion.
     const Emotion & check(const Choice & choice) const;

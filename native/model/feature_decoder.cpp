@@ -83,7 +83,6 @@ struct FeatureDecoder::Stream::State {
     const FeatureDecoder & decoder;
     Runner & runner;
     FeatureDecoderOptions options;
-    DecoderVoices::Choice choice;
     Emotion emotion;
     std::vector<float> shares;  // of the voices
     float level = 1;            // the factor that makes them as loud as the others
@@ -106,12 +105,10 @@ struct FeatureDecoder::Stream::State {
 
 FeatureDecoder::Stream::State::State(const FeatureDecoder & features_of, Runner & graphs,
                                      const FeatureDecoderOptions & chosen)
-    : decoder(features_of), runner(graphs), options(chosen),
-      choice{chosen.voice, chosen.mix, chosen.emotion, chosen.speed, chosen.chunk_frames},
-      emotion(decoder.voices_.check(choice)), shares(decoder.voices_.shares(choice)), slots(graphs.device()),
-      units(features_of.units_, graphs, slots), pauses(chosen.pause), gains(features_of.config_.hop_length),
-      prosody(features_of.config_, slots), features(features_of.features_, slots),
-      generator(features_of.generator_, slots, mix()) {
+    : decoder(features_of), runner(graphs), options(chosen), emotion(decoder.voices_.check(chosen)),
+      shares(decoder.voices_.shares(chosen)), slots(graphs.device()), units(features_of.units_, graphs, slots),
+      pauses(chosen.pause), gains(features_of.config_.hop_length), prosody(features_of.config_, slots),
+      features(features_of.features_, slots), generator(features_of.generator_, slots, mix()) {
     require_argument(chosen.pause >= 0.0F && chosen.pause <= 4.0F, "pause must be between 0 and 4");
     const std::vector<float> & levels = decoder.voices_.presets().gains;
     level = std::inner_product(shares.begin(), shares.end(), levels.begin(), 0.0F);
@@ -256,11 +253,8 @@ VoiceFacts FeatureDecoder::facts() const {
 
 std::unique_ptr<VoiceStream> FeatureDecoder::open(Runner & runner, const Speaking & speaking, uint64_t /*seed*/) const {
     FeatureDecoderOptions options; // no seed and no noise scale, because there is no noise
-    options.voice = speaking.voice;
-    options.mix = speaking.mix;
-    options.speed = speaking.speed;
+    options.take(speaking);
     options.pause = speaking.pause;
-    options.emotion = speaking.emotion;
     return std::make_unique<Stream>(*this, runner, options);
 }
 

@@ -24,14 +24,9 @@
 
 namespace moss {
 
-/// Options of a stream.
-struct FeatureDecoderOptions {
-    int voice = 0;          ///< index into the presets' voices
-    std::vector<float> mix; ///< the share of each voice in place of `voice`, or empty
-    float speed = 1;        ///< 0.25 .. 4; multiplied with the emotion's
-    float pause = 1;        ///< 0 .. 4, factor on the silences
-    int emotion = 0;        ///< index into the presets' emotions
-    int chunk_frames = 32;  ///< frames computed at a time, 1 .. 4096; trades latency against speed
+/// How a stream speaks.
+struct FeatureDecoderOptions : DecoderVoices::Choice {
+    float pause = 1; ///< 0 .. 4, factor on the silences
 };
 
 /// The weights of the decoder and of its generator. Immutable: any number of streams, on any threads, may use it.

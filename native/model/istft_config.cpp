@@ -29,17 +29,9 @@ IstftConfig IstftConfig::load(const GgufFile & file) {
     of_levels("upsample_rates", c.upsample_rates.size());
     of_levels("upsample_kernels", c.upsample_kernels.size());
     of_levels("noise_kernels", c.noise_kernels.size());
-    for (size_t i = 0; i < c.levels(); i++) {
-        const int rate = c.upsample_rates[i];
-        const int size = c.upsample_kernels[i];
-        keys.require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels",
-                     "each one equal to its rate plus an even number",
-                     std::to_string(size) + " for rate " + std::to_string(rate));
-        keys.odd("noise_kernels", c.noise_kernels[i]);
-    }
-    for (const int size : c.resblock_kernels) {
-        keys.odd("resblock_kernels", size);
-    }
+    keys.upsampling(c.upsample_rates, c.upsample_kernels);
+    keys.odd("noise_kernels", c.noise_kernels);
+    keys.odd("resblock_kernels", c.resblock_kernels);
     keys.multiple("istft_n_fft", c.istft_n_fft, "twice istft_hop", int64_t{2} * c.istft_hop);
     constexpr int64_t longest_hop = 4096;
     keys.require(c.hop_length() >= 2 * c.istft_n_fft && c.hop_length() <= longest_hop, "upsample_rates",

@@ -73,19 +73,8 @@ DecoderConfig DecoderConfig::load(const GgufFile & file) {
     keys.multiple("upsample_initial", c.upsample_initial, "a halving at each up-sampling",
                   int64_t{1} << c.upsample_rates.size());
     keys.multiple("istft_n_fft", c.istft_n_fft, "two", 2);
-    keys.require(c.upsample_kernels.size() == c.upsample_rates.size(), "upsample_kernels",
-                 std::to_string(c.upsample_rates.size()) + " values, as many as upsample_rates",
-                 std::to_string(c.upsample_kernels.size()));
-    for (size_t i = 0; i < c.upsample_rates.size(); i++) {
-        const int rate = c.upsample_rates[i];
-        const int size = c.upsample_kernels[i];
-        keys.require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels",
-                     "each one equal to its rate plus an even number",
-                     std::to_string(size) + " for rate " + std::to_string(rate));
-    }
-    for (const int size : c.resblock_kernels) {
-        keys.odd("resblock_kernels", size);
-    }
+    keys.upsampling(c.upsample_rates, c.upsample_kernels);
+    keys.odd("resblock_kernels", c.resblock_kernels);
     const int64_t hop =
         std::accumulate(c.upsample_rates.begin(), c.upsample_rates.end(), int64_t{1}, std::multiplies<>()) *
         c.istft_hop * c.subbands;

@@ -62,10 +62,9 @@ VitsDecoder::Stream::State::State(const VitsDecoder & vits, Runner & graphs, con
     : decoder(vits), runner(graphs), options(chosen), slots(graphs.device()), units(vits.units_, graphs, slots),
       prosody(vits.config_, slots), flow(vits.flow_, slots), generator(vits.generator_, slots),
       excitation(vits.config_, chosen.seed, vits.generator_.source_context()), gains(vits.config_.hop_length) {
-    const DecoderVoices::Choice choice{chosen.voice, chosen.mix, chosen.emotion, chosen.speed, chosen.chunk_frames};
-    emotion = vits.voices_.check(choice);
+    emotion = vits.voices_.check(chosen);
     require_argument(chosen.noise_scale >= 0.0F && chosen.noise_scale <= 2.0F, "noise_scale must be between 0 and 2");
-    const std::vector<float> shares = vits.voices_.shares(choice);
+    const std::vector<float> shares = vits.voices_.shares(chosen);
     speaker = vits.voices_.speaker(shares);
     units.set_voice(vits.voices_.style(shares), chosen.speed * emotion.speed);
     slots.allocate();
@@ -196,10 +195,7 @@ std::unique_ptr<VoiceStream> VitsDecoder::open(Runner & runner, const Speaking &
         std::vector<float> audio_;
     };
     DecoderOptions options;
-    options.voice = speaking.voice;
-    options.mix = speaking.mix;
-    options.speed = speaking.speed;
-    options.emotion = speaking.emotion;
+    options.take(speaking);
     options.noise_scale = speaking.noise_scale.value_or(options.noise_scale);
     options.seed = seed;
     return std::make_unique<Units>(*this, runner, options);

@@ -31,14 +31,11 @@
 namespace moss {
 
 /// How a stream speaks.
-struct DecoderOptions {
-    int voice = 0;              ///< index into DecoderPresets::voices
-    std::vector<float> mix;     ///< the share of each voice in place of `voice`, or empty
-    float speed = 1;            ///< 0.25 .. 4; multiplied with the emotion's
-    int emotion = 0;            ///< index into DecoderPresets::emotions
+struct DecoderOptions : DecoderVoices::Choice {
+    DecoderOptions() { chunk_frames = 64; }
+
     uint64_t seed = 0;          ///< of the random noise; equal seeds give equal audio
     float noise_scale = 0.667F; ///< scales the noise of the prior, 0 .. 2: how lively the voice is
-    int chunk_frames = 64;      ///< frames computed at a time, 1 .. 4096; trades latency against speed
 };
 
 /// The weights of the decoder. Immutable: any number of streams, on any threads, may use it.

@@ -41,19 +41,8 @@ void load_generator(const GgufKeys & keys, VoiceConfig & c, int64_t channels, in
     c.leaky_slope = keys.number("leaky_slope", 0, 1);
     keys.multiple("upsample_initial", c.upsample_initial, "a halving at each rate",
                   int64_t{1} << c.upsample_rates.size());
-    keys.require(c.upsample_kernels.size() == c.upsample_rates.size(), "upsample_kernels",
-                 std::to_string(c.upsample_rates.size()) + " values, as many as upsample_rates",
-                 std::to_string(c.upsample_kernels.size()));
-    for (size_t i = 0; i < c.upsample_rates.size(); i++) {
-        const int rate = c.upsample_rates[i];
-        const int size = c.upsample_kernels[i];
-        keys.require(size >= rate && (size - rate) % 2 == 0, "upsample_kernels",
-                     "each one equal to its rate plus an even number",
-                     std::to_string(size) + " for rate " + std::to_string(rate));
-    }
-    for (const int size : c.resblock_kernels) {
-        keys.odd("resblock_kernels", size);
-    }
+    keys.upsampling(c.upsample_rates, c.upsample_kernels);
+    keys.odd("resblock_kernels", c.resblock_kernels);
     keys.require(c.hop_length() <= 4096, "upsample_rates", "a product up to 4096", std::to_string(c.hop_length()));
 }
 

@@ -30,14 +30,14 @@ from . import g2p, mandarin
 from .corpora import manifest_rows
 from .domain import number_words
 from .teacher import SAMPLE_RATE, Teacher, _reply_texts, assemble_model
-from .voices import NAMED_VOICES
+from .voices import NAMED_VOICES, language_of
 
 FEATURES = "/decoder/decoder/decode.3/Div_4_output_0"  # [1, 512, T], T at 80 Hz
 GENERATOR_STYLE = "/decoder/Slice_output_0"  # [1, 128]
 CHANNELS = 512
 FRAME = 300  # samples of a frame of features: 12.5 ms
 FOLDER = "voice-features"
-VOICES = {lang: [name for name in NAMED_VOICES if (name[0] == "z") == (lang == "zh")] for lang in ("en", "zh")}
+VOICES = {lang: [name for name in NAMED_VOICES if language_of(name) == lang] for lang in ("en", "zh")}
 SHARES = {"sentence": 0.5, "reply": 0.15, "number": 0.08, "date": 0.06, "word": 0.14, "words": 0.07}
 _MONTHS = "January February March April May June July August September October November December".split()
 _WEEKDAYS = {"en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(), "zh": list("一二三四五六日")}

@@ -40,6 +40,11 @@ EMOTIONS: dict[str, tuple[float, float, float, float]] = {
 }
 
 
+def language_of(voice: str) -> str:
+    """What a named voice speaks: en or zh, by the first letter of its name."""
+    return "zh" if voice[0] == "z" else "en"
+
+
 def parse_blend(voice: str) -> list[tuple[str, float]]:
     """`a*0.6+b*0.4` -> [(a, 0.6), (b, 0.4)]; a plain name weighs 1."""
     parts = [re.fullmatch(r"(\w+?)(?:\*([\d.]+))?", part) for part in voice.split("+")]

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.voices import DEFAULT_VOICE, NAMED_VOICES
+from ..data.voices import DEFAULT_VOICE, NAMED_VOICES, language_of
 from . import sentences
 from .judging import error_interval
 from .recordings import Recording, has_pinyin, judge, levels, spoken_by_bundle, spoken_by_teacher
@@ -35,10 +35,6 @@ VOICE_BARS = {"en": 3.8, "zh": 3.6}  # or the teacher's own less 0.2
 WORSE_BAR = 0.01  # errors more than the teacher
 INT8_BAR = -0.05
 PRECISE = 20  # sentences a language that tell what INT8 costs
-
-
-def language_of(voice: str) -> str:
-    return "zh" if voice[0] == "z" else "en"
 
 
 def asked_of(voice: str) -> list[tuple[sentences.Sentence, str]]:

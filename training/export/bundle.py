@@ -217,7 +217,7 @@ def main() -> None:
         bundle.voices = voices.named_voices(args.voices)
         bundle.emotions = voices.emotion_table()
         names = bundle.voices[0]
-        bundle.voice_languages = ["zh" if name.startswith("z") else "en" for name in names]
+        bundle.voice_languages = [voices.language_of(name) for name in names]
         if args.generator:
             bundle.voice_gains = [float(10 ** ((voices.LEVEL - voices.LEVELS[name]) / 20)) for name in names]
         bundle.default_voices = (names.index(voices.DEFAULT_VOICE["en"]), names.index(voices.DEFAULT_VOICE["zh"]))
