@@ -215,7 +215,8 @@ TurnTemplate TurnTemplate::load(const GgufFile & file, const LmConfig & lm) {
 
 Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, const LoadOptions & options,
                     CancelToken & cancel)
-    : pools(std::make_shared<ThreadPools>(options.threads, Device::cpu())) {
+    : pools(std::make_shared<ThreadPools>(options.threads, Device::cpu())), kv_type(options.kv_type),
+      kv_memory(std::make_shared<KvMemory>(options.kv_limit)) {
     const Weights tensors(file, pools->device());
     weights = tensors.memory();
     const auto text = [&](const char * key, const std::string & missing) {

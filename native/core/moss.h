@@ -15,6 +15,7 @@
 #include "core/cancel.h"
 #include "core/turn/sampler.h"
 #include "io/error.h"
+#include "kernels/cpu/kv_kernel.h"
 #include "model/voice_model.h"
 
 #include <cstdint>
@@ -86,6 +87,10 @@ struct LoadOptions {
     /// Positions of a session's context, up to ModelInfo::max_n_ctx. 0 means max_n_ctx, but at most 4096 for an
     /// imported language model.
     int context_length = 0;
+    /// How the keys and values of conversations are stored.
+    KvType kv_type = KvType::f16;
+    /// The most bytes that the keys and values of all conversations may take together.
+    size_t kv_limit = SIZE_MAX;
     /// Whether only the voice activity network is to be loaded, and everything else left out.
     bool only_vad = false;
 };

@@ -29,6 +29,8 @@ struct Model::Parts {
     std::shared_ptr<ThreadPools> pools;          // shared by all sessions
     std::shared_ptr<const WeightMemory> weights; // holds the tensors of all networks
     std::unique_ptr<Lm> lm;
+    KvType kv_type;                      // of the sessions' KV caches
+    std::shared_ptr<KvMemory> kv_memory; // that they share
     Vocabulary vocabulary;      // only set for a bundle with an lm
     TurnTemplate turn_template; // only set for a bundle with an lm
     std::unique_ptr<Vad> vad;

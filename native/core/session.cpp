@@ -76,8 +76,7 @@ struct Session::State {
     State(std::shared_ptr<const Model> loaded, uint64_t seed)
         : model(std::move(loaded)), seeds(seed), runner(parts().pools), hearing(parts(), runner) {
         if (parts().lm) {
-            const bool imported = parts().lm->config().text_only();
-            context.emplace(*parts().lm, parts().info.n_ctx, imported ? GGML_TYPE_F16 : GGML_TYPE_F32);
+            context.emplace(*parts().lm, parts().info.n_ctx, parts().kv_type, parts().kv_memory);
         }
     }
 

@@ -9,61 +9,35 @@ namespace moss {
 
 namespace {
 
-constexpr int n_ubatch = 512;      // most positions of one graph; limits the memory that a long prompt takes
-constexpr int first_capacity = 64; // positions that a new KV cache is allocated for
+constexpr int n_ubatch = 512; // most positions of one graph; limits the memory that a long prompt takes
 
 } // namespace
 
-/// One graph, which appends positions to the KV caches of one conversation or several.
+/// One graph, which appends positions to the KV caches of one conversation or several. All caches have the same type.
 struct Lm::Pass {
-    /// The positions of one conversation in the graph.
-    struct Sequence {
-        State & state;
-        int past;  // number of positions already in the cache
-        int first; // index of its first position in the graph
-        int count; // number of its positions in the graph
-        std::vector<float> mask_values;
-        ggml_tensor * mask = nullptr; // [past + count, count]; null for a single position, which sees all
-    };
-
     Graph g;
     int count = 0; // positions of all conversations together, T
     Tails tails;
-    bool all_positions; // whether logits are computed for all positions or only for the last one
-    std::vector<Sequence> sequences;
+    bool all_positions;                // whether logits are computed for all positions or only for the last one
+    const KvCache & cache;             // of the first conversation: all have their blocks at the same places
+    std::vector<KvSequence> sequences; // the graph reads them
     std::vector<int32_t> positions;
     ggml_tensor * position = nullptr; // [T]
 
-    Pass(Runner & runner, const std::vector<std::pair<State *, int>> & shares, Tails wanted, bool all)
-        : g(runner, shares.front().first->lm_->graph_tensors(shares.size())), tails(wanted), all_positions(all) {
-        sequences.reserve(shares.size()); // no reallocation, because graphs read mask_values in place
+    Pass(const Lm & lm, Runner & runner, const std::vector<std::pair<State *, int>> & shares, Tails wanted, bool all)
+        : g(runner, lm.graph_tensors()), tails(wanted), all_positions(all), cache(shares.front().first->cache_) {
         for (const auto & [state, fresh] : shares) {
-            add(*state, fresh);
+            sequences.push_back({state->cache_.pages(), state->length_, count, fresh});
+            for (int i = 0; i < fresh; i++) {
+                positions.push_back(state->length_ + i);
+            }
+            count += fresh;
         }
         position = g.input(GGML_TYPE_I32, {count}, positions.data());
     }
-
-  private:
-    void add(State & state, int fresh) {
-        const int past = state.length_, total = past + fresh;
-        Sequence & s = sequences.emplace_back(Sequence{state, past, count, fresh, {}});
-        for (int i = past; i < total; i++) {
-            positions.push_back(i);
-        }
-        count += fresh;
-        if (fresh == 1) {
-            return;
-        }
-        s.mask_values.resize(static_cast<size_t>(total) * static_cast<size_t>(fresh), 0.0f);
-        for (int i = 0; i < fresh; i++) {
-            float * seen = s.mask_values.data() + static_cast<size_t>(i) * static_cast<size_t>(total);
-            std::fill(seen + past + i + 1, seen + total, -INFINITY);
-        }
-        s.mask = g.input(GGML_TYPE_F32, {total, fresh}, s.mask_values.data());
-    }
 };
 
-Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(file)), device_(weights.device()) {
+Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(file)) {
     const int64_t size = config_.embedding_length;
     const float eps = config_.rms_epsilon;
     if (config_.text_only()) {
@@ -122,65 +96,19 @@ void Lm::load_blocks(const Weights & weights, const std::string & prefix, int co
     }
 }
 
-namespace {
-
-/// Copies within the memory of a device, or between devices.
-void copy_bytes(const ggml_tensor * from, size_t from_offset, ggml_tensor * to, size_t to_offset, size_t count) {
-    std::vector<uint8_t> bytes(count);
-    ggml_backend_tensor_get(from, bytes.data(), from_offset, count);
-    ggml_backend_tensor_set(to, bytes.data(), to_offset, count);
-}
-
-} // namespace
-
-Lm::State::State(const Lm & lm, int n_ctx, ggml_type type) : lm_(&lm), type_(type), n_ctx_(n_ctx) {
+Lm::State::State(const Lm & lm, int n_ctx, KvType type, std::shared_ptr<KvMemory> memory)
+    : n_ctx_(n_ctx), cache_(std::move(memory), type, lm.config_.head_counts_kv, lm.config_.key_length) {
     if (n_ctx < 1 || n_ctx > lm.config_.context_length) {
         throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " positions",
                         {{"argument", "n_ctx"},
                          {"expected", "1 … " + std::to_string(lm.config_.context_length)},
                          {"found", static_cast<double>(n_ctx)}});
     }
-    reserve(std::min(first_capacity, n_ctx));
-}
-
-void Lm::State::reserve(int positions) {
-    if (positions <= capacity_) {
-        return;
-    }
-    const int capacity = std::min(std::max(positions, 2 * capacity_), n_ctx_);
-    const size_t past = static_cast<size_t>(length_) * ggml_type_size(type_);
-    while (slots_.size() < lm_->blocks_.size()) {
-        slots_.emplace_back(lm_->device_, 2);
-    }
-    k_.resize(slots_.size());
-    v_.resize(slots_.size());
-    for (size_t i = 0; i < slots_.size(); i++) { // block by block, so that only one block's cache is in memory twice
-        const Block & block = lm_->blocks_[i];
-        const int64_t size = int64_t(block.heads_kv) * lm_->config_.key_length;
-        StreamState slots(lm_->device_, 2);
-        ggml_tensor * k = slots.add("lm." + block.name + ".k", type_, {size, capacity});
-        ggml_tensor * v = slots.add("lm." + block.name + ".v", type_, {capacity, size});
-        slots.allocate();
-        if (past > 0) {
-            copy_bytes(k_[i], 0, k, 0, past * static_cast<size_t>(size));
-            for (size_t row = 0; row < static_cast<size_t>(size); row++) {
-                copy_bytes(v_[i], row * v_[i]->nb[1], v, row * v->nb[1], past);
-            }
-        }
-        slots_[i] = std::move(slots);
-        k_[i] = k;
-        v_[i] = v;
-    }
-    capacity_ = capacity;
 }
 
 void Lm::State::truncate(int length) {
-    length_ = std::clamp(length, 0, length_); // later positions are overwritten before they are read
-}
-
-size_t Lm::State::bytes() const {
-    return std::accumulate(slots_.begin(), slots_.end(), size_t(0),
-                           [](size_t sum, const StreamState & slots) { return sum + slots.bytes(); });
+    length_ = std::clamp(length, 0, length_);
+    cache_.shrink(length_);
 }
 
 ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]
@@ -188,38 +116,6 @@ ggml_tensor * Lm::rope(Pass & pass, ggml_tensor * x) const { // [D, H, T]
     return ggml_rope_ext(pass.g, x, pass.position, rope_factors_, config_.key_length,
                          r.interleaved ? GGML_ROPE_TYPE_NORMAL : GGML_ROPE_TYPE_NEOX, r.original_context_length,
                          r.freq_base, r.freq_scale, r.ext_factor, r.attn_factor, r.beta_fast, r.beta_slow);
-}
-
-/// Appends keys k [D, Hkv, T] and values v [D Hkv, T] to each sequence's cache. Returns the attention output [D H, T]
-/// of the queries q [D, H, T], or null if q is null.
-ggml_tensor * Lm::attend(Pass & pass, size_t index, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) const {
-    Graph & g = pass.g;
-    const int64_t dim = k->ne[0], heads_kv = k->ne[1];
-    ggml_tensor * all = nullptr;
-    for (Pass::Sequence & s : pass.sequences) {
-        const int64_t count = s.count, total = s.past + count;
-        const size_t past = static_cast<size_t>(s.past), first = static_cast<size_t>(s.first);
-        const auto share = [&](ggml_tensor * x) { // [A, B, T] -> this sequence's [A, B, count]
-            return s.count == pass.count
-                       ? x
-                       : ggml_view_3d(g, x, x->ne[0], x->ne[1], count, x->nb[1], x->nb[2], first * x->nb[2]);
-        };
-        ggml_tensor *cache_k = s.state.k_[index], *cache_v = s.state.v_[index];
-        ggml_tensor * fresh_v = ggml_view_2d(g, v, dim * heads_kv, count, v->nb[1], first * v->nb[1]);
-        g.effect(ggml_cpy(g, share(k),
-                          ggml_view_2d(g, cache_k, dim * heads_kv, count, cache_k->nb[1], past * cache_k->nb[1])));
-        g.effect(ggml_cpy(g, ggml_transpose(g, fresh_v),
-                          ggml_view_2d(g, cache_v, count, dim * heads_kv, cache_v->nb[1], past * cache_v->nb[0])));
-        if (q == nullptr) {
-            continue;
-        }
-        const size_t head = static_cast<size_t>(dim);
-        ggml_tensor * seen_k = ggml_view_3d(g, cache_k, dim, heads_kv, total, head * cache_k->nb[0], cache_k->nb[1], 0);
-        ggml_tensor * seen_v = ggml_view_3d(g, cache_v, total, dim, heads_kv, cache_v->nb[1], head * cache_v->nb[1], 0);
-        ggml_tensor * y = attention(g, share(q), seen_k, seen_v, s.mask);
-        all = all ? ggml_concat(g, all, y, 1) : y;
-    }
-    return all;
 }
 
 /// Appends the keys and values of a block to the caches; with `output` also computes the block, x [H, T] -> [H, T].
@@ -232,13 +128,16 @@ ggml_tensor * Lm::block(Pass & pass, size_t index, ggml_tensor * x, bool output)
     ggml_tensor * k = ggml_reshape_3d(g, b.attn_k(g, y), dim, b.heads_kv, count); // [D, Hkv, T]
     k = rope(pass, normed(b.attn_k_norm, k));
     ggml_tensor * v = b.attn_v(g, y); // [D Hkv, T]
+    const KvPlace & place = pass.cache.place(index);
+    ggml_tensor * appended = kv_append(g, k, v, place, pass.sequences);
+    g.effect(appended); // also of the last block, whose output nobody may want
     if (!output) {
-        attend(pass, index, nullptr, k, v);
         return x;
     }
     ggml_tensor * q = ggml_reshape_3d(g, b.attn_q(g, y), dim, b.heads, count); // [D, H, T]
     q = rope(pass, normed(b.attn_q_norm, q));
-    x = add_heads(g, b.attn_output, attend(pass, index, q, k, v), x, b.heads_kv, b.name);
+    y = kv_attention(g, q, appended, place, pass.sequences); // [D H, T]
+    x = add_heads(g, b.attn_output, y, x, b.heads_kv, b.name);
     y = b.ffn_norm(g, x);
     y = ggml_swiglu_split(g, b.ffn_gate(g, y), b.ffn_up(g, y)); // [F, T]
     return ggml_add(g, x, b.ffn_down(g, y));
@@ -273,13 +172,14 @@ LmLogits Lm::run(Pass & pass, ggml_tensor * x) const {
     return logits;
 }
 
-void Lm::State::require(int count) const {
+void Lm::State::reserve(int count) {
     if (count < 1 || count > n_ctx_ - length_) {
         throw MossError(code::prompt_too_long,
                         std::to_string(count) + " positions for a context of " + std::to_string(n_ctx_) +
                             " that holds " + std::to_string(length_),
                         {{"positions", double(count)}, {"n_ctx", double(n_ctx_)}, {"length", double(length_)}});
     }
+    cache_.reserve(length_ + count);
 }
 
 /// Appends `count` positions in pieces; `input(pass, begin)` returns the input [H, T] of the piece that starts at
@@ -287,15 +187,14 @@ void Lm::State::require(int count) const {
 template <class Input>
 LmLogits Lm::push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_positions,
                          Input input) const {
-    state.require(count);
-    state.reserve(state.length_ + count);
+    state.reserve(count);
     const int before = state.length_;
     LmLogits logits;
     try {
         for (int begin = 0; begin < count; begin += n_ubatch) {
             const int part = std::min(n_ubatch, count - begin);
             const bool last = begin + part == count;
-            Pass pass(runner, {{&state, part}}, last || all_positions ? tails : Tails::none, all_positions);
+            Pass pass(*this, runner, {{&state, part}}, last || all_positions ? tails : Tails::none, all_positions);
             LmLogits some = run(pass, input(pass, begin));
             logits.text.insert(logits.text.end(), some.text.begin(), some.text.end());
             logits.audio.insert(logits.audio.end(), some.audio.begin(), some.audio.end());
@@ -357,7 +256,6 @@ std::vector<LmLogits> Lm::step(Runner & runner, const std::vector<Next> & next, 
     std::vector<std::pair<State *, int>> shares;
     for (const Next & n : next) {
         check_ids(n.text, n.audio);
-        n.state->require(1);
         if (std::any_of(shares.begin(), shares.end(), [&](const auto & share) { return share.first == n.state; })) {
             throw MossError(code::invalid_argument, "a conversation occurs twice in one step", {{"argument", "next"}});
         }
@@ -370,9 +268,9 @@ std::vector<LmLogits> Lm::step(Runner & runner, const std::vector<Next> & next, 
         return logits;
     }
     for (const Next & n : next) {
-        n.state->reserve(n.state->length_ + 1);
+        n.state->reserve(1);
     }
-    Pass pass(runner, shares, tails, true);
+    Pass pass(*this, runner, shares, tails, true);
     const LmLogits all = run(pass, embeddings(pass, text.data(), audio.data()));
     const auto part = [&](const std::vector<float> & values, size_t i) {
         const size_t size = values.size() / next.size();

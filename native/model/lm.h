@@ -5,8 +5,11 @@
 
 #include "config.h"
 
+#include "../graph/kv_cache.h"
 #include "../graph/layers.h"
-#include "../graph/state.h"
+
+#include <memory>
+#include <vector>
 
 namespace moss {
 
@@ -27,12 +30,13 @@ class Lm {
     const LmConfig & config() const { return config_; }
     ggml_tensor * text_embd() const { return text_embd_; } // [H, V]
 
-    /// The KV cache of a conversation. Its tensors are `lm.blk.N.k`, `lm.text.blk.N.k`, `lm.audio.blk.N.k` and the same
-    /// with `.v`. Its memory grows with the conversation.
+    /// The KV cache of a conversation. Its memory grows with the conversation.
     class State {
       public:
-        /// A cache for up to `n_ctx` positions, 1 … context_length, of `type` F32 or F16.
-        State(const Lm & lm, int n_ctx, ggml_type type = GGML_TYPE_F32);
+        /// A cache for up to `n_ctx` positions, 1 … context_length. Its memory is part of `memory`, which by default is
+        /// its own. Throws invalid_argument or out_of_memory.
+        State(const Lm & lm, int n_ctx, KvType type = KvType::f32,
+              std::shared_ptr<KvMemory> memory = std::make_shared<KvMemory>());
 
         int n_ctx() const { return n_ctx_; }
         int length() const { return length_; } // number of positions in the cache
@@ -41,23 +45,17 @@ class Lm {
         void truncate(int length);
 
         /// Bytes that the keys and values take.
-        size_t bytes() const;
+        size_t bytes() const { return cache_.bytes(); }
 
       private:
         friend class Lm;
-        /// Throws prompt_too_long unless `count` is at least 1 and there is room for `count` more positions.
-        void require(int count) const;
-        /// Allocates memory for at least `positions` positions in total.
-        void reserve(int positions);
+        /// Makes room for `count` more positions. Throws prompt_too_long unless `count` is at least 1 and they fit in
+        /// n_ctx; and out_of_memory.
+        void reserve(int count);
 
-        const Lm * lm_;
-        ggml_type type_;
         int n_ctx_;
         int length_ = 0;
-        int capacity_ = 0;               // number of positions that memory is allocated for
-        std::vector<StreamState> slots_; // one for each of blocks_
-        std::vector<ggml_tensor *> k_,
-            v_; // one for each of blocks_: [D Hkv, capacity] and, transposed, [capacity, D Hkv]
+        KvCache cache_;
     };
 
     /// Appends `count` positions of the two channels; `audio` is ignored by a model without the audio channel. Throws
@@ -91,9 +89,8 @@ class Lm {
     };
     struct Pass;
 
-    /// The most tensors of a graph. A block has about 25, 20 more for each conversation, and 20 more when heads are
-    /// measured.
-    size_t graph_tensors(size_t conversations) const { return 256 + (80 + 20 * conversations) * blocks_.size(); }
+    /// The most tensors of a graph. A block has about 25, and 20 more when heads are measured.
+    size_t graph_tensors() const { return 256 + 80 * blocks_.size(); }
     void check_ids(int32_t text, int32_t audio) const;
     ggml_tensor * embeddings(Pass & pass, const int32_t * text, const int32_t * audio) const;
     void load_blocks(const Weights & weights, const std::string & prefix, int count);
@@ -101,11 +98,9 @@ class Lm {
     LmLogits push_pieces(Runner & runner, State & state, int count, Tails tails, bool all_positions, Input input) const;
     LmLogits run(Pass & pass, ggml_tensor * x) const;
     ggml_tensor * block(Pass & pass, size_t index, ggml_tensor * x, bool output) const;
-    ggml_tensor * attend(Pass & pass, size_t index, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v) const;
     ggml_tensor * rope(Pass & pass, ggml_tensor * x) const;
 
     LmConfig config_;
-    const Device & device_;                // where weights and states are
     ggml_tensor * rope_factors_ = nullptr; // [D / 2], divisors of the RoPE frequencies (Llama 3.1); null if all are 1
     ggml_tensor * text_embd_ = nullptr;
     ggml_tensor * audio_embd_ = nullptr;

@@ -27,7 +27,7 @@ struct Imported {
 };
 
 /// The logits of every position, pushed `size` positions at a time.
-std::vector<float> logits_of(Imported & model, const std::vector<int32_t> & ids, int size, ggml_type type) {
+std::vector<float> logits_of(Imported & model, const std::vector<int32_t> & ids, int size, KvType type) {
     Lm::State state(model.lm, 64, type);
     std::vector<float> logits;
     const int count = static_cast<int>(ids.size());
@@ -40,7 +40,7 @@ std::vector<float> logits_of(Imported & model, const std::vector<int32_t> & ids,
 }
 
 /// Compares like Golden: within `tolerance` of the range of the logits, and by cosine similarity.
-void check_model(const std::string & name, double tolerance, double cosine, ggml_type type = GGML_TYPE_F32) {
+void check_model(const std::string & name, double tolerance, double cosine, KvType type = KvType::f32) {
     const Golden golden("lm.golden.gguf");
     Imported model(name);
     const int vocabulary = model.lm.config().text_vocab_size;
@@ -97,7 +97,7 @@ TEST(logits_with_k_quants) {
 }
 
 TEST(f16_keys_and_values_of_an_imported_model) {
-    check_model("lm-qwen3", 5e-3, 0.99999, GGML_TYPE_F16); // 11 bits
+    check_model("lm-qwen3", 5e-3, 0.99999, KvType::f16); // 11 bits
 }
 
 TEST(a_cache_that_grows_holds_what_it_held) {

@@ -66,7 +66,7 @@ TEST(f16_keys_and_values_stay_close) {
     const Golden golden("tiny.golden.gguf");
     const Prompt prompt(golden);
     TestModel model("tiny.gguf");
-    Lm::State state(*model.lm, 64, GGML_TYPE_F16);
+    Lm::State state(*model.lm, 64, KvType::f16);
     Stages stages;
     model.runner.stages = &stages;
     push(model, state, prompt, 3);

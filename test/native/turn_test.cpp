@@ -483,7 +483,7 @@ TEST(a_session_says_what_memory_it_takes) {
     const size_t one = session.bytes();
     CHECK(one > empty + 100'000);
     session.reset();
-    CHECK_EQ(session.bytes(), one); // memory is reused for the next turn
+    CHECK(session.bytes() < one); // what the conversation took is free
     generate(session, spoken(4));
     CHECK(session.bytes() > one);
 }

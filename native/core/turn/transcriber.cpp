@@ -59,7 +59,7 @@ Transcript LmTranscriber::transcribe(const std::vector<float> & samples, const T
 
 std::vector<int32_t> LmTranscriber::text_of(const Heard & heard, Sampling sampling, uint64_t seed, int max_tokens) {
     if (!context_) {
-        context_.emplace(*parts_.lm, parts_.info.n_ctx);
+        context_.emplace(*parts_.lm, parts_.info.n_ctx, parts_.kv_type, parts_.kv_memory);
     }
     context_->truncate(0);
     LmContext context(parts_, runner_, *context_);
