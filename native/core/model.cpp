@@ -240,6 +240,7 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
     };
     if ((imported && !options.only_vad) || wanted("lm")) {
         lm = std::make_unique<Lm>(file, tensors);
+        steps = std::make_unique<StepBatcher>(*lm, pools);
         info.n_ctx = context_length(lm->config(), options.context_length);
         info.max_n_ctx = lm->config().context_length;
         info.sampling = load_sampling(file, imported);

@@ -2,6 +2,7 @@
 
 #include "core/hearing/syllables.h"
 #include "core/moss.h"
+#include "core/turn/step_batcher.h"
 #include "model/listener.h"
 #include "model/lm.h"
 #include "model/vad.h"
@@ -29,6 +30,7 @@ struct Model::Parts {
     std::shared_ptr<ThreadPools> pools;          // shared by all sessions
     std::shared_ptr<const WeightMemory> weights; // holds the tensors of all networks
     std::unique_ptr<Lm> lm;
+    std::unique_ptr<StepBatcher> steps;  // takes the sessions' steps of the language model together
     KvType kv_type;                      // of the sessions' KV caches
     std::shared_ptr<KvMemory> kv_memory; // that they share
     Vocabulary vocabulary;      // only set for a bundle with an lm

@@ -100,4 +100,14 @@ std::optional<PackedLinear> load_linear(const Weights & weights, const std::stri
     return PackedLinear(in, out, floats, bias, type);
 }
 
+std::optional<PackedLinear> load_linear_with_rows(const Weights & weights, const std::string & name, int64_t in,
+                                                  int64_t out) {
+    const ggml_type type = weights.type(name + ".weight", {in, out});
+    if (type != GGML_TYPE_F32 && type != GGML_TYPE_Q8_0) {
+        return std::nullopt;
+    }
+    std::optional<PackedLinear> layer = load_linear(weights, name, in, out, false);
+    return layer && layer->has_rows() ? layer : std::nullopt;
+}
+
 } // namespace moss

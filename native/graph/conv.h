@@ -53,4 +53,9 @@ PackedConv1d load_conv_transpose1d(const Weights & weights, const std::string & 
 std::optional<PackedLinear> load_linear(const Weights & weights, const std::string & name, int64_t in, int64_t out,
                                         bool with_bias);
 
+/// The output layer of a language model, whose weights are also its embeddings: a layer without bias that has_rows().
+/// Empty where load_linear() would be, and for types that are not kept as they are in the file. Throws model_format.
+std::optional<PackedLinear> load_linear_with_rows(const Weights & weights, const std::string & name, int64_t in,
+                                                  int64_t out);
+
 } // namespace moss

@@ -1,5 +1,7 @@
 #include "lm.h"
 
+#include "../graph/conv.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -41,14 +43,18 @@ Lm::Lm(const GgufFile & file, const Weights & weights) : config_(LmConfig::load(
     const int64_t size = config_.embedding_length;
     const float eps = config_.rms_epsilon;
     if (config_.text_only()) {
-        text_embd_ = weights.get("token_embd.weight", {size, config_.text_vocab_size});
+        const bool tied = !weights.has("output.weight");
+        if (tied) {
+            text_output_.packed = load_linear_with_rows(weights, "token_embd", size, config_.text_vocab_size);
+        } else {
+            text_output_ = Linear(weights, "output", size, config_.text_vocab_size, false);
+        }
+        if (!tied || !text_output_.packed) {
+            text_embd_ = weights.get("token_embd.weight", {size, config_.text_vocab_size});
+            text_output_.weight = tied ? text_embd_ : text_output_.weight;
+        }
         load_blocks(weights, "", config_.shared_block_count);
         text_norm_ = RmsNorm(weights, "output_norm", size, eps);
-        if (weights.has("output.weight")) {
-            text_output_ = Linear(weights, "output", size, config_.text_vocab_size, false);
-        } else {
-            text_output_.weight = text_embd_; // tied embeddings
-        }
         if (config_.rope.interleaved && weights.has("rope_freqs.weight")) { // Llama's
             rope_factors_ = weights.get_f32("rope_freqs.weight", {config_.key_length / 2});
         }
@@ -225,7 +231,9 @@ void Lm::check_ids(int32_t text, int32_t audio) const {
 /// The sum of the embeddings of both channels at the positions of the pass, [H, T].
 ggml_tensor * Lm::embeddings(Pass & pass, const int32_t * text, const int32_t * audio) const {
     Graph & g = pass.g;
-    ggml_tensor * of_text = ggml_get_rows(g, text_embd_, g.input(GGML_TYPE_I32, {pass.count}, text));
+    ggml_tensor * ids = g.input(GGML_TYPE_I32, {pass.count}, text);
+    ggml_tensor * of_text =
+        text_embd_ != nullptr ? ggml_get_rows(g, text_embd_, ids) : moss::embeddings(g, ids, *text_output_.packed);
     if (config_.text_only()) {
         return of_text;
     }
@@ -251,11 +259,16 @@ LmLogits Lm::push(Runner & runner, State & state, const float * embeddings, int 
     });
 }
 
+void Lm::prepare(const Next & next) const {
+    check_ids(next.text, next.audio);
+    next.state->reserve(1);
+}
+
 std::vector<LmLogits> Lm::step(Runner & runner, const std::vector<Next> & next, Tails tails) const {
     std::vector<int32_t> text, audio;
     std::vector<std::pair<State *, int>> shares;
     for (const Next & n : next) {
-        check_ids(n.text, n.audio);
+        prepare(n);
         if (std::any_of(shares.begin(), shares.end(), [&](const auto & share) { return share.first == n.state; })) {
             throw MossError(code::invalid_argument, "a conversation occurs twice in one step", {{"argument", "next"}});
         }
@@ -266,9 +279,6 @@ std::vector<LmLogits> Lm::step(Runner & runner, const std::vector<Next> & next, 
     std::vector<LmLogits> logits(next.size());
     if (next.empty()) {
         return logits;
-    }
-    for (const Next & n : next) {
-        n.state->reserve(1);
     }
     Pass pass(*this, runner, shares, tails, true);
     const LmLogits all = run(pass, embeddings(pass, text.data(), audio.data()));

@@ -74,6 +74,9 @@ class Lm {
         int32_t text, audio; // `audio` is ignored by a model without the audio channel
     };
 
+    /// Checks the ids and makes room for the position. Throws what step() would throw for this conversation.
+    void prepare(const Next & next) const;
+
     /// Appends one position to each of several conversations in one graph, so that the linear layers read their weights
     /// once for all conversations. Attention is computed for each conversation on its own. All states must be
     /// different. Returns the logits of each conversation, in order. Throws as push() does and then leaves all states
@@ -102,7 +105,7 @@ class Lm {
 
     LmConfig config_;
     ggml_tensor * rope_factors_ = nullptr; // [D / 2], divisors of the RoPE frequencies (Llama 3.1); null if all are 1
-    ggml_tensor * text_embd_ = nullptr;
+    ggml_tensor * text_embd_ = nullptr;    // null if the output layer's weights are the embeddings
     ggml_tensor * audio_embd_ = nullptr;
     std::vector<Block> blocks_; // shared blocks, then text blocks, then audio blocks
     RmsNorm text_norm_, audio_norm_;

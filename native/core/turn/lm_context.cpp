@@ -34,6 +34,9 @@ Positions TurnPositions::speech_end() const {
 }
 
 LmLogits LmContext::append(const Positions & positions, Tails tails) {
+    if (positions.count() == 1) {
+        return parts_.steps->step(runner_, state_, positions.text[0], positions.audio[0], tails);
+    }
     return parts_.lm->push(runner_, state_, positions.text.data(), positions.audio.data(), positions.count(), tails);
 }
 

@@ -82,7 +82,9 @@ void TextTurn::run() {
 }
 
 LmLogits TextTurn::push(const int32_t * ids, size_t count) {
-    LmLogits logits = parts_.lm->push(runner_, context_.cache, ids, nullptr, static_cast<int>(count), Tails::text);
+    LmLogits logits =
+        count == 1 ? parts_.steps->step(runner_, context_.cache, ids[0], 0, Tails::text)
+                   : parts_.lm->push(runner_, context_.cache, ids, nullptr, static_cast<int>(count), Tails::text);
     context_.ids.insert(context_.ids.end(), ids, ids + count);
     return logits;
 }

@@ -35,6 +35,35 @@ void linear_op(ggml_tensor * node, int thread, int threads, void * userdata) {
     });
 }
 
+/// Reads a row of weights in Q8_0 or F32, which are interleaved with those of the neighbouring rows (OutputBlock).
+void read_row(const PackedWeights & weights, int64_t row, float * to) {
+    const OutputBlock & block = weights.blocks[static_cast<size_t>(row / output_block_channels)];
+    const int64_t column = row % output_block_channels, count = weights.shape.in_channels;
+    if (weights.type() == ComputeType::f32) {
+        const auto * values = reinterpret_cast<const float *>(block.weights) + column;
+        for (int64_t i = 0; i < count; i++) {
+            to[i] = values[i * output_block_channels];
+        }
+        return;
+    }
+    const auto * scales = reinterpret_cast<const ggml_fp16_t *>(block.scales) + column;
+    constexpr int64_t lane = lane_values(ComputeType::q8_0);
+    const std::byte * lanes = block.weights + column * lane_bytes;
+    for (int64_t i = 0; i < count; i++) {
+        const auto stored = static_cast<uint8_t>(lanes[i / lane * output_block_channels * lane_bytes + i % lane]);
+        const auto value = static_cast<int8_t>(stored - weights.kernel->weight_zero);
+        to[i] = ggml_fp16_to_fp32(scales[i / quant_block * output_block_channels]) * static_cast<float>(value);
+    }
+}
+
+void embeddings_op(ggml_tensor * node, int thread, int threads, void * userdata) {
+    const auto & weights = *static_cast<const PackedWeights *>(userdata);
+    const auto * ids = static_cast<const int32_t *>(node->src[0]->data);
+    for (int64_t i = thread; i < node->ne[1]; i += threads) {
+        read_row(weights, ids[i], static_cast<float *>(node->data) + i * node->ne[0]);
+    }
+}
+
 } // namespace
 
 PackedLinear::PackedLinear(std::shared_ptr<const PackedWeights> weights) : weights_(std::move(weights)) {}
@@ -53,6 +82,10 @@ PackedLinear PackedLinear::of_q8_0(int64_t in, int64_t out, const WeightRows<uin
 
 ComputeType PackedLinear::type() const {
     return weights_->type();
+}
+
+bool PackedLinear::has_rows() const {
+    return (type() == ComputeType::q8_0 || type() == ComputeType::f32) && !weights_->per_channel();
 }
 
 int64_t PackedLinear::in_channels() const {
@@ -74,6 +107,13 @@ ggml_tensor * linear(ggml_context * context, ggml_tensor * x, const PackedLinear
     set_parameters(y, Parameters{activation});
     set_work(y, layer.weights_->multiplications(x->ne[1]));
     return y;
+}
+
+ggml_tensor * embeddings(ggml_context * context, ggml_tensor * ids, const PackedLinear & layer) {
+    require(layer.has_rows() && ids->type == GGML_TYPE_I32 && ggml_is_vector(ids), "no rows that could be read");
+    auto * weights = const_cast<PackedWeights *>(layer.weights_.get()); // embeddings_op does not change them
+    return ggml_custom_4d(context, GGML_TYPE_F32, layer.in_channels(), ids->ne[0], 1, 1, &ids, 1, embeddings_op,
+                          GGML_N_TASKS_MAX, weights);
 }
 
 } // namespace moss

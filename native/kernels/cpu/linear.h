@@ -33,7 +33,11 @@ class PackedLinear {
     int64_t in_channels() const;
     int64_t out_channels() const;
 
+    /// Whether embeddings() can read the rows of W, because they are stored as they were given.
+    bool has_rows() const;
+
   private:
+    friend ggml_tensor * embeddings(ggml_context *, ggml_tensor *, const PackedLinear &);
     friend ggml_tensor * linear(ggml_context *, ggml_tensor *, const PackedLinear &, Activation);
 
     explicit PackedLinear(std::shared_ptr<const PackedWeights> weights);
@@ -44,5 +48,9 @@ class PackedLinear {
 /// x [in, T] F32 (its positions any stride apart) -> activation(W x + b) [out, T]. Throws std::invalid_argument if x
 /// has another shape or T is 0.
 ggml_tensor * linear(ggml_context * context, ggml_tensor * x, const PackedLinear & layer, Activation activation = {});
+
+/// Rows of W as embeddings, for a language model whose output layer shares its weights with the embeddings: ids I32 [T],
+/// 0 .. out - 1 -> [in, T]. Throws std::invalid_argument unless the layer has_rows().
+ggml_tensor * embeddings(ggml_context * context, ggml_tensor * ids, const PackedLinear & layer);
 
 } // namespace moss
