@@ -379,13 +379,16 @@ export interface NativeModel {
 export interface NativeAddon {
   /**
    * `threads` 1–256, default: half of the logical CPUs, at most 8, at least 2 where there are 2. `contextLength` 1–`maxNCtx`, default:
-   * `maxNCtx`, but 4096 at most for an imported language model. `onlyVad` loads nothing but the voice activity network.
+   * `maxNCtx`, but 4096 at most for an imported language model. `kvCacheType` is an index of KV_CACHE_TYPES, default F16; `kvCacheBytes`
+   * is the most that the caches of all sessions take together, default: no limit. `onlyVad` loads nothing but the voice activity network.
    */
   loadModel(
     path: string,
     options?: {
       threads?: number | undefined
       contextLength?: number | undefined
+      kvCacheType?: number | undefined
+      kvCacheBytes?: number | undefined
       onlyVad?: boolean | undefined
     },
   ): Promise<NativeModel>

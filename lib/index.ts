@@ -43,6 +43,7 @@ export type {
 export type {
   FeaturesOptions,
   GenerateOptions,
+  KvCacheType,
   LoadOptions,
   ModelParts,
   SessionOptions,

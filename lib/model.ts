@@ -80,10 +80,12 @@ export class Model {
  * on this machine; {@link InvalidArgumentError}
  */
 export async function loadModel(source: string | URL | ModelParts = NANO, options?: LoadOptions): Promise<Model> {
-  const o = check.checkOptions('options', options, ['contextLength', 'threads'])
+  const o = check.checkOptions('options', options, ['contextLength', 'kvCacheBytes', 'kvCacheType', 'threads'])
   const checked = {
     threads: check.checkInteger('threads', o.threads, 1, 256),
     contextLength: check.checkInteger('contextLength', o.contextLength, 16, 1 << 24),
+    kvCacheType: check.checkName('kvCacheType', o.kvCacheType, check.KV_CACHE_TYPES),
+    kvCacheBytes: check.checkInteger('kvCacheBytes', o.kvCacheBytes, 1, Number.MAX_SAFE_INTEGER),
   }
   return new Model(await load(source, checked))
 }

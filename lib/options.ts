@@ -118,6 +118,10 @@ export interface ModelParts {
   voice?: string | URL
 }
 
+/** How keys and values are stored, in the order of the native part. */
+export const KV_CACHE_TYPES = ['f32', 'f16', 'q8_0'] as const
+export type KvCacheType = (typeof KV_CACHE_TYPES)[number]
+
 /** Options of {@link loadModel}. */
 export interface LoadOptions {
   /**
@@ -125,6 +129,15 @@ export interface LoadOptions {
    * for an imported language model.
    */
   contextLength?: number
+  /**
+   * How the language model's keys and values are stored: `f16` (default), `f32`, or `q8_0`, which takes a little more than half of `f16`'s memory.
+   */
+  kvCacheType?: KvCacheType
+  /**
+   * The most bytes that the keys and values of all sessions may take together. What would exceed it is refused with {@link OutOfMemoryError}, and the
+   * conversation stays as it was. Default: no limit but the memory that there is.
+   */
+  kvCacheBytes?: number
   /**
    * The number of threads that a computation uses, 1–256. In a composed model this applies to each part, of which two
    * may work at a time. Default: half of the logical CPUs, 8 at most.

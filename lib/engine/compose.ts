@@ -78,7 +78,7 @@ export async function load(source: string | URL | ModelParts, options: NativeOpt
 }
 
 /** Loads the files of the parts in parallel, and checks that each can serve as its part. A single part is a model like its file alone. */
-async function loadParts(sources: ModelParts, { threads, contextLength }: NativeOptions): Promise<Weights> {
+async function loadParts(sources: ModelParts, { threads, ...ofLm }: NativeOptions): Promise<Weights> {
   const given = check.checkOptions<ModelParts>('parts', sources, PART_NAMES)
   const names = PART_NAMES.filter(name => given[name] !== undefined)
   if (names.length === 0)
@@ -87,7 +87,7 @@ async function loadParts(sources: ModelParts, { threads, contextLength }: Native
   const files = [...new Set(paths)]
   const lm = paths[names.indexOf('lm')]
   const loaded = await Promise.allSettled(
-    files.map(file => Part.load(file, { threads, contextLength: file === lm ? contextLength : undefined })),
+    files.map(file => Part.load(file, file === lm ? { threads, ...ofLm } : { threads })),
   )
   const parts = loaded.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   try {

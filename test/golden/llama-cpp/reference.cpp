@@ -4,9 +4,11 @@
 //                                                      the type is that of keys and values
 //     reference tokenize model.gguf < lines.txt        a line of ids for each line, in which \n, \r, \t, \\ are escapes;
 //                                                      control tokens that are spelled out are text
-//     reference speed model.gguf THREADS POSITIONS     with a context of POSITIONS, for each line {"prompt":N,"steps":M} of standard
-//                                                      input a line of JSON: the wall-clock and processor time of reading N
-//                                                      tokens, and of generating M more, always the most probable one
+//     reference speed model.gguf THREADS POSITIONS SEQUENCES
+//                                                      with a context of POSITIONS for each of SEQUENCES conversations, for each
+//                                                      line {"prompt":N,"steps":M} of standard input a line of JSON: the wall-clock
+//                                                      and processor time of reading N tokens, and of generating M more, always
+//                                                      the most probable one, in each conversation, step by step together
 
 #include "llama.h"
 
@@ -37,9 +39,10 @@ llama_model * load(const char * path, bool vocab_only) {
     return model;
 }
 
-llama_context * context(llama_model * model, int rows, int threads, ggml_type cache) {
+llama_context * context(llama_model * model, int rows, int threads, ggml_type cache, int sequences = 1) {
     llama_context_params params = llama_context_default_params();
-    params.n_ctx = static_cast<uint32_t>(rows);
+    params.n_ctx = static_cast<uint32_t>(rows * sequences);
+    params.n_seq_max = static_cast<uint32_t>(sequences);
     params.n_batch = params.n_ctx;
     params.n_threads = params.n_threads_batch = threads;
     params.type_k = params.type_v = cache;
@@ -52,15 +55,33 @@ llama_context * context(llama_model * model, int rows, int threads, ggml_type ca
     return made;
 }
 
-void decode(llama_context * ctx, const std::vector<llama_token> & ids, int past, bool all) {
+/// Reads the next ids of a conversation.
+void decode(llama_context * ctx, const std::vector<llama_token> & ids, int past, bool all, int sequence = 0) {
     llama_batch batch = llama_batch_init(static_cast<int32_t>(ids.size()), 0, 1);
     batch.n_tokens = static_cast<int32_t>(ids.size());
     for (int i = 0; i < batch.n_tokens; i++) {
         batch.token[i] = ids[static_cast<size_t>(i)];
         batch.pos[i] = past + i;
         batch.n_seq_id[i] = 1;
-        batch.seq_id[i][0] = 0;
+        batch.seq_id[i][0] = sequence;
         batch.logits[i] = all || i + 1 == batch.n_tokens;
+    }
+    if (llama_decode(ctx, batch) != 0) {
+        fail("llama_decode failed");
+    }
+    llama_batch_free(batch);
+}
+
+/// Reads one id in each conversation.
+void step(llama_context * ctx, const std::vector<llama_token> & ids, int past) {
+    llama_batch batch = llama_batch_init(static_cast<int32_t>(ids.size()), 0, 1);
+    batch.n_tokens = static_cast<int32_t>(ids.size());
+    for (int i = 0; i < batch.n_tokens; i++) {
+        batch.token[i] = ids[static_cast<size_t>(i)];
+        batch.pos[i] = past;
+        batch.n_seq_id[i] = 1;
+        batch.seq_id[i][0] = i;
+        batch.logits[i] = true;
     }
     if (llama_decode(ctx, batch) != 0) {
         fail("llama_decode failed");
@@ -126,8 +147,13 @@ std::string timed(Work work) {
 
 void speed(char ** argv) {
     llama_model * model = load(argv[2], false);
-    llama_context * ctx = context(model, std::atoi(argv[4]), std::atoi(argv[3]), GGML_TYPE_F16);
+    const int sequences = std::atoi(argv[5]);
+    llama_context * ctx = context(model, std::atoi(argv[4]), std::atoi(argv[3]), GGML_TYPE_F16, sequences);
     const int vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(model));
+    const auto likeliest = [&](int row) {
+        const float * logits = llama_get_logits_ith(ctx, row);
+        return static_cast<llama_token>(std::max_element(logits, logits + vocabulary) - logits);
+    };
     std::string line;
     while (std::getline(std::cin, line)) {
         int prompt = 0, steps = 0;
@@ -139,12 +165,19 @@ void speed(char ** argv) {
             ids.push_back(100 + i * 7 % 1000); // the same prompt as in bench/lm.mjs
         }
         llama_memory_clear(llama_get_memory(ctx), true);
-        const std::string first = timed([&] { decode(ctx, ids, 0, false); });
+        std::vector<llama_token> next;
+        const std::string first = timed([&] {
+            for (int i = 0; i < sequences; i++) {
+                decode(ctx, ids, 0, false, i);
+                next.push_back(likeliest(-1));
+            }
+        });
         const std::string rest = timed([&] {
             for (int i = 0; i < steps; i++) {
-                const float * logits = llama_get_logits_ith(ctx, -1);
-                decode(ctx, {static_cast<llama_token>(std::max_element(logits, logits + vocabulary) - logits)},
-                       prompt + i, false);
+                step(ctx, next, prompt + i);
+                for (int row = 0; row < sequences; row++) {
+                    next[static_cast<size_t>(row)] = likeliest(row);
+                }
             }
         });
         std::printf("{\"prompt\":%s,\"steps\":%s}\n", first.c_str(), rest.c_str());
@@ -165,7 +198,7 @@ int main(int argc, char ** argv) {
         logits(argc, argv);
     } else if (mode == "tokenize") {
         tokenize(argv);
-    } else if (mode == "speed" && argc == 5) {
+    } else if (mode == "speed" && argc == 6) {
         speed(argv);
     } else {
         fail("see the head of reference.cpp");
