@@ -1,4 +1,4 @@
-/** Plots the results of scaling.mjs (with the fitted lines), memory.mjs and scripts/voice-controls.mjs as SVG. */
+/** Plots the results of scaling.mjs (with the fitted lines), memory.mjs, sessions.mjs and scripts/voice-controls.mjs as SVG. */
 
 const [WIDTH, HEIGHT] = [640, 400]
 const MARGIN = { left: 64, right: 24, top: 24, bottom: 52 }
@@ -116,4 +116,26 @@ export function controlsPlot(panels) {
       ]
     }),
   )
+}
+
+/**
+ * The time to the first audio against the number of live sessions at once: the median and the 95th percentile.
+ *
+ * @param rows - `{ sessions, firstAudioMs: { median, p95 } }` …
+ */
+export function sessionsPlot(rows) {
+  const most = [Math.max(...rows.map(row => row.sessions)), Math.max(...rows.map(row => row.firstAudioMs.p95))]
+  const { x, y, parts } = axes(MARGIN.left, WIDTH - MARGIN.right, most, [
+    'live sessions at once',
+    'from commit() to the first audio, ms',
+  ])
+  for (const [i, name] of ['median', 'p95'].entries()) {
+    const points = rows.map(({ sessions, firstAudioMs }) => `${at(x(sessions))} ${at(y(firstAudioMs[name]))}`)
+    parts.push(
+      `<path d="M${points.join('L')}" stroke="${COLORS[i]}" stroke-width="1.5"/>`,
+      `<circle cx="${at(x(0) + 16)}" cy="${at(MARGIN.top + 14 + 18 * i)}" r="4" fill="${COLORS[i]}"/>`,
+      text(x(0) + 28, MARGIN.top + 18 + 18 * i, 'start', name),
+    )
+  }
+  return picture(parts)
 }
