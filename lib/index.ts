@@ -19,6 +19,7 @@ export type {
   ReplyChunk,
   SessionInfo,
   Spoken,
+  TextStream,
   Segment,
   Transcript,
 } from './turn.js'

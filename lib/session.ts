@@ -1,18 +1,27 @@
 import type { Speech } from './audio.js'
 import { SAMPLE_RATE } from './audio/limits.js'
-import { missing, type Answering, type Engine, type Speaking, type SpokenInput } from './engine/engine.js'
+import {
+  missing,
+  type Answering,
+  type Engine,
+  type Question,
+  type SpeakInput,
+  type Speaking,
+  type WithoutAudio,
+} from './engine/engine.js'
 import { DisposedError, InvalidArgumentError, SessionBusyError, toMossError, UnsupportedError } from './errors.js'
 import * as check from './options.js'
 import type { FeaturesOptions, GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
 import type { SpeechDetector } from './engine/speech-detector.js'
 import { untilAborted } from './engine/streaming.js'
+import { isTextStream, piecesOf } from './engine/text-stream.js'
 import { LiveSession } from './live/live-session.js'
 import { checkTurns, TURN_OPTIONS, type LiveOptions } from './live/options.js'
 import { checkPronunciations, type Pronunciations } from './text/pronunciations.js'
 import { parseVoiceText } from './text/voice-text.js'
 import type { Phonemizer } from './text/voice.js'
-import type { Features, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from './turn.js'
+import type { Features, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, TextStream, Transcript } from './turn.js'
 import type { ModelInfo } from './engine/weights.js'
 import { onceCollected } from './weak.js'
 
@@ -102,7 +111,24 @@ export class Session {
     const checked = checkPrompt(prompt)
     const answering = this.#checkAnswering(o)
     if (checked.speech !== undefined) this.#needEncoder()
-    return this.#stream(signal => this.#engine.generate(checked, answering, signal), check.checkSignal(o.signal))
+    return this.#stream(signal => this.#answer(checked, answering, signal), check.checkSignal(o.signal))
+  }
+
+  /** Answers when all of the user's text has arrived. */
+  async *#answer(
+    prompt: Prompt,
+    answering: Answering,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
+    let question: Question
+    if (prompt.speech !== undefined) question = prompt
+    else if (typeof prompt.text === 'string') question = { text: prompt.text }
+    else {
+      let text = ''
+      for await (const piece of piecesOf(prompt.text, LONGEST_TEXT, signal)) text += piece
+      question = { text: check.checkText('text', text, LONGEST_TEXT) }
+    }
+    return yield* this.#engine.generate(question, answering, signal)
   }
 
   /**
@@ -209,11 +235,16 @@ export class Session {
    *
    *     session.speak({ ssml: '<speak>Wait <break time="500ms"/> for it.</speak>' })
    *
+   * A stream of text, such as the tokens of a language model, is read while it arrives: a sentence as soon as the next one has begun, without
+   * Markdown, code and emoji. It is read no further ahead than a few sentences.
+   *
+   *     session.speak(tokens) // AsyncIterable<string> or Iterable<string>
+   *
    * @throws {@link InvalidArgumentError} immediately, or from the loop if nothing in the text can be read or the SSML
    * is malformed (`details.line`, `details.column`); {@link UnsupportedError} from the loop if the voice cannot do what
    * the SSML asks for; the others as {@link generate}.
    */
-  speak(text: string | { ssml: string }, options?: SpeakOptions): ReplyStream<ReplyChunk, Spoken> {
+  speak(text: string | { ssml: string } | TextStream, options?: SpeakOptions): ReplyStream<ReplyChunk, Spoken> {
     const o = check.checkOptions<SpeakOptions>('options', options, SPEAK_OPTIONS)
     const input = checkSpoken(text)
     const speaking = this.#checkSpeaking(o)
@@ -374,7 +405,8 @@ export function pronunciationsOf(given: unknown, info: ModelInfo, voiceText: str
   return checkPronunciations(given, voiceText === '' ? undefined : parseVoiceText(voiceText))
 }
 
-function checkSpoken(input: unknown): SpokenInput {
+function checkSpoken(input: unknown): SpeakInput {
+  if (isTextStream(input)) return { pieces: signal => piecesOf(input, LONGEST_TEXT, signal) }
   if (typeof input !== 'object' || input === null) return { text: check.checkText('text', input, LONGEST_TEXT) }
   const { ssml } = check.checkOptions<{ ssml?: unknown }>('text', input, ['ssml'])
   return { ssml: check.checkText('ssml', ssml, LONGEST_TEXT) }
@@ -395,5 +427,6 @@ function checkPrompt(prompt: unknown): Prompt {
   if ((speech === undefined) === (text === undefined)) {
     throw new InvalidArgumentError('the prompt must be either { speech } or { text }', { option: 'prompt' })
   }
-  return speech === undefined ? { text: check.checkText('text', text, LONGEST_TEXT) } : { speech }
+  if (speech !== undefined) return { speech }
+  return { text: isTextStream(text) ? text : check.checkText('text', text, LONGEST_TEXT) }
 }

@@ -1,8 +1,11 @@
 import type { Speech } from './audio.js'
 import type { FinishReason, NativeTimings } from './binding.js'
 
+/** Text that arrives in pieces, such as the tokens of another program's language model. */
+export type TextStream = AsyncIterable<string> | Iterable<string>
+
 /** The input of a turn: either speech or text. */
-export type Prompt = { speech: Speech; text?: undefined } | { text: string; speech?: undefined }
+export type Prompt = { speech: Speech; text?: undefined } | { text: string | TextStream; speech?: undefined }
 
 /** A unit that was heard, and its time. */
 export interface HeardUnit {

@@ -1,18 +1,16 @@
 import type { Speech } from '../audio.js'
 import type { FinishReason, NativeTimings } from '../binding.js'
-import { InvalidArgumentError } from '../errors.js'
 import { SpokenText } from '../text/spoken-text.js'
-import type { Heard, Prompt, Reply, ReplyChunk } from '../turn.js'
+import type { Heard, Reply, ReplyChunk } from '../turn.js'
 import { Channel, merged } from './concurrent.js'
-import { missing, type Answering, type Kept, type WithoutAudio } from './engine.js'
+import { missing, type Answering, type Kept, type Question, type WithoutAudio } from './engine.js'
 import type { PartEngine } from './part-engine.js'
 import { PlayedText } from './played-text.js'
-import type { Sentence, Tone } from './speaking.js'
+import { nothingToSay } from './speaking.js'
 import { ReplyBuilder } from './reply-builder.js'
 import { finishing, measured } from './streaming.js'
+import { SENTENCES_AHEAD } from './text-stream.js'
 
-/** The most sentences that may wait to be spoken. The language model pauses when there are as many. */
-const SENTENCES_AHEAD = 8
 const DEFAULT_MAX_SECONDS = 60
 /** A reply of which less than this was not played is not shortened, because players report in whole periods. */
 const TOLERANCE = 0.05 // seconds
@@ -49,7 +47,7 @@ export class CascadeTurn {
     this.#reply = new ReplyBuilder(voice?.info.sampleRate ?? 0)
   }
 
-  async *run({ speech, text }: Prompt, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
+  async *run({ speech, text }: Question, signal: AbortSignal): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     try {
       this.#started = performance.now()
       if (text !== undefined) this.#said = text
@@ -200,12 +198,6 @@ export class CascadeTurn {
     const reply = this.#reply.finish(output === 'speech' ? '' : this.#written, this.#finishReason, language)
     return { ...reply, ...(this.#heard && { heard: this.#heard }), timings }
   }
-}
-
-/** Ignores the error about a sentence in which there is nothing that this voice can read. */
-function nothingToSay(thrown: unknown): (Sentence | Tone)[] {
-  if (thrown instanceof InvalidArgumentError && thrown.details.option === 'text') return []
-  throw thrown
 }
 
 /** Converts a text of capitals to lower case. Most CTC encoders write capitals, which are rare in the training data of language models. */

@@ -1,7 +1,7 @@
 import type { Speech } from '../audio.js'
 import { join } from '../audio/concat.js'
 import { AbortedError, abortedBy } from '../errors.js'
-import type { Features, Mode, Prompt, Reply, ReplyChunk, Spoken, Transcript } from '../turn.js'
+import type { Features, Mode, Reply, ReplyChunk, Spoken, Transcript } from '../turn.js'
 import { follow } from '../weak.js'
 import { CascadeTurn } from './cascade-turn.js'
 import {
@@ -12,8 +12,9 @@ import {
   type FedTurn,
   type Listening,
   type PartName,
+  type Question,
   type Speaking,
-  type SpokenInput,
+  type SpeakInput,
   type WithoutAudio,
 } from './engine.js'
 import type { PartEngine } from './part-engine.js'
@@ -56,11 +57,11 @@ export class CascadeEngine implements Engine {
   }
 
   generate(
-    prompt: Prompt,
+    question: Question,
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
-    return this.#turn(answering).run(prompt, signal)
+    return this.#turn(answering).run(question, signal)
   }
 
   /** The encoder of a cascade processes whole utterances, so the samples that are fed are kept until the turn ends. */
@@ -79,7 +80,7 @@ export class CascadeEngine implements Engine {
   }
 
   speak(
-    input: SpokenInput,
+    input: SpeakInput,
     speaking: Speaking,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void> {

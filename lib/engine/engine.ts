@@ -3,10 +3,16 @@ import type { NativeSampling, NativeSpeaking } from '../binding.js'
 import { UnsupportedError } from '../errors.js'
 import type { TranscribeProgress } from '../options.js'
 import type { Phonemizer } from '../text/voice.js'
-import type { Features, Mode, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
+import type { Features, Mode, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
+
+/** The input of a turn, whole. */
+export type Question = { speech: Speech; text?: undefined } | { text: string; speech?: undefined }
 
 /** The text or SSML that is to be read aloud. */
 export type SpokenInput = { text: string; ssml?: undefined } | { ssml: string; text?: undefined }
+
+/** The same, or a text that arrives in pieces. */
+export type SpeakInput = SpokenInput | { pieces: (signal: AbortSignal) => AsyncIterable<string> }
 
 /** Options for speaking a text. */
 export interface Speaking extends NativeSpeaking {
@@ -69,14 +75,14 @@ export interface Engine {
   /** The number of positions that the conversation takes in the language model's context. */
   readonly length: number
   generate(
-    prompt: Prompt,
+    question: Question,
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
   /** Begins a turn that is to be fed. An error or an abort of the signal gives it up. */
   begin(answering: Answering, signal: AbortSignal): Promise<FedTurn>
   speak(
-    input: SpokenInput,
+    input: SpeakInput,
     speaking: Speaking,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void>

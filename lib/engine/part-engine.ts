@@ -19,8 +19,10 @@ import {
   PromptTooLongError,
   UnsupportedError,
 } from '../errors.js'
-import type { Features, Heard, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
+import type { Features, Heard, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
+import { follow } from '../weak.js'
 import type { TextCodec } from './codec.js'
+import { Channel } from './concurrent.js'
 import type { Conversation } from './conversation.js'
 import {
   missing,
@@ -29,15 +31,27 @@ import {
   type Engine,
   type FedTurn,
   type Listening,
+  type Question,
   type Speaking,
+  type SpeakInput,
   type SpokenInput,
   type WithoutAudio,
 } from './engine.js'
 import { heardSounds, heardWords, joined, roundTime } from './heard.js'
 import { PlayedUnits } from './played-units.js'
 import { ReplyBuilder } from './reply-builder.js'
-import { isTone, sentencesOf, toneSamples, writtenOf, type Sentence, type SpeakingFile, type Tone } from './speaking.js'
+import {
+  isTone,
+  nothingToSay,
+  sentencesOf,
+  toneSamples,
+  writtenOf,
+  type Sentence,
+  type SpeakingFile,
+  type Tone,
+} from './speaking.js'
 import { chunksOf, measured, TextBuilder, untilAborted, watching } from './streaming.js'
+import { SENTENCES_AHEAD, sendSentences } from './text-stream.js'
 import { hasNetwork, type ModelInfo } from './weights.js'
 
 /** A loaded file whose networks an engine runs. */
@@ -84,7 +98,7 @@ export class PartEngine implements Engine {
   // --- answering
 
   async *generate(
-    { speech, text }: Prompt,
+    { speech, text }: Question,
     answering: Answering,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
@@ -341,11 +355,20 @@ export class PartEngine implements Engine {
   // --- speaking
 
   async *speak(
-    input: SpokenInput,
+    input: SpeakInput,
     speaking: Speaking,
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void> {
     const spoken = new ReplyBuilder(this.info.sampleRate)
+    if ('pieces' in input) {
+      let text = ''
+      const chunks = this.#speakPieces(input.pieces, speaking, signal, piece => (text += piece))
+      for await (const chunk of chunks) {
+        spoken.add(chunk)
+        yield chunk
+      }
+      return spoken.finish(text, 'stop', this.languageOf(speaking.voice))
+    }
     const sentences = await this.prepare(input, speaking, signal)
     for (const sentence of sentences) {
       for await (const chunk of this.say(sentence, speaking, signal)) {
@@ -354,6 +377,33 @@ export class PartEngine implements Engine {
       }
     }
     return spoken.finish(input.text ?? writtenOf(sentences), 'stop', this.languageOf(speaking.voice))
+  }
+
+  /** Reads a text aloud while it arrives. Calls `read` with each piece. An error of the source follows the sentences before it. */
+  async *#speakPieces(
+    pieces: (signal: AbortSignal) => AsyncIterable<string>,
+    speaking: Speaking,
+    signal: AbortSignal,
+    read: (piece: string) => void,
+  ): AsyncGenerator<ReplyChunk, void, void> {
+    const sentences = new Channel<string>(SENTENCES_AHEAD)
+    const stop = new AbortController()
+    const unfollow = follow(stop, signal)
+    const sending = sendSentences(pieces(stop.signal), sentences, read)
+    sending.catch(() => undefined) // it is awaited below
+    let said = false
+    try {
+      for await (const text of sentences)
+        for (const sentence of await this.prepare({ text }, speaking, signal).catch(nothingToSay)) {
+          said = true
+          yield* this.say(sentence, speaking, signal)
+        }
+    } finally {
+      unfollow()
+      stop.abort(new AbortedError())
+    }
+    await sending
+    if (!said) throw new InvalidArgumentError('there is nothing in the text that can be read', { option: 'text' })
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { SpokenInput } from './engine.js'
 import type { NativeUnitProsody } from '../binding.js'
+import { InvalidArgumentError } from '../errors.js'
 import type { Prosody } from '../text/marks.js'
 import { isTone, type Script, type Tone, type Utterance } from '../text/speech.js'
 import { idsOfUnits } from '../text/units.js'
@@ -63,6 +64,12 @@ export async function sentencesOf(
   const parts = await textThread.run('textToVoice', { script, voice: voiceText, phonemizer }, { signal })
   const spoken = (part: VoiceUtterance): Sentence => ({ ...sentenceOf(part, part.ids), symbols: part.symbols })
   return parts.map(part => (isTone(part) ? part : spoken(part)))
+}
+
+/** Ignores the error about a sentence in which there is nothing that this voice can read. */
+export function nothingToSay(thrown: unknown): [] {
+  if (thrown instanceof InvalidArgumentError && thrown.details.option === 'text') return []
+  throw thrown
 }
 
 const LOUDNESS = 0.2
