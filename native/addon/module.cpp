@@ -73,7 +73,8 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
         const Napi::Object given = to_object(info[1], "options");
         options.threads = integer_field(given, "threads", 1, 256, 0);
         options.context_length = integer_field(given, "contextLength", 1, 1 << 24, 0);
-        options.kv_type = static_cast<KvType>(integer_field(given, "kvCacheType", 0, 2, static_cast<int>(options.kv_type)));
+        options.kv_type =
+            static_cast<KvType>(integer_field(given, "kvCacheType", 0, 2, static_cast<int>(options.kv_type)));
         options.kv_limit = static_cast<size_t>(number_field(given, "kvCacheBytes", 0, 9e15, 9e15));
         options.only_vad = boolean_field(given, "onlyVad", false);
         return promise_of(env, [path, options](CancelToken & cancel) {

@@ -33,8 +33,8 @@ struct Model::Parts {
     std::unique_ptr<StepBatcher> steps;  // takes the sessions' steps of the language model together
     KvType kv_type;                      // of the sessions' KV caches
     std::shared_ptr<KvMemory> kv_memory; // that they share
-    Vocabulary vocabulary;      // only set for a bundle with an lm
-    TurnTemplate turn_template; // only set for a bundle with an lm
+    Vocabulary vocabulary;               // only set for a bundle with an lm
+    TurnTemplate turn_template;          // only set for a bundle with an lm
     std::unique_ptr<Vad> vad;
     std::unique_ptr<Listener> listener;
     std::optional<Syllables> syllables; // only set if the file has a table of Mandarin syllables

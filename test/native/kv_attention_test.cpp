@@ -76,7 +76,8 @@ std::vector<float> append(Runner & runner, const std::vector<std::pair<Conversat
     int64_t count = 0;
     for (const auto & [c, fresh] : shares) {
         sequences.push_back({c->cache.pages(), c->length, count, fresh});
-        const auto add = [&, from = c->length, n = fresh](std::vector<float> & to, const std::vector<float> & all, int64_t width) {
+        const auto add = [&, from = c->length, n = fresh](std::vector<float> & to, const std::vector<float> & all,
+                                                          int64_t width) {
             to.insert(to.end(), all.begin() + from * width, all.begin() + (from + n) * width);
         };
         add(q, c->q, c->heads * c->dim);
@@ -119,7 +120,8 @@ TEST(positions_attend_to_all_up_to_their_own) {
     struct Case {
         int64_t heads, heads_kv, dim;
     };
-    for (const auto & [heads, heads_kv, dim] : {Case{4, 2, 32}, Case{3, 3, 8}, Case{9, 3, 64}, Case{5, 1, 80}, Case{2, 2, 128}}) {
+    for (const auto & [heads, heads_kv, dim] :
+         {Case{4, 2, 32}, Case{3, 3, 8}, Case{9, 3, 64}, Case{5, 1, 80}, Case{2, 2, 128}}) {
         for (const KvType type : types) {
             Conversation c(type, heads, heads_kv, dim, 200, 7);
             for (const int threads : {1, 2}) {
@@ -157,7 +159,8 @@ TEST(neighbours_in_a_graph_change_no_bit) {
                 const std::vector<float> y = append(runner, {{&alone[i], counts[i]}});
                 apart.insert(apart.end(), y.begin(), y.end());
             }
-            CHECK(append(runner, {{&together[0], counts[0]}, {&together[1], counts[1]}, {&together[2], counts[2]}}) == apart);
+            CHECK(append(runner, {{&together[0], counts[0]}, {&together[1], counts[1]}, {&together[2], counts[2]}}) ==
+                  apart);
         }
     }
 }

@@ -33,8 +33,8 @@ struct Model {
     StepBatcher batcher;
 
     std::vector<float> step(Runner & runner, Lm::State & state, int conversation, int index) {
-        const LmLogits logits = batcher.step(runner, state, id(conversation, index), id(index, conversation),
-                                             tails(conversation, index));
+        const LmLogits logits =
+            batcher.step(runner, state, id(conversation, index), id(index, conversation), tails(conversation, index));
         return tails(conversation, index) == Tails::audio ? logits.audio : logits.text;
     }
 };
@@ -65,8 +65,7 @@ TEST(conversations_at_once_have_the_logits_of_each_alone) {
                 Lm::State together(*model.test.lm, 64, type), alone(*model.test.lm, 64, type);
                 for (int n = 0; n < steps; n++) {
                     const int32_t text = id(i, n), audio = id(n, i);
-                    const LmLogits expected =
-                        model.test.lm->push(runner, alone, &text, &audio, 1, tails(i, n));
+                    const LmLogits expected = model.test.lm->push(runner, alone, &text, &audio, 1, tails(i, n));
                     different += model.step(runner, together, i, n) !=
                                  (tails(i, n) == Tails::audio ? expected.audio : expected.text);
                 }

@@ -20,10 +20,10 @@ class StepBatcher {
     /// Throws out_of_memory.
     StepBatcher(const Lm & lm, std::shared_ptr<ThreadPools> pools);
 
-    /// Appends one position to a conversation and returns its logits, which are those of Lm::push, bit for bit where the
-    /// linear layers are ours, whatever the other conversations do. A conversation that is alone is computed on `runner`,
-    /// whose cancel flag stops it at once; in a step with others, the flag is obeyed when the step is done, and the
-    /// position is then not kept. Throws as Lm::push does.
+    /// Appends one position to a conversation and returns its logits, which are those of Lm::push, bit for bit where
+    /// the linear layers are ours, whatever the other conversations do. A conversation that is alone is computed on
+    /// `runner`, whose cancel flag stops it at once; in a step with others, the flag is obeyed when the step is done,
+    /// and the position is then not kept. Throws as Lm::push does.
     LmLogits step(Runner & runner, Lm::State & state, int32_t text, int32_t audio, Tails tails);
 
   private:
@@ -45,14 +45,14 @@ class StepBatcher {
     void compute(Queue & batch, Runner & runner);
 
     const Lm & lm_;
-    Runner runner_; // for steps of several conversations; nothing cancels it
+    Runner runner_;    // for steps of several conversations; nothing cancels it
     std::mutex mutex_; // guards the members below
     std::condition_variable changed_;
-    Queue waiting_; // in the order in which they came
-    Queue done_;    // until their threads take them
-    bool busy_ = false;              // whether a thread computes, or gathers conversations for a step
-    size_t expected_ = 1;            // conversations that took part in the last step or waited during it
-    Clock::duration last_{};         // how long the last step took
+    Queue waiting_;          // in the order in which they came
+    Queue done_;             // until their threads take them
+    bool busy_ = false;      // whether a thread computes, or gathers conversations for a step
+    size_t expected_ = 1;    // conversations that took part in the last step or waited during it
+    Clock::duration last_{}; // how long the last step took
 };
 
 } // namespace moss

@@ -254,7 +254,8 @@ ggml_tensor * kv_attention(ggml_context * context, ggml_tensor * q, ggml_tensor 
     return y;
 }
 
-void kv_read(const KvPlace & place, const std::byte * page, int64_t position, int64_t head, float * key, float * value) {
+void kv_read(const KvPlace & place, const std::byte * page, int64_t position, int64_t head, float * key,
+             float * value) {
     std::byte * from = const_cast<std::byte *>(page); // is only read
     Places::of_key(place, from, position, head).read(key, place.dim);
     Places::of_value(place, from, position, head).read(value, place.dim);

@@ -37,10 +37,10 @@ struct KvSequence {
 ggml_tensor * kv_append(ggml_context * context, ggml_tensor * k, ggml_tensor * v, const KvPlace & place,
                         const std::vector<KvSequence> & sequences);
 
-/// Softmax attention of queries q [D, H, T], contiguous F32, to all positions up to their own: those before in the cache,
-/// and those that `appended`, the result of kv_append, has written. Scores are scaled by 1 / sqrt(D). H is a multiple of
-/// Hkv. -> [D * H, T]. The result of a position does not depend, in any bit, on the other positions and conversations of
-/// the graph, nor on the number of threads.
+/// Softmax attention of queries q [D, H, T], contiguous F32, to all positions up to their own: those before in the
+/// cache, and those that `appended`, the result of kv_append, has written. Scores are scaled by 1 / sqrt(D). H is a
+/// multiple of Hkv. -> [D * H, T]. The result of a position does not depend, in any bit, on the other positions and
+/// conversations of the graph, nor on the number of threads.
 ggml_tensor * kv_attention(ggml_context * context, ggml_tensor * q, ggml_tensor * appended, const KvPlace & place,
                            const std::vector<KvSequence> & sequences);
 

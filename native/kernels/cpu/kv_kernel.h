@@ -31,17 +31,19 @@ constexpr int64_t kv_values_bytes(KvType type, int64_t dim) {
 /// Bytes of a page's keys, or of its values, for one head.
 constexpr int64_t kv_half_bytes(KvType type, int64_t dim) {
     return kv_values_bytes(type, dim) +
-           (type == KvType::q8 ? kv_page_positions * kv_padded(dim) / kv_block * static_cast<int64_t>(sizeof(float)) : 0);
+           (type == KvType::q8 ? kv_page_positions * kv_padded(dim) / kv_block * static_cast<int64_t>(sizeof(float))
+                               : 0);
 }
 
 /// A call for up to kv_max_rows queries and one page.
 struct KvTile {
-    const std::byte * page; // keys [dim][64], with scales [dim / 32][64]; or values [64][dim], with scales [64][dim / 32]
-    int64_t dim;            // of a head
-    int64_t count;          // positions of the page that are used, 1 .. 64
-    int64_t rows;           // 1 .. kv_max_rows
+    const std::byte *
+        page;      // keys [dim][64], with scales [dim / 32][64]; or values [64][dim], with scales [64][dim / 32]
+    int64_t dim;   // of a head
+    int64_t count; // positions of the page that are used, 1 .. 64
+    int64_t rows;  // 1 .. kv_max_rows
     const float * queries[kv_max_rows]; // [dim] each; for `mix` the attention weights of the page's positions
-    float * to[kv_max_rows];            // scores of the page's positions; for `mix` sums [padded dim], which are added to
+    float * to[kv_max_rows]; // scores of the page's positions; for `mix` sums [padded dim], which are added to
 };
 
 struct KvKernel {

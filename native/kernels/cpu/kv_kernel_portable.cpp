@@ -16,8 +16,8 @@ inline float from_f16(uint16_t bits) { // a conversion that compilers vectorise 
 #else
 
 inline float from_f16(uint16_t bits) {
-    // The exponent and mantissa at their place in an F32, then the exponent's bias by a multiplication, which also gives
-    // subnormal numbers their value. Keys and values are finite.
+    // The exponent and mantissa at their place in an F32, then the exponent's bias by a multiplication, which also
+    // gives subnormal numbers their value. Keys and values are finite.
     const uint32_t magnitude = static_cast<uint32_t>(bits & 0x7FFF) << 13;
     const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
     float value = 0;

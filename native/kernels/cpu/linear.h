@@ -49,8 +49,8 @@ class PackedLinear {
 /// has another shape or T is 0.
 ggml_tensor * linear(ggml_context * context, ggml_tensor * x, const PackedLinear & layer, Activation activation = {});
 
-/// Rows of W as embeddings, for a language model whose output layer shares its weights with the embeddings: ids I32 [T],
-/// 0 .. out - 1 -> [in, T]. Throws std::invalid_argument unless the layer has_rows().
+/// Rows of W as embeddings, for a language model whose output layer shares its weights with the embeddings: ids I32
+/// [T], 0 .. out - 1 -> [in, T]. Throws std::invalid_argument unless the layer has_rows().
 ggml_tensor * embeddings(ggml_context * context, ggml_tensor * ids, const PackedLinear & layer);
 
 } // namespace moss
