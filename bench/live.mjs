@@ -45,7 +45,10 @@ console.log('| | median | p95 |\n|---|---|---|')
 for (const [label, key] of [
   ['commit() to the first audio that is read', 'first'],
   ['decision to the first audio', 'answerMs'],
-  ['of the native reply: end of the turn to the first audio', 'firstAudioMs'],
+  ['decision until the last speech was encoded', 'heardMs'],
+  ['decision until the language model had read it', 'readyMs'],
+  ['decision to the first phoneme', 'firstTokenMs'],
+  ['decision to the first audio, natively', 'firstAudioMs'],
   ['the whole reply', 'totalMs'],
 ])
   console.log(`| ${label} | ${at(key, 0.5)} | ${at(key, 0.95)} |`)

@@ -187,6 +187,12 @@ export interface NativeTimings {
   /** The time in which the language model generated the reply. */
   lmMs: number
   decodeMs: number
+  /** The time from the start until all speech was heard; 0 if there was none. */
+  heardMs: number
+  /** The time from the start until the language model had read the prompt; 0 if there is none. */
+  readyMs: number
+  /** The time from the start to the first unit of a spoken reply, or token of a written one; 0 if there was none. */
+  firstTokenMs: number
   /** The time from the start to the first audio (for `text`, to the first token); 0 if there was none. */
   firstAudioMs: number
   /** The time of all computation; waiting for a slow reader is not counted. */
@@ -254,7 +260,7 @@ export interface NativeSession {
   begin(request: NativeRequest): Promise<void>
   /** Hears the next samples, 16 kHz mono, any number of them. Resolves when they are heard. */
   feed(samples: Float32Array): Promise<void>
-  /** The turn is over: the reply, as by `generate`. Its `firstAudioMs` and `totalMs` count from here. */
+  /** The turn is over: the reply, as by `generate`. The times that count from the start count from here. */
   finish(): NativeStream
   /**
    * Shortens the spoken reply of the last `finish` to its first units and to a text; without a text, the language model

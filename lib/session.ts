@@ -18,6 +18,7 @@ import { untilAborted } from './engine/streaming.js'
 import { isTextStream, piecesOf } from './engine/text-stream.js'
 import { LiveSession } from './live/live-session.js'
 import { checkTurns, TURN_OPTIONS, type LiveOptions } from './live/options.js'
+import { observed } from './telemetry.js'
 import { checkPronunciations, type Pronunciations } from './text/pronunciations.js'
 import { parseVoiceText } from './text/voice-text.js'
 import type { Phonemizer } from './text/voice.js'
@@ -111,7 +112,10 @@ export class Session {
     const checked = checkPrompt(prompt)
     const answering = this.#checkAnswering(o)
     if (checked.speech !== undefined) this.#needEncoder()
-    return this.#stream(signal => this.#answer(checked, answering, signal), check.checkSignal(o.signal))
+    return this.#stream(
+      signal => observed('generate', this.#answer(checked, answering, signal)),
+      check.checkSignal(o.signal),
+    )
   }
 
   /** Answers when all of the user's text has arrived. */
@@ -249,7 +253,10 @@ export class Session {
     const input = checkSpoken(text)
     const speaking = this.#checkSpeaking(o)
     this.#needVoice()
-    return this.#stream(signal => this.#engine.speak(input, speaking, signal), check.checkSignal(o.signal))
+    return this.#stream(
+      signal => observed('speak', this.#engine.speak(input, speaking, signal)),
+      check.checkSignal(o.signal),
+    )
   }
 
   /** How many of the `model.info().nCtx` positions of the context the conversation takes so far. */

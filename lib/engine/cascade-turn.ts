@@ -25,7 +25,7 @@ export class CascadeTurn {
   readonly #answering: Answering
   readonly #reply: ReplyBuilder
   readonly #timings: NativeTimings = {
-    encodeMs: 0, prefillMs: 0, lmMs: 0, decodeMs: 0, firstAudioMs: 0, totalMs: 0, inputSeconds: 0, replySeconds: 0,
+    encodeMs: 0, prefillMs: 0, lmMs: 0, decodeMs: 0, heardMs: 0, readyMs: 0, firstTokenMs: 0, firstAudioMs: 0, totalMs: 0, inputSeconds: 0, replySeconds: 0,
   } // prettier-ignore
   #started = 0
   #heard: Heard | undefined
@@ -88,7 +88,7 @@ export class CascadeTurn {
     this.#started = performance.now() // the timings do not include decoding the audio file
     const transcript = await encoder.transcribe(samples, { temperature: 0, vad: this.#answering.vad }, signal)
     const heard = (this.#heard = { ...transcript, ...(warning && { warning }) })
-    this.#timings.encodeMs = this.#now()
+    this.#timings.encodeMs = this.#timings.heardMs = this.#now()
     this.#timings.inputSeconds = samples.length / encoder.info.inputSampleRate
     this.#said = withoutShouting(heard.text)
     yield { heard }
@@ -117,6 +117,7 @@ export class CascadeTurn {
     try {
       for await (const { text } of this.#counted(answer)) {
         if (!text) continue
+        if (this.#written === '') this.#timings.readyMs = this.#timings.firstTokenMs = this.#now()
         this.#written += text
         if (output !== 'speech') yield { text }
         for (const sentence of spoken.push(text)) await sentences?.put(sentence)

@@ -3,6 +3,7 @@ import type { ReplyChunk } from '../turn.js'
 import type { EventQueue } from './event-queue.js'
 import type { LiveTimings } from './events.js'
 import type { HeardTurn, TurnEnd } from './heard-turn.js'
+import { Observation } from '../telemetry.js'
 import { ReplyProgress } from './reply-progress.js'
 
 /** A reply, the turn that it answers, and the engine's side of it. */
@@ -131,6 +132,8 @@ export class Responder {
   async #reply(current: Current, end: TurnEnd): Promise<void> {
     const { turn, fed, progress } = (this.#current = current)
     const chunks = fed.finish()
+    const observation = new Observation('turn', end.speechEnded)
+    const decisionMs = end.decided - end.speechEnded
     let first: number | undefined
     try {
       for (;;) {
@@ -139,17 +142,23 @@ export class Responder {
         if (step.done) {
           progress.ended = true
           const answerMs = (first ?? performance.now()) - end.decided
-          this.#end(turn, step.value, { ...step.value.timings, decisionMs: end.decided - end.speechEnded, answerMs })
+          const timings = { ...step.value.timings, decisionMs, answerMs }
+          observation.end(timings)
+          this.#end(turn, step.value, timings)
           return
         }
         if (this.#tell(step.value, progress)) first ??= performance.now()
         await this.events.room()
       }
     } catch (thrown) {
-      if (!progress.interrupted || this.signal.aborted) throw thrown
+      if (!progress.interrupted || this.signal.aborted) {
+        observation.fail(thrown)
+        throw thrown
+      }
     } finally {
       await chunks.return(undefined as never).catch(() => undefined)
     }
+    observation.end({ decisionMs }, 'stopped')
     await this.#shorten(current)
   }
 

@@ -29,6 +29,9 @@ Napi::Object to_js(Napi::Env env, const Timings & timings) {
     object.Set("prefillMs", timings.prefill_ms);
     object.Set("lmMs", timings.lm_ms);
     object.Set("decodeMs", timings.decode_ms);
+    object.Set("heardMs", timings.heard_ms);
+    object.Set("readyMs", timings.ready_ms);
+    object.Set("firstTokenMs", timings.first_token_ms);
     object.Set("firstAudioMs", timings.first_audio_ms);
     object.Set("totalMs", timings.total_ms);
     object.Set("inputSeconds", timings.input_seconds);

@@ -190,6 +190,9 @@ struct Timings {
     double prefill_ms = 0;     ///< language model, prefill of the prompt
     double lm_ms = 0;          ///< language model, generation
     double decode_ms = 0;      ///< decoder or voice, units to audio
+    double heard_ms = 0;       ///< from the start until all speech was encoded; 0 if there was none
+    double ready_ms = 0;       ///< from the start until the language model had read the prompt
+    double first_token_ms = 0; ///< from the start to the first unit of a spoken reply, or token of a written one
     double first_audio_ms = 0; ///< from the start to the first audio, or to the first token of a written reply
     double total_ms = 0;
     double input_seconds = 0;
@@ -259,7 +262,7 @@ class Session {
     /// has become too long; and as generate() does.
     void feed(const std::vector<float> & samples, CancelToken & cancel);
 
-    /// Answers the turn and keeps it in the context. Timings::first_audio_ms and total_ms count from this call; the
+    /// Answers the turn and keeps it in the context. The times of Timings that count from the start count from this call; the
     /// others cover the whole turn.
     /// @throws MossError MOSS_AUDIO_LENGTH if nothing was fed; and as generate() does.
     void finish(const Receiver & receiver, CancelToken & cancel);

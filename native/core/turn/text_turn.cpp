@@ -51,6 +51,7 @@ void TextTurn::run() {
     context_.ids.resize(kept_);
     LmLogits logits = clock_.measure(timings.prefill_ms,
                                      [&] { return push(request_.text.data() + kept_, request_.text.size() - kept_); });
+    timings.ready_ms = clock_.now();
     Sampler sampler(sampling_);
     FinishReason reason = FinishReason::max_tokens;
     for (int count = 0; count < request_.max_tokens; count++) {
@@ -60,7 +61,7 @@ void TextTurn::run() {
             break;
         }
         if (timings.first_audio_ms == 0) {
-            timings.first_audio_ms = clock_.now();
+            timings.first_token_ms = timings.first_audio_ms = clock_.now();
         }
         Chunk chunk;
         chunk.text.push_back(id);

@@ -115,11 +115,13 @@ void Turn::finish(const Receiver & receiver, const std::function<std::vector<int
         clock_.measure(timings_.encode_ms, [&] { parts_.listener->finish(runner_, *listener_, heard_); });
         heard_sounds_ = heard_sounds(parts_, heard_, {offset_, offset_ + samples_}, runner_.cancel);
         read_heard(true);
+        timings_.heard_ms = clock_.now();
         timings_.input_seconds =
             std::max(timings_.input_seconds, static_cast<double>(samples_) / parts_.info.input_sample_rate);
     }
     LmLogits logits = clock_.measure(timings_.prefill_ms, [&] { return prompt(); });
     reply_start_ = context_.length();
+    timings_.ready_ms = clock_.now();
     if (spoken_) {
         logits = speak(std::move(logits));
     }
@@ -198,6 +200,7 @@ LmLogits Turn::speak(LmLogits logits) {
             break;
         }
         may_end = true;
+        first_token();
         units.push_back(unit);
         clock_.measure(timings_.decode_ms, [&] { synthesizer_->push(unit); });
         deliver_audio();
@@ -226,6 +229,7 @@ void Turn::write(LmLogits logits) {
     Sampler sampler(sampling);
     const FinishReason reason = clock_.measure(timings_.lm_ms, [&] {
         return context_.generate_text(std::move(logits), sampler, request_.max_tokens, [&](int32_t id) {
+            first_token();
             first_result();
             if (request_.output != Output::speech) {
                 Chunk chunk;
@@ -238,6 +242,12 @@ void Turn::write(LmLogits logits) {
     // does not count.
     if (finish_reason_ == FinishReason::stop && request_.output != Output::speech) {
         finish_reason_ = reason;
+    }
+}
+
+void Turn::first_token() {
+    if (timings_.first_token_ms == 0) {
+        timings_.first_token_ms = clock_.now();
     }
 }
 

@@ -56,7 +56,7 @@ class Turn {
     /// Ends a turn in which nobody speaks, before begin(): delivers a single chunk, with FinishReason::no_speech.
     void finish_unheard(const Receiver & receiver);
 
-    /// Timings::first_audio_ms and total_ms count from here instead of from the turn's start.
+    /// The times that count from the turn's start count from here instead.
     void restart_clock() { clock_ = {}; }
 
   private:
@@ -66,6 +66,7 @@ class Turn {
     LmLogits prompt();
     LmLogits speak(LmLogits logits);
     void write(LmLogits logits);
+    void first_token();
     void first_result();
     void add_unit_ends(Chunk & chunk);
     void deliver(Chunk && chunk);
