@@ -10,12 +10,14 @@ import { pruneCommand } from './commands/prune.js'
 import { pullCommand } from './commands/pull.js'
 import { quantizeCommand } from './commands/quantize.js'
 import { sayCommand } from './commands/say.js'
+import { talkCommand } from './commands/talk.js'
 import { transcribeCommand } from './commands/transcribe.js'
 import { exitCodeOf, report } from './failure.js'
 import { print } from './stdout.js'
 
 const EPILOGUE = `
 Examples:
+  $ moss-speech talk                                   talk, with microphone and speaker
   $ moss-speech chat question.wav -o answer.wav        answer speech with speech
   $ moss-speech chat a.wav b.wav -o answers.wav        two turns of one conversation
   $ moss-speech say "Hello there. 你好。" -o hello.wav   read a text aloud
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
     .showHelpAfterError('(--help shows how to use it)')
     .exitOverride()
   const commands = [
+    talkCommand,
     chatCommand,
     sayCommand,
     transcribeCommand,

@@ -29,11 +29,11 @@ const FORMATS: Record<string, SampleFormat | undefined> = {
 const STDOUT = ['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']
 
 /** `-o` and `--format`. */
-export function addOutputFlags(command: Command, whatGoes: string, mandatory = false): Command {
+export function addOutputFlags(command: Command, whatGoes: string): Command {
   const toPath = (path: string): string => (STDOUT.includes(path) ? '-' : path)
   const output = new Option('-o, --output <file>', `where ${whatGoes}: a wav file; - is standard output`)
   return command
-    .addOption(output.argParser(toPath).makeOptionMandatory(mandatory))
+    .addOption(output.argParser(toPath))
     .addOption(
       new Option(
         '--format <name>',
@@ -48,8 +48,6 @@ export function addOutputFlags(command: Command, whatGoes: string, mandatory = f
  * @param inputs - the paths that are read; `-` is standard input
  * @throws {@link UsageError} the ending is that of an unsupported format, or the file is one of the inputs
  */
-export function targetOf(flags: OutputFlags & { output: string }, inputs: readonly (string | undefined)[]): Target
-export function targetOf(flags: OutputFlags, inputs: readonly (string | undefined)[]): Target | undefined
 export function targetOf(flags: OutputFlags, inputs: readonly (string | undefined)[]): Target | undefined {
   const { output: path, format, json } = flags
   if (path === undefined) {

@@ -8,6 +8,7 @@ export type MossErrorCode =
   | 'MOSS_INVALID_ARGUMENT'
   | 'MOSS_AUDIO_FORMAT'
   | 'MOSS_AUDIO_LENGTH'
+  | 'MOSS_AUDIO_DEVICE'
   | 'MOSS_FILE'
   | 'MOSS_MODEL_NOT_FOUND'
   | 'MOSS_MODEL_FORMAT'
@@ -70,6 +71,17 @@ export class AudioLengthError extends MossSpeechError {
   override readonly name = 'AudioLengthError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
     super('MOSS_AUDIO_LENGTH', message, details, options)
+  }
+}
+
+/**
+ * There is no microphone or speaker, it cannot be used, or the package decibri, which records and plays, is not installed. `details.device` is
+ * `microphone` or `speaker`.
+ */
+export class AudioDeviceError extends MossSpeechError {
+  override readonly name = 'AudioDeviceError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_AUDIO_DEVICE', message, details, options)
   }
 }
 
@@ -187,6 +199,7 @@ const CLASSES: Partial<Record<string, ErrorClass>> = {
   MOSS_INVALID_ARGUMENT: InvalidArgumentError,
   MOSS_AUDIO_FORMAT: AudioFormatError,
   MOSS_AUDIO_LENGTH: AudioLengthError,
+  MOSS_AUDIO_DEVICE: AudioDeviceError,
   MOSS_FILE: FileError,
   MOSS_MODEL_NOT_FOUND: ModelNotFoundError,
   MOSS_MODEL_FORMAT: ModelFormatError,

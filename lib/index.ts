@@ -54,6 +54,7 @@ export type {
 } from './options.js'
 export { readAudio } from './audio.js'
 export type { Audio, RawSpeech, ReadAudioOptions, Speech } from './audio.js'
+export { playAudio, recordAudio, saveAudio, type Recording, type RecordOptions, type Sound } from './audio/sound.js'
 export { encodeWav, WavWriter, writeWav, type WavOptions } from './audio/wav-writer.js'
 export {
   convert,
@@ -75,6 +76,7 @@ export { pull, type Pulled, type PullOptions, type PullProgress } from './hub/pu
 export {
   AbortedError,
   AddonError,
+  AudioDeviceError,
   AudioFormatError,
   AudioLengthError,
   DisposedError,

@@ -6,17 +6,18 @@ import { addReadingFlags, filesOf, speakOptions, type ReadingFlags } from '../op
 import { printJson, say } from '../output.js'
 import { progress } from '../progress.js'
 import { withSession } from '../run.js'
+import { withSpeakerOutput } from '../speaker-output.js'
 import { addOutputFlags, targetOf, withSpeechOutput, type OutputFlags } from '../speech-output.js'
 import { roundSeconds } from './shared.js'
 
 interface Flags extends ReadingFlags, OutputFlags {
-  output: string
   file?: string
   ssml?: boolean
 }
 
 const EXAMPLES = `
 Examples:
+  $ moss-speech say "The kitchen light is on."                played (npm install decibri adds the player)
   $ moss-speech say "The kitchen light is on." -o light.wav
   $ moss-speech say "你好，世界！" -o hello.wav --speed 0.9
   $ moss-speech say "ni3 hao3" -o hello.wav                   pinyin with tone digits is read too
@@ -39,7 +40,7 @@ export function sayCommand(): Command {
     .option('--ssml', 'the text, the file or standard input is an SSML document')
     .option('--json', 'print one object: { text, seconds, sampleRate, language, units }')
     .addHelpText('after', EXAMPLES)
-  return addReadingFlags(addOutputFlags(command, 'the speech goes', true)).action(speak)
+  return addReadingFlags(addOutputFlags(command, 'the speech goes, if it is not to be played')).action(speak)
 }
 
 async function speak(argument: string | undefined, flags: Flags): Promise<void> {
@@ -54,18 +55,21 @@ async function speak(argument: string | undefined, flags: Flags): Promise<void> 
   await withSession(flags, async ({ model, session, signal }) => {
     const result = await namingDocument(source, async () => {
       const stream = session.speak(isSsml ? { ssml: text } : text, { ...options, signal })
-      await withSpeechOutput(target, model.info().sampleRate, signal, async output => {
+      const { sampleRate } = model.info()
+      const read = async (output: { write(samples: Float32Array): Promise<void>; seconds: number }): Promise<void> => {
         for await (const chunk of stream) {
           if (chunk.audio) await output.write(chunk.audio)
           progress(`speaking, ${output.seconds.toFixed(1)} s`)
         }
-      })
+      }
+      if (target) await withSpeechOutput(target, sampleRate, signal, read)
+      else await withSpeakerOutput(sampleRate, signal, read)
       return stream.result()
     })
     progress()
     const { seconds, sampleRate, language, units } = result
     const said = { text: isSsml ? result.text : text, seconds: roundSeconds(seconds), sampleRate, language, units }
     if (flags.json) await printJson(said)
-    else if (flags.output !== '-') await say(`wrote ${flags.output} (${seconds.toFixed(2)} s)`, flags)
+    else if (target && target.path !== '-') await say(`wrote ${target.path} (${seconds.toFixed(2)} s)`, flags)
   })
 }

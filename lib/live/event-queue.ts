@@ -1,3 +1,4 @@
+import type { Change } from './change.js'
 import type { LiveEvent } from './events.js'
 
 /** The reader is this many seconds of audio behind: nothing more is generated until it has caught up. */
@@ -9,28 +10,35 @@ export class EventQueue {
   /** Seconds of audio in the queue. */
   #seconds = 0
   #outcome: { error: Error | undefined } | undefined
-  #changed: () => void = () => undefined
-  #change = this.#nextChange()
+  /** Whether the reader waits for an event. */
+  #asked = false
 
   /**
+   * @param change - is notified of every change, and waited for
    * @param sampleRate - of the audio in the events
    * @param onAudio - called when the reader takes audio
    */
   constructor(
+    private readonly change: Change,
     private readonly sampleRate: number,
     private readonly onAudio: (turn: number, end: number) => void,
   ) {}
+
+  /** Whether the reader has had all events, and asks for more. */
+  get idle(): boolean {
+    return this.#asked && this.#events.length === 0
+  }
 
   push(event: LiveEvent): void {
     if (this.#outcome) return
     this.#events.push(event)
     if (event.type === 'audio') this.#seconds += event.audio.length / this.sampleRate
-    this.#notify()
+    this.change.notify()
   }
 
   /** Resolves when the reader is not far behind, or at the end. */
   async room(): Promise<void> {
-    while (this.#seconds > AUDIO_AHEAD && !this.#outcome) await this.#change
+    while (this.#seconds > AUDIO_AHEAD && !this.#outcome) await this.change.wait()
   }
 
   /** Removes the audio, text and end of a turn's reply that were not read. */
@@ -39,7 +47,7 @@ export class EventQueue {
       event => !((event.type === 'audio' || event.type === 'text' || event.type === 'replyEnd') && event.turn === turn),
     )
     this.#count()
-    this.#notify()
+    this.change.notify()
   }
 
   /** No event comes after those in the queue, which can still be read. An error drops them. */
@@ -47,7 +55,7 @@ export class EventQueue {
     if (this.#outcome) return
     this.#outcome = { error }
     if (error) this.#events = []
-    this.#notify()
+    this.change.notify()
   }
 
   /** The next event; undefined at the end. */
@@ -55,28 +63,24 @@ export class EventQueue {
     for (;;) {
       const event = this.#events.shift()
       if (event) {
+        this.#asked = false
         if (event.type === 'audio') this.onAudio(event.turn, event.start + event.audio.length / this.sampleRate)
         this.#count()
-        this.#notify()
+        this.change.notify()
         return event
       }
       if (this.#outcome?.error) throw this.#outcome.error
       if (this.#outcome) return undefined
-      await this.#change
+      if (!this.#asked) {
+        this.#asked = true
+        this.change.notify()
+      }
+      await this.change.wait()
     }
   }
 
   #count(): void {
     const audio = this.#events.reduce((sum, event) => sum + (event.type === 'audio' ? event.audio.length : 0), 0)
     this.#seconds = audio / Math.max(this.sampleRate, 1)
-  }
-
-  #nextChange(): Promise<void> {
-    return new Promise(resolve => (this.#changed = resolve))
-  }
-
-  #notify(): void {
-    this.#changed()
-    this.#change = this.#nextChange()
   }
 }

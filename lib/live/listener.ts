@@ -81,11 +81,13 @@ export class Listener {
   }
 
   #take(probability: number): TurnStep | undefined {
-    const { minSpeech, interruptAfter, maxTurn, preRoll, manual, bargeIn } = this.turns
+    const { minSpeech, interruptAfter, interruptThreshold, maxTurn, preRoll, manual, bargeIn } = this.turns
     const { replying } = this.told
     const taker = this.#taker
     const most = Math.max(maxTurn - preRoll - MARGIN, MARGIN)
-    const step = taker?.push(probability, replying ? interruptAfter : minSpeech, most)
+    const interrupts = probability >= interruptThreshold || this.#turn !== undefined
+    const heard = replying && !interrupts ? 0 : probability
+    const step = taker?.push(heard, replying ? interruptAfter : minSpeech, most)
     if (!replying || bargeIn || manual || this.#turn) return step
     taker?.reset() // what is said during the reply is not heard
     return undefined

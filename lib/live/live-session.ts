@@ -1,20 +1,24 @@
 import { EventEmitter } from 'node:events'
 import { ReadableStream, WritableStream } from 'node:stream/web'
+import { EchoCanceller } from '../audio/echo-canceller.js'
 import { SAMPLE_RATE } from '../audio/limits.js'
 import type { Answering, Engine } from '../engine/engine.js'
 import type { SpeechDetector } from '../engine/speech-detector.js'
-import { AbortedError, abortedBy, NotKeptError, toMossError } from '../errors.js'
+import { AbortedError, abortedBy, InvalidArgumentError, NotKeptError, toMossError } from '../errors.js'
 import { checkInteger, checkNumber } from '../options.js'
 import { follow } from '../weak.js'
+import { Change } from './change.js'
 import { EventQueue } from './event-queue.js'
 import type { LiveEvent } from './events.js'
-import { LiveInput, type LiveAudio } from './input.js'
+import { LiveInput, toFloats, toMono, type LiveAudio } from './input.js'
 import { Listener } from './listener.js'
 import type { Turns } from './options.js'
 import { Responder } from './responder.js'
 
 /** `write` asks for a pause when this much audio waits. */
 const HIGH_WATER = 2 // seconds
+/** It may go on when no more than this waits. */
+const LOW_WATER = 1 // second
 
 /** What a live session is made of. @internal */
 export interface LiveParts {
@@ -43,7 +47,9 @@ export interface LiveParts {
  */
 export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIterable<LiveEvent> {
   readonly #parts: LiveParts
-  readonly #input = new LiveInput()
+  readonly #change = new Change()
+  readonly #echo: EchoCanceller | undefined
+  readonly #input: LiveInput
   readonly #abort = new AbortController()
   readonly #events: EventQueue
   readonly #listener: Listener
@@ -52,6 +58,7 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
   #unfollow: () => void = () => undefined
   #closing: Promise<void> | undefined
   #full = false
+  #ended = false
   #taken = false
   #readable: ReadableStream<LiveEvent> | undefined
   #writable: WritableStream<LiveAudio> | undefined
@@ -62,8 +69,11 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
     this.#parts = parts
     const { engine, answering, turns, sampleRate, signal } = parts
     const drained = (): void => this.#drain()
-    this.#events = new EventQueue(sampleRate, (turn, end) => this.#responder.read(turn, end))
-    this.#responder = new Responder(engine, answering, sampleRate, this.#events, this.#abort.signal, drained)
+    this.#echo = turns.echoCancellation ? new EchoCanceller() : undefined
+    this.#input = new LiveInput(this.#change, this.#echo)
+    this.#events = new EventQueue(this.#change, sampleRate, (turn, end) => this.#responder.read(turn, end))
+    const { signal: ending } = this.#abort
+    this.#responder = new Responder(engine, answering, sampleRate, this.#events, ending, this.#change, drained)
     this.#listener = new Listener(this.#input, turns, this.#listened(), drained)
     if (signal) this.#unfollow = follow(this.#abort, signal)
     this.#abort.signal.addEventListener('abort', () => this.#input.close(this.#reason), { once: true })
@@ -94,7 +104,7 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
   /** Gives up the turn that is being spoken, and stops the reply, as an interruption does. */
   cancel(): void {
     this.#input.clear()
-    this.#responder.interrupt(this.#listener.seconds)
+    this.#interrupt(this.#listener.seconds)
     this.#listener.cancel()
     this.#drain()
   }
@@ -109,6 +119,32 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
   played(seconds: number, turn?: number): void {
     const until = checkNumber('seconds', seconds, 0, 1e9) ?? 0
     this.#responder.play(until, checkInteger('turn', turn, 1, Number.MAX_SAFE_INTEGER))
+  }
+
+  /**
+   * For `echoCancellation`: the player has been given these samples now, and plays them after those that it was given before. Call it when
+   * you pass an `audio` event on, and with any other sound that the microphone can hear. The canceller finds the delay between player and
+   * microphone by itself, up to about half a second. After an `interrupted` event, and after {@link cancel}, it takes the player to be silent.
+   *
+   * @param audio - mono, floats in [-1, 1] or 16-bit integers at `model.info().sampleRate`, or with their rate. They are copied.
+   * @throws {@link InvalidArgumentError} also without `echoCancellation: true`
+   */
+  playing(audio: LiveAudio): void {
+    if (!this.#echo)
+      throw new InvalidArgumentError('playing() is for echoCancellation: true, which was not asked for', {
+        option: 'echoCancellation',
+      })
+    const { samples, rate } = toMono(audio, this.#parts.sampleRate)
+    this.#input.play(toFloats(samples), rate)
+  }
+
+  /**
+   * Resolves when all that was written has been heard, the replies that are due have been generated, and all events have been read, in
+   * a loop that goes on beside this. Who writes a recording as fast as it goes, and waits for this after each block, gets the same
+   * conversation on every machine. Resolves, too, when the live session has ended.
+   */
+  async settled(): Promise<void> {
+    while (!this.#ended && !(this.#input.idle && this.#responder.idle && this.#events.idle)) await this.#change.wait()
   }
 
   /** There is no more input. The turn that is being spoken ends, and is answered; then the events end. */
@@ -185,8 +221,10 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
       error = this.#abort.signal.aborted ? this.#reason : toMossError(thrown)
     } finally {
       this.#unfollow()
+      this.#ended = true
       this.#input.close(error)
       this.#events.end(error)
+      this.#echo?.close()
       this.#drain()
       this.#parts.onEnd()
     }
@@ -217,6 +255,11 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
     await this.#finished.catch(() => undefined)
   }
 
+  /** @param time - seconds of the input */
+  #interrupt(time: number): void {
+    if (this.#responder.interrupt(time)) this.#input.silence()
+  }
+
   /** What the listener tells. */
   #listened(): ConstructorParameters<typeof Listener>[2] {
     const responder = this.#responder
@@ -226,7 +269,7 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
         return responder.replying
       },
       onStart: (turn, time, known) => {
-        if (bargeIn) responder.interrupt(known)
+        if (bargeIn) this.#interrupt(known)
         this.#events.push({ type: 'speechStart', turn: turn.number, time })
         responder.take(turn)
       },
@@ -256,7 +299,7 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
   }
 
   #drain(): void {
-    if (!this.#full || this.#waiting > HIGH_WATER) return
+    if (!this.#full || this.#waiting > LOW_WATER) return
     this.#full = false
     this.emit('drain')
   }

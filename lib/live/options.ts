@@ -22,6 +22,16 @@ export interface TurnOptions {
   minSpeech?: number
   /** Speech of this length stops a reply, 32–2000. Default 150. */
   interruptAfter?: number
+  /**
+   * The probability at which a window counts as speech that may stop a reply, 0.05–0.95: higher than `threshold`, because a reply that is
+   * stopped by a noise is worse than one that is stopped a moment later. Default 0.9.
+   */
+  interruptThreshold?: number
+  /**
+   * Whether to remove the sound of the player from what is written, so that a reply does not interrupt itself when loudspeakers are used.
+   * {@link LiveSession.playing} has to be called then. Default false.
+   */
+  echoCancellation?: boolean
   /** How much of the audio before the speech belongs to the turn, 0–2000. Default 300. */
   preRoll?: number
   /** A turn that has become this long ends, 1000 to what the model can take. Default 30,000, or what the model can take. */
@@ -41,6 +51,8 @@ export const TURN_OPTIONS = [
   'threshold',
   'minSpeech',
   'interruptAfter',
+  'interruptThreshold',
+  'echoCancellation',
   'preRoll',
   'maxTurn',
 ] as const
@@ -55,6 +67,8 @@ export interface Turns {
   threshold: number
   minSpeech: number
   interruptAfter: number
+  interruptThreshold: number
+  echoCancellation: boolean
   preRoll: number
   maxTurn: number
 }
@@ -76,6 +90,8 @@ export function checkTurns(o: LiveOptions, maxTurnSeconds: number, sampleRate: n
     manual,
     detects,
     bargeIn: check.checkBoolean('bargeIn', o.bargeIn) ?? true,
+    interruptThreshold: check.checkNumber('interruptThreshold', o.interruptThreshold, 0.05, 0.95) ?? 0.9,
+    echoCancellation: check.checkBoolean('echoCancellation', o.echoCancellation) ?? false,
     threshold: check.checkNumber('threshold', o.threshold, 0.05, 0.95) ?? 0.4,
     silence: samples(check.checkNumber('silence', o.silence, 100, 10_000) ?? 600),
     minSpeech: samples(check.checkNumber('minSpeech', o.minSpeech, 32, 2000) ?? 150),

@@ -1,5 +1,6 @@
 import type { Answering, Engine, FedTurn } from '../engine/engine.js'
 import type { ReplyChunk } from '../turn.js'
+import type { Change } from './change.js'
 import type { EventQueue } from './event-queue.js'
 import type { LiveTimings } from './events.js'
 import type { HeardTurn, TurnEnd } from './heard-turn.js'
@@ -13,9 +14,17 @@ interface Current {
   progress: ReplyProgress
 }
 
+/** What is to be done, one after the other. */
+interface Task {
+  /** The turn that is heard and answered; undefined if a reply is shortened. */
+  turn?: HeardTurn
+  run(): Promise<void>
+}
+
 /** Hears and answers the turns of a live session, one after the other, on one engine. */
 export class Responder {
-  #tasks: (() => Promise<void>)[] = []
+  /** The first one is being done. */
+  #tasks: Task[] = []
   #closed = false
   #wake: () => void = () => undefined
   #current: Current | undefined
@@ -31,8 +40,15 @@ export class Responder {
     private readonly sampleRate: number,
     private readonly events: EventQueue,
     private readonly signal: AbortSignal,
+    /** Is notified when there is nothing left to do. */
+    private readonly change: Change,
     private readonly onFed: () => void,
   ) {}
+
+  /** Whether nothing is to be done before the current turn of the user ends. */
+  get idle(): boolean {
+    return this.#tasks.every(({ turn }) => turn !== undefined && turn.end === undefined)
+  }
 
   /** Whether a turn waits for its reply, or the reply is generated or played. */
   get replying(): boolean {
@@ -53,9 +69,12 @@ export class Responder {
   /** Runs until {@link close} was called and all turns are answered, or until a turn fails. */
   async run(): Promise<void> {
     for (;;) {
-      const task = this.#tasks.shift()
-      if (task) await task()
-      else if (this.#closed) return
+      const [task] = this.#tasks
+      if (task) {
+        await task.run()
+        this.#tasks.shift()
+        this.change.notify()
+      } else if (this.#closed) return
       else await new Promise<void>(resolve => (this.#wake = resolve))
     }
   }
@@ -69,13 +88,14 @@ export class Responder {
   /** Hears and answers a turn, after those before it. */
   take(turn: HeardTurn): void {
     this.#waiting.push(turn)
-    this.#add(async () => {
+    const run = async (): Promise<void> => {
       try {
         await this.#answer(turn)
       } finally {
         this.#waiting.shift()
       }
-    })
+    }
+    this.#add({ turn, run })
   }
 
   /** The player has played the current reply until then. @param turn - ignored unless it is that of the current reply */
@@ -90,8 +110,8 @@ export class Responder {
     if (this.#current?.turn.number === turn) this.#current.progress.read(until)
   }
 
-  /** Stops the reply, if there is one. @param time - seconds of the input */
-  interrupt(time: number): void {
+  /** Stops the reply, if there is one. Returns whether there was. @param time - seconds of the input */
+  interrupt(time: number): boolean {
     const current = this.#current
     const next = this.#pending
     if (current?.progress.goesOn(this.#reports)) {
@@ -99,15 +119,19 @@ export class Responder {
       progress.interrupted = true
       this.events.drop(turn.number)
       this.events.push({ type: 'interrupted', turn: turn.number, time, played: progress.heard })
-      if (progress.ended) this.#add(() => this.#shorten(current))
+      if (progress.ended) this.#add({ run: () => this.#shorten(current) })
       else fed.stop()
-    } else if (next && next !== current?.turn && !next.withdrawn) {
+      return true
+    }
+    if (next && next !== current?.turn && !next.withdrawn) {
       next.withdrawn = true
       this.events.push({ type: 'interrupted', turn: next.number, time, played: 0 })
+      return true
     }
+    return false
   }
 
-  #add(task: () => Promise<void>): void {
+  #add(task: Task): void {
     this.#tasks.push(task)
     this.#wake()
   }
