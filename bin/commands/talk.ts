@@ -100,29 +100,29 @@ async function converse(
   await session.listen({ ...options, signal }).close() // refuses wrong options before the devices are opened
   const voices = model.info().voices.map(voice => voice.name)
   let voice = options.voice
-  const log = new TalkLog(model, flags)
-  const input = await inputOf(flags, signal)
   const output = await outputOf(model.info().sampleRate, file)
-  const duplex = new Duplex(() => session.listen({ ...options, ...given({ voice }), signal }), {
-    input,
-    output,
-    waits: flags.fast === true,
-    echoCancellation: flags.echoCancellation === true,
-    onInput: samples => log.level(samples, duplex.speaks),
-  })
-  const nextVoice = (): void => {
-    const index = typeof voice === 'string' ? voices.indexOf(voice) : -1
-    voice = voices[(index + 1) % voices.length] ?? voice
-    log.note(`voice ${String(voice)}`)
-    duplex.restart()
-  }
-  const keys = {
-    space: () => duplex.commit(),
-    escape: () => duplex.cancel(),
-    v: nextVoice,
-    q: () => duplex.stop(),
-  }
+  const log = new TalkLog(model, flags)
   try {
+    const input = await inputOf(flags, signal)
+    const duplex = new Duplex(() => session.listen({ ...options, ...given({ voice }), signal }), {
+      input,
+      output,
+      waits: flags.fast === true,
+      echoCancellation: flags.echoCancellation === true,
+      onInput: samples => log.level(samples, duplex.speaks),
+    })
+    const nextVoice = (): void => {
+      const index = typeof voice === 'string' ? voices.indexOf(voice) : -1
+      voice = voices[(index + 1) % voices.length] ?? voice
+      log.note(`voice  ${String(voice)}`)
+      duplex.restart()
+    }
+    const keys = {
+      space: () => duplex.commit(),
+      escape: () => duplex.cancel(),
+      v: nextVoice,
+      q: () => duplex.stop(),
+    }
     await withKeys(process.stdin, keys, async () => {
       for await (const event of duplex) await log.tell(event)
     })
@@ -138,6 +138,6 @@ async function inputOf({ input, fast }: Flags, signal: AbortSignal): Promise<Aud
   return new RecordedInput(samples, sampleRate, fast !== true)
 }
 
-function outputOf(sampleRate: number, file: SpeechOutput | undefined): Promise<AudioOutput> | AudioOutput {
+async function outputOf(sampleRate: number, file: SpeechOutput | undefined): Promise<AudioOutput> {
   return file ? new RecordedOutput(sampleRate, samples => file.write(samples)) : openSpeaker(sampleRate)
 }

@@ -1,5 +1,6 @@
 import type { AudioInput, AudioOutput } from '../audio/device.js'
 import { toMossError } from '../errors.js'
+import { Change } from './change.js'
 import type { LiveEvent } from './events.js'
 import type { LiveSession } from './live-session.js'
 
@@ -26,6 +27,8 @@ export interface Devices {
 export class Duplex {
   /** Undefined while one ends and the next has not begun. */
   #live: LiveSession | undefined
+  /** Is notified when a live session begins, or none will. */
+  readonly #begun = new Change()
   /** The reply that was given to the speaker last, and where it begins there, in seconds. */
   #reply: { turn: number; start: number } | undefined
   #inputEnded = false
@@ -66,6 +69,7 @@ export class Duplex {
     this.#stopped = true
     this.devices.input.close()
     this.restart()
+    this.#begun.notify()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<LiveEvent, void, void> {
@@ -76,6 +80,7 @@ export class Duplex {
         const live = (this.#live = this.listen())
         this.#reply = undefined
         live.played(0)
+        this.#begun.notify()
         if (this.#inputEnded) live.end()
         hearing ??= this.#hear()
         for await (const event of live) {
@@ -102,6 +107,7 @@ export class Duplex {
         if (this.#stopped) break
         await output.advance(samples.length / input.sampleRate)
         onInput?.(samples)
+        while (waits && !this.#live && !this.#stopped) await this.#begun.wait()
         const live = this.#live
         if (!live) continue
         if (this.#reply) live.played(Math.max(0, output.played - this.#reply.start), this.#reply.turn)
