@@ -33,7 +33,9 @@ async function measure(label, { interrupts, echoCancellation }) {
   const sorted = total.latencies.sort((a, b) => a - b)
   const at = share => (sorted.length > 0 ? `${sorted[Math.floor(share * (sorted.length - 1))].toFixed(0)} ms` : '')
   const { replies, selfInterruptions, interruptions, caught } = total
-  console.log(`| ${label} | ${replies} | ${selfInterruptions} | ${caught} of ${interruptions} | ${at(0.5)} | ${at(0.9)} |`)
+  console.log(
+    `| ${label} | ${replies} | ${selfInterruptions} | ${caught} of ${interruptions} | ${at(0.5)} | ${at(0.9)} |`,
+  )
 }
 
 console.log('| | replies | interrupted themselves | interruptions heard | median | 90 % |\n|---|---|---|---|---|---|')

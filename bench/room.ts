@@ -44,6 +44,8 @@ export class Room implements AudioInput {
   /** What was played, at 16 kHz. */
   #played = new Float32Array(1 << 20)
   #playedLength = 0
+  /** Before this sample of the microphone the room may still sound. */
+  #soundsUntil = 0
   #samples = 0
   readonly #speech = new SampleQueue()
   #closed = false
@@ -87,7 +89,8 @@ export class Room implements AudioInput {
   async *[Symbol.asyncIterator](): AsyncGenerator<Float32Array, void, void> {
     while (!this.#closed) {
       const block = this.#speech.takeOrSilence(BLOCK)
-      for (let i = 0; i < BLOCK; i++) block[i] = (block[i] ?? 0) + this.#echo(this.#samples + i) + 0.0005 * normal(this.#random)
+      for (let i = 0; i < BLOCK; i++)
+        block[i] = (block[i] ?? 0) + this.#echo(this.#samples + i) + 0.0005 * normal(this.#random)
       this.#samples += BLOCK
       yield block
     }
@@ -101,9 +104,12 @@ export class Room implements AudioInput {
     }
     this.#played.set(samples, this.#playedLength)
     this.#playedLength += samples.length
+    if (samples.some(sample => sample !== 0))
+      this.#soundsUntil = this.#playedLength + this.#delay + this.#response.length
   }
 
   #echo(sample: number): number {
+    if (sample >= this.#soundsUntil) return 0
     const [played, response] = [this.#played, this.#response]
     const last = sample - this.#delay
     const taps = Math.min(response.length, last + 1)
@@ -136,13 +142,15 @@ export interface Outcome {
   replies: number
   /** Replies that stopped though nobody spoke. */
   selfInterruptions: number
-  /** Interruptions by the user, and how many of them stopped the reply. */
+  /** Interruptions by the user of replies that would have gone on, and how many of them stopped the reply. */
   interruptions: number
   caught: number
   /** From the beginning of the user's speech to the stop, in milliseconds. */
   latencies: number[]
 }
 
+/** A reply that ends sooner than this after the user has begun to speak was not interrupted. */
+const TOO_LATE = 0.4 // seconds
 /** Longer than any reply takes to begin; then the next question is asked. */
 const PATIENCE = 8 // seconds
 
@@ -172,7 +180,8 @@ export async function converse(session: Session, room: Room, o: Conversation): P
     } else if (state === 'asked' && plays && !room.spokenTo) {
       outcome.replies++
       stopped = false
-      to('replying', o.interrupts && outcome.interruptions < o.turns ? 0.3 + 0.7 * random() : Infinity)
+      const interrupts = o.interrupts && outcome.interruptions < o.turns && asked < 3 * o.turns
+      to('replying', interrupts ? 0.3 + 0.7 * random() : Infinity)
     } else if (state === 'replying' && stopped) {
       outcome.selfInterruptions++
       to('quiet', 3)
@@ -182,8 +191,10 @@ export async function converse(session: Session, room: Room, o: Conversation): P
       onset = ask()
       to('interrupting')
     } else if (state === 'interrupting' && stopped) to('asked')
-    else if (state === 'interrupting' && !plays && !room.spokenTo) to('asked')
-    else if (state === 'asked' && room.time >= due) to('quiet', 0.5)
+    else if (state === 'interrupting' && !plays) {
+      if (room.time < onset + TOO_LATE) outcome.interruptions--
+      to('asked')
+    } else if (state === 'asked' && room.time >= due) to('quiet', 0.5)
   }
   const { echoCancellation } = o
   const duplex = new Duplex(() => session.listen({ echoCancellation, seed: 1 }), {

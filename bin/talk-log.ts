@@ -3,12 +3,15 @@ import { heardJson, heardLine, roundSeconds, warnOfCut } from './commands/shared
 import { levelBar } from './level.js'
 import type { ReplyFlags } from './options.js'
 import { Line, say } from './output.js'
+import { PartialTranscript } from './partial-transcript.js'
 import { progress } from './progress.js'
 import type { OutputFlags } from './speech-output.js'
 import { print } from './stdout.js'
 
 /** The level is shown every so many blocks of the input: ten times a second. */
 const BLOCKS_A_LEVEL = 5
+/** The most characters of what is being said that are shown. */
+const SHOWN = 40
 
 /** Tells what happens in a conversation: lines for people with a status line below, or JSON. */
 export class TalkLog {
@@ -16,18 +19,24 @@ export class TalkLog {
   /** The reply that is being written. */
   #line: Line | undefined
   #listening = 'listening'
+  /** Only where the status line is shown. */
+  readonly #partial: PartialTranscript | undefined
   /** Seconds of the input from the end of the speech to the decision that the turn was over. */
   #decision = 0
 
   constructor(
     private readonly model: Model,
     private readonly flags: ReplyFlags & OutputFlags,
-  ) {}
+  ) {
+    if (process.stderr.isTTY) this.#partial = new PartialTranscript(model)
+  }
 
   /** Shows how loud the input is, and what goes on. */
   level(samples: Float32Array, speaks: boolean): void {
-    if (this.#blocks++ % BLOCKS_A_LEVEL === 0 && !this.#line)
-      progress(`${levelBar(samples)} ${speaks ? 'speaking' : this.#listening}`)
+    this.#partial?.push(samples)
+    if (this.#blocks++ % BLOCKS_A_LEVEL > 0 || this.#line) return
+    const text = this.#partial?.text.slice(-SHOWN) ?? ''
+    progress(`${levelBar(samples)} ${speaks ? 'speaking' : this.#listening}${text && `: ${text}`}`)
   }
 
   /** A line for people about something that is no event. */
@@ -37,10 +46,14 @@ export class TalkLog {
   }
 
   async tell(event: LiveEvent): Promise<void> {
-    if (event.type === 'speechStart') this.#listening = 'hearing you'
+    if (event.type === 'speechStart') {
+      this.#listening = 'hearing you'
+      this.#partial?.begin()
+    }
     if (event.type === 'turnEnd') {
       this.#listening = event.reason === 'cancel' ? 'listening' : 'thinking'
       this.#decision = event.decided - event.time
+      this.#partial?.end()
     }
     if (event.type === 'replyEnd' || event.type === 'noSpeech') this.#listening = 'listening'
     if (this.flags.json) await print(`${JSON.stringify(eventJson(event))}\n`)

@@ -30,7 +30,10 @@ t.test('a reply does not interrupt itself, and is interrupted by the user', asyn
   const { interruptions, caught, latencies } = await talked(2, true, true)
   t.equal(interruptions, 2)
   t.equal(caught, 2)
-  t.ok(latencies.every(ms => ms < 500), `after ${latencies.map(Math.round).join(' and ')} ms`) // prettier-ignore
+  t.ok(
+    latencies.every(ms => ms < 800),
+    `after ${latencies.map(Math.round).join(' and ')} ms`,
+  )
 })
 
 t.test('without cancellation it does', async t => {
@@ -47,7 +50,10 @@ t.test('the canceller keeps the voice and its length, removes the echo, and leav
   canceller.play(noise, 16_000, 0)
   const parts: number[] = []
   for (let i = 0; i < noise.length; i += 333) {
-    const block = Float32Array.from({ length: Math.min(333, noise.length - i) }, (_, k) => 0.3 * (noise[i + k - delay] ?? 0))
+    const block = Float32Array.from(
+      { length: Math.min(333, noise.length - i) },
+      (_, k) => 0.3 * (noise[i + k - delay] ?? 0),
+    )
     parts.push(...(await canceller.cancel(block)))
   }
   parts.push(...canceller.finish())

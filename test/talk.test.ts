@@ -22,7 +22,9 @@ const silence = (seconds: number): Float32Array => new Float32Array(seconds * RA
 const question = async (name: string): Promise<Float32Array> =>
   (await readAudio(join(root, 'test', 'audio', 'questions', name))).samples
 /** With this, the command finds a fake in place of the package decibri. */
-const FAKE = { NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'test', 'helpers', 'decibri', 'register.mjs')).href}` }
+const FAKE = {
+  NODE_OPTIONS: `--import=${pathToFileURL(join(root, 'test', 'helpers', 'decibri', 'register.mjs')).href}`,
+}
 const installed = existsSync(join(root, 'node_modules', 'decibri'))
 
 let model: Model
@@ -83,7 +85,10 @@ t.test('two turns, the same on every run, and the output is aligned with the inp
   t.ok(heard && heard[0] - first.decided < 0.5, 'then the reply begins at once')
   t.ok(heard && heard[1] <= first.decided + seconds + 0.04, 'and lasts as long as it is')
   t.ok(heardIn(pcm, second.decided, Infinity), 'the second reply')
-  const ends = Math.max(second.decided + find(events, 'replyEnd', 1).reply.seconds, parts.flatMap(p => [...p]).length / RATE)
+  const ends = Math.max(
+    second.decided + find(events, 'replyEnd', 1).reply.seconds,
+    parts.flatMap(p => [...p]).length / RATE,
+  )
   t.ok(Math.abs(pcm.length / 24_000 - ends) < 0.04, 'the file ends with the input or the last reply')
 
   const again = await run([...args, '--threads', '1'])
@@ -92,7 +97,10 @@ t.test('two turns, the same on every run, and the output is aligned with the inp
   const lines = again.stdout.split('\n')
   t.match(lines[0], /^heard {4}\/.+\/$/)
   t.match(lines[1], /^reply {2}\S/)
-  t.match(lines[2], /^ {7}answered \d\.\d\d s after you: 0\.6\d s to be sure that you had finished, \d\.\d\d s to answer$/)
+  t.match(
+    lines[2],
+    /^ {7}answered \d\.\d\d s after you: 0\.6\d s to be sure that you had finished, \d\.\d\d s to answer$/,
+  )
   t.match(lines[3], /^heard {2}\S* {0,2}.+\d/, 'pinyin')
   t.equal(lines.length, 7)
   const pcm2 = await readFile(output)
@@ -107,7 +115,11 @@ t.test('speech stops a reply, and what is remembered is what was played', async 
   const whole = events.flatMap(event => (event.type === 'text' && event.turn === 1 ? [event.text] : [])).join('')
   t.ok(kept.length > 0 && kept.length < whole.length && whole.startsWith(kept), `${kept} of ${whole}`)
   t.ok(Math.abs(stopped.played - (stopped.time - find(events, 'turnEnd').decided)) < 0.05)
-  t.equal(heardIn(pcm, stopped.time + 0.04, find(events, 'turnEnd', 1).decided), undefined, 'then the speaker is silent')
+  t.equal(
+    heardIn(pcm, stopped.time + 0.04, find(events, 'turnEnd', 1).decided),
+    undefined,
+    'then the speaker is silent',
+  )
   const patient = await talked('patient', [silence(0.5), light, silence(1.4), television, silence(1)], '--no-barge-in')
   t.notOk(patient.events.some(event => event.type === 'interrupted'))
 })
@@ -239,7 +251,12 @@ t.test('what goes wrong', async t => {
   const tiny = ['--model', TINY]
   for (const [args, code, message, env] of [
     [['talk', ...tiny], 1, /the speaker cannot be used: No speaker found; .*\(MOSS_AUDIO_DEVICE\)/, none],
-    [['talk', '-o', out, ...tiny], 1, /the microphone cannot be used: No microphone found; .*\(MOSS_AUDIO_DEVICE\)/, none],
+    [
+      ['talk', '-o', out, ...tiny],
+      1,
+      /the microphone cannot be used: No microphone found; .*\(MOSS_AUDIO_DEVICE\)/,
+      none,
+    ],
     [['talk', '-o', out], 1, /unplugged.*\(MOSS_AUDIO_DEVICE\)/, { ...none, FAKE_MICROPHONE: unplugged }],
     [['say', 'hello', ...tiny], 1, /the speaker cannot be used.*\(MOSS_AUDIO_DEVICE\)/, none],
     [['talk', '--fast', '--input', input], 2, /--fast is for files/, {}],
@@ -259,7 +276,10 @@ t.test('what goes wrong', async t => {
 })
 
 t.test('without the package decibri', { skip: installed && 'it is installed' }, async t => {
-  for (const args of [['talk', '-o', join(folder, 'y.wav')], ['say', 'hello']]) {
+  for (const args of [
+    ['talk', '-o', join(folder, 'y.wav')],
+    ['say', 'hello'],
+  ]) {
     const { code, stderr } = await run([...args, '--model', TINY])
     t.equal(code, 1)
     t.match(stderr, /the package decibri, .* is not installed; npm install decibri .*\(MOSS_AUDIO_DEVICE\)/)

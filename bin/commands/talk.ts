@@ -8,7 +8,13 @@ import { naming, UsageError } from '../failure.js'
 import { withKeys } from '../keys.js'
 import { addReplyFlags, filesOf, generateOptions, given, option, type ReplyFlags } from '../options.js'
 import { withSession, type Run } from '../run.js'
-import { addOutputFlags, targetOf, withOptionalSpeechOutput, type OutputFlags, type SpeechOutput } from '../speech-output.js'
+import {
+  addOutputFlags,
+  targetOf,
+  withOptionalSpeechOutput,
+  type OutputFlags,
+  type SpeechOutput,
+} from '../speech-output.js'
 import { TalkLog } from '../talk-log.js'
 
 interface Flags extends ReplyFlags, OutputFlags {
@@ -52,17 +58,18 @@ export function talkCommand(): Command {
     .option('--fast', 'with --input and -o: as fast as it goes, not in real time')
     .option('--encoder <file>', 'with --lm: a speech encoder that transcribes what is said (docs/composing.md)')
     .addOption(
-      new Option('--turn-detection <name>', 'who ends your turn (default: auto); manual: you, with the space bar').choices([
-        'auto',
-        'vad',
-        'manual',
-      ]),
+      new Option(
+        '--turn-detection <name>',
+        'who ends your turn (default: auto); manual: you, with the space bar',
+      ).choices(['auto', 'vad', 'manual']),
     )
     .addOption(option('--silence <ms>', 'a pause of this length ends your turn, 100-10000 (default: 600)'))
     .addOption(option('--threshold <p>', 'probability of speech, 0.05-0.95 (default: 0.4)'))
     .option('--no-barge-in', 'do not listen during a reply')
     .addOption(option('--interrupt-after <ms>', 'speech of this length stops a reply, 32-2000 (default: 150)'))
-    .addOption(option('--interrupt-threshold <p>', 'probability of speech that stops a reply, 0.05-0.95 (default: 0.9)'))
+    .addOption(
+      option('--interrupt-threshold <p>', 'probability of speech that stops a reply, 0.05-0.95 (default: 0.9)'),
+    )
     .option('--echo-cancellation', 'remove the sound of the speaker from that of the microphone')
     .option('--transcribe', 'also write what was said, which makes answers later; without it, its sounds are shown')
     .option('--json', 'print an object a line, an event each')

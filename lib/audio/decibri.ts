@@ -33,7 +33,8 @@ async function load(device: Device): Promise<Decibri> {
   try {
     return (await import(PACKAGE)) as Decibri
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' ? 'is not installed' : 'does not load'
+    const reason =
+      (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND' ? 'is not installed' : 'does not load'
     throw new AudioDeviceError(
       `the ${device} cannot be used: the package ${PACKAGE}, which records and plays, ${reason}; npm install ${PACKAGE} adds it, and files can take the place of microphone and speaker`,
       { device, package: PACKAGE },
