@@ -1,58 +1,75 @@
-// What stops a reply: the share of sounds without words (laughter, sighs, groans) that would, and of speech, and how soon, for several values of
-// `interruptThreshold` and `interruptAfter`. `node bench/barge-in.mjs BURSTS SPEECH...`: folders of recordings.
+// What stops a reply: the share of sounds without words (laughter, sighs, groans) that would, and of speech, and how soon, for values of
+// `interruptThreshold` and `interruptSounds`. `node bench/barge-in.mjs BURSTS SPEECH...`: folders of recordings.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readAudio } from 'moss-speech-native'
-import { nanoDetector } from '../dist/lib/engine/speech-detector.js'
-import { TurnTaker } from '../dist/lib/live/turn-taker.js'
+import { load } from '../dist/lib/engine/compose.js'
 
 const [, , bursts, ...speech] = process.argv
-const MOST = 200 // recordings of a folder
+const MOST = 60 // recordings of a folder
 const RATE = 16_000
 /** Speech is said to begin with the first window that is at least this probable. */
 const ONSET = 0.2
+const AFTER = 0.15 * RATE
+const THRESHOLDS = [0.2, 0.6, 0.9]
+const SOUNDS = [0, 1, 2, 3, 4]
+const weights = await load('nano', {})
 
-/** The probabilities of the windows of recordings, each with half a second of silence before and after it. */
-async function probabilities(folder) {
-  const names = readdirSync(folder).filter(name => /\.(opus|flac|wav|ogg|mp3)$/.test(name))
-  const step = Math.max(1, Math.floor(names.length / MOST))
-  const all = []
-  for (const name of names.filter((_, i) => i % step === 0)) {
-    const { samples } = await readAudio(join(folder, name))
-    const padded = new Float32Array(samples.length + RATE)
-    padded.set(samples, RATE / 2)
-    const detector = await nanoDetector()
-    all.push({ window: detector.window, probabilities: await detector.push(padded) })
-    detector.dispose()
-  }
-  return all
-}
-
-/** Milliseconds from the onset to the interruption; undefined if there is none. */
-function interruption({ window, probabilities }, threshold, after) {
-  const taker = new TurnTaker({ window, threshold: 0.4, silence: Infinity })
+/** For each threshold and number of sounds, the milliseconds from the onset to the interruption; undefined if there is none. */
+async function interruptions(path) {
+  const { samples } = await readAudio(path)
+  const padded = new Float32Array(samples.length + RATE)
+  padded.set(samples, RATE / 2)
+  const detector = await weights.detector()
+  const { window } = detector
+  const probabilities = await detector.push(padded.slice())
   const onset = probabilities.findIndex(probability => probability >= ONSET) * window
-  for (const probability of probabilities) {
-    const counted = probability >= threshold ? probability : 0
-    if (taker.push(counted, (after * RATE) / 1000, Infinity)) return (1000 * (taker.position - onset)) / RATE
+  const found = {}
+  for (const threshold of THRESHOLDS) {
+    let start
+    let left = SOUNDS
+    for (const [i, probability] of probabilities.entries()) {
+      start = probability < threshold ? undefined : (start ?? i * window)
+      const end = (i + 1) * window
+      if (start === undefined || end - start < AFTER) continue
+      if (Math.floor((end - start - AFTER) / window) % 2 > 0) continue
+      const from = Math.max(start - 0.1 * RATE, end - 0.8 * RATE)
+      const heard = await detector.sounds(padded.slice(from, end))
+      for (const sounds of left) if (heard >= sounds) found[`${threshold} ${sounds}`] = (1000 * (end - onset)) / RATE
+      left = left.filter(sounds => heard < sounds)
+      if (left.length === 0) break
+    }
   }
-  return undefined
+  detector.dispose()
+  return found
 }
 
-const percent = (part, all) => `${((100 * part) / all).toFixed(0)} %`
-const noises = await probabilities(bursts)
-const words = (await Promise.all(speech.map(probabilities))).flat()
+async function all(folders) {
+  const found = []
+  for (const folder of folders) {
+    const names = readdirSync(folder).filter(name => /\.(opus|flac|wav|ogg|mp3)$/.test(name))
+    const step = Math.max(1, Math.floor(names.length / MOST))
+    for (const name of names.filter((_, i) => i % step === 0)) found.push(await interruptions(join(folder, name)))
+  }
+  return found
+}
+
+const percent = (part, whole) => `${((100 * part) / whole).toFixed(0)} %`
+const noises = await all([bursts])
+const words = await all(speech)
 console.log(`${noises.length} bursts, ${words.length} recordings of speech`)
 console.log(
-  '| threshold | after | bursts that stop a reply | speech that does | median | 90 % |\n|---|---|---|---|---|---|',
+  '| threshold | sounds | bursts that stop a reply | speech that does | median | 90 % |\n|---|---|---|---|---|---|',
 )
-for (const threshold of [0.2, 0.6, 0.8, 0.9, 0.95]) {
-  for (const after of [100, 150, 200, 300]) {
-    const stops = noises.filter(noise => interruption(noise, threshold, after) !== undefined).length
-    const delays = words.flatMap(word => interruption(word, threshold, after) ?? []).sort((a, b) => a - b)
+for (const threshold of THRESHOLDS) {
+  for (const sounds of SOUNDS) {
+    const key = `${threshold} ${sounds}`
+    const stops = noises.filter(noise => noise[key] !== undefined).length
+    const delays = words.flatMap(word => word[key] ?? []).sort((a, b) => a - b)
     const at = share => `${delays[Math.floor(share * (delays.length - 1))].toFixed(0)} ms`
     const shares = `${percent(stops, noises.length)} | ${percent(delays.length, words.length)}`
-    console.log(`| ${threshold} | ${after} ms | ${shares} | ${at(0.5)} | ${at(0.9)} |`)
+    console.log(`| ${threshold} | ${sounds} | ${shares} | ${at(0.5)} | ${at(0.9)} |`)
   }
 }
+await weights.dispose()

@@ -26,6 +26,7 @@ interface Flags extends ReplyFlags, OutputFlags {
   threshold?: number
   interruptAfter?: number
   interruptThreshold?: number
+  interruptSounds?: number
   echoCancellation?: boolean
   transcribe?: boolean
 }
@@ -70,6 +71,7 @@ export function talkCommand(): Command {
     .addOption(
       option('--interrupt-threshold <p>', 'probability of speech that stops a reply, 0.05-0.95 (default: 0.9)'),
     )
+    .addOption(option('--interrupt-sounds <n>', 'vowels and consonants in what stops a reply, 0-20 (default: 2)'))
     .option('--echo-cancellation', 'remove the sound of the speaker from that of the microphone')
     .option('--transcribe', 'also write what was said, which makes answers later; without it, its sounds are shown')
     .option('--json', 'print an object a line, an event each')
@@ -78,10 +80,12 @@ export function talkCommand(): Command {
 }
 
 function listenOptions(flags: Flags): LiveOptions {
-  const { turnDetection, silence, threshold, interruptAfter, interruptThreshold, echoCancellation, transcribe } = flags
+  const { turnDetection, silence, threshold, interruptAfter, interruptThreshold, interruptSounds } = flags
+  const { echoCancellation, transcribe } = flags
   return {
     ...generateOptions(flags),
-    ...given({ turnDetection, silence, threshold, interruptAfter, interruptThreshold, echoCancellation, transcribe }),
+    ...given({ turnDetection, silence, threshold, interruptAfter, interruptThreshold, interruptSounds }),
+    ...given({ echoCancellation, transcribe }),
     bargeIn: flags.bargeIn,
     output: 'both',
   }

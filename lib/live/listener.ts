@@ -10,6 +10,9 @@ import { TurnTaker, type TurnStep } from './turn-taker.js'
 
 /** Silence after the speech that still belongs to a turn. More is kept back until it is known whether the turn goes on. */
 const MARGIN = 0.3 * SAMPLE_RATE
+/** How much of the audio before the first certain window of speech the encoder hears, and how much it hears at most, when a reply may be stopped. */
+const ONSET = 0.1 * SAMPLE_RATE
+const LONGEST_ONSET = 0.8 * SAMPLE_RATE
 
 /** What a listener tells. Times are in seconds of the input. */
 export interface Listened {
@@ -70,7 +73,7 @@ export class Listener {
     this.#times.add(this.#history.end, written)
     const probabilities = (await detector?.push(samples)) ?? []
     for (const probability of probabilities) {
-      const step = this.#take(probability)
+      const step = await this.#take(probability, detector)
       if (clears !== this.input.clears) this.#taker?.reset()
       else if (step) this.#follow(step)
     }
@@ -80,17 +83,30 @@ export class Listener {
     this.#forget()
   }
 
-  #take(probability: number): TurnStep | undefined {
+  async #take(probability: number, detector: SpeechDetector | undefined): Promise<TurnStep | undefined> {
     const { minSpeech, interruptAfter, interruptThreshold, maxTurn, preRoll, manual, bargeIn } = this.turns
     const { replying } = this.told
     const taker = this.#taker
     const most = Math.max(maxTurn - preRoll - MARGIN, MARGIN)
-    const interrupts = probability >= interruptThreshold || this.#turn !== undefined
-    const heard = replying && !interrupts ? 0 : probability
-    const step = taker?.push(heard, replying ? interruptAfter : minSpeech, most)
+    const interrupts = replying && !this.#turn
+    const counted = interrupts && probability < interruptThreshold ? 0 : probability
+    const speech = !interrupts || (await this.#soundsLikeSpeech(detector))
+    const step = taker?.push(counted, !replying ? minSpeech : speech ? interruptAfter : Infinity, most)
     if (!replying || bargeIn || manual || this.#turn) return step
     taker?.reset() // what is said during the reply is not heard
     return undefined
+  }
+
+  /** Whether the encoder hears sounds of speech in what may stop a reply. It is asked in every other window, once that is long enough. */
+  async #soundsLikeSpeech(detector: SpeechDetector | undefined): Promise<boolean> {
+    const { interruptAfter, interruptSounds } = this.turns
+    const taker = this.#taker
+    if (!taker || !detector?.sounds || interruptSounds === 0) return true
+    const end = taker.position + detector.window
+    const windows = Math.floor((end - taker.candidate - interruptAfter) / detector.window)
+    if (windows < 0 || windows % 2 > 0) return false
+    const start = Math.max(taker.candidate - ONSET, end - LONGEST_ONSET)
+    return (await detector.sounds(this.#history.slice(start, end))) >= interruptSounds
   }
 
   #follow(step: TurnStep): void {

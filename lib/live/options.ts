@@ -28,6 +28,11 @@ export interface TurnOptions {
    */
   interruptThreshold?: number
   /**
+   * How many vowels and consonants the encoder has to hear in what stops a reply, 0–20: laughter and coughs have few. 0 does not ask it. Only
+   * of models whose file has a voice activity network too, as nano's. Default 2.
+   */
+  interruptSounds?: number
+  /**
    * Whether to remove the sound of the player from what is written, so that a reply does not interrupt itself when loudspeakers are used.
    * {@link LiveSession.playing} has to be called then. Default false.
    */
@@ -52,6 +57,7 @@ export const TURN_OPTIONS = [
   'minSpeech',
   'interruptAfter',
   'interruptThreshold',
+  'interruptSounds',
   'echoCancellation',
   'preRoll',
   'maxTurn',
@@ -68,6 +74,7 @@ export interface Turns {
   minSpeech: number
   interruptAfter: number
   interruptThreshold: number
+  interruptSounds: number
   echoCancellation: boolean
   preRoll: number
   maxTurn: number
@@ -91,6 +98,7 @@ export function checkTurns(o: LiveOptions, maxTurnSeconds: number, sampleRate: n
     detects,
     bargeIn: check.checkBoolean('bargeIn', o.bargeIn) ?? true,
     interruptThreshold: check.checkNumber('interruptThreshold', o.interruptThreshold, 0.05, 0.95) ?? 0.9,
+    interruptSounds: check.checkInteger('interruptSounds', o.interruptSounds, 0, 20) ?? 2,
     echoCancellation: check.checkBoolean('echoCancellation', o.echoCancellation) ?? false,
     threshold: check.checkNumber('threshold', o.threshold, 0.05, 0.95) ?? 0.4,
     silence: samples(check.checkNumber('silence', o.silence, 100, 10_000) ?? 600),
