@@ -23,6 +23,7 @@ t.test('help and version', async t => {
   t.equal((await run(['--version'])).stdout.trim(), version)
   for (const args of [
     ['--help'],
+    ['talk', '--help'],
     ['chat', '--help'],
     ['say', '--help'],
     ['transcribe', '--help'],
@@ -146,7 +147,7 @@ t.test('errors are one line, with their code', async t => {
     [['ask', 'hello', '--voice', 'nobody', ...MODEL], 2, /one of anna, mei/],
     [['ask', '', ...MODEL], 2, /text is empty/],
     [['ask'], 2, /missing required argument/],
-    [['say', 'hello'], 2, /required option/],
+    [['say', 'hello', '--format', 'wav'], 2, /-o is missing/],
     [['chat', '-', '-', ...MODEL], 2, /only one input/],
     [['chat', question, '-o', '-', '--json', ...MODEL], 2, /both write to standard output/],
     [['sing'], 2, /unknown command/],

@@ -124,6 +124,17 @@ t.test('speech stops a reply, and what is remembered is what was played', async 
   t.notOk(patient.events.some(event => event.type === 'interrupted'))
 })
 
+t.test('a sound that is no word does not stop a reply', async t => {
+  for (const name of ['relief', 'amusement']) {
+    const burst = (await readAudio(join(root, 'test', 'audio', 'bursts', `${name}.opus`))).samples
+    const parts = [silence(0.5), light, silence(0.9), burst, silence(1)]
+    const stops = async (...flags: string[]): Promise<boolean> =>
+      (await talked(name, parts, ...flags)).events.some(({ type }) => type === 'interrupted')
+    t.notOk(await stops(), name)
+    t.ok(await stops('--interrupt-sounds', '0'), `${name}, by its voice alone`)
+  }
+})
+
 t.test('the keys: a commit, a stop, another voice, an end', async t => {
   await using session = model.createSession({ seed: 1 })
   const parts = [silence(0.5), light, silence(4), television, silence(2)]

@@ -110,7 +110,7 @@ async function converse(
 ): Promise<void> {
   await session.listen({ ...options, signal }).close() // refuses wrong options before the devices are opened
   const voices = model.info().voices.map(voice => voice.name)
-  let voice = options.voice
+  let voice = typeof options.voice === 'string' ? options.voice : undefined
   const output = await outputOf(model.info().sampleRate, file)
   const log = new TalkLog(model, flags)
   try {
@@ -123,9 +123,8 @@ async function converse(
       onInput: samples => log.level(samples, duplex.speaks),
     })
     const nextVoice = (): void => {
-      const index = typeof voice === 'string' ? voices.indexOf(voice) : -1
-      voice = voices[(index + 1) % voices.length] ?? voice
-      log.note(`voice  ${String(voice)}`)
+      voice = voices[((voice === undefined ? -1 : voices.indexOf(voice)) + 1) % voices.length] ?? ''
+      log.note(`voice  ${voice}`)
       duplex.restart()
     }
     const keys = {

@@ -73,7 +73,7 @@ export class Duplex {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<LiveEvent, void, void> {
-    const { input, output } = this.devices
+    const { output } = this.devices
     let hearing: Promise<void> | undefined
     try {
       while (!this.#stopped) {
