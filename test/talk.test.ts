@@ -243,6 +243,20 @@ t.test('microphone and speaker', async t => {
   t.equal(api, ['16000 1', ...Array<string>(3).fill('MOSS_INVALID_ARGUMENT'), 'MOSS_ABORTED', ''].join('\n'))
   t.same((await readAudio(saved)).samples.length, RATE)
   t.equal((await readFile(speaker)).length, length + 4 * RATE)
+
+  const silenced = `import { openSpeaker } from ${JSON.stringify(pathToFileURL(join(root, 'dist', 'lib', 'audio', 'decibri.js')).href)}
+    const speaker = await openSpeaker(16000)
+    speaker.write(new Float32Array(160000))
+    await new Promise(resolve => setTimeout(resolve, 100))
+    const before = speaker.played
+    speaker.clear()
+    console.log(before > 0, speaker.played < 9, speaker.written === speaker.played)
+    speaker.write(new Float32Array(1600))
+    await speaker.finished()
+    console.log(speaker.written < 9)
+    speaker.close()`
+  t.equal(await runScript(silenced, env), 'true true true\ntrue\n')
+  t.ok((await readFile(speaker)).length < length + 4 * RATE + 4 * 9 * RATE, 'what was dropped was not played')
 })
 
 /** Runs a module that imports this package, and returns what it prints. */
