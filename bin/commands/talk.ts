@@ -69,9 +69,9 @@ export function talkCommand(): Command {
     .option('--no-barge-in', 'do not listen during a reply')
     .addOption(option('--interrupt-after <ms>', 'speech of this length stops a reply, 32-2000 (default: 150)'))
     .addOption(
-      option('--interrupt-threshold <p>', 'probability of speech that stops a reply, 0.05-0.95 (default: 0.9)'),
+      option('--interrupt-threshold <p>', 'probability of speech that stops a reply, 0.05-0.95 (default: 0.6)'),
     )
-    .addOption(option('--interrupt-sounds <n>', 'vowels and consonants in what stops a reply, 0-20 (default: 2)'))
+    .addOption(option('--interrupt-sounds <n>', 'vowels and consonants in what stops a reply, 0-20 (default: 3)'))
     .option('--echo-cancellation', 'remove the sound of the speaker from that of the microphone')
     .option('--transcribe', 'also write what was said, which makes answers later; without it, its sounds are shown')
     .option('--json', 'print an object a line, an event each')

@@ -24,12 +24,12 @@ export interface TurnOptions {
   interruptAfter?: number
   /**
    * The probability at which a window counts as speech that may stop a reply, 0.05–0.95: higher than `threshold`, because a reply that is
-   * stopped by a noise is worse than one that is stopped a moment later. Default 0.9.
+   * stopped by a noise is worse than one that is stopped a moment later. Default 0.6.
    */
   interruptThreshold?: number
   /**
    * How many vowels and consonants the encoder has to hear in what stops a reply, 0–20: laughter and coughs have few. 0 does not ask it. Only
-   * of models whose file has a voice activity network too, as nano's. Default 2.
+   * of models whose file has a voice activity network too, as nano's. Default 3.
    */
   interruptSounds?: number
   /**
@@ -97,8 +97,8 @@ export function checkTurns(o: LiveOptions, maxTurnSeconds: number, sampleRate: n
     manual,
     detects,
     bargeIn: check.checkBoolean('bargeIn', o.bargeIn) ?? true,
-    interruptThreshold: check.checkNumber('interruptThreshold', o.interruptThreshold, 0.05, 0.95) ?? 0.9,
-    interruptSounds: check.checkInteger('interruptSounds', o.interruptSounds, 0, 20) ?? 2,
+    interruptThreshold: check.checkNumber('interruptThreshold', o.interruptThreshold, 0.05, 0.95) ?? 0.6,
+    interruptSounds: check.checkInteger('interruptSounds', o.interruptSounds, 0, 20) ?? 3,
     echoCancellation: check.checkBoolean('echoCancellation', o.echoCancellation) ?? false,
     threshold: check.checkNumber('threshold', o.threshold, 0.05, 0.95) ?? 0.4,
     silence: samples(check.checkNumber('silence', o.silence, 100, 10_000) ?? 600),
