@@ -33,7 +33,6 @@ async function interruptions(path) {
       start = probability < threshold ? undefined : (start ?? i * window)
       const end = (i + 1) * window
       if (start === undefined || end - start < AFTER) continue
-      if (Math.floor((end - start - AFTER) / window) % 2 > 0) continue
       const from = Math.max(start - 0.1 * RATE, end - 0.8 * RATE)
       const heard = await detector.sounds(padded.slice(from, end))
       for (const sounds of left) if (heard >= sounds) found[`${threshold} ${sounds}`] = (1000 * (end - onset)) / RATE

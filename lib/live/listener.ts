@@ -91,20 +91,20 @@ export class Listener {
     const interrupts = replying && !this.#turn
     const counted = interrupts && probability < interruptThreshold ? 0 : probability
     const speech = !interrupts || (await this.#soundsLikeSpeech(detector))
-    const step = taker?.push(counted, !replying ? minSpeech : speech ? interruptAfter : Infinity, most)
+    const least = speech ? interruptAfter : Infinity
+    const step = taker?.push(counted, replying ? least : minSpeech, most)
     if (!replying || bargeIn || manual || this.#turn) return step
     taker?.reset() // what is said during the reply is not heard
     return undefined
   }
 
-  /** Whether the encoder hears sounds of speech in what may stop a reply. It is asked in every other window, once that is long enough. */
+  /** Whether the encoder hears sounds of speech in what may stop a reply. It is asked once that is long enough. */
   async #soundsLikeSpeech(detector: SpeechDetector | undefined): Promise<boolean> {
     const { interruptAfter, interruptSounds } = this.turns
     const taker = this.#taker
     if (!taker || !detector?.sounds || interruptSounds === 0) return true
     const end = taker.position + detector.window
-    const windows = Math.floor((end - taker.candidate - interruptAfter) / detector.window)
-    if (windows < 0 || windows % 2 > 0) return false
+    if (end - taker.candidate < interruptAfter) return false
     const start = Math.max(taker.candidate - ONSET, end - LONGEST_ONSET)
     return (await detector.sounds(this.#history.slice(start, end))) >= interruptSounds
   }
