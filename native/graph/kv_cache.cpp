@@ -9,8 +9,6 @@ namespace moss {
 
 namespace {
 
-constexpr std::align_val_t page_alignment{64};
-
 size_t pages_for(int positions) {
     return (static_cast<size_t>(positions) + kv_page_positions - 1) / kv_page_positions;
 }
@@ -46,21 +44,23 @@ KvCache::~KvCache() {
 void KvCache::reserve(int positions) {
     const size_t count = pages_for(positions);
     pages_.reserve(count);
+    memory_of_pages_.reserve(count);
     while (pages_.size() < count) {
         memory_->take(page_bytes_);
-        void * page = ::operator new(page_bytes_, page_alignment, std::nothrow);
-        if (page == nullptr) {
+        try {
+            memory_of_pages_.push_back(zeroed_pages(page_bytes_));
+        } catch (const std::bad_alloc &) {
             memory_->give_back(page_bytes_);
             throw MossError(code::out_of_memory, "no memory for a longer conversation");
         }
-        pages_.push_back(static_cast<std::byte *>(page));
+        pages_.push_back(memory_of_pages_.back().get());
     }
 }
 
 void KvCache::shrink(int positions) {
     while (pages_.size() > pages_for(positions)) {
-        ::operator delete(pages_.back(), page_alignment);
         pages_.pop_back();
+        memory_of_pages_.pop_back();
         memory_->give_back(page_bytes_);
     }
 }

@@ -3,10 +3,11 @@
 #pragma once
 
 #include "../kernels/cpu/kv_attention.h"
+#include "../kernels/cpu/page_memory.h"
 
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -56,7 +57,8 @@ class KvCache {
     std::shared_ptr<KvMemory> memory_; // null after a move
     std::vector<KvPlace> places_;      // by block
     size_t page_bytes_ = 0;
-    std::vector<std::byte *> pages_; // aligned to 64 bytes
+    std::vector<PageMemory> memory_of_pages_;
+    std::vector<std::byte *> pages_; // that memory
 };
 
 } // namespace moss

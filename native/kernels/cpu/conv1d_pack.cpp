@@ -40,14 +40,8 @@ void allocate_blocks(PackedWeights & to, const Layout & layout) {
     const int64_t outputs = shape.out_channels / shape.groups;
     const int64_t count = shape.groups * ((outputs + output_block_channels - 1) / output_block_channels);
     constexpr int64_t bias_bytes = output_block_channels * static_cast<int64_t>(sizeof(float));
-    auto room = static_cast<size_t>(count * (layout.weight_bytes + bias_bytes + layout.scale_bytes) + 64);
-    // calloc gets zeroed pages from the system without writing them.
-    to.storage.reset(static_cast<std::byte *>(std::calloc(room, 1)));
-    if (!to.storage) {
-        throw std::bad_alloc();
-    }
-    void * aligned = to.storage.get();
-    const auto * weights = static_cast<const std::byte *>(std::align(64, 1, aligned, room));
+    to.storage = zeroed_pages(static_cast<size_t>(count * (layout.weight_bytes + bias_bytes + layout.scale_bytes)));
+    const std::byte * weights = to.storage.get();
     const std::byte * biases = weights + count * layout.weight_bytes;
     const std::byte * scales = biases + count * bias_bytes;
     to.blocks.reserve(static_cast<size_t>(count));

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "conv1d.h"
+#include "page_memory.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -53,8 +53,7 @@ struct PackedWeights {
 
     std::vector<OutputBlock> blocks;
     std::vector<OutputBlockPair> pairs; // all output blocks
-    std::unique_ptr<std::byte, decltype(&std::free)> storage{nullptr,
-                                                             std::free}; // the memory to which the blocks point
+    PageMemory storage; // the memory to which the blocks point
 
     // F32 weights that are used instead of blocks where blocks would be nearly empty (see per_channel).
     std::vector<float> channel_weights; // [tap][channel]
