@@ -163,10 +163,13 @@ export class Session {
       sampleRate,
       detector: this.#detector,
       signal,
-      onEnd: release,
+      onEnd: () => {
+        forget()
+        release()
+      },
     })
     held.live = new WeakRef(live)
-    onceCollected(live, release)
+    const forget = onceCollected(live, release)
     return live
   }
 

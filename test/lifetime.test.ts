@@ -30,6 +30,31 @@ t.test('sessions that are no longer referenced', async t => {
   t.ok(gone >= 49, `${gone} of 50 are collected`) // the last one may still be in a register
 })
 
+t.test('sessions that have had live sessions, ended or forgotten', async t => {
+  const result = await runProgram(`
+    const model = await lib.loadModel(${tiny}, { threads: 1 })
+    const samples = Float32Array.from({ length: 8000 }, (_, i) => Math.sin(i / 20) / 5)
+    const talk = async ends => {
+      const session = watch(model.createSession())
+      const live = watch(session.listen({ turnDetection: 'manual', vad: false, maxTokens: 2, maxSeconds: 0.2 }))
+      live.write(samples)
+      live.commit()
+      if (ends) live.end()
+      const events = live[Symbol.asyncIterator]()
+      for (;;) {
+        const { value, done } = await events.next()
+        if (done || (!ends && value.type === 'replyEnd')) break
+      }
+      if (ends) await session.generate({ text: 'a' }, { maxSeconds: 5 })[Symbol.asyncIterator]().next()
+    }
+    for (const ends of [true, false]) for (let i = 0; i < 10; i++) await talk(ends)
+    await turn()
+    await turn()
+    return { gone: collected() }`)
+  const { gone } = result as { gone: number }
+  t.ok(gone >= 38, `${gone} of 40 are collected`)
+})
+
 t.test('models that are no longer referenced, and their tokenizers', async t => {
   const result = await runProgram(`
     const { textThread } = require(${JSON.stringify(join(root, 'dist', 'lib', 'worker', 'offload.js'))})

@@ -70,8 +70,8 @@ export class PartEngine implements Engine {
   readonly info: ModelInfo
   readonly #native: NativeSession
   readonly #conversation: Conversation | undefined
-  /** The turn that was begun last. */
-  #fed: FedTurn | undefined
+  /** Stands for the turn that was begun last. It is not the turn itself, which would keep a forgotten live session alive. */
+  #fed: object | undefined
 
   constructor(file: LoadedFile, native: NativeSession, conversation: Conversation | undefined) {
     this.#file = file
@@ -116,6 +116,7 @@ export class PartEngine implements Engine {
     const codec = this.#needCodec()
     let stream: NativeStream | undefined
     let stopped = false
+    const mine = {}
     const played = new PlayedUnits(this.info.units)
     if (!this.modes.includes('speech-to-text')) throw missing(hasNetwork(this.info, 'lm') ? 'encoder' : 'lm')
     const turn: FedTurn = {
@@ -142,12 +143,12 @@ export class PartEngine implements Engine {
         return { all: false, text }
       },
       abandon: () => {
-        if (this.#fed === turn) native.abandon()
+        if (this.#fed === mine) native.abandon()
       },
     }
     const underWay = (): void => {
       if (stopped) throw new AbortedError()
-      if (this.#fed !== turn)
+      if (this.#fed !== mine)
         throw new InvalidArgumentError('another turn has begun since this one', { option: 'turn' })
     }
     const hearing = async (work: () => Promise<void>): Promise<void> => {
@@ -159,7 +160,7 @@ export class PartEngine implements Engine {
         throw thrown
       }
     }
-    this.#fed = turn
+    this.#fed = mine
     await hearing(() => native.begin(requestOf(answering)))
     return turn
   }
