@@ -45,9 +45,9 @@ class Lm {
         void truncate(int length);
 
         /// Removes the positions from `begin` to before `end`, 0 <= begin <= end <= length. Those after them move up,
-        /// and their keys are rotated to their new positions (RopeShift); in F16 and INT8 each removal also rounds them.
-        /// Keys and values still depend on the removed positions that they were computed from. Throws out_of_memory
-        /// without changing the state.
+        /// and their keys are rotated to their new positions (RopeShift); in F16 and INT8 each removal also rounds
+        /// them. Keys and values still depend on the removed positions that they were computed from. Throws
+        /// out_of_memory without changing the state.
         void remove(int begin, int end);
 
         /// Appends positions up to `length` in total, whose keys and values are then to be written. Throws

@@ -26,17 +26,15 @@ void Lm::State::remove(int begin, int end) {
         const int dim = lm_->config_.key_length;
         const RopeShift shift(lm_->config_.rope, factors, dim, begin - end);
         std::vector<float> key(static_cast<size_t>(dim)), value(key);
-        std::vector<std::byte> stored(static_cast<size_t>(kv_stored_bytes(cache_.place(0))));
         for (size_t block = 0; block < lm_->blocks_.size(); block++) {
             const KvPlace & place = cache_.place(block);
             for (int from = end, to = begin; from < length_; from++, to++) {
                 std::byte *page_from = page(from), *page_to = page(to);
                 const int old_place = from % kv_page_positions, new_place = to % kv_page_positions;
                 for (int head = 0; head < place.heads; head++) {
-                    kv_load(place, page_from, old_place, head, stored.data());
                     kv_read(place, page_from, old_place, head, key.data(), value.data());
                     shift.rotate(key.data());
-                    kv_store(place, page_to, new_place, head, stored.data());
+                    kv_copy_value(place, page_from, old_place, page_to, new_place, head);
                     kv_write_key(place, page_to, new_place, head, key.data());
                 }
             }

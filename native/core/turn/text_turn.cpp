@@ -91,15 +91,7 @@ void TextTurn::check() const {
 
 void TextTurn::run() {
     Timings timings;
-    if (gap_ > 0) {
-        const auto start = context_.ids.begin() + static_cast<std::ptrdiff_t>(gap_start_);
-        context_.turns.remove(static_cast<int>(gap_start_), static_cast<int>(gap_start_ + gap_));
-        context_.ids.erase(start, start + static_cast<std::ptrdiff_t>(gap_));
-    }
-    context_.turns.context().truncate(kept());
-    context_.ids.resize(kept_);
-    LmLogits logits = clock_.measure(timings.prefill_ms,
-                                     [&] { return push(request_.text.data() + kept_, request_.text.size() - kept_); });
+    LmLogits logits = clock_.measure(timings.prefill_ms, [&] { return prefill(); });
     timings.ready_ms = clock_.now();
     Sampler sampler(sampling_);
     FinishReason reason = FinishReason::max_tokens;
@@ -131,11 +123,22 @@ void TextTurn::run() {
     clock_.pause([&] { receiver_(std::move(last)); });
 }
 
+/// Leaves what the request goes on with in the context, and appends the rest of it.
+LmLogits TextTurn::prefill() {
+    if (gap_ > 0) {
+        const auto start = context_.ids.begin() + static_cast<std::ptrdiff_t>(gap_start_);
+        context_.turns.remove(static_cast<int>(gap_start_), static_cast<int>(gap_start_ + gap_));
+        context_.ids.erase(start, start + static_cast<std::ptrdiff_t>(gap_));
+    }
+    context_.turns.context().truncate(kept());
+    context_.ids.resize(kept_);
+    return push(request_.text.data() + kept_, request_.text.size() - kept_);
+}
+
 LmLogits TextTurn::push(const int32_t * ids, size_t count) {
-    LmLogits logits =
-        count == 1
-            ? parts_.steps->step(runner_, context_.turns.context(), ids[0], 0, Tails::text)
-            : parts_.lm->push(runner_, context_.turns.context(), ids, nullptr, static_cast<int>(count), Tails::text);
+    LmLogits logits = count == 1 ? parts_.steps->step(runner_, context_.turns.context(), ids[0], 0, Tails::text)
+                                 : parts_.lm->push(runner_, context_.turns.context(), ids, nullptr,
+                                                   static_cast<int>(count), Tails::text);
     context_.ids.insert(context_.ids.end(), ids, ids + count);
     return logits;
 }

@@ -34,6 +34,7 @@ class TextTurn {
   private:
     void check() const;
     void find_kept();
+    LmLogits prefill();
     LmLogits push(const int32_t * ids, size_t count);
 
     const Model::Parts & parts_;

@@ -59,7 +59,7 @@ void Turn::check_length(size_t samples) const {
 /// Makes sure that the context has room for `positions` positions of the user's words and for a reply.
 void Turn::make_room(int64_t positions) {
     const int64_t needed = positions + parts_.prompt_overhead() + parts_.reply_reserve();
-    start_ -= turns_.make_room(needed, start_);
+    start_ -= clock_.measure(timings_.prefill_ms, [&] { return turns_.make_room(needed, start_); });
     const int64_t free = context_.n_ctx() - start_;
     if (needed > free) {
         const ErrorDetails details{{"positions", static_cast<double>(needed)},

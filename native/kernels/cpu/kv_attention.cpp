@@ -305,6 +305,15 @@ void kv_write_key(const KvPlace & place, std::byte * page, int64_t position, int
     Places::of_key(place, page, position, head).write(key, place.dim, place.dim);
 }
 
+void kv_copy_value(const KvPlace & place, const std::byte * from, int64_t from_position, std::byte * to,
+                   int64_t to_position, int64_t head) {
+    const Places source = Places::of_value(place, const_cast<std::byte *>(from), from_position, head); // is only read
+    const Places target = Places::of_value(place, to, to_position, head);
+    const int64_t padded = kv_padded(place.dim); // a value and its scales lie in one piece
+    std::memmove(target.values, source.values, static_cast<size_t>(padded * value_bytes(place.type)));
+    std::memmove(target.scales, source.scales, static_cast<size_t>(scale_count(place.type, padded)) * sizeof(float));
+}
+
 int64_t kv_stored_bytes(const KvPlace & place) {
     return 2 * (place.dim * value_bytes(place.type) +
                 scale_count(place.type, place.dim) * static_cast<int64_t>(sizeof(float)));
