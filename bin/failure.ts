@@ -92,7 +92,6 @@ export async function speakingOfFlags<T>(flags: object, work: () => Promise<T>):
   } catch (thrown) {
     if (!(thrown instanceof MossSpeechError)) throw thrown
     const { code, message, details } = thrown
-    if (code === 'MOSS_PROMPT_TOO_LONG') throw reworded(thrown, message.replace('session.reset() empties it', FULL))
     const { option } = details
     if (code !== 'MOSS_INVALID_ARGUMENT' || typeof option !== 'string') throw thrown
     const { pronunciations } = flags as { pronunciations?: string }
@@ -102,8 +101,6 @@ export async function speakingOfFlags<T>(flags: object, work: () => Promise<T>):
     throw flag === undefined ? thrown : reworded(thrown, message.replace(new RegExp(`\\b${option}\\b`), flag))
   }
 }
-
-const FULL = 'fewer turns fit, or a larger --context-length'
 
 /** The flag with which an option of the library was given; undefined if it was not given. */
 function flagOf(option: string, flags: object): string | undefined {

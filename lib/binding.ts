@@ -145,6 +145,11 @@ export interface NativeRequest extends NativeSampling, NativeSpeaking {
   textIds?: Int32Array | undefined
   /** Only for imported language models: ids that end a reply and are not part of it. */
   stopIds?: Int32Array | undefined
+  /**
+   * Only for imported language models: old turns were left out of `textIds` because the context is full. What follows
+   * them is kept in the context and moves up, instead of being computed again; default false.
+   */
+  shortened?: boolean | undefined
   /** `speech`: audio (text is still generated, and remembered, but not delivered); `text`: text only; `both`. */
   output: 'speech' | 'text' | 'both'
   /** Speech longer than this is cut; default 60. */
@@ -246,6 +251,34 @@ export interface NativeStream {
   stop(): void
 }
 
+/** A turn that took place elsewhere, for a bundle. */
+export interface NativePastTurn {
+  textIds: Int32Array
+  /** Of a spoken reply; undefined or empty if the reply is written. */
+  units?: Int32Array | undefined
+  replyIds: Int32Array
+}
+
+/** What there is to a conversation besides the keys and values of its context. */
+export interface NativeSnapshot {
+  /** Positions of the context. */
+  length: number
+  /** The length of the context before each turn. */
+  turns: Int32Array
+  /** Of an imported language model: the ids at all positions. */
+  ids: Int32Array
+  /** The state of the generator of seeds, 32 bytes. */
+  random: Uint8Array
+}
+
+/** How keys and values are stored. */
+export interface NativeLayout {
+  /** `f32`, `f16` or `q8`; '' without a language model. */
+  type: string
+  /** The bytes that keys and values of one position take, for each block. */
+  positionBytes: Int32Array
+}
+
 /**
  * A conversation. It runs one task at a time: until that has delivered its last chunk, failed or been cancelled, a
  * second one rejects with MOSS_SESSION_BUSY (functions that return a stream throw it).
@@ -291,6 +324,18 @@ export interface NativeSession {
   features(samples: Float32Array): NativeStream
   /** Removes the last turn that `generate` finished, if any, from the context. The turn before it is then the last one. */
   undo(): Promise<void>
+  /** Adds a turn that took place elsewhere to the context of a bundle. */
+  recall(turn: NativePastTurn): Promise<void>
+  snapshot(): Promise<NativeSnapshot & NativeLayout>
+  /**
+   * Makes this the conversation of a snapshot, once `writeContext` has written all its keys and values. Rejects with
+   * MOSS_INVALID_ARGUMENT if the snapshot does not fit the model, MOSS_PROMPT_TOO_LONG if the context is too short.
+   */
+  restore(snapshot: NativeSnapshot): Promise<void>
+  /** Keys and values of a block at `count` positions from `begin` on, position by position and head by head. */
+  readContext(block: number, begin: number, count: number): Promise<Uint8Array>
+  /** Writes what `readContext` has returned. */
+  writeContext(block: number, begin: number, bytes: Uint8Array): Promise<void>
   /**
    * Stops the running call that has returned a promise, which soon rejects with MOSS_ABORTED. The session is free for
    * its next task at once.
@@ -305,6 +350,8 @@ export interface NativeSession {
   readonly heardSeconds: number
   /** Positions of the context in use. */
   readonly length: number
+  /** How many turns have been removed so far, because the context was full. Only for a bundle's session with `slide`. */
+  readonly droppedTurns: number
   /** Forgets the conversation. */
   reset(): void
   /** Cancels the running task and frees the memory as soon as that has stopped. Idempotent. */
@@ -371,7 +418,8 @@ export interface NativeSpeechDetector {
 
 export interface NativeModel {
   info(): NativeModelInfo
-  createSession(options?: { seed?: number | undefined }): NativeSession
+  /** `slide`: a bundle's session removes its oldest turns when a new one does not fit the context; default false. */
+  createSession(options?: { seed?: number | undefined; slide?: boolean | undefined }): NativeSession
   /** Throws MOSS_UNSUPPORTED if the file has no voice activity network. */
   createSpeechDetector(): NativeSpeechDetector
   /** What each attention head contributes when a network is run on something. */

@@ -12,6 +12,7 @@ export type MossErrorCode =
   | 'MOSS_FILE'
   | 'MOSS_MODEL_NOT_FOUND'
   | 'MOSS_MODEL_FORMAT'
+  | 'MOSS_SESSION_FORMAT'
   | 'MOSS_DISPOSED'
   | 'MOSS_SESSION_BUSY'
   | 'MOSS_ABORTED'
@@ -109,6 +110,18 @@ export class ModelFormatError extends MossSpeechError {
   }
 }
 
+/**
+ * A saved session cannot be loaded. `details.reason` says why: `noSession`, these are not the bytes of a saved session;
+ * `cut`, their end is missing; `damaged`, they are not what was written; `newer`, they were written by a newer version of
+ * this package; `foreign`, the session belongs to another model.
+ */
+export class SessionFormatError extends MossSpeechError {
+  override readonly name = 'SessionFormatError'
+  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super('MOSS_SESSION_FORMAT', message, details, options)
+  }
+}
+
 /** A model or session is used after its `dispose()`. */
 export class DisposedError extends MossSpeechError {
   override readonly name = 'DisposedError'
@@ -150,7 +163,7 @@ export class UnsupportedError extends MossSpeechError {
   }
 }
 
-/** The conversation so far and the new turn do not fit the model's context. `session.reset()` empties it. */
+/** The conversation or a turn does not fit the model's context. A longer one helps (`contextLength`), or `session.reset()`. */
 export class PromptTooLongError extends MossSpeechError {
   override readonly name = 'PromptTooLongError'
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
@@ -203,6 +216,7 @@ const CLASSES: Partial<Record<string, ErrorClass>> = {
   MOSS_FILE: FileError,
   MOSS_MODEL_NOT_FOUND: ModelNotFoundError,
   MOSS_MODEL_FORMAT: ModelFormatError,
+  MOSS_SESSION_FORMAT: SessionFormatError,
   MOSS_DISPOSED: DisposedError,
   MOSS_SESSION_BUSY: SessionBusyError,
   MOSS_ABORTED: AbortedError,

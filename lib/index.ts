@@ -5,9 +5,12 @@
  */
 
 export { loadModel, Model } from './model.js'
+export type { Message } from './engine/conversation.js'
 export type { ModelInfo } from './engine/weights.js'
 export type { CtcText, FinishReason, NativeComponent as ModelComponent, NativeTimings as Timings } from './binding.js'
 export { Session } from './session.js'
+export type { SessionInput } from './saved/load.js'
+export type { SessionOutput } from './saved/save.js'
 export type {
   Features,
   Heard,
@@ -46,7 +49,9 @@ export type {
   GenerateOptions,
   KvCacheType,
   LoadOptions,
+  LoadSessionOptions,
   ModelParts,
+  SaveSessionOptions,
   SessionOptions,
   SpeakOptions,
   TranscribeOptions,
@@ -91,6 +96,7 @@ export {
   OutOfThreadsError,
   PromptTooLongError,
   SessionBusyError,
+  SessionFormatError,
   UnsupportedError,
   type ErrorDetails,
   type MossErrorCode,

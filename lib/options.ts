@@ -1,4 +1,6 @@
+import { fileURLToPath } from 'node:url'
 import type { ErrorDetails } from './errors.js'
+import type { Message } from './engine/conversation.js'
 import { InvalidArgumentError } from './errors.js'
 
 /** How the reply of a session is generated. All options are optional. */
@@ -154,10 +156,40 @@ export interface SessionOptions {
    * answer. Default false.
    */
   thinking?: boolean
+  /**
+   * What happens when a new turn does not fit the context. `slide`: whole old turns are forgotten, the oldest first, until an eighth of the
+   * context is free for the reply, whose `dropped` says how many they were; the system prompt stays. `error`: {@link PromptTooLongError}.
+   * Default `slide`.
+   */
+  contextOverflow?: 'slide' | 'error'
+  /**
+   * Turns that took place elsewhere: messages of the user and the assistant in turn, at first perhaps one of the system (in place of
+   * `system`). The first call that needs the conversation reads them. Messages of the user need a text. Nano speaks a reply whose `units`
+   * are not given as `speak` does.
+   */
+  history?: readonly Message[]
   /** How words are pronounced when text is read aloud, as in {@link SpeakOptions}. */
   pronunciations?: Readonly<Record<string, string>>
   /** The seed of all random numbers of the session, a whole number from 0 to 2^53 - 1. Default: random. */
   seed?: number
+}
+
+export const CONTEXT_OVERFLOWS = ['slide', 'error'] as const
+
+/** Options of {@link Model.loadSession}, in place of those that the session was saved with. */
+export interface LoadSessionOptions {
+  /** As in {@link SessionOptions}. */
+  contextOverflow?: 'slide' | 'error'
+  /** As in {@link SessionOptions}. */
+  pronunciations?: Readonly<Record<string, string>>
+  /** Stops the work when it aborts; the call rejects with {@link AbortedError}. */
+  signal?: AbortSignal
+}
+
+/** Options of {@link Session.save}. */
+export interface SaveSessionOptions {
+  /** Stops the work when it aborts; the call rejects with {@link AbortedError}, and leaves no file. */
+  signal?: AbortSignal
 }
 
 function fail(option: string, expected: string, found: unknown): never {
@@ -247,6 +279,12 @@ export function checkVoice(
   const sum = mix.reduce((total, share) => total + share, 0)
   if (sum === 0) fail('voice', 'at least one name with its share', value)
   return { voice: mix.indexOf(Math.max(...mix)), mix: mix.map(share => share / sum) }
+}
+
+/** The path that a string or a `file:` URL stands for; undefined if it is neither. */
+export function checkPath(value: unknown): string | undefined {
+  const path = value instanceof URL && value.protocol === 'file:' ? fileURLToPath(value) : value
+  return typeof path === 'string' && path !== '' && !path.includes('\0') ? path : undefined
 }
 
 /** Checks that a text is not empty or too long. */

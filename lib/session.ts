@@ -1,5 +1,7 @@
+import type { Writable } from 'node:stream'
 import type { Speech } from './audio.js'
 import { SAMPLE_RATE } from './audio/limits.js'
+import type { Message } from './engine/conversation.js'
 import {
   missing,
   type Answering,
@@ -11,9 +13,16 @@ import {
 } from './engine/engine.js'
 import { DisposedError, InvalidArgumentError, SessionBusyError, toMossError, UnsupportedError } from './errors.js'
 import * as check from './options.js'
-import type { FeaturesOptions, GenerateOptions, SpeakOptions, TranscribeOptions } from './options.js'
+import type {
+  FeaturesOptions,
+  GenerateOptions,
+  SaveSessionOptions,
+  SpeakOptions,
+  TranscribeOptions,
+} from './options.js'
 import { ReplyStream, type Producer } from './reply.js'
-import type { SpeechDetector } from './engine/speech-detector.js'
+import type { Settings } from './saved/format.js'
+import { saveSession, type SessionOutput } from './saved/save.js'
 import { untilAborted } from './engine/streaming.js'
 import { isTextStream, piecesOf } from './engine/text-stream.js'
 import { LiveSession } from './live/live-session.js'
@@ -23,7 +32,7 @@ import { checkPronunciations, type Pronunciations } from './text/pronunciations.
 import { parseVoiceText } from './text/voice-text.js'
 import type { Phonemizer } from './text/voice.js'
 import type { Features, Prompt, Reply, ReplyChunk, SessionInfo, Spoken, TextStream, Transcript } from './turn.js'
-import type { ModelInfo } from './engine/weights.js'
+import type { ModelInfo, Weights } from './engine/weights.js'
 import { onceCollected } from './weak.js'
 
 const LONGEST_TEXT = 100_000
@@ -68,25 +77,22 @@ export class Session {
   readonly #info: ModelInfo
   readonly #reading: Reading
   readonly #pronunciations: string
-  readonly #detector: () => Promise<SpeechDetector>
+  readonly #weights: Weights
+  readonly #settings: Settings
   readonly #onDispose: () => void
   /** What runs is held weakly: it ends when it is not referenced elsewhere any more. */
   #running: { ended: Promise<void>; stream: Pick<WeakRef<Stoppable>, 'deref'> | undefined } | undefined
   #disposal: Promise<void> | undefined
 
   /** @internal */
-  constructor(
-    engine: Engine,
-    info: ModelInfo,
-    reading: Reading,
-    detector: () => Promise<SpeechDetector>,
-    onDispose: () => void,
-  ) {
+  constructor({ engine, weights, settings, onDispose }: SessionParts) {
+    const { info, voiceText } = weights
     this.#engine = engine
-    this.#detector = detector
+    this.#weights = weights
     this.#info = info
-    this.#reading = reading
-    this.#pronunciations = Object.keys(reading.pronunciations).length > 0 ? JSON.stringify(reading.pronunciations) : ''
+    this.#settings = settings
+    this.#reading = { voiceText, pronunciations: pronunciationsOf(settings.pronunciations, info, voiceText) }
+    this.#pronunciations = this.#lexicon(undefined)
     this.#onDispose = onDispose
   }
 
@@ -104,7 +110,7 @@ export class Session {
    *     const reply = await session.generate({ text: 'turn on the light' }, { output: 'text' }).result()
    *
    * @throws {@link InvalidArgumentError} immediately; the others from the loop or `result()`: {@link AudioFormatError},
-   * {@link AudioLengthError}, {@link FileError}, {@link PromptTooLongError} (`reset()` helps), {@link
+   * {@link AudioLengthError}, {@link FileError}, {@link PromptTooLongError}, {@link
    * SessionBusyError}, {@link DisposedError}, {@link AbortedError}, {@link UnsupportedError}, {@link OutOfMemoryError}
    */
   generate(prompt: Prompt, options?: GenerateOptions): ReplyStream<ReplyChunk, Reply> {
@@ -161,7 +167,7 @@ export class Session {
       answering,
       turns,
       sampleRate,
-      detector: this.#detector,
+      detector: () => this.#weights.detector(),
       signal,
       onEnd: () => {
         forget()
@@ -267,6 +273,34 @@ export class Session {
     return this.#engine.length
   }
 
+  /**
+   * The conversation, as messages: the system prompt if there is one, and the finished turns that the context holds. Turns that were dropped
+   * because it was full are not among them.
+   */
+  history(): Message[] {
+    return this.#engine.history()
+  }
+
+  /**
+   * Saves the conversation, so that {@link Model.loadSession} continues it bit for bit: keys and values of the context, messages, options
+   * and random numbers, but not the model. Its size is that of the keys and values. A file gets its name when it is complete; a stream is
+   * not ended.
+   *
+   *     await session.save('conversation.moss')
+   *
+   * @throws by rejecting: {@link FileError} (`ENOSPC` if the disk is full), also if the model's file has changed since it was loaded;
+   * {@link InvalidArgumentError}, {@link SessionBusyError}, {@link DisposedError}, {@link AbortedError}, {@link OutOfMemoryError}
+   */
+  async save(output: SessionOutput, options?: SaveSessionOptions): Promise<void> {
+    const { signal: given } = check.checkOptions<SaveSessionOptions>('options', options, ['signal'])
+    const signal = check.checkSignal(given)
+    const checked = checkOutput(output)
+    await this.#exclusive(async () => {
+      const models = await this.#weights.hashes()
+      await saveSession({ engine: this.#engine, settings: this.#settings, models }, checked, signal)
+    })
+  }
+
   /** Forgets the conversation. @throws {@link SessionBusyError}, {@link DisposedError} */
   reset(): void {
     if (this.#disposal) throw new DisposedError('the session is disposed')
@@ -368,7 +402,7 @@ export class Session {
       noiseW: check.checkNumber('noiseW', o.noiseW, 0, 2),
       lengthScale: check.checkNumber('lengthScale', o.lengthScale, 0.1, 10),
       phonemizer: checkPhonemizer(o.phonemizer),
-      pronunciations: this.#lexicon(o.pronunciations),
+      pronunciations: o.pronunciations === undefined ? this.#pronunciations : this.#lexicon(o.pronunciations),
     }
   }
 
@@ -382,7 +416,6 @@ export class Session {
   /** The pronunciations of the session and of one call, as JSON. */
   #lexicon(given: unknown): string {
     const { voiceText, pronunciations } = this.#reading
-    if (given === undefined) return this.#pronunciations
     const words = { ...pronunciations, ...pronunciationsOf(given, this.#info, voiceText) }
     return Object.keys(words).length > 0 ? JSON.stringify(words) : ''
   }
@@ -396,13 +429,21 @@ export class Session {
   }
 }
 
+/** What a session is made of. @internal */
+export interface SessionParts {
+  engine: Engine
+  weights: Weights
+  settings: Settings
+  onDispose: () => void
+}
+
 /** A reply or a live session. */
 interface Stoppable {
   stop(error: Error): Promise<void>
 }
 
 /** How the voice of a session reads text. */
-export interface Reading {
+interface Reading {
   /** The text rules of an imported voice; '' for nano's. */
   voiceText: string
   pronunciations: Pronunciations
@@ -413,6 +454,15 @@ export function pronunciationsOf(given: unknown, info: ModelInfo, voiceText: str
   if (given === undefined) return {}
   if (info.sampleRate === 0) throw missing('voice')
   return checkPronunciations(given, voiceText === '' ? undefined : parseVoiceText(voiceText))
+}
+
+function checkOutput(output: unknown): string | Writable {
+  const path = check.checkPath(output)
+  if (path !== undefined) return path
+  if (typeof output === 'object' && output !== null && 'write' in output && 'off' in output) return output as Writable
+  throw new InvalidArgumentError('output must be the path or file: URL of a file, or a writable stream', {
+    option: 'output',
+  })
 }
 
 function checkSpoken(input: unknown): SpeakInput {

@@ -126,9 +126,11 @@ export interface Reply {
   finishReason: FinishReason
   /** What was heard, for spoken input. */
   heard?: Heard
+  /** How many old turns the conversation has lost so that this one fits the context (`contextOverflow`). Missing if none. */
+  dropped?: number
   /** How long the parts of the turn took. */
   timings: NativeTimings
 }
 
 /** What {@link Session.speak} returns. `finishReason` is always `stop`, because the whole text is read. */
-export type Spoken = Omit<Reply, 'heard' | 'timings'>
+export type Spoken = Omit<Reply, 'heard' | 'dropped' | 'timings'>

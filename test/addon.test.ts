@@ -232,6 +232,33 @@ t.test('undo takes back the last turn that was finished', async t => {
   t.equal(session.length, 0)
 })
 
+t.test('a snapshot and its keys and values make the same conversation elsewhere', async t => {
+  const model = await load()
+  const [session, other] = [model.createSession({ seed: 1 }), model.createSession({ seed: 2 })]
+  await session.recall({ textIds: Int32Array.of(7, 8), replyIds: Int32Array.of(9), units: Int32Array.of(3, 4) })
+  const { type, positionBytes, ...snapshot } = await session.snapshot()
+  t.equal(type, 'f16')
+  t.equal(snapshot.length, session.length)
+  t.strictSame(snapshot.turns, Int32Array.of(0))
+  await other.restore(snapshot)
+  for (const [block, bytes] of positionBytes.entries()) {
+    const piece = await session.readContext(block, 0, snapshot.length)
+    t.equal(piece.length, bytes * snapshot.length)
+    await other.writeContext(block, 0, piece)
+  }
+  t.equal(other.length, session.length)
+  const next = request({ samples: undefined, textIds: Int32Array.of(5), output: 'text', maxTokens: 3 })
+  t.equal(text(await readAll(other.generate(next))), text(await readAll(session.generate(next))))
+  const wrong = { code: 'MOSS_INVALID_ARGUMENT' }
+  await t.rejects(other.readContext(99, 0, 1), wrong)
+  await t.rejects(other.readContext(0, 0, 1e6), wrong)
+  await t.rejects(other.writeContext(0, 0, new Uint8Array(3)), wrong)
+  await t.rejects(other.restore({ ...snapshot, turns: Int32Array.of(-1) }), wrong)
+  t.throws(() => other.restore({ ...snapshot, random: new Uint8Array(3) }), wrong)
+  await t.rejects(other.restore({ ...snapshot, length: 1e6 }), { code: 'MOSS_PROMPT_TOO_LONG' })
+  await t.rejects(other.recall({ textIds: Int32Array.of(1e6), replyIds: Int32Array.of(9) }), wrong)
+})
+
 t.test('a cancelled stream leaves the conversation as it was', async t => {
   const model = await load()
   const [session, other] = [model.createSession(), model.createSession()]

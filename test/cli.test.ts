@@ -266,7 +266,6 @@ t.test('an error names the file that it is about', async t => {
     [['transcribe', bad], /error: \S*nan\.wav: sample 100 is NaN \(MOSS_AUDIO_FORMAT\)/],
     [['chat', question, long], /error: \S*long\.wav: the audio is 400 s long; the limit is [\d.]+ s: a context of \d+ positions holds no more \(MOSS_AUDIO_LENGTH\)/],
     [['transcribe', '-'], /error: standard input: sample 100 is NaN \(MOSS_AUDIO_FORMAT\)/, await readFile(bad)],
-    [['chat', ...Array<string>(20).fill(question)], /error: \S*question\.wav: .*filled .*context: fewer turns fit, or a larger --context-length \(MOSS_PROMPT_TOO_LONG\)/],
   ] // prettier-ignore
   for (const [args, message, input] of cases) {
     const flags = args[0] === 'chat' ? [...MODEL, ...SHORT] : MODEL

@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { encodeWav, loadModel, readAudio, writeWav } from '../dist/lib/index.js'
@@ -108,3 +109,24 @@ t.test(
     await model.dispose()
   },
 )
+
+t.test('a session is saved and loaded piece by piece', async t => {
+  const model = await loadModel(TINY)
+  const session = model.createSession({ seed: 1 })
+  await session.generate({ text: 'seven '.repeat(40) }, { output: 'text', maxTokens: 8 }).result()
+  const pieces: Buffer[] = []
+  const write = (piece: Buffer, _: unknown, done: () => void): void => {
+    pieces.push(piece)
+    done()
+  }
+  await session.save(new Writable({ write }))
+  const whole = Buffer.concat(pieces)
+  const largest = Math.max(...pieces.map(piece => piece.length))
+  t.ok(whole.length > 2 * largest)
+  t.ok(largest <= COPIED, `${largest} bytes at a time`)
+  const count = countTurns()
+  await model.loadSession(whole)
+  count.stop()
+  t.ok(count.turns >= whole.length / largest - 1, `${count.turns} turns of the event loop`)
+  await model.dispose()
+})

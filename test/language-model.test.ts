@@ -233,7 +233,7 @@ t.test('the context has an end', async t => {
       const long = session.generate({ text: 'x '.repeat(200) })
       await t.rejects(long.result(), { code: 'MOSS_PROMPT_TOO_LONG', message: /longer than the model/ })
     },
-    { contextLength: 128 },
+    { contextLength: 128, contextOverflow: 'error' },
   )
   await t.rejects(loadModel(QWEN3, { contextLength: 2049 }), {
     code: 'MOSS_INVALID_ARGUMENT',

@@ -17,6 +17,7 @@ import {
   type GenerateOptions,
   type Reply,
   type Session,
+  type SessionOptions,
   type TranscribeOptions,
 } from '../dist/lib/index.js'
 import { root, TINY } from './helpers/model.js'
@@ -26,10 +27,10 @@ const SPEECH = sine(1)
 /** Short replies keep the tests short. */
 const SHORT = { maxSeconds: 1 }
 
-async function withSession(work: (session: Session) => Promise<void>): Promise<void> {
+async function withSession(work: (session: Session) => Promise<void>, options: SessionOptions = {}): Promise<void> {
   const model = await loadModel(TINY)
   try {
-    await work(model.createSession({ seed: 1 }))
+    await work(model.createSession({ seed: 1, ...options }))
   } finally {
     await model.dispose()
   }
@@ -414,14 +415,15 @@ t.test('reading aloud', async t => {
 })
 
 t.test('a full context is an error that says so', async t => {
-  await withSession(async session => {
+  const work = async (session: Session): Promise<void> => {
     const fill = async (): Promise<void> => {
       for (let i = 0; i < 50; i++) await session.generate({ text: 'seven '.repeat(20) }, SHORT).result()
     }
     await t.rejects(fill(), { code: 'MOSS_PROMPT_TOO_LONG', message: /reset\(\)/ })
     session.reset()
     t.ok((await session.generate({ text: 'a' }, SHORT).result()).audio.length > 0)
-  })
+  }
+  await withSession(work, { contextOverflow: 'error' })
 })
 
 t.test('the event loop goes on', async t => {

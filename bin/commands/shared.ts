@@ -37,22 +37,25 @@ export interface ReplyJson {
   text: string
   seconds: number
   finishReason: FinishReason
+  dropped?: number
 }
 
-export function replyJson({ text, seconds, finishReason }: Pick<Reply, keyof ReplyJson>): ReplyJson {
-  return { text, seconds: roundSeconds(seconds), finishReason }
+export function replyJson({ text, seconds, finishReason, dropped }: Pick<Reply, keyof ReplyJson>): ReplyJson {
+  return { text, seconds: roundSeconds(seconds), finishReason, ...(dropped !== undefined && { dropped }) }
 }
 
-/** Warns of a reply that was cut short, and says what helps. */
-export function warnOfCut({ finishReason, seconds }: ReplyJson, model: Model, flags: ReplyFlags): void {
+/** Warns of a reply that was cut short or for which old turns were forgotten, and says what helps. */
+export function warnOfCut({ finishReason, seconds, dropped }: ReplyJson, model: Model, flags: ReplyFlags): void {
   const longer = {
     stop: undefined,
     noSpeech: undefined,
     maxSeconds: `after ${roundSeconds(seconds)} s: --max-seconds takes more, up to 600`,
     maxTokens: `after ${flags.maxTokens ?? 512} tokens: --max-tokens takes more`,
-    contextLength: `where the context of ${model.info().nCtx} positions was full: fewer turns leave more room, or a larger --context-length`,
+    contextLength: `where the context of ${model.info().nCtx} positions was full: a larger --context-length leaves more room`,
   }[finishReason]
   if (longer !== undefined) warn(`the reply was cut ${longer}`)
+  if (dropped !== undefined)
+    warn(`the context was full: the oldest ${dropped === 1 ? 'turn was' : `${dropped} turns were`} forgotten; a larger --context-length keeps more`) // prettier-ignore
 }
 
 /** What was heard, for people: the text and, if units are sounds, the pinyin or the phonemes. */

@@ -33,6 +33,7 @@ export class CascadeTurn {
   #said = ''
   #written = ''
   #finishReason: FinishReason = 'stop'
+  readonly #droppedBefore: number
   /** Whether the language model has ended its reply and so holds the whole turn in its context. */
   #remembered = false
   /** Whether the reply has ended without being stopped, so that the conversation holds it. */
@@ -44,6 +45,7 @@ export class CascadeTurn {
     this.#encoder = encoder
     this.#voice = voice
     this.#answering = answering
+    this.#droppedBefore = lm.dropped
     this.#reply = new ReplyBuilder(voice?.info.sampleRate ?? 0)
   }
 
@@ -197,7 +199,8 @@ export class CascadeTurn {
     const language = output === 'text' ? undefined : this.#voice?.languageOf(voice)
     const timings = { ...this.#timings, totalMs: this.#now(), replySeconds: this.#reply.seconds }
     const reply = this.#reply.finish(output === 'speech' ? '' : this.#written, this.#finishReason, language)
-    return { ...reply, ...(this.#heard && { heard: this.#heard }), timings }
+    const dropped = this.#lm.dropped - this.#droppedBefore
+    return { ...reply, ...(this.#heard && { heard: this.#heard }), ...(dropped > 0 && { dropped }), timings }
   }
 }
 

@@ -4,6 +4,7 @@ import { AbortedError, abortedBy } from '../errors.js'
 import type { Features, Mode, Reply, ReplyChunk, Spoken, Transcript } from '../turn.js'
 import { follow } from '../weak.js'
 import { CascadeTurn } from './cascade-turn.js'
+import type { Message } from './conversation.js'
 import {
   missing,
   modesOf,
@@ -41,19 +42,15 @@ async function* runFed(
 /** Several files as one model: the encoder transcribes speech, the language model replies in text, and the voice reads that aloud. */
 export class CascadeEngine implements Engine {
   readonly path = 'cascade'
-  readonly #parts: CascadeParts
-
-  constructor(parts: CascadeParts) {
-    this.#parts = parts
-  }
+  constructor(readonly parts: CascadeParts) {}
 
   get modes(): Mode[] {
-    const { encoder, lm, voice } = this.#parts
+    const { encoder, lm, voice } = this.parts
     return modesOf({ hears: encoder !== undefined, answers: lm !== undefined, speaks: voice !== undefined })
   }
 
   get length(): number {
-    return this.#parts.lm?.length ?? 0
+    return this.parts.lm?.length ?? 0
   }
 
   generate(
@@ -95,21 +92,25 @@ export class CascadeEngine implements Engine {
     return this.#need('encoder').features(speech, signal)
   }
 
+  history(): Message[] {
+    return this.parts.lm?.history() ?? []
+  }
+
   reset(): void {
-    this.#parts.lm?.reset()
+    this.parts.lm?.reset()
   }
 
   dispose(): void {
-    for (const part of Object.values(this.#parts)) part.dispose()
+    for (const part of Object.values(this.parts)) part.dispose()
   }
 
   #turn(answering: Answering): CascadeTurn {
-    const { encoder, voice } = this.#parts
+    const { encoder, voice } = this.parts
     return new CascadeTurn(this.#need('lm'), encoder, voice, answering)
   }
 
   #need(name: PartName): PartEngine {
-    const part = this.#parts[name]
+    const part = this.parts[name]
     if (!part) throw missing(name)
     return part
   }

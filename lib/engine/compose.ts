@@ -1,16 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { NativeAddon } from '../binding.js'
 import { InvalidArgumentError, ModelFormatError, ModelNotFoundError, UnsupportedError } from '../errors.js'
 import * as check from '../options.js'
-import type { ModelParts, SessionOptions } from '../options.js'
+import type { ModelParts } from '../options.js'
 import { packageRoot, unpacked } from '../package-root.js'
 import { CascadeEngine, type CascadeParts } from './cascade.js'
+import type { Turn } from './conversation.js'
 import { missing, PART_NAMES, type Engine, type PartName } from './engine.js'
 import { Part } from './part.js'
 import { nanoDetector, type SpeechDetector } from './speech-detector.js'
-import { hasNetwork, type ModelInfo, type Weights } from './weights.js'
+import { hasNetwork, type ModelInfo, type Opening, type Weights } from './weights.js'
 
 /** The name that stands for the file of the bundle in this package. */
 export const NANO = 'nano'
@@ -32,13 +32,15 @@ class Composition implements Weights {
     return this.parts.voice?.voiceText ?? ''
   }
 
-  open(options: SessionOptions): Engine {
-    const { seed, system, thinking } = options
-    if (!this.parts.lm && (system ?? thinking) !== undefined) throw missing('lm')
+  open(opening: Opening): Engine {
+    const { seed, system, thinking, turns = [] } = opening
+    if (!this.parts.lm && ((system ?? thinking) !== undefined || turns.length > 0)) throw missing('lm')
     const opened: CascadeParts = {}
     try {
       for (const name of PART_NAMES) {
-        const engine = this.parts[name]?.open(name === 'lm' ? options : { ...(seed !== undefined && { seed }) })
+        const engine = this.parts[name]?.open(
+          name === 'lm' ? { ...opening, turns: turns.map(written) } : { ...(seed !== undefined && { seed }) },
+        )
         if (engine) opened[name] = engine
       }
       return new CascadeEngine(opened)
@@ -46,6 +48,11 @@ class Composition implements Weights {
       new CascadeEngine(opened).dispose()
       throw thrown
     }
+  }
+
+  async hashes(): Promise<Record<string, string>> {
+    const hashes = Object.entries(this.parts).map(async ([name, part]) => [name, await part.hash()] as const)
+    return Object.fromEntries(await Promise.all(hashes))
   }
 
   async detector(): Promise<SpeechDetector> {
@@ -57,10 +64,15 @@ class Composition implements Weights {
   }
 }
 
+/** A turn whose reply was written by the language model of a cascade. */
+function written({ user, assistant }: Turn): Turn {
+  return { user, assistant: { ...assistant, units: [] } }
+}
+
 /** The path of a model's file; `option` is the option that gave it, for errors. */
 async function fileOf(source: unknown, option: string): Promise<string> {
-  const path = source instanceof URL && source.protocol === 'file:' ? fileURLToPath(source) : source
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+  const path = check.checkPath(source)
+  if (path === undefined) {
     throw new InvalidArgumentError(`${option} must be the path or file: URL of a model`, { option })
   }
   const file = unpacked(path === NANO ? join(packageRoot(), 'models', 'nano.gguf') : path)

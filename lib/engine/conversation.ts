@@ -1,47 +1,46 @@
-import type { ChatMessage } from '../text/chat.js'
-import type { ChatCodec } from './codec.js'
-
-/** The messages of the user and of an imported language model. At each turn, the model is given all of them in its chat template. */
-export class Conversation {
-  readonly #codec: ChatCodec
-  readonly #thinking: boolean
-  readonly #system: ChatMessage[]
-  #turns: ChatMessage[] = []
-
-  constructor(
-    codec: ChatCodec,
-    { system, thinking = false }: { system: string | undefined; thinking: boolean | undefined },
-  ) {
-    this.#codec = codec
-    this.#thinking = thinking
-    this.#system = system === undefined ? [] : [{ role: 'system', content: system }]
-  }
-
+/** A message of a conversation. */
+export interface Message {
+  /** `system` only as the first message, and only for imported language models. */
+  role: 'system' | 'user' | 'assistant'
   /**
-   * Returns the ids of the conversation with a new message of the user, up to the start of the reply. The session computes only the
-   * positions that are not in its KV cache.
+   * The words. Nano may not know them: speech that it has heard has a text only if `transcribe` was set, and a reply
+   * only if `output` was not `speech`.
    */
-  async ask(text: string): Promise<{ textIds: Int32Array; stopIds: Int32Array }> {
-    const messages: ChatMessage[] = [...this.#system, ...this.#turns, { role: 'user', content: text }]
-    return { textIds: await this.#codec.prompt(messages, this.#thinking), stopIds: this.#codec.stopIds }
-  }
+  text?: string
+  /**
+   * Only of nano: of the user, the units that were heard (missing if the user has written); of the assistant, the units
+   * that were spoken (empty if the reply is written).
+   */
+  units?: readonly string[]
+}
 
-  /** Adds a finished turn. */
-  remember(text: string, reply: string): void {
-    this.#turns.push({ role: 'user', content: text }, { role: 'assistant', content: reply })
+/** A finished turn. */
+export interface Turn {
+  readonly user: Message
+  readonly assistant: Message
+}
+
+/** The finished turns that the context of a session holds, oldest first. */
+export class Conversation {
+  constructor(public turns: readonly Turn[]) {}
+
+  add(turn: Turn): void {
+    this.turns = [...this.turns, turn]
   }
 
   /** Replaces the reply of the last turn. */
-  amend(reply: string): void {
-    this.#turns = [...this.#turns.slice(0, -1), { role: 'assistant', content: reply }]
+  amend(assistant: Message): void {
+    const last = this.turns.at(-1)
+    if (last) this.turns = [...this.turns.slice(0, -1), { ...last, assistant }]
   }
 
   /** Removes the last turn. */
   undo(): void {
-    this.#turns = this.#turns.slice(0, -2)
+    this.turns = this.turns.slice(0, -1)
   }
 
-  forget(): void {
-    this.#turns = []
+  /** Removes the oldest turns. */
+  drop(count: number): void {
+    this.turns = this.turns.slice(count)
   }
 }

@@ -1,9 +1,10 @@
 import type { Speech } from '../audio.js'
-import type { NativeSampling, NativeSpeaking } from '../binding.js'
+import type { NativeLayout, NativeSampling, NativeSnapshot, NativeSpeaking } from '../binding.js'
 import { UnsupportedError } from '../errors.js'
 import type { TranscribeProgress } from '../options.js'
 import type { Phonemizer } from '../text/voice.js'
 import type { Features, Mode, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
+import type { Message, Turn } from './conversation.js'
 
 /** The input of a turn, whole. */
 export type Question = { speech: Speech; text?: undefined } | { text: string; speech?: undefined }
@@ -65,6 +66,19 @@ export interface FedTurn {
   abandon(): void
 }
 
+/** What a saved session needs of a part. */
+export interface SavedPart {
+  /** The finished turns that the context holds, oldest first. */
+  readonly turns: readonly Turn[]
+  snapshot(signal: AbortSignal | undefined): Promise<NativeSnapshot & NativeLayout>
+  /** Makes this the conversation of a snapshot, whose keys and values are then to be written. */
+  restore(snapshot: NativeSnapshot, turns: readonly Turn[]): Promise<void>
+  /** Keys and values of a block at `count` positions from `begin` on. */
+  readContext(block: number, begin: number, count: number): Promise<Uint8Array>
+  /** Writes what {@link readContext} has returned. */
+  writeContext(block: number, begin: number, bytes: Uint8Array): Promise<void>
+}
+
 /**
  * Does the work of a session, with the networks of one file or of several files as one model. Callers check all arguments and run one task
  * at a time. A task ends soon after its signal has aborted.
@@ -72,6 +86,8 @@ export interface FedTurn {
 export interface Engine {
   readonly path: SessionInfo['path']
   readonly modes: readonly Mode[]
+  /** The parts by name; of a single file, one that is called `model`. */
+  readonly parts: Readonly<Partial<Record<string, SavedPart>>>
   /** The number of positions that the conversation takes in the language model's context. */
   readonly length: number
   generate(
@@ -88,6 +104,8 @@ export interface Engine {
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Spoken>, void>
   transcribe(speech: Speech, listening: Listening, signal: AbortSignal | undefined): Promise<Transcript>
   features(speech: Speech, signal: AbortSignal | undefined): Promise<Features>
+  /** The conversation as messages, as far as the context holds it. */
+  history(): Message[]
   /** Forgets the conversation. */
   reset(): void
   /** Stops the running task and frees the memory. */

@@ -5,9 +5,11 @@ import { COPIED_AT_ONCE, MIN_SECONDS } from '../audio/limits.js'
 import type {
   FinishReason,
   NativeHeard,
+  NativeLayout,
   NativeRequest,
   NativeSegment,
   NativeSession,
+  NativeSnapshot,
   NativeStream,
   NativeTimings,
 } from '../binding.js'
@@ -17,13 +19,15 @@ import {
   AudioLengthError,
   InvalidArgumentError,
   PromptTooLongError,
+  toMossError,
   UnsupportedError,
 } from '../errors.js'
 import type { Features, Heard, Reply, ReplyChunk, SessionInfo, Spoken, Transcript } from '../turn.js'
 import { follow } from '../weak.js'
+import type { ChatPrompt } from './chat-prompt.js'
 import type { TextCodec } from './codec.js'
 import { Channel } from './concurrent.js'
-import type { Conversation } from './conversation.js'
+import { Conversation, type Message, type Turn } from './conversation.js'
 import {
   missing,
   modesOf,
@@ -32,12 +36,14 @@ import {
   type FedTurn,
   type Listening,
   type Question,
+  type SavedPart,
   type Speaking,
   type SpeakInput,
   type SpokenInput,
   type WithoutAudio,
 } from './engine.js'
 import { heardSounds, heardWords, joined, roundTime } from './heard.js'
+import { pastTurn } from './past-turn.js'
 import { PlayedUnits } from './played-units.js'
 import { ReplyBuilder } from './reply-builder.js'
 import {
@@ -64,25 +70,57 @@ function requestOf({ phonemizer: _, pronunciations: __, ...request }: Answering)
   return request
 }
 
+/** How an engine keeps its conversation. */
+export interface Remembering {
+  /** Only of an imported language model. */
+  chat: ChatPrompt | undefined
+  /** Whether old turns make room for new ones when the context is full. */
+  slides: boolean
+  /** Turns that took place elsewhere. */
+  history: readonly Turn[]
+}
+
+/** A turn that takes place. */
+interface Current {
+  user: Message
+  /** The text of the reply so far. */
+  text: string
+  /** Whether the conversation holds the turn. */
+  remembered: boolean
+  /** How many turns had been dropped before this one. */
+  droppedBefore: number
+}
+
 /** Runs the networks of one file. */
-export class PartEngine implements Engine {
+export class PartEngine implements Engine, SavedPart {
   readonly #file: LoadedFile
   readonly info: ModelInfo
   readonly #native: NativeSession
-  readonly #conversation: Conversation | undefined
+  readonly #chat: ChatPrompt | undefined
+  readonly #slides: boolean
+  readonly #conversation: Conversation
   /** Stands for the turn that was begun last. It is not the turn itself, which would keep a forgotten live session alive. */
   #fed: object | undefined
+  /** Whether the context of a bundle's session holds the conversation. The turns of the option `history` are prefilled when first needed. */
+  #recalled: boolean
+  /** Turns dropped by the native session, as far as the conversation has followed. */
+  #followed = 0
+  /** Turns of an imported language model that were dropped. */
+  #dropped = 0
 
-  constructor(file: LoadedFile, native: NativeSession, conversation: Conversation | undefined) {
+  constructor(file: LoadedFile, native: NativeSession, { chat, slides, history }: Remembering) {
     this.#file = file
     this.info = file.info
     this.#native = native
-    this.#conversation = conversation
+    this.#chat = chat
+    this.#slides = slides
+    this.#conversation = new Conversation(history)
+    this.#recalled = chat !== undefined || history.length === 0
   }
 
   get path(): SessionInfo['path'] {
     const { info } = this.#file
-    if (hasNetwork(info, 'lm')) return this.#conversation ? 'lm' : 'end-to-end'
+    if (hasNetwork(info, 'lm')) return this.#chat ? 'lm' : 'end-to-end'
     return info.inputSampleRate > 0 ? 'encoder' : 'voice'
   }
 
@@ -91,8 +129,26 @@ export class PartEngine implements Engine {
     return modesOf({ answers, hears, speaks: this.info.sampleRate > 0 })
   }
 
+  get parts(): Readonly<Record<string, PartEngine>> {
+    return { model: this }
+  }
+
   get length(): number {
     return this.#native.length
+  }
+
+  /** How many turns were dropped so far because the context was full. */
+  get dropped(): number {
+    return this.#dropped + this.#native.droppedTurns
+  }
+
+  get turns(): readonly Turn[] {
+    this.#follow()
+    return this.#conversation.turns
+  }
+
+  history(): Message[] {
+    return [...(this.#chat?.systemMessages ?? []), ...this.turns.flatMap(({ user, assistant }) => [user, assistant])]
   }
 
   // --- answering
@@ -105,10 +161,33 @@ export class PartEngine implements Engine {
     this.#needCodec() // before the speech is read
     const request = requestOf(answering)
     const { samples, warning } = speech === undefined ? {} : await this.listen(speech, signal, request.vad)
+    const current = this.#begin(text)
+    await this.#recall(signal)
     const last = samples && (await this.#handOver(samples, signal))
-    const written = text === undefined ? {} : await this.#read(text)
-    const start = (): NativeStream => this.#native.generate({ ...request, samples: last, ...written })
-    return yield* this.#answer(start, { text, warning }, signal)
+    if (!this.#chat || text === undefined) {
+      const written = text === undefined ? {} : { textIds: await this.#read(text) }
+      const start = (): NativeStream => this.#native.generate({ ...request, samples: last, ...written })
+      return yield* this.#answer(start, { current, warning }, signal)
+    }
+    const { turns } = this.#conversation
+    for (;;) {
+      const asked = {
+        ...(await this.#chat.ask(this.#conversation.turns, text)),
+        shortened: this.dropped > current.droppedBefore,
+      }
+      try {
+        return yield* this.#answer(() => this.#native.generate({ ...request, ...asked }), { current }, signal)
+      } catch (thrown) {
+        // It is thrown before the first chunk.
+        if (!(toMossError(thrown) instanceof PromptTooLongError)) throw thrown
+        if (this.#slides && this.#conversation.turns.length > 0) this.#drop()
+        else {
+          this.#conversation.turns = turns
+          this.#dropped = current.droppedBefore
+          throw thrown
+        }
+      }
+    }
   }
 
   async begin(answering: Answering, signal: AbortSignal): Promise<FedTurn> {
@@ -119,9 +198,10 @@ export class PartEngine implements Engine {
     const mine = {}
     const played = new PlayedUnits(this.info.units)
     if (!this.modes.includes('speech-to-text')) throw missing(hasNetwork(this.info, 'lm') ? 'encoder' : 'lm')
+    const current = this.#begin()
     const turn: FedTurn = {
       feed: samples => hearing(() => native.feed(samples)),
-      finish: () => this.#answer(() => (underWay(), (stream = native.finish())), { played }, signal),
+      finish: () => this.#answer(() => (underWay(), (stream = native.finish())), { current, played }, signal),
       stop: () => {
         stopped = true
         stream?.stop()
@@ -131,7 +211,9 @@ export class PartEngine implements Engine {
         if (!stream) return { all: false, text: '' }
         const { wholeText } = played
         if (answering.output === 'text') {
-          if (wholeText === undefined) await native.shorten(0)
+          if (wholeText !== undefined) return { all: true, text: '' }
+          await native.shorten(0)
+          this.#keep(current, this.#message(current.text, []))
           return { all: true, text: '' }
         }
         const count = played.until(seconds)
@@ -140,6 +222,7 @@ export class PartEngine implements Engine {
         const written = count > 0 && wholeText ? wholeText : await codec.decode(await native.shorten(count))
         const text = played.wordsOf(written, count)
         if (count > 0) await native.shorten(count, await codec.encode(text))
+        this.#keep(current, count > 0 ? this.#message(text, played.first(count)) : undefined)
         return { all: false, text }
       },
       abandon: () => {
@@ -161,19 +244,19 @@ export class PartEngine implements Engine {
       }
     }
     this.#fed = mine
+    await this.#recall(signal)
     await hearing(() => native.begin(requestOf(answering)))
     return turn
   }
 
   /**
    * @param start - starts the native reply
-   * @param text - the user's text
    * @param warning - about the recording
    * @param played - collects the units and the text of a reply that may be shortened
    */
   async *#answer(
     start: () => NativeStream,
-    { text, warning, played }: { text?: string | undefined; warning?: string | undefined; played?: PlayedUnits },
+    { current, warning, played }: { current: Current; warning?: string | undefined; played?: PlayedUnits },
     signal: AbortSignal,
   ): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void> {
     const codec = this.#needCodec()
@@ -188,33 +271,41 @@ export class PartEngine implements Engine {
       if (native.heard) {
         heard = { ...heardSounds((sounds = native.heard), this.info), ...(warning && { warning }) }
         chunk.heard = heard
+        current.user = { role: 'user', units: heard.units.map(({ unit }) => unit) }
       }
       if (native.heardTextIds && sounds && heard) {
         const text = await codec.decode(native.heardTextIds)
         Object.assign(heard, { text, ...heardSounds(sounds, this.info, text) })
+        current.user = { ...current.user, text }
       }
       if (native.audio) chunk.audio = native.audio
       if (native.units) chunk.units = this.#unitsOf(native.units)
       const fresh = await builder.add(native.textIds, native.done)
       if (fresh) chunk.text = fresh
+      current.text = builder.text
       if (native.finishReason) chunk.finishReason = finishReason = native.finishReason
       timings = native.timings ?? timings
       reply.add(chunk)
       played?.add(native)
-      if (native.done && text !== undefined) this.remember(text, builder.text)
+      if (native.done && finishReason !== 'noSpeech') this.#keep(current, this.#message(builder.text, reply.units))
       if (Object.keys(chunk).length > 0) yield chunk
     }
     if (!timings) throw new Error('the addon ended the reply without timings')
     if (played) played.wholeText = builder.text
-    return { ...reply.finish(builder.text, finishReason), ...(heard && { heard }), timings }
+    const dropped = this.dropped - current.droppedBefore
+    return {
+      ...reply.finish(builder.text, finishReason),
+      ...(heard && { heard }),
+      ...(dropped > 0 && { dropped }),
+      timings,
+    }
   }
 
-  /** Tokenizes the user's text; for an imported language model, the whole conversation with it. */
-  async #read(text: string): Promise<{ textIds: Int32Array; stopIds?: Int32Array }> {
-    if (this.#conversation) return this.#conversation.ask(text)
+  /** Tokenizes a text of the user. */
+  async #read(text: string): Promise<Int32Array> {
     const ids = await this.#needCodec().encode(text)
     if (ids.length === 0) throw new InvalidArgumentError('the text consists of control tokens only', { option: 'text' })
-    return { textIds: ids }
+    return ids
   }
 
   #needCodec(): TextCodec {
@@ -223,29 +314,101 @@ export class PartEngine implements Engine {
     return codec
   }
 
-  /** Adds a finished turn to the conversation of an imported language model. A bundle's session does that itself. */
-  remember(text: string, reply: string): void {
-    this.#conversation?.remember(text, reply)
+  // --- the conversation
+
+  #begin(text?: string): Current {
+    const user: Message = { role: 'user', ...(text !== undefined && { text }) }
+    return { user, text: '', remembered: false, droppedBefore: this.dropped }
   }
 
-  /** Replaces the reply of the last turn. The context of a bundle's session is not changed. */
+  #message(text: string, units: readonly string[]): Message {
+    return { role: 'assistant', ...((text || this.#chat) && { text }), ...(!this.#chat && { units }) }
+  }
+
+  /** The turn has this reply now; if it is undefined, there is no such turn. */
+  #keep(current: Current, assistant: Message | undefined): void {
+    this.#follow()
+    if (current.remembered) this.#conversation.undo()
+    current.remembered = assistant !== undefined
+    if (assistant) this.#conversation.add({ user: current.user, assistant })
+  }
+
+  /** Drops the turns that the native session has dropped. */
+  #follow(): void {
+    const { droppedTurns } = this.#native
+    this.#conversation.drop(droppedTurns - this.#followed)
+    this.#followed = droppedTurns
+  }
+
+  /** Drops the oldest turn of an imported language model. */
+  #drop(): void {
+    this.#conversation.drop(1)
+    this.#dropped++
+  }
+
+  /** Prefills the context of a bundle with the turns of the option `history`. */
+  async #recall(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#recalled) return
+    const { turns } = this
+    try {
+      for (const turn of turns) {
+        const past = await pastTurn(turn, this.#needCodec(), this.#file, signal)
+        if (signal?.aborted) throw abortedBy(signal)
+        await this.#native.recall(past)
+      }
+      this.#recalled = true
+    } catch (thrown) {
+      this.reset() // the next call begins anew
+      this.#conversation.turns = turns
+      this.#recalled = false
+      throw thrown
+    }
+  }
+
+  /** Adds a turn of an imported language model whose reply was cut. A bundle's context does not hold such a turn. */
+  remember(text: string, reply: string): void {
+    if (this.#chat) this.#keep(this.#begin(text), this.#message(reply, []))
+  }
+
+  /** Replaces the reply of the last turn of an imported language model. A bundle's context is not changed. */
   amend(reply: string): void {
-    this.#conversation?.amend(reply)
+    if (this.#chat) this.#conversation.amend(this.#message(reply, []))
   }
 
   /** Removes the last turn that {@link generate} has finished. */
   async undo(): Promise<void> {
-    this.#conversation?.undo()
+    this.#follow()
+    this.#conversation.undo()
     await this.#native.undo()
   }
 
   reset(): void {
     this.#native.reset()
-    this.#conversation?.forget()
+    this.#followed = this.#native.droppedTurns
+    this.#conversation.turns = []
+    this.#recalled = true
   }
 
   dispose(): void {
     this.#native.dispose()
+  }
+
+  async snapshot(signal: AbortSignal | undefined): Promise<NativeSnapshot & NativeLayout> {
+    await this.#recall(signal)
+    return this.#native.snapshot()
+  }
+
+  async restore(snapshot: NativeSnapshot, turns: readonly Turn[]): Promise<void> {
+    await this.#native.restore(snapshot)
+    this.#conversation.turns = turns
+  }
+
+  readContext(block: number, begin: number, count: number): Promise<Uint8Array> {
+    return this.#native.readContext(block, begin, count)
+  }
+
+  writeContext(block: number, begin: number, bytes: Uint8Array): Promise<void> {
+    return this.#native.writeContext(block, begin, bytes)
   }
 
   // --- hearing

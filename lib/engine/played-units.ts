@@ -27,6 +27,11 @@ export class PlayedUnits {
     return this.#units.length
   }
 
+  /** The first units. */
+  first(count: number): string[] {
+    return this.#units.slice(0, count)
+  }
+
   /** The number of units that were heard to their end in the first `seconds` of the audio. */
   until(seconds: number): number {
     return Math.min(this.#ends.filter(end => end <= seconds + TOLERANCE).length, this.count)

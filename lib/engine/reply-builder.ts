@@ -16,6 +16,11 @@ export class ReplyBuilder {
     this.#samples += audio?.length ?? 0
   }
 
+  /** The units so far. */
+  get units(): readonly string[] {
+    return this.#units
+  }
+
   /** The length of the audio so far. */
   get seconds(): number {
     return this.sampleRate > 0 ? this.#samples / this.sampleRate : 0

@@ -49,7 +49,7 @@ export async function sentencesOf(
   input: SpokenInput,
   { info, voiceText }: SpeakingFile,
   { phonemizer, pronunciations }: { phonemizer: Phonemizer; pronunciations: string },
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<(Sentence | Tone)[]> {
   const script: Script = {
     text: input.ssml ?? input.text,

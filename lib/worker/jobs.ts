@@ -9,6 +9,8 @@ export interface Jobs {
   decodeAudio: { input: { source: AudioSource; maxSeconds: number }; output: DecodedAudio }
   /** Mono samples from one rate to another. */
   resample: { input: { samples: Float32Array; from: number; to: number }; output: Float32Array }
+  /** The SHA-256 of a file, in hexadecimal digits. */
+  hashFile: { input: { path: string }; output: string }
   /** Makes a tokenizer under `key` from the JSON text of a Hugging Face `tokenizer.json`. */
   loadTokenizer: { input: { key: number; json: string }; output: undefined }
   /** Makes the tokenizer and the chat template of an imported language model's file under `key`; returns the ids that end a reply. */

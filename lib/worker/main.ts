@@ -13,6 +13,7 @@ const chat = () => import('../text/chat.js')
 const handlers: Handlers = {
   decodeAudio: async ({ source, maxSeconds }) => (await import('../audio/decode.js')).decodeAudio(source, maxSeconds),
   resample: async ({ samples, from, to }) => (await import('../audio/resample.js')).resample(samples, from, to),
+  hashFile: async ({ path }) => (await import('./hash-file.js')).hashFile(path),
   loadTokenizer: async ({ key, json }) => (await tokenizer()).loadTokenizer(key, json),
   loadChat: async ({ key, path }) => (await chat()).loadChat(key, path),
   chatPrompt: async ({ key, messages, thinking }) => (await chat()).chatPrompt(key, messages, thinking),

@@ -3,6 +3,7 @@
 #include "addon/values.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace moss::addon {
 
@@ -174,6 +175,29 @@ Network to_network(const Napi::Value & value) {
     return name == "encoder" ? Network::encoder : Network::lm;
 }
 
+PastTurn to_past_turn(const Napi::Value & value) {
+    const Napi::Object object = to_object(value, "turn");
+    PastTurn turn;
+    turn.text = field(object, "textIds", to_ids);
+    turn.units = field(object, "units", to_ids);
+    turn.reply = field(object, "replyIds", to_ids);
+    return turn;
+}
+
+Snapshot to_snapshot(const Napi::Value & value) {
+    const Napi::Object object = to_object(value, "snapshot");
+    Snapshot snapshot;
+    snapshot.length = integer_field(object, "length", 0, 1 << 30, 0);
+    snapshot.turns = field(object, "turns", to_ids);
+    snapshot.ids = field(object, "ids", to_ids);
+    const std::vector<uint8_t> random = field(object, "random", to_bytes);
+    if (random.size() != sizeof(snapshot.random)) {
+        throw wrong("random", "32 bytes");
+    }
+    std::memcpy(snapshot.random.data(), random.data(), random.size());
+    return snapshot;
+}
+
 Exercise to_exercise(const Napi::Value & value) {
     const Napi::Object object = to_object(value, "exercise");
     Exercise exercise;
@@ -190,6 +214,7 @@ Request to_request(const Napi::Value & value, const ModelInfo & info) {
     request.samples = field(object, "samples", to_samples);
     request.text = field(object, "textIds", to_ids);
     request.stop = field(object, "stopIds", to_ids);
+    request.shortened = boolean_field(object, "shortened", request.shortened);
     const Napi::Value output = object.Get("output");
     const std::string name = output.IsString() ? output.As<Napi::String>().Utf8Value() : "";
     if (name != "speech" && name != "text" && name != "both") {

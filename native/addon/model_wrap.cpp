@@ -63,8 +63,10 @@ Napi::Value NativeModel::info(const Napi::CallbackInfo & info) {
 
 Napi::Value NativeModel::create_session(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        const std::optional<uint64_t> seed = to_seed(to_object(info[0], "options"));
-        return NativeSession::create(info.Env(), model(), seed);
+        const Napi::Object options = to_object(info[0], "options");
+        const std::optional<uint64_t> seed = to_seed(options);
+        const bool slide = boolean_field(options, "slide", false);
+        return NativeSession::create(info.Env(), model(), seed, slide);
     });
 }
 

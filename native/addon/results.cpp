@@ -134,6 +134,19 @@ Napi::Object to_js(Napi::Env env, const Transcript & transcript) {
     return object;
 }
 
+Napi::Object to_js(Napi::Env env, const Snapshot & snapshot) {
+    const auto * random = reinterpret_cast<const uint8_t *>(snapshot.random.data());
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("length", snapshot.length);
+    object.Set("turns", to_js(env, snapshot.turns));
+    object.Set("ids", to_js(env, snapshot.ids));
+    object.Set("random", to_js(env, std::vector<uint8_t>(random, random + sizeof(snapshot.random))));
+    object.Set("type", snapshot.type);
+    object.Set("positionBytes",
+               to_js(env, std::vector<int32_t>(snapshot.position_bytes.begin(), snapshot.position_bytes.end())));
+    return object;
+}
+
 Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads) {
     return to_array(env, heads, [env](const HeadShares & block) {
         Napi::Object object = Napi::Object::New(env);

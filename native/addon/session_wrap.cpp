@@ -1,5 +1,6 @@
 #include "addon/wraps.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace moss::addon {
@@ -43,24 +44,39 @@ std::vector<float> joined(std::vector<std::vector<float>> pieces, std::vector<fl
 } // namespace
 
 Napi::Function NativeSession::define(Napi::Env env) {
-    return DefineClass(
-        env, "NativeSession",
-        {InstanceMethod<&NativeSession::generate>("generate"), InstanceMethod<&NativeSession::begin>("begin"),
-         InstanceMethod<&NativeSession::feed>("feed"), InstanceMethod<&NativeSession::finish>("finish"),
-         InstanceMethod<&NativeSession::shorten>("shorten"), InstanceMethod<&NativeSession::abandon>("abandon"),
-         InstanceMethod<&NativeSession::speak_units>("speakUnits"), InstanceMethod<&NativeSession::append>("append"),
-         InstanceMethod<&NativeSession::encode>("encode"), InstanceMethod<&NativeSession::transcribe>("transcribe"),
-         InstanceMethod<&NativeSession::features>("features"), InstanceMethod<&NativeSession::undo>("undo"),
-         InstanceMethod<&NativeSession::cancel>("cancel"), InstanceMethod<&NativeSession::reset>("reset"),
-         InstanceMethod<&NativeSession::dispose>("dispose"), InstanceAccessor<&NativeSession::length>("length"),
-         InstanceAccessor<&NativeSession::heard_seconds>("heardSeconds")});
+    return DefineClass(env, "NativeSession",
+                       {InstanceMethod<&NativeSession::generate>("generate"),
+                        InstanceMethod<&NativeSession::begin>("begin"),
+                        InstanceMethod<&NativeSession::feed>("feed"),
+                        InstanceMethod<&NativeSession::finish>("finish"),
+                        InstanceMethod<&NativeSession::shorten>("shorten"),
+                        InstanceMethod<&NativeSession::abandon>("abandon"),
+                        InstanceMethod<&NativeSession::speak_units>("speakUnits"),
+                        InstanceMethod<&NativeSession::append>("append"),
+                        InstanceMethod<&NativeSession::encode>("encode"),
+                        InstanceMethod<&NativeSession::transcribe>("transcribe"),
+                        InstanceMethod<&NativeSession::features>("features"),
+                        InstanceMethod<&NativeSession::undo>("undo"),
+                        InstanceMethod<&NativeSession::recall>("recall"),
+                        InstanceMethod<&NativeSession::snapshot>("snapshot"),
+                        InstanceMethod<&NativeSession::restore>("restore"),
+                        InstanceMethod<&NativeSession::read_context>("readContext"),
+                        InstanceMethod<&NativeSession::write_context>("writeContext"),
+                        InstanceMethod<&NativeSession::cancel>("cancel"),
+                        InstanceMethod<&NativeSession::reset>("reset"),
+                        InstanceMethod<&NativeSession::dispose>("dispose"),
+                        InstanceAccessor<&NativeSession::length>("length"),
+                        InstanceAccessor<&NativeSession::dropped_turns>("droppedTurns"),
+                        InstanceAccessor<&NativeSession::heard_seconds>("heardSeconds")});
 }
 
-Napi::Object NativeSession::create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed) {
+Napi::Object NativeSession::create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed,
+                                   bool slide) {
     Napi::Object object = AddonData::of(env).session_class.New({});
     auto conversation = std::make_shared<Conversation>();
     conversation->model = std::move(model);
     conversation->seed = seed;
+    conversation->slide = slide;
     Unwrap(object)->conversation_ = std::move(conversation);
     return object;
 }
@@ -133,6 +149,19 @@ Napi::Value NativeSession::done(Napi::Env env, std::function<void(Session &, Can
     });
 }
 
+Napi::Value NativeSession::changed(Napi::Env env, std::function<void(Session &, CancelToken &)> work) {
+    return promise(env, [conversation = conversation_, work = std::move(work)](CancelToken & cancel) {
+        const Conversation::Length length = conversation->use([&](Session & session) {
+            work(session, cancel);
+            return conversation->measure();
+        });
+        return [conversation, length](Napi::Env of) -> Napi::Value {
+            conversation->length = length;
+            return of.Undefined();
+        };
+    });
+}
+
 Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::function<void()> finished,
                                   const std::shared_ptr<Task> & undo) {
     worker(env);
@@ -148,13 +177,13 @@ Napi::Value NativeSession::stream(Napi::Env env, StreamTask::Work work, std::fun
 
 Napi::Value NativeSession::reply(Napi::Env env,
                                  std::function<bool(Session &, const Receiver &, CancelToken &)> answer) {
-    const auto length = std::make_shared<int>(0);     // of the context after the turn
+    const auto length = std::make_shared<Conversation::Length>(); // of the context after the turn
     const auto whole = std::make_shared<bool>(false); // for the session's thread: whether the session keeps the turn
     auto work = [conversation = conversation_, answer = std::move(answer), length, whole](const Receiver & receiver,
                                                                                           CancelToken & cancel) {
         conversation->use([&](Session & session) {
             const Receiver measuring = [&](Chunk && chunk) {
-                *length = session.length();
+                *length = conversation->measure();
                 receiver(std::move(chunk));
             };
             *whole = answer(session, measuring, cancel);
@@ -219,10 +248,10 @@ Napi::Value NativeSession::shorten(const Napi::CallbackInfo & info) {
             text = to_ids(info[1], "textIds");
         }
         return promise(info.Env(), [conversation = conversation_, units, text = std::move(text)](CancelToken & cancel) {
-            int length = 0;
+            Conversation::Length length;
             const std::vector<int32_t> left = conversation->use([&](Session & session) {
                 std::vector<int32_t> ids = session.shorten(units, text, cancel);
-                length = session.length();
+                length = conversation->measure();
                 return ids;
             });
             return [conversation, length, left](Napi::Env env) -> Napi::Value {
@@ -322,15 +351,57 @@ Napi::Value NativeSession::features(const Napi::CallbackInfo & info) {
 Napi::Value NativeSession::undo(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         require_free();
+        return changed(info.Env(), [](Session & session, CancelToken & /*cancel*/) { session.undo(); });
+    });
+}
+
+Napi::Value NativeSession::recall(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        const PastTurn turn = arguments([&](const ModelInfo &) { return to_past_turn(info[0]); });
+        return changed(info.Env(), [turn](Session & session, CancelToken & cancel) { session.recall(turn, cancel); });
+    });
+}
+
+Napi::Value NativeSession::snapshot(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
         return promise(info.Env(), [conversation = conversation_](CancelToken & /*cancel*/) {
-            const int length = conversation->use([](Session & session) {
-                session.undo();
-                return session.length();
-            });
-            return [conversation, length](Napi::Env env) -> Napi::Value {
-                conversation->length = length;
-                return env.Undefined();
-            };
+            const auto snapshot = conversation->use([](Session & session) { return session.snapshot(); });
+            return [snapshot](Napi::Env env) -> Napi::Value { return to_js(env, snapshot); };
+        });
+    });
+}
+
+Napi::Value NativeSession::restore(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        const Snapshot snapshot = arguments([&](const ModelInfo &) { return to_snapshot(info[0]); });
+        return changed(info.Env(),
+                       [snapshot](Session & session, CancelToken & /*cancel*/) { session.restore(snapshot); });
+    });
+}
+
+Napi::Value NativeSession::read_context(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto block = static_cast<size_t>(to_number(info[0], "block", 0, 1e6));
+        const int begin = static_cast<int>(to_number(info[1], "begin", 0, 1e9));
+        const int count = static_cast<int>(to_number(info[2], "count", 0, 1e9));
+        return promise(info.Env(), [conversation = conversation_, block, begin, count](CancelToken & /*cancel*/) {
+            auto bytes =
+                conversation->use([&](Session & session) { return session.read_context(block, begin, count); });
+            return [bytes = std::move(bytes)](Napi::Env env) -> Napi::Value { return to_js(env, bytes); };
+        });
+    });
+}
+
+Napi::Value NativeSession::write_context(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        const auto block = static_cast<size_t>(to_number(info[0], "block", 0, 1e6));
+        const int begin = static_cast<int>(to_number(info[1], "begin", 0, 1e9));
+        const auto bytes = std::make_shared<const std::vector<uint8_t>>(to_bytes(info[2], "bytes"));
+        return done(info.Env(), [block, begin, bytes](Session & session, CancelToken & /*cancel*/) {
+            session.write_context(block, begin, *bytes);
         });
     });
 }
@@ -346,7 +417,17 @@ Napi::Value NativeSession::heard_seconds(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value NativeSession::length(const Napi::CallbackInfo & info) {
-    return Napi::Number::New(info.Env(), conversation_ ? conversation_->length : 0);
+    if (!conversation_) {
+        return Napi::Number::New(info.Env(), 0);
+    }
+    // What was dropped since then belonged to these positions.
+    const auto & [positions, dropped] = conversation_->length;
+    const int64_t left = positions - (conversation_->dropped_positions - dropped);
+    return Napi::Number::New(info.Env(), static_cast<double>(std::max<int64_t>(left, 0)));
+}
+
+Napi::Value NativeSession::dropped_turns(const Napi::CallbackInfo & info) {
+    return Napi::Number::New(info.Env(), conversation_ ? static_cast<double>(conversation_->dropped_turns) : 0);
 }
 
 void NativeSession::cancel(const Napi::CallbackInfo & /*info*/) {
@@ -360,7 +441,8 @@ void NativeSession::reset(const Napi::CallbackInfo & info) {
     guarded(info.Env(), [&] {
         require_free();
         if (worker_) {
-            conversation_->length = 0;
+            conversation_->length = {};
+            conversation_->length.dropped = conversation_->dropped_positions;
             worker_->post(std::make_shared<Errand>([conversation = conversation_] {
                 if (conversation->session) {
                     conversation->use([](Session & session) { session.reset(); });

@@ -36,6 +36,9 @@ std::vector<float> to_samples(const Napi::Value & value, const char * what);
 std::vector<uint8_t> to_bytes(const Napi::Value & value, const char * what);
 std::vector<int32_t> to_ids(const Napi::Value & value, const char * what);
 Request to_request(const Napi::Value & value, const ModelInfo & info);
+PastTurn to_past_turn(const Napi::Value & value);
+/// Reads `length`, `turns`, `ids` and `random`.
+Snapshot to_snapshot(const Napi::Value & value);
 Exercise to_exercise(const Napi::Value & value);
 Network to_network(const Napi::Value & value);
 Speaking to_speaking(const Napi::Object & object);
@@ -53,6 +56,7 @@ int integer_field(const Napi::Object & object, const char * name, int low, int h
 /// buffers.
 Napi::Object to_js(Napi::Env env, const ModelInfo & info);
 Napi::Object to_js(Napi::Env env, const Chunk & chunk, bool done);
+Napi::Object to_js(Napi::Env env, const Snapshot & snapshot);
 Napi::Array to_js(Napi::Env env, const std::vector<HeadShares> & heads);
 Napi::Object to_js(Napi::Env env, const Difference & difference);
 Napi::Object to_js(Napi::Env env, const HeardSounds & heard);

@@ -36,8 +36,15 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
 struct Conversation {
     std::shared_ptr<const Model> model;
     std::optional<uint64_t> seed;
+    bool slide = false;
     std::optional<Session> session;
-    int length = 0; ///< positions of the turns that have been read to their end; for the JavaScript thread
+    /// The positions of a context, and how many had been dropped from it by then.
+    struct Length {
+        int positions = 0;
+        int64_t dropped = 0;
+    };
+    Length length; ///< with the turns that have been read to their end; for the JavaScript thread
+    std::atomic<int64_t> dropped_turns{0}, dropped_positions{0}; ///< because the context was full
     std::atomic<double> heard{0}; ///< seconds that the running encode() or transcribe() has heard
     std::atomic<size_t> bytes{0}; ///< memory that the session takes
 
@@ -45,13 +52,24 @@ struct Conversation {
     template <class Body>
     auto use(Body && body) {
         if (!session) {
-            session.emplace(model, seed);
+            session.emplace(model, seed, slide);
         }
         struct Measure {
             Conversation & self;
-            ~Measure() { self.bytes = self.session->bytes(); }
+            ~Measure() {
+                self.bytes = self.session->bytes();
+                self.measure();
+            }
         } measure{*this};
         return body(*session);
+    }
+
+    /// The session's length now, on its thread. Publishes what was dropped.
+    Length measure() {
+        const Dropped dropped = session->dropped();
+        dropped_turns = dropped.turns;
+        dropped_positions = dropped.positions;
+        return {session->length(), dropped.positions};
     }
 };
 
@@ -59,7 +77,8 @@ struct Conversation {
 class NativeSession : public Napi::ObjectWrap<NativeSession> {
   public:
     static Napi::Function define(Napi::Env env);
-    static Napi::Object create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed);
+    static Napi::Object create(Napi::Env env, std::shared_ptr<const Model> model, std::optional<uint64_t> seed,
+                               bool slide);
     explicit NativeSession(const Napi::CallbackInfo & info);
     ~NativeSession() override;
 
@@ -76,7 +95,13 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     Napi::Value transcribe(const Napi::CallbackInfo & info);
     Napi::Value features(const Napi::CallbackInfo & info);
     Napi::Value undo(const Napi::CallbackInfo & info);
+    Napi::Value recall(const Napi::CallbackInfo & info);
+    Napi::Value snapshot(const Napi::CallbackInfo & info);
+    Napi::Value restore(const Napi::CallbackInfo & info);
+    Napi::Value read_context(const Napi::CallbackInfo & info);
+    Napi::Value write_context(const Napi::CallbackInfo & info);
     Napi::Value length(const Napi::CallbackInfo & info);
+    Napi::Value dropped_turns(const Napi::CallbackInfo & info);
     Napi::Value heard_seconds(const Napi::CallbackInfo & info);
     void cancel(const Napi::CallbackInfo & info);
     void reset(const Napi::CallbackInfo & info);
@@ -96,6 +121,8 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     Napi::Value promise(Napi::Env env, PromiseTask::Work work);
     /// A promise of undefined.
     Napi::Value done(Napi::Env env, std::function<void(Session &, CancelToken &)> work);
+    /// The same for work that changes the length of the conversation.
+    Napi::Value changed(Napi::Env env, std::function<void(Session &, CancelToken &)> work);
     /// `answer` computes a reply, and returns whether there is a turn to remember.
     Napi::Value reply(Napi::Env env, std::function<bool(Session &, const Receiver &, CancelToken &)> answer);
     /// Takes the samples that append() has collected for the next call.

@@ -18,6 +18,7 @@
 #include "kernels/cpu/kv_kernel.h"
 #include "model/voice_model.h"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -138,6 +139,9 @@ struct Request {
     /// to the reply; positions that the session's KV cache already holds are not computed again.
     std::vector<int32_t> text;
     std::vector<int32_t> stop; ///< ids that end the reply of an imported language model and do not belong to it
+    /// Whether old turns were left out of `text` because the context is full. Their positions are then removed from the
+    /// KV cache; the positions of later turns are kept, though they were computed while the old turns were there.
+    bool shortened = false;
     Output output = Output::both;
     Speaking speaking;
     std::optional<Sampling> sampling; ///< the model's defaults if not set; the seed in it is not used
@@ -147,6 +151,28 @@ struct Request {
     /// Whether spoken input passes the voice activity network, if there is one: silence around the speech is left out,
     /// and a recording without speech is no turn. If false, the encoder hears all samples.
     bool vad = true;
+};
+
+/// A turn that took place elsewhere, for a bundle.
+struct PastTurn {
+    std::vector<int32_t> text;  ///< token ids of the user's words
+    std::vector<int32_t> units; ///< of a spoken reply; empty if the reply is written
+    std::vector<int32_t> reply; ///< token ids of the reply
+};
+
+/// How many turns and positions were removed from a context because it was full.
+struct Dropped {
+    int64_t turns = 0, positions = 0;
+};
+
+/// What there is to a conversation besides the keys and values of its context.
+struct Snapshot {
+    int length = 0;                     ///< positions of the context
+    std::vector<int32_t> turns;         ///< the context's length before each turn
+    std::vector<int32_t> ids;           ///< of an imported language model, at all positions
+    std::array<uint64_t, 4> random{};   ///< the state of the generator of seeds
+    std::string type;                   ///< of keys and values, "f32", "f16" or "q8"; empty without a language model
+    std::vector<size_t> position_bytes; ///< of the keys and values of a position, for each block
 };
 
 /// A unit that the encoder's CTC head recognized.
@@ -233,7 +259,9 @@ class Turn;
 /// time.
 class Session {
   public:
-    explicit Session(std::shared_ptr<const Model> model, std::optional<uint64_t> seed = std::nullopt);
+    /// With `slide`, a bundle's session removes its oldest turns when a new one does not fit the context.
+    explicit Session(std::shared_ptr<const Model> model, std::optional<uint64_t> seed = std::nullopt,
+                     bool slide = false);
     ~Session();
     Session(Session &&) noexcept;
     Session & operator=(Session &&) noexcept;
@@ -304,8 +332,31 @@ class Session {
     Transcript transcribe(const std::vector<float> & samples, const Transcribing & options, CancelToken & cancel,
                           const Progress & progress = {});
 
+    /// Adds a turn that took place elsewhere: prefills the context with it. Makes room for it as for a turn.
+    /// @throws MossError MOSS_UNSUPPORTED for an imported language model, MOSS_INVALID_ARGUMENT for an id out of range,
+    /// MOSS_PROMPT_TOO_LONG, MOSS_ABORTED or MOSS_OUT_OF_MEMORY; the conversation is then as it was before.
+    void recall(const PastTurn & turn, CancelToken & cancel);
+
+    /// What there is to the conversation besides keys and values. Gives up an unfinished turn.
+    Snapshot snapshot();
+
+    /// Makes this the conversation of a snapshot, once write_context() has written all keys and values.
+    /// @throws MossError MOSS_INVALID_ARGUMENT if the snapshot does not fit the model or itself, MOSS_PROMPT_TOO_LONG
+    /// if it is longer than the context, MOSS_OUT_OF_MEMORY.
+    void restore(const Snapshot & snapshot);
+
+    /// The keys and values of a block at `count` positions from `begin` on, as they are stored.
+    /// @throws MossError MOSS_INVALID_ARGUMENT for positions that the context does not hold.
+    std::vector<uint8_t> read_context(size_t block, int begin, int count) const;
+
+    /// Writes what read_context() has returned. @throws MossError MOSS_INVALID_ARGUMENT
+    void write_context(size_t block, int begin, const std::vector<uint8_t> & bytes);
+
     /// Positions of the context in use.
     int length() const;
+
+    /// What has been removed so far because the context was full.
+    Dropped dropped() const;
 
     /// Bytes that the session has allocated so far for the KV cache, the encoder's state and computations.
     size_t bytes() const;

@@ -1,6 +1,7 @@
 #include "core/turn/text_turn.h"
 #include "core/turn/transcriber.h"
 #include "core/turn/turn.h"
+#include "core/turn/turns.h"
 
 #include <algorithm>
 #include <cmath>
@@ -53,7 +54,7 @@ struct Session::State {
 
         Fed(State & state, const Request & how, uint64_t drawn)
             : request(how), seed(drawn),
-              turn(state.parts(), state.runner, &state.hearing.state(), *state.context, request, seed) {}
+              turn(state.parts(), state.runner, &state.hearing.state(), *state.turns, request, seed) {}
     };
 
     std::shared_ptr<const Model> model;
@@ -63,7 +64,7 @@ struct Session::State {
     Hearing hearing;
     std::unique_ptr<Transcriber> transcriber; // made when first needed
     std::vector<int32_t> ids;                 // ids in the KV cache of an imported language model
-    std::vector<int> turns;                   // the context's length before each finished turn
+    std::optional<Turns> turns;               // only set with a context
     std::unique_ptr<Fed> fed;                 // only set between begin() and finish()
     /// The reply of a finish() that was the last call, which shorten() can shorten.
     struct Last {
@@ -73,10 +74,11 @@ struct Session::State {
     };
     std::optional<Last> last;
 
-    State(std::shared_ptr<const Model> loaded, uint64_t seed)
+    State(std::shared_ptr<const Model> loaded, uint64_t seed, bool slide)
         : model(std::move(loaded)), seeds(seed), runner(parts().pools), hearing(parts(), runner) {
         if (parts().lm) {
             context.emplace(*parts().lm, parts().info.n_ctx, parts().kv_type, parts().kv_memory);
+            turns.emplace(*context, slide && !parts().lm->config().text_only());
         }
     }
 
@@ -129,22 +131,23 @@ struct Session::State {
         };
     }
 
-    /// Runs `body`, which computes a turn. If it throws, the context is truncated to its `start` positions before the
+    /// Runs `body`, which computes a turn. If it throws, the context is truncated to its `start()` positions before the
     /// turn.
-    template <class Body>
-    void undone_if_it_fails(int start, Body && body) {
+    template <class Start, class Body>
+    void undone_if_it_fails(Start && start, Body && body) {
         try {
             body();
         } catch (...) {
+            const int length = start(); // the turn may have moved up meanwhile
             fed.reset();
-            truncate(start);
+            truncate(length);
             throw;
         }
     }
 };
 
-Session::Session(std::shared_ptr<const Model> model, std::optional<uint64_t> seed)
-    : state_(std::make_unique<State>(std::move(model), seed ? *seed : random_seed())) {}
+Session::Session(std::shared_ptr<const Model> model, std::optional<uint64_t> seed, bool slide)
+    : state_(std::make_unique<State>(std::move(model), seed ? *seed : random_seed(), slide)) {}
 
 Session::~Session() = default;
 Session::Session(Session &&) noexcept = default;
@@ -161,20 +164,19 @@ bool Session::generate(const Request & request, const Receiver & receiver, Cance
         state.require_ears();
     }
     const uint64_t seed = state.seed(request.speaking.seed);
-    int start = length(); // of the context, before the turn
     if (parts.lm->config().text_only()) {
-        TextTurn turn(parts, state.runner, {*state.context, state.ids}, request, receiver, seed);
-        start = turn.kept();
-        state.undone_if_it_fails(start, [&] { turn.run(); });
-        state.turns.push_back(start);
+        TextTurn turn(parts, state.runner, {*state.turns, state.ids}, request, receiver, seed);
+        state.undone_if_it_fails([&] { return turn.kept(); }, [&] { turn.run(); });
+        state.turns->add(turn.kept());
         return true;
     }
     if (samples.empty() == request.text.empty()) {
         throw MossError(samples.empty() ? code::audio_length : code::invalid_argument,
                         samples.empty() ? "the request is empty" : "the request holds both speech and text");
     }
-    Turn turn(parts, state.runner, samples.empty() ? nullptr : &state.hearing.state(), *state.context, request, seed);
+    Turn turn(parts, state.runner, samples.empty() ? nullptr : &state.hearing.state(), *state.turns, request, seed);
     bool answered = true;
+    const auto start = [&] { return turn.start(); };
     state.undone_if_it_fails(start, [&] {
         if (samples.empty()) {
             turn.begin(static_cast<int64_t>(request.text.size()));
@@ -193,7 +195,7 @@ bool Session::generate(const Request & request, const Receiver & receiver, Cance
         turn.finish(receiver, state.transcript_of_turn(request, seed));
     });
     if (answered) {
-        state.turns.push_back(start);
+        state.turns->add(turn.start());
     }
     return answered;
 }
@@ -207,7 +209,7 @@ void Session::begin(const Request & request, CancelToken & cancel) {
     if (!request.samples.empty() || !request.text.empty()) {
         throw MossError(code::invalid_argument, "a turn that is to be fed must begin without speech and text");
     }
-    const int start = length();
+    const auto start = [&state, before = length()] { return state.fed ? state.fed->turn.start() : before; };
     state.undone_if_it_fails(start, [&] {
         state.fed = std::make_unique<State::Fed>(state, request, state.seed(request.speaking.seed));
         state.fed->turn.begin();
@@ -218,7 +220,8 @@ void Session::feed(const std::vector<float> & samples, CancelToken & cancel) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     Turn & turn = fed_turn();
-    state.undone_if_it_fails(turn.start(), [&] {
+    const auto start = [&] { return turn.start(); };
+    state.undone_if_it_fails(start, [&] {
         if (!samples.empty()) {
             check_samples(samples);
             turn.feed(samples.data(), samples.size());
@@ -235,7 +238,7 @@ void Session::finish(const Receiver & receiver, CancelToken & cancel) {
         turn.restart_clock();
         turn.finish(receiver, state.transcript_of_turn(state.fed->request, state.fed->seed));
         state.last = State::Last{*turn.reply(), max_tokens, true};
-        state.turns.push_back(start);
+        state.turns->add(start);
         state.fed.reset();
     } catch (...) {
         const std::optional<ReplyInContext> reply = turn.reply();
@@ -257,14 +260,15 @@ std::vector<int32_t> Session::shorten(size_t units, const std::optional<std::vec
     State::Last last = *std::exchange(state.last, std::nullopt);
     const int start = last.reply.turn_start;
     if (last.finished) {
-        state.turns.pop_back();
+        state.turns->take_last();
     }
     std::vector<int32_t> left;
-    state.undone_if_it_fails(start, [&] {
+    const auto before = [start] { return start; };
+    state.undone_if_it_fails(before, [&] {
         left = shorten_reply(state.parts(), state.runner, *state.context, last.reply, units, text, last.max_tokens);
     });
     if (state.context->length() > start) {
-        state.turns.push_back(start);
+        state.turns->add(start);
         last.finished = true;
         state.last = last;
     }
@@ -290,9 +294,8 @@ Turn & Session::fed_turn() {
 
 void Session::undo() {
     abandon();
-    if (!state_->turns.empty()) {
-        state_->truncate(state_->turns.back());
-        state_->turns.pop_back();
+    if (state_->turns && !state_->turns->starts().empty()) {
+        state_->truncate(state_->turns->take_last());
     }
 }
 
@@ -389,8 +392,89 @@ void Session::reset() {
     abandon();
     if (state_->context) {
         state_->truncate(0);
+        state_->turns->clear();
     }
-    state_->turns.clear();
+}
+
+void Session::recall(const PastTurn & past, CancelToken & cancel) {
+    State & state = *state_;
+    abandon();
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    state.require_lm();
+    const Model::Parts & parts = state.parts();
+    if (parts.lm->config().text_only()) {
+        throw MossError(code::unsupported, "an imported language model is given the whole conversation at each turn");
+    }
+    if (!past.units.empty()) {
+        check_units(past.units, parts.info.units.size());
+    }
+    const TurnPositions positions(parts.vocabulary);
+    Positions turn = positions.text(parts.turn_template.user_prefix);
+    turn += positions.text(past.text);
+    turn += positions.text(parts.turn_template.assistant_prefix);
+    if (!past.units.empty()) {
+        turn += positions.speech_start();
+        for (const int32_t unit : past.units) {
+            turn += positions.unit(unit);
+        }
+        turn += positions.speech_end();
+    }
+    turn += positions.text(past.reply);
+    turn += positions.text(parts.turn_template.turn_end);
+    state.turns->make_room(turn.count(), length());
+    const int start = length();
+    LmContext(parts, state.runner, *state.context).append(turn, Tails::none);
+    state.turns->add(start);
+}
+
+Snapshot Session::snapshot() {
+    State & state = *state_;
+    abandon();
+    Snapshot snapshot;
+    snapshot.random = state.seeds.state();
+    snapshot.ids = state.ids;
+    if (state.context) {
+        snapshot.length = state.context->length();
+        snapshot.turns = state.turns->starts();
+        const KvType type = state.context->type();
+        snapshot.type = type == KvType::f32 ? "f32" : type == KvType::f16 ? "f16" : "q8";
+        snapshot.position_bytes = state.context->position_bytes();
+    }
+    return snapshot;
+}
+
+void Session::restore(const Snapshot & snapshot) {
+    State & state = *state_;
+    reset();
+    const bool imported = state.context && state.parts().lm->config().text_only();
+    const std::vector<int32_t> & turns = snapshot.turns;
+    const bool fits = snapshot.length >= 0 && (state.context || (snapshot.length == 0 && turns.empty())) &&
+                      snapshot.ids.size() == (imported ? static_cast<size_t>(snapshot.length) : 0) &&
+                      std::is_sorted(turns.begin(), turns.end()) &&
+                      (turns.empty() || (turns.front() >= 0 && turns.back() <= snapshot.length));
+    require_argument(fits, "the snapshot is not one of this model's conversations");
+    if (state.context) {
+        state.context->extend(snapshot.length);
+        for (const int32_t start : turns) {
+            state.turns->add(start);
+        }
+    }
+    state.ids = snapshot.ids;
+    state.seeds = Random(snapshot.random);
+}
+
+std::vector<uint8_t> Session::read_context(size_t block, int begin, int count) const {
+    state_->require_lm();
+    return state_->context->read(block, begin, count);
+}
+
+void Session::write_context(size_t block, int begin, const std::vector<uint8_t> & bytes) {
+    state_->require_lm();
+    state_->context->write(block, begin, bytes);
+}
+
+Dropped Session::dropped() const {
+    return state_->turns ? state_->turns->dropped() : Dropped();
 }
 
 } // namespace moss

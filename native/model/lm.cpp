@@ -103,7 +103,7 @@ void Lm::load_blocks(const Weights & weights, const std::string & prefix, int co
 }
 
 Lm::State::State(const Lm & lm, int n_ctx, KvType type, std::shared_ptr<KvMemory> memory)
-    : n_ctx_(n_ctx), cache_(std::move(memory), type, lm.config_.head_counts_kv, lm.config_.key_length) {
+    : lm_(&lm), n_ctx_(n_ctx), cache_(std::move(memory), type, lm.config_.head_counts_kv, lm.config_.key_length) {
     if (n_ctx < 1 || n_ctx > lm.config_.context_length) {
         throw MossError(code::invalid_argument, "a context of " + std::to_string(n_ctx) + " positions",
                         {{"argument", "n_ctx"},

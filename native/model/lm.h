@@ -44,6 +44,28 @@ class Lm {
         /// Removes all positions from index `length` on.
         void truncate(int length);
 
+        /// Removes the positions from `begin` to before `end`, 0 <= begin <= end <= length. Those after them move up,
+        /// and their keys are rotated to their new positions (RopeShift); in F16 and INT8 each removal also rounds
+        /// them. Keys and values still depend on the removed positions that they were computed from. Throws
+        /// out_of_memory without changing the state.
+        void remove(int begin, int end);
+
+        /// Appends positions up to `length` in total, whose keys and values are then to be written. Throws
+        /// prompt_too_long or out_of_memory.
+        void extend(int length);
+
+        /// The bytes that keys and values of a position take in each block, in the order of the blocks.
+        std::vector<size_t> position_bytes() const;
+
+        /// The keys and values of a block at `count` positions from `begin` on, position by position and in these head
+        /// by head (kv_load), in the cache's type and whatever their order in memory is.
+        std::vector<uint8_t> read(size_t block, int begin, int count) const;
+
+        /// Writes what read() has returned, to the positions from `begin` on.
+        void write(size_t block, int begin, const std::vector<uint8_t> & bytes);
+
+        KvType type() const { return cache_.place(0).type; }
+
         /// Bytes that the keys and values take.
         size_t bytes() const { return cache_.bytes(); }
 
@@ -53,6 +75,11 @@ class Lm {
         /// n_ctx; and out_of_memory.
         void reserve(int count);
 
+        /// The bytes that keys and values of a position take in a block.
+        size_t position_bytes(size_t block) const;
+        std::byte * page(int position) const { return cache_.pages()[position / kv_page_positions]; }
+
+        const Lm * lm_;
         int n_ctx_;
         int length_ = 0;
         KvCache cache_;

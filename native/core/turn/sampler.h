@@ -21,14 +21,19 @@ struct Sampling {
 /// distributions.
 class Random {
   public:
-    explicit Random(uint64_t seed);
+    using State = std::array<uint64_t, 4>;
 
+    explicit Random(uint64_t seed);
+    /// Continues where another generator was, whose state() this is.
+    explicit Random(const State & state) : state_(state) {}
+
+    const State & state() const { return state_; }
     uint64_t next();
     /// Uniform in [0, 1), 53 bits.
     double uniform();
 
   private:
-    std::array<uint64_t, 4> state_;
+    State state_;
 };
 
 /// Samples the ids of one channel. Applies the repetition penalty, then temperature, top-k and top-p, like

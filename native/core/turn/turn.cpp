@@ -17,11 +17,11 @@ constexpr size_t heard_positions = 32;
 
 } // namespace
 
-Turn::Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & state,
+Turn::Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Turns & turns,
            const Request & request, uint64_t seed)
     : parts_(parts), runner_(runner), listener_(listener), request_(request), spoken_(request.output != Output::text),
-      sampling_(request.sampling.value_or(parts.info.sampling)), seed_(seed), context_(parts, runner, state),
-      start_(context_.length()) {
+      sampling_(request.sampling.value_or(parts.info.sampling)), seed_(seed), turns_(turns),
+      context_(parts, runner, turns.context()), start_(context_.length()) {
     if (listener_ != nullptr) {
         listener_->clear();
     }
@@ -56,9 +56,10 @@ void Turn::check_length(size_t samples) const {
     }
 }
 
-/// Checks that the context has room for `positions` positions of the user's words and for a reply.
-void Turn::check_room(int64_t positions) const {
+/// Makes sure that the context has room for `positions` positions of the user's words and for a reply.
+void Turn::make_room(int64_t positions) {
     const int64_t needed = positions + parts_.prompt_overhead() + parts_.reply_reserve();
+    start_ -= clock_.measure(timings_.prefill_ms, [&] { return turns_.make_room(needed, start_); });
     const int64_t free = context_.n_ctx() - start_;
     if (needed > free) {
         const ErrorDetails details{{"positions", static_cast<double>(needed)},
@@ -73,14 +74,14 @@ void Turn::check_room(int64_t positions) const {
 }
 
 void Turn::begin(int64_t positions) {
-    check_room(positions);
+    make_room(positions);
     clock_.measure(timings_.prefill_ms, [&] { context_.append_text(parts_.turn_template.user_prefix, Tails::none); });
 }
 
 void Turn::feed(const float * samples, size_t count) {
     samples_ += count;
     check_length(samples_);
-    check_room(parts_.speech_positions(samples_));
+    make_room(parts_.speech_positions(samples_));
     clock_.measure(timings_.encode_ms, [&] { parts_.listener->push(runner_, *listener_, samples, count, heard_); });
     read_heard(false);
 }

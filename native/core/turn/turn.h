@@ -5,6 +5,7 @@
 #include "core/turn/lm_context.h"
 #include "core/turn/reply.h"
 #include "core/turn/synthesizer.h"
+#include "core/turn/turns.h"
 
 #include <functional>
 #include <optional>
@@ -23,7 +24,7 @@ class Turn {
   public:
     /// `listener` may be null if the user's words are text. `seed` is for sampling and for noise. The samples and the
     /// text of the request are ignored. Throws if the request does not fit the model.
-    Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Lm::State & state,
+    Turn(const Model::Parts & parts, Runner & runner, Listener::State * listener, Turns & turns,
          const Request & request, uint64_t seed);
 
     /// Finds the speech of a turn in a recording: from the start of the first utterance to the end of the last one.
@@ -31,7 +32,7 @@ class Turn {
     std::optional<Span> find_speech(const std::vector<float> & samples, bool vad);
 
     /// Appends user_prefix to the context. Throws prompt_too_long, without changing the context, if there is no room
-    /// for `positions` positions of the user's words and for a reply.
+    /// for `positions` positions of the user's words and for a reply, nor can old turns make room (Turns::make_room).
     void begin(int64_t positions = 0);
 
     /// Encodes the next samples of the user's speech, which must be finite, and prefills the finished embeddings. The
@@ -47,7 +48,7 @@ class Turn {
     /// to a turn with a listener.
     void finish(const Receiver & receiver, const std::function<std::vector<int32_t>(const Heard &)> & transcribe = {});
 
-    /// The context's length before the turn.
+    /// The context's length before the turn. It decreases when old turns make room for this one.
     int start() const { return start_; }
 
     /// The reply so far, also when finish() was cancelled. Not set before the reply begins.
@@ -61,7 +62,7 @@ class Turn {
 
   private:
     void check_length(size_t samples) const;
-    void check_room(int64_t positions) const;
+    void make_room(int64_t positions);
     void read_heard(bool last);
     LmLogits prompt();
     LmLogits speak(LmLogits logits);
@@ -83,6 +84,7 @@ class Turn {
     Clock clock_;
     Timings timings_;
     FinishReason finish_reason_ = FinishReason::stop;
+    Turns & turns_;
     LmContext context_;
     std::optional<Synthesizer> synthesizer_; // only set if the reply is spoken
     int start_ = 0;                          // the context's length before the turn

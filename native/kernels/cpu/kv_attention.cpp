@@ -36,6 +36,10 @@ std::byte * values_of(const KvPlace & place, std::byte * page, int64_t head) {
     return keys_of(place, page, head) + kv_half_bytes(place.type, place.dim);
 }
 
+int64_t value_bytes(KvType type) {
+    return type == KvType::f32 ? 4 : type == KvType::f16 ? 2 : 1;
+}
+
 /// Vectors of one position that lie in a page with a distance of `step` values from value to value, and their scales
 /// with `scale_step` from scale to scale.
 struct Places {
@@ -47,8 +51,7 @@ struct Places {
     Places(const KvPlace & place, std::byte * half, int64_t first, int64_t value_step, int64_t first_scale,
            int64_t step_of_scales)
         : type(place.type), step(value_step), scale_step(step_of_scales) {
-        const int64_t size = place.type == KvType::f32 ? 4 : place.type == KvType::f16 ? 2 : 1;
-        values = half + first * size;
+        values = half + first * value_bytes(type);
         scales = reinterpret_cast<float *>(half + kv_values_bytes(place.type, place.dim)) + first_scale;
     }
 
@@ -101,6 +104,37 @@ struct Places {
         }
     }
 };
+
+int64_t scale_count(KvType type, int64_t values) {
+    return type == KvType::q8 ? (values + kv_block - 1) / kv_block : 0;
+}
+
+/// Copies `count` values and their scales as they are stored. Returns where the copy ends.
+std::byte * load(const Places & from, int64_t count, std::byte * to) {
+    const auto size = static_cast<size_t>(value_bytes(from.type));
+    for (int64_t i = 0; i < count; i++, to += size) {
+        std::memcpy(to, from.values + i * from.step * value_bytes(from.type), size);
+    }
+    for (int64_t i = 0; i < scale_count(from.type, count); i++, to += sizeof(float)) {
+        std::memcpy(to, from.scales + i * from.scale_step, sizeof(float));
+    }
+    return to;
+}
+
+/// The reverse. The values up to `padded` become zeros.
+const std::byte * store(const std::byte * from, int64_t count, int64_t padded, const Places & to) {
+    const auto size = static_cast<size_t>(value_bytes(to.type));
+    for (int64_t i = 0; i < count; i++, from += size) {
+        std::memcpy(to.values + i * to.step * value_bytes(to.type), from, size);
+    }
+    for (int64_t i = count; i < padded; i++) {
+        std::memset(to.values + i * to.step * value_bytes(to.type), 0, size);
+    }
+    for (int64_t i = 0; i < scale_count(to.type, count); i++, from += sizeof(float)) {
+        std::memcpy(to.scales + i * to.scale_step, from, sizeof(float));
+    }
+    return from;
+}
 
 /// The rows of a node at a position of the graph.
 float * row_of(const ggml_tensor * node, int64_t position, int64_t width) {
@@ -263,8 +297,37 @@ void kv_read(const KvPlace & place, const std::byte * page, int64_t position, in
 
 void kv_write(const KvPlace & place, std::byte * page, int64_t position, int64_t head, const float * key,
               const float * value) {
-    Places::of_key(place, page, position, head).write(key, place.dim, place.dim);
+    kv_write_key(place, page, position, head, key);
     Places::of_value(place, page, position, head).write(value, place.dim, kv_padded(place.dim));
+}
+
+void kv_write_key(const KvPlace & place, std::byte * page, int64_t position, int64_t head, const float * key) {
+    Places::of_key(place, page, position, head).write(key, place.dim, place.dim);
+}
+
+void kv_copy_value(const KvPlace & place, const std::byte * from, int64_t from_position, std::byte * to,
+                   int64_t to_position, int64_t head) {
+    const Places source = Places::of_value(place, const_cast<std::byte *>(from), from_position, head); // is only read
+    const Places target = Places::of_value(place, to, to_position, head);
+    const int64_t padded = kv_padded(place.dim); // a value and its scales lie in one piece
+    std::memmove(target.values, source.values, static_cast<size_t>(padded * value_bytes(place.type)));
+    std::memmove(target.scales, source.scales, static_cast<size_t>(scale_count(place.type, padded)) * sizeof(float));
+}
+
+int64_t kv_stored_bytes(const KvPlace & place) {
+    return 2 * (place.dim * value_bytes(place.type) +
+                scale_count(place.type, place.dim) * static_cast<int64_t>(sizeof(float)));
+}
+
+void kv_load(const KvPlace & place, const std::byte * page, int64_t position, int64_t head, std::byte * stored) {
+    std::byte * from = const_cast<std::byte *>(page); // is only read
+    stored = load(Places::of_key(place, from, position, head), place.dim, stored);
+    load(Places::of_value(place, from, position, head), place.dim, stored);
+}
+
+void kv_store(const KvPlace & place, std::byte * page, int64_t position, int64_t head, const std::byte * stored) {
+    stored = store(stored, place.dim, place.dim, Places::of_key(place, page, position, head));
+    store(stored, place.dim, kv_padded(place.dim), Places::of_value(place, page, position, head));
 }
 
 } // namespace moss

@@ -48,5 +48,18 @@ ggml_tensor * kv_attention(ggml_context * context, ggml_tensor * q, ggml_tensor 
 void kv_read(const KvPlace & place, const std::byte * page, int64_t position, int64_t head, float * key, float * value);
 void kv_write(const KvPlace & place, std::byte * page, int64_t position, int64_t head, const float * key,
               const float * value);
+void kv_write_key(const KvPlace & place, std::byte * page, int64_t position, int64_t head, const float * key);
+
+/// Copies the value of one position and head to another page or position.
+void kv_copy_value(const KvPlace & place, const std::byte * from, int64_t from_position, std::byte * to,
+                   int64_t to_position, int64_t head);
+
+/// Bytes of the key and the value of one position and head as they are stored: for each of the two `dim` values and,
+/// for `q8`, a scale for each 32 of them.
+int64_t kv_stored_bytes(const KvPlace & place);
+
+/// Copies these bytes from a page, or to a page, without any change.
+void kv_load(const KvPlace & place, const std::byte * page, int64_t position, int64_t head, std::byte * stored);
+void kv_store(const KvPlace & place, std::byte * page, int64_t position, int64_t head, const std::byte * stored);
 
 } // namespace moss
