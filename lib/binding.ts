@@ -12,7 +12,7 @@ import { packageRoot, unpacked } from './package-root.js'
 
 /** One of the bundle's networks. */
 export interface NativeComponent {
-  /** `vad`, `frontend`, `tone`, `encoder`, `aligner`, `lm`, `decoder`, `generator` or `voice`. */
+  /** `vad`, `frontend`, `tone`, `encoder`, `endpoint`, `aligner`, `lm`, `decoder`, `generator` or `voice`. */
   name: string
   /** Number of parameters. */
   parameters: number
@@ -78,7 +78,9 @@ export interface NativeModelInfo {
   maxTurnSeconds: number
   /** Whether there is a voice activity network, which distinguishes speech from silence and noise. */
   vad: boolean
-  /** Samples of a window of that network, at 16 kHz; 0 if the file has none. */
+  /** Whether it can be told if a turn that is fed is complete (`completeness`). */
+  endpoint: boolean
+  /** Samples of a window of the voice activity network, at 16 kHz; 0 if the file has none. */
   vadWindow: number
   /** The defaults of the sampling options. */
   sampling: { temperature: number; topK: number; topP: number; repetitionPenalty: number }
@@ -293,6 +295,8 @@ export interface NativeSession {
   begin(request: NativeRequest): Promise<void>
   /** Hears the next samples, 16 kHz mono, any number of them. Resolves when they are heard. */
   feed(samples: Float32Array): Promise<void>
+  /** The probability, 0–1, that the turn that is fed is complete; to be asked some 200 ms after the speech. The turn goes on. */
+  completeness(): Promise<number>
   /** The turn is over: the reply, as by `generate`. The times that count from the start count from here. */
   finish(): NativeStream
   /**

@@ -154,7 +154,7 @@ export class Session {
    */
   listen(options?: LiveOptions): LiveSession {
     const o = check.checkOptions<LiveOptions>('options', options, [...TURN_OPTIONS, ...GENERATE_OPTIONS])
-    const turns = checkTurns(o, this.#info.maxTurnSeconds, SAMPLE_RATE)
+    const turns = checkTurns(o, this.#info.maxTurnSeconds, this.#info.endpoint, SAMPLE_RATE)
     const answering = { ...this.#checkAnswering(o), vad: false }
     const signal = check.checkSignal(o.signal)
     this.#needEncoder()

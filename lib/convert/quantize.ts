@@ -68,7 +68,7 @@ const FILE_TYPES: Record<TensorType, number> = {
 } // prettier-ignore
 
 export function componentOf(name: string): string {
-  return /^(vad|frontend|tone|encoder|aligner|decoder|generator|voice)\./.exec(name)?.[1] ?? 'lm'
+  return /^(vad|frontend|tone|encoder|endpoint|aligner|decoder|generator|voice)\./.exec(name)?.[1] ?? 'lm'
 }
 
 /** Copies a bundle or the file of a component with other types. Blocks: runs in the conversion thread. @internal */

@@ -157,6 +157,7 @@ function composedInfo({ encoder, lm, voice }: LoadedParts): ModelInfo {
     maxInputSeconds: ear?.maxInputSeconds ?? 0,
     maxTurnSeconds: ear?.maxInputSeconds ?? 0,
     vad: ear?.vad ?? false,
+    endpoint: false, // its encoder hears a turn only when that has ended
     featureSize: ear?.featureSize ?? 0,
     frameSeconds: ear?.frameSeconds ?? 0,
     nCtx: mind?.nCtx ?? 0,

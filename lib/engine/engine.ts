@@ -53,6 +53,8 @@ export interface Kept {
 export interface FedTurn {
   /** Encodes the next 16 kHz mono samples, any number of them, and resolves when that is done. One call at a time. */
   feed(samples: Float32Array): Promise<void>
+  /** The probability that the turn is complete, asked at a pause. Not there if the samples are heard only when the turn has ended. */
+  completeness?(): Promise<number>
   /** Ends the user's part and generates the reply. To be called once, after the last `feed`. */
   finish(): AsyncGenerator<ReplyChunk, WithoutAudio<Reply>, void>
   /** Stops the reply: its generator soon rejects with {@link AbortedError}. {@link shorten} must be called when it has ended. */

@@ -201,6 +201,7 @@ export class PartEngine implements Engine, SavedPart {
     const current = this.#begin()
     const turn: FedTurn = {
       feed: samples => hearing(() => native.feed(samples)),
+      completeness: () => hearing(() => native.completeness()),
       finish: () => this.#answer(() => (underWay(), (stream = native.finish())), { current, played }, signal),
       stop: () => {
         stopped = true
@@ -234,10 +235,10 @@ export class PartEngine implements Engine, SavedPart {
       if (this.#fed !== mine)
         throw new InvalidArgumentError('another turn has begun since this one', { option: 'turn' })
     }
-    const hearing = async (work: () => Promise<void>): Promise<void> => {
+    const hearing = async <T>(work: () => Promise<T>): Promise<T> => {
       underWay()
       try {
-        await this.#cancellable(signal, work)
+        return await this.#cancellable(signal, work)
       } catch (thrown) {
         turn.abandon()
         throw thrown

@@ -2,7 +2,7 @@ import type { NativeTimings } from '../binding.js'
 import type { Heard, Reply } from '../turn.js'
 
 /** Why a turn of the user ended. */
-export type TurnEndReason = 'silence' | 'commit' | 'maxTurn' | 'end' | 'cancel'
+export type TurnEndReason = 'complete' | 'silence' | 'commit' | 'maxTurn' | 'end' | 'cancel'
 
 /** The times of a reply, in milliseconds; see {@link Timings} for those of its parts. */
 export interface LiveTimings extends NativeTimings {

@@ -8,6 +8,12 @@ export interface TurnEnd {
   decided: number
 }
 
+/** Whether the turn is complete, asked after the samples before it. */
+export interface Question {
+  /** @param probability - undefined if nobody can tell any more */
+  answer(probability: number | undefined): void
+}
+
 /** A turn of the user: its samples, which are read while it is heard, and its end. */
 export class HeardTurn {
   readonly #blocks: Float32Array[] = []
@@ -15,6 +21,7 @@ export class HeardTurn {
   #length = 0
   #unread = 0
   #end: TurnEnd | undefined
+  #question: Question | undefined
   #wake: () => void = () => undefined
 
   /** Whether the user went on before the reply had begun, so that the next turn goes on with this one. */
@@ -52,13 +59,30 @@ export class HeardTurn {
     this.#unread += earlier.#length
   }
 
+  /** The probability that the turn is complete with the samples so far; undefined if it has ended before somebody could tell. */
+  completeness(): Promise<number | undefined> {
+    return new Promise(answer => {
+      if (this.#end) answer(undefined)
+      else this.#question = { answer }
+      this.#wake()
+    })
+  }
+
+  /** There will be no answer to the question. */
+  dropQuestion(): void {
+    this.#question?.answer(undefined)
+    this.#question = undefined
+  }
+
   finish(end: TurnEnd): void {
     this.#end ??= end
+    this.dropQuestion()
     this.#wake()
   }
 
-  /** The samples in order, until the end of the turn. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Float32Array, void, void> {
+  /** The samples in order, with a question after those that it is about, until the end of the turn. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Float32Array | Question, void, void> {
+    let asked: Question | undefined
     for (;;) {
       const block = this.#end?.reason === 'cancel' ? undefined : this.#blocks[this.#read]
       if (block) {
@@ -66,6 +90,7 @@ export class HeardTurn {
         this.#unread -= block.length
         yield block
       } else if (this.#end) return
+      else if (this.#question && this.#question !== asked) yield (asked = this.#question)
       else await new Promise<void>(resolve => (this.#wake = resolve))
     }
   }

@@ -50,9 +50,14 @@ export class Listener {
 
   /** Listens until the input ends. @param detector - undefined if all samples belong to turns */
   async run(detector: SpeechDetector | undefined): Promise<void> {
-    const { threshold, manual, silence } = this.turns
+    const { threshold, detection, pause, silence } = this.turns
     if (detector)
-      this.#taker = new TurnTaker({ window: detector.window, threshold, silence: manual ? Infinity : silence })
+      this.#taker = new TurnTaker({
+        window: detector.window,
+        threshold,
+        pause: detection === 'auto' ? pause : Infinity,
+        silence: detection === 'manual' ? Infinity : silence,
+      })
     for await (const item of this.input) {
       if (item.type !== 'samples') this.#endAt(item.type, item.written)
       else if (item.clears === this.input.clears) await this.#hear(item.samples, item.written, detector)
@@ -67,6 +72,11 @@ export class Listener {
     this.#finish('cancel', this.#history.end, performance.now())
   }
 
+  /** Ends the wait for what a turn's completeness is, when nobody can tell any more. */
+  stop(): void {
+    this.#turn?.dropQuestion()
+  }
+
   async #hear(samples: Float32Array, written: number, detector: SpeechDetector | undefined): Promise<void> {
     const { clears } = this.input
     this.#history.push(samples)
@@ -75,6 +85,7 @@ export class Listener {
     for (const probability of probabilities) {
       const step = await this.#take(probability, detector)
       if (clears !== this.input.clears) this.#taker?.reset()
+      else if (step?.type === 'pause') await this.#ask()
       else if (step) this.#follow(step)
     }
     if (clears !== this.input.clears) return
@@ -84,7 +95,7 @@ export class Listener {
   }
 
   async #take(probability: number, detector: SpeechDetector | undefined): Promise<TurnStep | undefined> {
-    const { minSpeech, interruptAfter, interruptThreshold, maxTurn, preRoll, manual, bargeIn } = this.turns
+    const { minSpeech, interruptAfter, interruptThreshold, maxTurn, preRoll, detection, bargeIn } = this.turns
     const { replying } = this.told
     const taker = this.#taker
     const most = Math.max(maxTurn - preRoll - MARGIN, MARGIN)
@@ -93,7 +104,7 @@ export class Listener {
     const speech = !interrupts || (await this.#soundsLikeSpeech(detector))
     const least = speech ? interruptAfter : Infinity
     const step = taker?.push(counted, replying ? least : minSpeech, most)
-    if (!replying || bargeIn || manual || this.#turn) return step
+    if (!replying || bargeIn || detection === 'manual' || this.#turn) return step
     taker?.reset() // what is said during the reply is not heard
     return undefined
   }
@@ -109,9 +120,18 @@ export class Listener {
     return (await detector.sounds(this.#history.slice(start, end))) >= interruptSounds
   }
 
+  /** Ends the turn at a pause if it seems complete. What is written meanwhile waits, so that the decision does not depend on how fast it comes. */
+  async #ask(): Promise<void> {
+    const turn = this.#turn
+    this.#passOn()
+    const probability = await turn?.completeness()
+    if (turn === this.#turn && this.#taker && probability !== undefined && probability >= this.turns.complete)
+      this.#follow(this.#taker.complete())
+  }
+
   #follow(step: TurnStep): void {
     if (step.type === 'start') this.#start(step.at)
-    else {
+    else if (step.type === 'end') {
       this.#passOn(Math.min(step.at + MARGIN, this.#known))
       this.#finish(step.reason, step.at, performance.now())
     }

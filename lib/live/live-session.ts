@@ -12,7 +12,7 @@ import { EventQueue } from './event-queue.js'
 import type { LiveEvent } from './events.js'
 import { LiveInput, toFloats, toMono, type LiveAudio } from './input.js'
 import { Listener } from './listener.js'
-import type { Turns } from './options.js'
+import type { TurnDetection, Turns } from './options.js'
 import { Responder } from './responder.js'
 
 /** `write` asks for a pause when this much audio waits. */
@@ -76,7 +76,7 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
     this.#responder = new Responder(engine, answering, sampleRate, this.#events, ending, this.#change, drained)
     this.#listener = new Listener(this.#input, turns, this.#listened(), drained)
     if (signal) this.#unfollow = follow(this.#abort, signal)
-    this.#abort.signal.addEventListener('abort', () => this.#input.close(this.#reason), { once: true })
+    this.#abort.signal.addEventListener('abort', () => this.#stop(), { once: true })
     this.#finished = this.#run()
     this.#finished.catch(() => undefined) // whoever reads the events gets the error
     if (signal?.aborted) this.#abort.abort(signal.reason)
@@ -164,6 +164,11 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
     await this.close()
   }
 
+  /** Who decides where turns end: `vad` in place of `auto` with a model that cannot tell whether a turn is complete. */
+  get turnDetection(): TurnDetection {
+    return this.#parts.turns.detection
+  }
+
   /** Resolves when the live session has ended and the session is free. Rejects with the error that ended it. */
   get finished(): Promise<void> {
     return this.#finished
@@ -246,6 +251,11 @@ export class LiveSession extends EventEmitter<{ drain: [] }> implements AsyncIte
     }
     await responding
     if (this.#abort.signal.aborted) throw this.#reason
+  }
+
+  #stop(): void {
+    this.#input.close(this.#reason)
+    this.#listener.stop()
   }
 
   async #close(): Promise<void> {

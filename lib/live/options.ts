@@ -9,13 +9,21 @@ export type TurnDetection = 'auto' | 'vad' | 'manual'
 export interface TurnOptions {
   /**
    * `manual`: a turn ends with `commit()` (push-to-talk). `vad`: it ends when the voice activity network has heard no speech for `silence`.
-   * `auto`, the default: the way that works best so far, which is `vad`.
+   * `auto`, the default: it ends at a pause of length `pause` if it seems complete, otherwise after `silence`. Models that cannot tell
+   * (`model.info().endpoint` is false) take turns as with `vad`, and {@link LiveSession.turnDetection} says so.
    */
   turnDetection?: TurnDetection
   /** Whether speech during a reply stops it. If false, what is said during a reply is not heard, unless turns end by `commit()`. Default true. */
   bargeIn?: boolean
-  /** A pause of this length ends a turn, 100–10,000. Speech that goes on sooner belongs to the same turn. Default 600. */
+  /**
+   * A pause of this length ends a turn, 100–10,000. Speech that goes on sooner belongs to the same turn, unless the turn seemed complete.
+   * Default 600, with `auto` 1200.
+   */
   silence?: number
+  /** With `auto`: a pause of this length makes it look whether the turn is complete, 100–1000. Default 200. */
+  pause?: number
+  /** With `auto`: the probability, 0–1, from which on a turn is complete. Higher: fewer turns are cut off, more of them wait. Default 0.5. */
+  complete?: number
   /** The probability at which the network's windows of 32 ms count as speech, 0.05–0.95. Speech lasts while it is above half of that. Default 0.4. */
   threshold?: number
   /** Speech that is shorter is taken for a click or a cough, 32–2000. Default 150. */
@@ -53,6 +61,8 @@ export const TURN_OPTIONS = [
   'turnDetection',
   'bargeIn',
   'silence',
+  'pause',
+  'complete',
   'threshold',
   'minSpeech',
   'interruptAfter',
@@ -65,11 +75,13 @@ export const TURN_OPTIONS = [
 
 /** Checked options, with times in samples. */
 export interface Turns {
-  manual: boolean
+  detection: TurnDetection
   bargeIn: boolean
   /** Whether the voice activity network is used. */
   detects: boolean
   silence: number
+  pause: number
+  complete: number
   threshold: number
   minSpeech: number
   interruptAfter: number
@@ -81,27 +93,34 @@ export interface Turns {
 }
 
 const DETECTIONS = ['auto', 'vad', 'manual'] as const
+const SILENCE = { auto: 1200, vad: 600, manual: 600 }
 const LONGEST_TURN = 30_000
 
-/** @param maxTurnSeconds - the longest turn that the model can take */
-export function checkTurns(o: LiveOptions, maxTurnSeconds: number, sampleRate: number): Turns {
-  const manual = DETECTIONS[check.checkName('turnDetection', o.turnDetection, DETECTIONS) ?? 0] === 'manual'
+/**
+ * @param maxTurnSeconds - the longest turn that the model can take
+ * @param endpoint - whether it can tell that a turn is complete
+ */
+export function checkTurns(o: LiveOptions, maxTurnSeconds: number, endpoint: boolean, sampleRate: number): Turns {
+  const wanted = DETECTIONS[check.checkName('turnDetection', o.turnDetection, DETECTIONS) ?? 0] ?? 'auto'
+  const detection = wanted === 'auto' && !endpoint ? 'vad' : wanted
   const detects = check.checkBoolean('vad', o.vad) ?? true
-  if (!manual && !detects)
+  if (detection !== 'manual' && !detects)
     throw new InvalidArgumentError("vad: false is for turnDetection: 'manual'; otherwise nothing would end a turn", {
       option: 'vad',
     })
   const samples = (ms: number): number => Math.round((ms / 1000) * sampleRate)
   const most = Math.max(1000, Math.floor(maxTurnSeconds * 1000))
   return {
-    manual,
+    detection,
     detects,
     bargeIn: check.checkBoolean('bargeIn', o.bargeIn) ?? true,
     interruptThreshold: check.checkNumber('interruptThreshold', o.interruptThreshold, 0.05, 0.95) ?? 0.6,
     interruptSounds: check.checkInteger('interruptSounds', o.interruptSounds, 0, 20) ?? 3,
     echoCancellation: check.checkBoolean('echoCancellation', o.echoCancellation) ?? false,
     threshold: check.checkNumber('threshold', o.threshold, 0.05, 0.95) ?? 0.4,
-    silence: samples(check.checkNumber('silence', o.silence, 100, 10_000) ?? 600),
+    silence: samples(check.checkNumber('silence', o.silence, 100, 10_000) ?? SILENCE[detection]),
+    pause: samples(check.checkNumber('pause', o.pause, 100, 1000) ?? 200),
+    complete: check.checkNumber('complete', o.complete, 0, 1) ?? 0.5,
     minSpeech: samples(check.checkNumber('minSpeech', o.minSpeech, 32, 2000) ?? 150),
     interruptAfter: samples(check.checkNumber('interruptAfter', o.interruptAfter, 32, 2000) ?? 150),
     preRoll: samples(check.checkNumber('preRoll', o.preRoll, 0, 2000) ?? 300),

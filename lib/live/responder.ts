@@ -141,8 +141,9 @@ export class Responder {
     const fed = await this.engine.begin(this.answering, this.signal)
     if (this.#unanswered) turn.continueFrom(this.#unanswered)
     this.#unanswered = undefined
-    for await (const samples of turn) {
-      await fed.feed(samples)
+    for await (const next of turn) {
+      if (next instanceof Float32Array) await fed.feed(next)
+      else next.answer(await fed.completeness?.())
       this.onFed()
     }
     const { end } = turn

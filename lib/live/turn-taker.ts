@@ -1,11 +1,14 @@
-/** What the windows of the voice activity network say: speech has begun or ended at a sample of the input. */
-export type TurnStep = { type: 'start'; at: number } | { type: 'end'; at: number; reason: 'silence' | 'maxTurn' }
+/** What the windows of the voice activity network say: speech has begun, paused or ended at a sample of the input. */
+export type TurnStep =
+  { type: 'start' | 'pause'; at: number } | { type: 'end'; at: number; reason: 'complete' | 'silence' | 'maxTurn' }
 
 /** Times are in samples. */
 export interface TurnRules {
   /** Samples of a window. */
   window: number
   threshold: number
+  /** A pause of this length is told once; infinite if nobody asks whether the turn is complete. */
+  pause: number
   /** A pause of this length ends the turn; infinite if only the caller ends turns. */
   silence: number
 }
@@ -19,7 +22,7 @@ export class TurnTaker {
   #position = 0
   /** A run of windows that may become speech. */
   #run: { start: number; certain: boolean } | undefined
-  #speech: { start: number; end: number } | undefined
+  #speech: { start: number; end: number; paused: boolean } | undefined
 
   constructor(private readonly rules: TurnRules) {}
 
@@ -44,15 +47,19 @@ export class TurnTaker {
    * @param most - the length at which a turn ends, from the start of its speech
    */
   push(probability: number, least: number, most: number): TurnStep | undefined {
-    const { window, threshold, silence } = this.rules
+    const { window, threshold, pause, silence } = this.rules
     const start = this.#position
     this.#position += window
     const speaks = probability >= threshold / 2
     if (this.#speech) {
       const speech = this.#speech
-      if (speaks) speech.end = this.#position
+      if (speaks) Object.assign(speech, { end: this.#position, paused: false })
       if (this.#position - speech.start >= most) return this.#endAt('maxTurn')
-      return this.#position - speech.end >= silence ? this.#endAt('silence') : undefined
+      const silent = this.#position - speech.end
+      if (silent >= silence) return this.#endAt('silence')
+      if (silent < pause || speech.paused) return undefined
+      speech.paused = true
+      return { type: 'pause', at: speech.end }
     }
     if (!speaks) {
       this.#run = undefined
@@ -62,8 +69,13 @@ export class TurnTaker {
     run.certain ||= probability >= threshold
     if (!run.certain || this.#position - run.start < least) return undefined
     this.#run = undefined
-    this.#speech = { start: run.start, end: this.#position }
+    this.#speech = { start: run.start, end: this.#position, paused: false }
     return { type: 'start', at: run.start }
+  }
+
+  /** Ends the turn at a pause, because it is complete. */
+  complete(): TurnStep {
+    return this.#endAt('complete')
   }
 
   /** Ends the turn, or forgets what may have become one. */
@@ -71,7 +83,7 @@ export class TurnTaker {
     this.#speech = this.#run = undefined
   }
 
-  #endAt(reason: 'silence' | 'maxTurn'): TurnStep {
+  #endAt(reason: 'complete' | 'silence' | 'maxTurn'): TurnStep {
     const at = this.#speech?.end ?? this.#position
     this.reset()
     return { type: 'end', at, reason }

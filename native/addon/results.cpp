@@ -246,6 +246,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo & info) {
     object.Set("maxInputSeconds", info.max_input_seconds);
     object.Set("maxTurnSeconds", info.max_turn_seconds);
     object.Set("vad", info.finds_speech);
+    object.Set("endpoint", info.ends_turns);
     object.Set("vadWindow", info.vad_window);
     Napi::Object sampling = Napi::Object::New(env);
     sampling.Set("temperature", info.sampling.temperature);

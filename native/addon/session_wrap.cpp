@@ -49,6 +49,7 @@ Napi::Function NativeSession::define(Napi::Env env) {
                         InstanceMethod<&NativeSession::begin>("begin"),
                         InstanceMethod<&NativeSession::feed>("feed"),
                         InstanceMethod<&NativeSession::finish>("finish"),
+                        InstanceMethod<&NativeSession::completeness>("completeness"),
                         InstanceMethod<&NativeSession::shorten>("shorten"),
                         InstanceMethod<&NativeSession::abandon>("abandon"),
                         InstanceMethod<&NativeSession::speak_units>("speakUnits"),
@@ -226,6 +227,17 @@ Napi::Value NativeSession::feed(const Napi::CallbackInfo & info) {
         require_free();
         const auto samples = std::make_shared<const std::vector<float>>(to_samples(info[0], "samples"));
         return done(info.Env(), [samples](Session & session, CancelToken & cancel) { session.feed(*samples, cancel); });
+    });
+}
+
+Napi::Value NativeSession::completeness(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        require_free();
+        return promise(info.Env(), [conversation = conversation_](CancelToken & cancel) {
+            float probability = 0;
+            conversation->use([&](Session & session) { probability = session.completeness(cancel); });
+            return [probability](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, probability); };
+        });
     });
 }
 

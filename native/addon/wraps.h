@@ -87,6 +87,7 @@ class NativeSession : public Napi::ObjectWrap<NativeSession> {
     Napi::Value begin(const Napi::CallbackInfo & info);
     Napi::Value feed(const Napi::CallbackInfo & info);
     Napi::Value finish(const Napi::CallbackInfo & info);
+    Napi::Value completeness(const Napi::CallbackInfo & info);
     Napi::Value shorten(const Napi::CallbackInfo & info);
     void abandon(const Napi::CallbackInfo & info);
     Napi::Value speak_units(const Napi::CallbackInfo & info);

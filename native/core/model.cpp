@@ -37,6 +37,7 @@ constexpr struct {
     {"frontend", "moss-speech.frontend.channels"},
     {"tone", "moss-speech.tone.hidden"},
     {"encoder", "moss-speech.frontend.channels"},
+    {"endpoint", "moss-speech.endpoint.hidden"},
     {"aligner", "moss-speech.aligner.block_count"},
     {"lm", "moss-speech.lm.embedding_length"},
     {"decoder", "moss-speech.decoder.sample_rate"},
@@ -271,6 +272,10 @@ Model::Parts::Parts(const GgufFile & file, const std::string & fallback_name, co
             throw model_format_error("moss-speech.tone.classes", std::to_string(tone_classes),
                                      std::to_string(tone->config().classes));
         }
+    }
+    if (wanted("endpoint") && listener && listener->streamable()) {
+        endpoint = std::make_unique<Endpoint>(file, tensors, listener->encoder().config().embedding_length);
+        info.ends_turns = lm && listener->aligner() != nullptr;
     }
     if (!options.only_vad) {
         voice = load_voice(file, tensors, info.units.size());

@@ -76,6 +76,7 @@ struct ModelInfo {
     double max_input_seconds = 0; ///< the longest recording that can be transcribed or searched for speech
     double max_turn_seconds = 0;  ///< the longest speech of one turn in an empty session
     bool finds_speech = false;    ///< whether there is a voice activity network for recordings
+    bool ends_turns = false;      ///< whether Session::completeness() can tell that a fed turn is complete
     int vad_window = 0;           ///< samples of a window of the voice activity network; 0 if there is none
     Sampling sampling;            ///< the model's defaults
     std::vector<ComponentInfo> components;
@@ -289,6 +290,12 @@ class Session {
     /// @throws MossError MOSS_INVALID_ARGUMENT before begin(), MOSS_AUDIO_LENGTH or MOSS_PROMPT_TOO_LONG when the turn
     /// has become too long; and as generate() does.
     void feed(const std::vector<float> & samples, CancelToken & cancel);
+
+    /// The probability that the speaker has finished the turn, 0 … 1; to be asked at a pause, some 200 ms after the
+    /// speech. The turn goes on as if this had not been called.
+    /// @throws MossError MOSS_INVALID_ARGUMENT before begin(), MOSS_UNSUPPORTED if not ModelInfo::ends_turns; and as
+    /// feed() does.
+    float completeness(CancelToken & cancel);
 
     /// Answers the turn and keeps it in the context. The times of Timings that count from the start count from this call; the
     /// others cover the whole turn.

@@ -3,6 +3,7 @@
 #include "core/hearing/syllables.h"
 #include "core/moss.h"
 #include "core/turn/step_batcher.h"
+#include "model/endpoint.h"
 #include "model/listener.h"
 #include "model/lm.h"
 #include "model/vad.h"
@@ -37,6 +38,7 @@ struct Model::Parts {
     TurnTemplate turn_template;          // only set for a bundle with an lm
     std::unique_ptr<Vad> vad;
     std::unique_ptr<Listener> listener;
+    std::unique_ptr<Endpoint> endpoint; // only set for a bundle whose listener streams
     std::optional<Syllables> syllables; // only set if the file has a table of Mandarin syllables
     std::unique_ptr<VoiceModel> voice;
 

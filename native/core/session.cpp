@@ -229,6 +229,15 @@ void Session::feed(const std::vector<float> & samples, CancelToken & cancel) {
     });
 }
 
+float Session::completeness(CancelToken & cancel) {
+    State & state = *state_;
+    const CancelToken::Attach attach(cancel, state.runner.cancel);
+    Turn & turn = fed_turn();
+    float probability = 0;
+    state.undone_if_it_fails(turn.start(), [&] { probability = turn.completeness(); });
+    return probability;
+}
+
 void Session::finish(const Receiver & receiver, CancelToken & cancel) {
     State & state = *state_;
     const CancelToken::Attach attach(cancel, state.runner.cancel);

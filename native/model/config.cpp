@@ -20,6 +20,8 @@ constexpr int64_t max_kernel = 4096;
 constexpr int64_t max_vocabulary = 1 << 20;
 constexpr int max_group_norm_kernel = 64; // the covariance of its inputs is computed (Frontend::Utterance)
 constexpr int64_t max_vad_values = 1 << 16;
+constexpr int max_endpoint_frames = 4096; // 82 s
+constexpr int max_endpoint_channels = 4096;
 
 GgufKeys keys_of(const GgufFile & file, const std::string & component) {
     return {file, "moss-speech." + component + "."};
@@ -90,6 +92,17 @@ VadConfig VadConfig::load(const GgufFile & file) {
     keys.require(product == spectra, "strides",
                  "a product of " + std::to_string(spectra) + ", the number of spectra in a window",
                  std::to_string(product) + (product > spectra ? " or more" : ""));
+    return c;
+}
+
+EndpointConfig EndpointConfig::load(const GgufFile & file) {
+    const GgufKeys keys = keys_of(file, "endpoint");
+    EndpointConfig c;
+    c.frames = keys.integer("frames", 1, max_endpoint_frames);
+    c.hidden = keys.integer("hidden", 1, max_endpoint_channels);
+    c.kernel_size = keys.integer("kernel_size", 1, 64);
+    c.heads = keys.integer("heads", 1, 64);
+    c.feed_forward = keys.integer("feed_forward", 1, max_endpoint_channels);
     return c;
 }
 

@@ -48,6 +48,16 @@ struct VadConfig {
     int frames() const { return (context_length + window_length + fft_length / 4 - fft_length) / hop_length + 1; }
 };
 
+struct EndpointConfig {
+    int frames = 0; // the newest states of the encoder that it sees
+    int hidden = 0;
+    int kernel_size = 0;
+    int heads = 0;
+    int feed_forward = 0;
+
+    static EndpointConfig load(const GgufFile & file);
+};
+
 struct ToneConfig {
     std::vector<int> lags; // samples, ascending
     int hidden = 0;

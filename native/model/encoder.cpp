@@ -214,6 +214,19 @@ void Encoder::push(Runner & runner, State & state, const float * features, const
     state.frames_ += frames;
 }
 
+void Encoder::peek(Runner & runner, State & state, const float * features, const float * tone_embedding, int frames,
+                   EncoderFrames & out) const {
+    // The keys and values go where those of the whole chunk will be written; only the convolution's context is changed.
+    std::vector<uint8_t> context(state.pos_context_ ? ggml_nbytes(state.pos_context_) : 0);
+    if (!context.empty()) {
+        ggml_backend_tensor_get(state.pos_context_, context.data(), 0, context.size());
+    }
+    compute(runner, &state, features, tone_embedding, frames, out);
+    if (!context.empty()) {
+        ggml_backend_tensor_set(state.pos_context_, context.data(), 0, context.size());
+    }
+}
+
 void Encoder::whole(Runner & runner, const float * features, const float * tone_embedding, int frames,
                     EncoderFrames & out) const {
     if (frames < 1 || frames > max_frames) {

@@ -54,6 +54,10 @@ class Encoder {
     void push(Runner & runner, State & state, const float * features, const float * tone_embedding, int frames,
               EncoderFrames & out) const;
 
+    /// The same for 1 .. T frames whose chunk is not complete yet. The stream goes on as if this had not been called.
+    void peek(Runner & runner, State & state, const float * features, const float * tone_embedding, int frames,
+              EncoderFrames & out) const;
+
     static constexpr int max_frames = 6000; // for `whole`, whose memory grows with the utterance: two minutes
 
     /// Encodes a whole utterance of up to max_frames frames, with full attention. Throws audio_length.

@@ -75,6 +75,16 @@ void Listener::push(Runner & runner, State & state, const float * samples, size_
     advance(runner, state, heard, false);
 }
 
+std::vector<float> Listener::peek(Runner & runner, State & state) const {
+    EncoderFrames ahead;
+    const size_t frames = state.features_.size() / static_cast<size_t>(frontend_.feature_size());
+    if (state.encoder_ && frames > 0) {
+        encoder_.peek(runner, *state.encoder_, state.features_.data(), tone_ ? state.embedding_.data() : nullptr,
+                      static_cast<int>(frames), ahead);
+    }
+    return std::move(ahead.hidden);
+}
+
 void Listener::finish(Runner & runner, State & state, Heard & heard) const {
     const size_t downsample = aligner_ ? static_cast<size_t>(aligner_->config().downsample) : 1;
     const size_t position = static_cast<size_t>(frontend_.config().hop_length()) * downsample;

@@ -72,6 +72,10 @@ class Listener {
     /// same object for the whole stream. The results do not depend on how many samples are pushed at a time.
     void push(Runner & runner, State & state, const float * samples, size_t count, Heard & heard) const;
 
+    /// The encoder's states of the whole frames behind the last chunk that push() has encoded; none if there are none,
+    /// or if the model cannot stream. The stream goes on as if this had not been called.
+    std::vector<float> peek(Runner & runner, State & state) const;
+
     /// Ends the utterance: appends silence (tail_padding, then as much as fills an embedding) and computes the rest.
     void finish(Runner & runner, State & state, Heard & heard) const;
 

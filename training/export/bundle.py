@@ -31,6 +31,7 @@ from ..loop import checkpoint
 from ..networks.aligner import Aligner
 from ..networks.config import COMPONENTS, FeatureDecoderConfig, to_gguf_keys
 from ..networks.encoder import Encoder
+from ..networks.endpoint import Endpoint
 from ..networks.frontend import Frontend
 from ..networks.istft_generator import IstftGenerator
 from ..networks.lm import LM, gguf_name
@@ -99,6 +100,8 @@ class Bundle:
                     return Tone(config["tone"], config["encoder"].embedding_length)
                 case "encoder":
                     return Encoder(config["encoder"], config["frontend"].channels[-1], len(self.units))
+                case "endpoint":
+                    return Endpoint(config["endpoint"], config["encoder"].embedding_length)
                 case "aligner":
                     return Aligner(config["aligner"], config["encoder"].embedding_length, config["lm"].embedding_length)
                 case "lm":

@@ -152,12 +152,21 @@ class VadConfig:
     max_utterance_seconds: float = 15.0  # of one turn: the longest that the language model was trained on (the bundle's, not Silero's)
 
 
+@dataclass
+class EndpointConfig:
+    frames: int = 192  # of 20 ms: the newest states that it sees
+    hidden: int = 64
+    kernel_size: int = 5
+    heads: int = 4
+    feed_forward: int = 32
+
+
 def log_spaced_lags(low: int, high: int, count: int) -> list[int]:
     ratio = (high / low) ** (1 / (count - 1))
     return [round(low * ratio**i) for i in range(count)]
 
 
-COMPONENTS = {"vad": VadConfig, "frontend": FrontendConfig, "tone": ToneConfig, "encoder": EncoderConfig, "aligner": AlignerConfig, "lm": LMConfig, "decoder": DecoderConfig}
+COMPONENTS = {"vad": VadConfig, "frontend": FrontendConfig, "tone": ToneConfig, "encoder": EncoderConfig, "endpoint": EndpointConfig, "aligner": AlignerConfig, "lm": LMConfig, "decoder": DecoderConfig}
 
 
 def to_gguf_keys(component: str, config) -> dict[str, object]:

@@ -44,14 +44,9 @@ class Vad(nn.Module):
         for conv in self.conv:
             x = F.relu(conv(x))  # [W, 128, 4], [W, 64, 2], [W, 64, 1], [W, 128, 1]
         features = x[..., 0]
-        hidden = cell = torch.zeros(c.hidden)
-        states = []
-        for gates in self.input(features):  # [4 * hidden]
-            i, f, g, o = (gates + self.recurrent(hidden)).chunk(4)
-            cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-            hidden = torch.sigmoid(o) * torch.tanh(cell)
-            states.append(hidden)
-        hidden = torch.stack(states)  # [W, hidden]
+        start = torch.zeros(1, 1, c.hidden)
+        weights = [self.input.weight, self.recurrent.weight, self.input.bias, torch.zeros_like(self.input.bias)]
+        hidden = torch.lstm(features[None], (start, start), weights, True, 1, 0.0, False, False, True)[0][0]  # [W, hidden]
         probability = torch.sigmoid(self.output(F.relu(hidden)))[:, 0]
         if stages is not None:
             stages.update({"vad.magnitudes": magnitudes.transpose(1, 2).flatten(0, 1), "vad.features": features, "vad.hidden": hidden, "vad.probability": probability[:, None]})

@@ -86,6 +86,22 @@ void Turn::feed(const float * samples, size_t count) {
     read_heard(false);
 }
 
+float Turn::completeness() {
+    if (!parts_.endpoint) {
+        throw MossError(code::unsupported, "this model cannot tell whether a turn is complete",
+                        {{"component", "endpoint"}});
+    }
+    return clock_.measure(timings_.encode_ms, [&] {
+        const size_t size = static_cast<size_t>(parts_.info.feature_size);
+        const size_t most = static_cast<size_t>(parts_.endpoint->config().frames) * size;
+        const std::vector<float> & heard = heard_.encoder.hidden;
+        std::vector<float> states(heard.end() - static_cast<std::ptrdiff_t>(std::min(heard.size(), most)), heard.end());
+        const std::vector<float> ahead = parts_.listener->peek(runner_, *listener_);
+        states.insert(states.end(), ahead.begin(), ahead.end());
+        return (*parts_.endpoint)(runner_, states);
+    });
+}
+
 void Turn::read(const std::vector<int32_t> & text) {
     clock_.measure(timings_.prefill_ms, [&] { context_.append_text(text, Tails::none); });
 }

@@ -40,6 +40,10 @@ class Turn {
     /// speech has become too long.
     void feed(const float * samples, size_t count);
 
+    /// The probability that the speaker has finished, from what was fed so far. Throws unsupported without an endpoint
+    /// network.
+    float completeness();
+
     /// Appends the token ids of the user's text.
     void read(const std::vector<int32_t> & text);
 
