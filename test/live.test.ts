@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { concat } from '../dist/lib/audio/concat.js'
 import { convertSource } from '../dist/lib/convert/index.js'
-import { TurnTaker } from '../dist/lib/live/turn-taker.js'
+import { TurnTaker, type TurnStep } from '../dist/lib/live/turn-taker.js'
 import { loadModel, readAudio, type LiveEvent, type LiveSession, type Model } from '../dist/lib/index.js'
 import { root } from './helpers/model.js'
 import { say } from './helpers/tones.js'
@@ -321,15 +321,34 @@ t.test('composed parts', async t => {
 })
 
 t.test('turns follow from the probabilities of the windows', async t => {
-  const rules = { window: 512, threshold: 0.4, silence: 512 * 3 }
-  const steps = (probabilities: number[], most = Infinity): string[] => {
-    const taker = new TurnTaker(rules)
+  const rules = { window: 512, threshold: 0.4, pause: Infinity, silence: 512 * 3 }
+  const steps = (
+    probabilities: number[],
+    most = Infinity,
+    pause = Infinity,
+    atPause?: (taker: TurnTaker) => TurnStep | undefined,
+  ): string[] => {
+    const taker = new TurnTaker({ ...rules, pause })
     return probabilities.flatMap(p => {
-      const step = taker.push(p, 512 * 2, most)
+      let step = taker.push(p, 512 * 2, most)
+      if (step?.type === 'pause') step = atPause?.(taker) ?? step
       return step ? [`${step.type} ${step.at / 512} at ${taker.position / 512}`] : []
     })
   }
   t.same(steps([0, 0.3, 0.5, 0.9, 0, 0, 0.25, 0, 0, 0]), ['start 1 at 3', 'end 7 at 10'])
   t.same(steps([0.9, 0, 0.9, 0, 0.3, 0.3, 0.3]), [], 'clicks and murmurs')
   t.same(steps([0.9, 0.9, 0.9, 0.9, 0.9, 0.9], 512 * 4), ['start 0 at 2', 'end 4 at 4', 'start 4 at 6'])
+  const paused = [0.9, 0.9, 0, 0, 0.9, 0, 0, 0, 0, 0]
+  t.same(
+    steps(paused, Infinity, 512 * 2),
+    ['start 0 at 2', 'pause 2 at 4', 'pause 5 at 7', 'end 5 at 8'],
+    'each pause is told once',
+  )
+  t.same(
+    steps(paused, Infinity, 512 * 2, taker => taker.complete()),
+    ['start 0 at 2', 'end 2 at 4'],
+    'the turn ends at a pause',
+  )
+  const longer = steps(paused, Infinity, 512 * 2, taker => void taker.wait(512 * 5))
+  t.same(longer, ['start 0 at 2', 'pause 2 at 4', 'pause 5 at 7', 'end 5 at 10'], 'or only after a longer one')
 })

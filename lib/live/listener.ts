@@ -120,13 +120,19 @@ export class Listener {
     return (await detector.sounds(this.#history.slice(start, end))) >= interruptSounds
   }
 
-  /** Ends the turn at a pause if it seems complete. What is written meanwhile waits, so that the decision does not depend on how fast it comes. */
+  /**
+   * Ends the turn at a pause if it seems complete; the less it does, the longer the pause may last. What is written meanwhile waits, so that
+   * the decision does not depend on how fast it comes.
+   */
   async #ask(): Promise<void> {
+    const { pause, silence, complete } = this.turns
     const turn = this.#turn
+    const taker = this.#taker
     this.#passOn()
     const probability = await turn?.completeness()
-    if (turn === this.#turn && this.#taker && probability !== undefined && probability >= this.turns.complete)
-      this.#follow(this.#taker.complete())
+    if (turn !== this.#turn || !taker || probability === undefined) return
+    if (probability >= complete) this.#follow(taker.complete())
+    else taker.wait(pause + (silence - pause) * (1 - probability / complete))
   }
 
   #follow(step: TurnStep): void {

@@ -22,7 +22,7 @@ export class TurnTaker {
   #position = 0
   /** A run of windows that may become speech. */
   #run: { start: number; certain: boolean } | undefined
-  #speech: { start: number; end: number; paused: boolean } | undefined
+  #speech: { start: number; end: number; paused: boolean; silence: number } | undefined
 
   constructor(private readonly rules: TurnRules) {}
 
@@ -53,10 +53,10 @@ export class TurnTaker {
     const speaks = probability >= threshold / 2
     if (this.#speech) {
       const speech = this.#speech
-      if (speaks) Object.assign(speech, { end: this.#position, paused: false })
+      if (speaks) Object.assign(speech, { end: this.#position, paused: false, silence })
       if (this.#position - speech.start >= most) return this.#endAt('maxTurn')
       const silent = this.#position - speech.end
-      if (silent >= silence) return this.#endAt('silence')
+      if (silent >= speech.silence) return this.#endAt('silence')
       if (silent < pause || speech.paused) return undefined
       speech.paused = true
       return { type: 'pause', at: speech.end }
@@ -69,13 +69,18 @@ export class TurnTaker {
     run.certain ||= probability >= threshold
     if (!run.certain || this.#position - run.start < least) return undefined
     this.#run = undefined
-    this.#speech = { start: run.start, end: this.#position, paused: false }
+    this.#speech = { start: run.start, end: this.#position, paused: false, silence }
     return { type: 'start', at: run.start }
   }
 
   /** Ends the turn at a pause, because it is complete. */
   complete(): TurnStep {
     return this.#endAt('complete')
+  }
+
+  /** Lets the pause that was told end the turn when it has this length. */
+  wait(silence: number): void {
+    if (this.#speech) this.#speech.silence = silence
   }
 
   /** Ends the turn, or forgets what may have become one. */

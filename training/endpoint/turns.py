@@ -36,6 +36,7 @@ from ..networks.vad import Vad
 
 SAMPLE_RATE = 16000
 WINDOW = 512  # samples of a probability
+DRAWS = 3  # of the lengths of a trained turn's pauses
 DOUBT = 0.3  # seconds between the end by level and that of the network: more, as with a noise behind the speech, and the turn is left out
 AFTER = 3.5  # seconds of background behind the speech
 THRESHOLD = 0.4  # of the network, as lib/live/options.ts has it: speech begins with it, and lasts while above half of it
@@ -128,12 +129,12 @@ def continued(wave: np.ndarray, end: float) -> np.ndarray:
     return np.concatenate([wave[:cut], np.tile(there_and_back, needed // len(there_and_back) + 1)[:needed]])
 
 
-def lengthened(turn: Turn) -> Turn | None:
-    """The turn with longer pauses; None if it has none of three windows or more."""
-    inner = [pause for pause in pauses(turn.probabilities)[:-1] if pause.resume - pause.stop >= 3 * WINDOW and pause.resume < turn.end * SAMPLE_RATE]
+def lengthened(turn: Turn, least: int = 3, draw: int = 0) -> Turn | None:
+    """The turn with longer pauses; None if it has none of `least` windows or more. Other draws have other lengths."""
+    inner = [pause for pause in pauses(turn.probabilities)[:-1] if pause.resume - pause.stop >= least * WINDOW and pause.resume < turn.end * SAMPLE_RATE]
     if not inner:
         return None
-    rng, parts, at, end = np.random.default_rng(crc32(turn.id.encode())), [], 0, turn.end
+    rng, parts, at, end = np.random.default_rng(crc32(f"{turn.id}{draw or ''}".encode())), [], 0, turn.end
     for pause in inner:
         seconds = float(np.clip(np.exp(rng.normal(np.log(0.6), 0.6)), 0.25, 2.0))
         added = int(seconds * SAMPLE_RATE) - (pause.resume - pause.stop)
@@ -144,7 +145,7 @@ def lengthened(turn: Turn) -> Turn | None:
         parts += [turn.wave[at:middle], np.resize(np.concatenate([background[::-1], background]), added)]
         at, end = middle, end + added / SAMPLE_RATE
     wave = np.concatenate([*parts, turn.wave[at:]])
-    return Turn(f"{turn.id}+", turn.corpus, turn.lang, turn.split, lambda: wave, end, lengthened=True, wave=wave)
+    return Turn(f"{turn.id}+{draw or ''}", turn.corpus, turn.lang, turn.split, lambda: wave, end, lengthened=True, wave=wave)
 
 
 def checksum(text: str) -> int:
@@ -278,7 +279,9 @@ def turns(bundle: Path, corpora: tuple[str, ...] = tuple(READERS), splits: tuple
             if not found or abs(found[-1].stop / SAMPLE_RATE - turn.end) > DOUBT:
                 continue
             yield turn
-            if turn.complete and (longer := lengthened(turn)):
-                longer.probabilities = speech.of(longer.id, lambda: longer.wave)
-                yield longer
+            train = turn.split == "train"  # of people's pauses there are few: shorter ones, and several times
+            for draw in range(1, 1 + DRAWS) if train and corpus.startswith("en-") else (0,):
+                if turn.complete and (longer := lengthened(turn, 2 if train else 3, draw)):
+                    longer.probabilities = speech.of(longer.id, lambda: longer.wave)
+                    yield longer
         speech.save()

@@ -25,7 +25,8 @@ from ..folders import runs_folder
 from .smart_turn import PRE_ROLL, WAITS, SmartTurn
 
 EVALUATED = tuple(name for name in READERS if name != "teacher")  # whose sentences are trained
-Policy = Callable[["Case", Pause, int], float]  # seconds of silence that end the turn at a pause, of the case, with the index of its question or -1
+PAUSE = 0.2  # seconds of silence after which a live session asks
+Policy = Callable[["Case"], float]  # seconds at which a turn ends
 
 
 @dataclass
@@ -46,37 +47,38 @@ def windows(seconds: float) -> int:
     return -(-round(seconds * SAMPLE_RATE) // WINDOW) * WINDOW
 
 
-def decided(case: Case, wait: Callable[[int], float]) -> float:
-    """Seconds at which the turn ends. `wait` gives the seconds of silence that end it, by the index of the question; the shortest one of a pause without one."""
+def decided(case: Case, wait: Callable[[int], int]) -> float:
+    """Seconds at which the turn ends. `wait` gives the samples of silence that end it, by the index of the question."""
     index = 0
     for pause in case.pauses:
         length = np.inf if pause.resume is None else pause.resume - pause.stop
         if length < ASKED_AFTER:
             continue
-        silence = windows(wait(index))
+        silence = wait(index)
         index += 1
         if silence <= length:
             return (pause.stop + silence) / SAMPLE_RATE
     raise ValueError(f"{case.id}: a wait without end")
 
 
-def fixed(seconds: float) -> Callable[[Case], float]:
-    return lambda case: decided(case, lambda _: seconds)
+def fixed(seconds: float) -> Policy:
+    return lambda case: decided(case, lambda _: windows(seconds))
 
 
-def semantic(who: str, threshold: float, most: float) -> Callable[[Case], float]:
-    """Ends a turn at once where it seems complete, else after `most` seconds."""
-    return lambda case: decided(case, lambda i: ASKED_AFTER / SAMPLE_RATE if getattr(case, who)[i] >= threshold else most)
+def semantic(threshold: float, most: float) -> Policy:
+    """Smart Turn's: a turn ends at once where it seems complete, else after `most` seconds."""
+    return lambda case: decided(case, lambda i: ASKED_AFTER if case.smart[i] >= threshold else windows(most))
 
 
-def graded(who: str, threshold: float, most: float) -> Callable[[Case], float]:
-    """The less complete a turn seems, the longer the wait: linearly in the probability below the threshold."""
-    least = ASKED_AFTER / SAMPLE_RATE
+def graded(threshold: float, most: float) -> Policy:
+    """Ours, lib/live/listener.ts: the less complete a turn seems, the longer it waits, up to `most` seconds."""
 
-    def wait(case: Case, i: int) -> float:
-        return least + (most - least) * max(0.0, 1 - getattr(case, who)[i] / threshold)
+    def wait(probability: float) -> int:
+        if probability >= threshold:
+            return ASKED_AFTER
+        return max(ASKED_AFTER + WINDOW, windows(PAUSE + (most - PAUSE) * (1 - probability / threshold)))
 
-    return lambda case: decided(case, lambda i: wait(case, i))
+    return lambda case: decided(case, lambda i: wait(case.ours[i]))
 
 
 @dataclass
@@ -87,7 +89,7 @@ class Result:
     p90: float
 
 
-def judge(cases: list[Case], policy: Callable[[Case], float]) -> Result:
+def judge(cases: list[Case], policy: Policy) -> Result:
     delays = np.array([policy(case) - case.end for case in cases])
     late = delays[delays >= 0]
     return Result(float((delays < 0).mean()), float(np.median(late)), float(late.mean()), float(np.percentile(late, 90)))
@@ -133,14 +135,14 @@ GROUPS = {
 }
 
 
-def policies(threshold: float, most: float) -> dict[str, Callable[[Case], float]]:
+def policies(threshold: float, most: float) -> dict[str, Policy]:
     return {
         "voice activity, 300 ms": fixed(0.3),
         "voice activity, 500 ms": fixed(0.5),
         "voice activity, 800 ms": fixed(0.8),
-        "Smart Turn v3.2, waits up to 3 s": semantic("smart", 0.5, WAITS),
-        f"Smart Turn v3.2, waits up to {most:g} s": semantic("smart", 0.5, most),
-        f"nano, waits up to {most:g} s": semantic("ours", threshold, most),
+        "Smart Turn v3.2, waits up to 3 s": semantic(0.5, WAITS),
+        f"Smart Turn v3.2, waits up to {most:g} s": semantic(0.5, most),
+        f"nano, waits up to {most:g} s": graded(threshold, most),
     }
 
 
@@ -156,11 +158,11 @@ def table(cases: list[Case], threshold: float, most: float) -> str:
 
 
 def curves(cases: list[Case], most: float) -> dict[str, list[Result]]:
-    thresholds = np.concatenate([[0.0], np.linspace(0.02, 0.98, 49), [0.99, 0.995, 1.01]])
+    thresholds = np.concatenate([[1e-3], np.linspace(0.02, 0.98, 49), [0.99, 0.995, 1.0]])
     return {
         "voice activity alone, 0.23–1.5 s": [judge(cases, fixed(s)) for s in np.arange(7, 48) * WINDOW / SAMPLE_RATE],
-        f"Smart Turn v3.2, else {most:g} s": [judge(cases, semantic("smart", t, most)) for t in thresholds],
-        f"nano, else {most:g} s": [judge(cases, semantic("ours", t, most)) for t in thresholds],
+        f"Smart Turn v3.2, else {most:g} s": [judge(cases, semantic(t, most)) for t in thresholds],
+        f"nano, else {most:g} s": [judge(cases, graded(t, most)) for t in thresholds],
     }
 
 
@@ -175,7 +177,7 @@ def plot(cases: list[Case], threshold: float, most: float, path: Path) -> None:
     for axis, value, title in zip(axes, (lambda r: r.median, lambda r: r.mean), ("median", "mean")):
         for name, results in curves(cases, most).items():
             axis.plot([value(r) * 1000 for r in results], [r.cut_off * 100 for r in results], label=name, marker=".", markersize=3)
-        ours = judge(cases, semantic("ours", threshold, most))
+        ours = judge(cases, graded(threshold, most))
         axis.plot(value(ours) * 1000, ours.cut_off * 100, "o", color="black", label="nano as shipped")
         axis.axhline(8, color="grey", linewidth=0.7, linestyle="--")
         axis.set_xlim(200, 1300)
