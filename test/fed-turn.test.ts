@@ -74,6 +74,30 @@ t.test('a turn that is fed in pieces is answered like the whole recording', asyn
   })
 })
 
+t.test('whether a turn is complete is asked without changing it', async t => {
+  const samples = sine(2)
+  await withEngine(join(root, 'models', 'nano.gguf'), async engine => {
+    const expected = await whole((await feed(engine, samples, samples.length)).finish())
+    engine.reset()
+    const turn = await engine.begin(ANSWERING, never)
+    t.equal(await turn.completeness?.(), 0, 'nothing was said')
+    const told: (number | undefined)[] = []
+    for (let i = 0; i < samples.length; i += 5000) {
+      await turn.feed(samples.subarray(i, i + 5000))
+      const probability = await turn.completeness?.()
+      t.equal(await turn.completeness?.(), probability, 'the same again')
+      told.push(probability)
+    }
+    t.ok(told.every(p => p !== undefined && p > 0 && p < 1))
+    t.ok(new Set(told).size > 1)
+    t.same(await whole(turn.finish()), expected)
+  })
+  await withEngine(TINY, async engine => {
+    const turn = await feed(engine, samples, samples.length)
+    await t.rejects(async () => turn.completeness?.(), { code: 'MOSS_UNSUPPORTED', details: { component: 'endpoint' } })
+  })
+})
+
 t.test('a turn that is given up, fails or is aborted leaves no trace', async t => {
   const samples = sine(2)
   await withEngine(TINY, async engine => {

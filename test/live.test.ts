@@ -6,7 +6,14 @@ import t from 'tap'
 import { concat } from '../dist/lib/audio/concat.js'
 import { convertSource } from '../dist/lib/convert/index.js'
 import { TurnTaker, type TurnStep } from '../dist/lib/live/turn-taker.js'
-import { loadModel, readAudio, type LiveEvent, type LiveSession, type Model } from '../dist/lib/index.js'
+import {
+  loadModel,
+  readAudio,
+  type LiveEvent,
+  type LiveOptions,
+  type LiveSession,
+  type Model,
+} from '../dist/lib/index.js'
 import { root } from './helpers/model.js'
 import { say } from './helpers/tones.js'
 
@@ -86,6 +93,43 @@ t.test('a turn is answered like the whole recording, however the samples are wri
   }
 })
 
+t.test('auto ends a complete turn at once, and waits at a pause within one', async t => {
+  const question = await readAudio(join(root, 'test', 'audio', 'questions', 'en-home-02.opus'))
+  const whole = concat([silence(0.5), question.samples, silence(2.5)])
+  const half = Math.round(question.samples.length * 0.48) // between two words
+  const paused = concat([
+    silence(0.5),
+    question.samples.subarray(0, half),
+    silence(0.8),
+    question.samples.subarray(half),
+    silence(2.5),
+  ])
+  await using session = model.createSession({ seed: 1 })
+  const ends = async (samples: Float32Array, piece: number, options: LiveOptions = {}): Promise<string[]> => {
+    session.reset()
+    const live = session.listen({ output: 'text', maxTokens: 2, ...options })
+    t.equal(live.turnDetection, options.turnDetection ?? 'auto')
+    writeIn(live, samples, piece)
+    live.end()
+    const { events } = await all(live)
+    return events.flatMap(event =>
+      event.type === 'turnEnd' ? [`${event.reason} after ${Math.round((event.decided - event.time) * 1000)} ms`] : [],
+    )
+  }
+  for (const piece of [160, 16_000, whole.length]) {
+    t.same(await ends(whole, piece), ['complete after 224 ms'], `${piece} samples at a time`)
+    t.same(await ends(paused, piece, { turnDetection: 'vad' }), ['silence after 608 ms', 'silence after 608 ms'])
+    t.equal((await ends(paused, piece)).length, 1, 'the pause is shorter than what an incomplete turn waits')
+  }
+  t.match(await ends(whole, 160, { silence: 500, completeness: 1, completeAfter: 300 }), [/^silence after/], 'nothing is certain')
+  t.same(await ends(paused, 160, { completeness: 0 }), ['complete after 224 ms', 'complete after 224 ms'])
+  session.reset()
+  const live = session.listen()
+  writeIn(live, whole.subarray(0, Math.round(3.5 * 16_000)), 160)
+  await live.close() // while it is asked, or before
+  t.equal(session.length, 0)
+})
+
 t.test('integers and other rates', async t => {
   const samples = concat([silence(0.5), light, silence(1)])
   await using session = model.createSession({ seed: 1 })
@@ -114,7 +158,7 @@ function writeIn2(live: LiveSession, samples: Int16Array): void {
 t.test('a pause does not end a turn, silence does, and where nobody speaks there is no turn', async t => {
   await using session = model.createSession({ seed: 1 })
   const parts = [silence(0.5), light, light, silence(1.5)]
-  const live = session.listen({ silence: 1200 })
+  const live = session.listen({ turnDetection: 'vad', silence: 1200 })
   writeIn(live, concat(parts), 320)
   live.end()
   const { types, events } = await all(live)
@@ -248,6 +292,8 @@ t.test('misuse is refused', async t => {
   for (const options of [
     { turnDetection: 'x' },
     { silence: 1 },
+    { completeAfter: 1 },
+    { completeness: 2 },
     { threshold: 1 },
     { vad: false },
     { maxTurn: 1e9 },
@@ -314,8 +360,9 @@ t.test('composed parts', async t => {
   t.same(told.types, ['speechStart', 'turnEnd', 'replyEnd'])
   t.equal(told.text, expected.text)
   session.reset()
-  const detected = session.listen(options) // nano's network finds no speech in tones
-  detected.write(silence(1))
+  const detected = session.listen(options)
+  t.equal(detected.turnDetection, 'vad', 'whether a turn is complete cannot be told')
+  detected.write(silence(1)) // nano's network finds no speech in tones
   detected.end()
   t.same((await all(detected)).types, [])
 })

@@ -50,12 +50,12 @@ export class Listener {
 
   /** Listens until the input ends. @param detector - undefined if all samples belong to turns */
   async run(detector: SpeechDetector | undefined): Promise<void> {
-    const { threshold, detection, pause, silence } = this.turns
+    const { threshold, detection, completeAfter, silence } = this.turns
     if (detector)
       this.#taker = new TurnTaker({
         window: detector.window,
         threshold,
-        pause: detection === 'auto' ? pause : Infinity,
+        pause: detection === 'auto' ? completeAfter : Infinity,
         silence: detection === 'manual' ? Infinity : silence,
       })
     for await (const item of this.input) {
@@ -125,14 +125,14 @@ export class Listener {
    * the decision does not depend on how fast it comes.
    */
   async #ask(): Promise<void> {
-    const { pause, silence, complete } = this.turns
+    const { completeAfter, silence, completeness } = this.turns
     const turn = this.#turn
     const taker = this.#taker
     this.#passOn()
     const probability = await turn?.completeness()
     if (turn !== this.#turn || !taker || probability === undefined) return
-    if (probability >= complete) this.#follow(taker.complete())
-    else taker.wait(pause + (silence - pause) * (1 - probability / complete))
+    if (probability >= completeness) this.#follow(taker.complete())
+    else taker.wait(completeAfter + (silence - completeAfter) * (1 - probability / completeness))
   }
 
   #follow(step: TurnStep): void {

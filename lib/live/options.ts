@@ -9,7 +9,7 @@ export type TurnDetection = 'auto' | 'vad' | 'manual'
 export interface TurnOptions {
   /**
    * `manual`: a turn ends with `commit()` (push-to-talk). `vad`: it ends when the voice activity network has heard no speech for `silence`.
-   * `auto`, the default: it ends at a pause of length `pause` if it seems complete, otherwise after `silence`. Models that cannot tell
+   * `auto`, the default: it ends after `completeAfter` if it seems complete; the less it does, the later, at most after `silence`. Models that cannot tell
    * (`model.info().endpoint` is false) take turns as with `vad`, and {@link LiveSession.turnDetection} says so.
    */
   turnDetection?: TurnDetection
@@ -17,13 +17,13 @@ export interface TurnOptions {
   bargeIn?: boolean
   /**
    * A pause of this length ends a turn, 100–10,000. Speech that goes on sooner belongs to the same turn, unless the turn seemed complete.
-   * Default 600, with `auto` 1200.
+   * Default 600, with `auto` 2000.
    */
   silence?: number
-  /** With `auto`: a pause of this length makes it look whether the turn is complete, 100–1000. Default 200. */
-  pause?: number
-  /** With `auto`: the probability, 0–1, from which on a turn is complete. Higher: fewer turns are cut off, more of them wait. Default 0.5. */
-  complete?: number
+  /** With `auto`: after a silence of this length a turn that seems complete ends, 100–1000. Default 200. */
+  completeAfter?: number
+  /** With `auto`: the probability from which on a turn seems complete, 0–1. Higher: fewer turns are cut off, more of them wait. Default 0.8. */
+  completeness?: number
   /** The probability at which the network's windows of 32 ms count as speech, 0.05–0.95. Speech lasts while it is above half of that. Default 0.4. */
   threshold?: number
   /** Speech that is shorter is taken for a click or a cough, 32–2000. Default 150. */
@@ -61,8 +61,8 @@ export const TURN_OPTIONS = [
   'turnDetection',
   'bargeIn',
   'silence',
-  'pause',
-  'complete',
+  'completeAfter',
+  'completeness',
   'threshold',
   'minSpeech',
   'interruptAfter',
@@ -80,8 +80,8 @@ export interface Turns {
   /** Whether the voice activity network is used. */
   detects: boolean
   silence: number
-  pause: number
-  complete: number
+  completeAfter: number
+  completeness: number
   threshold: number
   minSpeech: number
   interruptAfter: number
@@ -93,7 +93,7 @@ export interface Turns {
 }
 
 const DETECTIONS = ['auto', 'vad', 'manual'] as const
-const SILENCE = { auto: 1200, vad: 600, manual: 600 }
+const SILENCE = { auto: 2000, vad: 600, manual: 600 }
 const LONGEST_TURN = 30_000
 
 /**
@@ -119,8 +119,8 @@ export function checkTurns(o: LiveOptions, maxTurnSeconds: number, endpoint: boo
     echoCancellation: check.checkBoolean('echoCancellation', o.echoCancellation) ?? false,
     threshold: check.checkNumber('threshold', o.threshold, 0.05, 0.95) ?? 0.4,
     silence: samples(check.checkNumber('silence', o.silence, 100, 10_000) ?? SILENCE[detection]),
-    pause: samples(check.checkNumber('pause', o.pause, 100, 1000) ?? 200),
-    complete: check.checkNumber('complete', o.complete, 0, 1) ?? 0.5,
+    completeAfter: samples(check.checkNumber('completeAfter', o.completeAfter, 100, 1000) ?? 200),
+    completeness: check.checkNumber('completeness', o.completeness, 0, 1) ?? 0.8,
     minSpeech: samples(check.checkNumber('minSpeech', o.minSpeech, 32, 2000) ?? 150),
     interruptAfter: samples(check.checkNumber('interruptAfter', o.interruptAfter, 32, 2000) ?? 150),
     preRoll: samples(check.checkNumber('preRoll', o.preRoll, 0, 2000) ?? 300),

@@ -29,11 +29,12 @@ from ..encoder.speech_encoder import FRAME, SpeechEncoder, load_encoder
 from ..folders import data_folder, runs_folder
 from ..loop import checkpoint
 from ..loop.precision import autocast
+from ..networks.config import EndpointConfig
 from .turns import AFTER, SAMPLE_RATE, WINDOW, Turn, continued, pauses, speech_end, speech_start, turns
 
 PRE_ROLL = 0.3  # seconds before the speech that belong to a turn, as lib/live/options.ts has it
 ASKED_AFTER = 7 * WINDOW  # samples of silence: 200 ms, in whole windows
-FRAMES = 192  # kept before the question
+FRAMES = EndpointConfig().frames  # kept before the question
 TRAINED = ("en-coffee", "en-kathleen", "en-digits", "teacher", "spoken")
 WORDS = (("en-wake", 200), ("zh-words", 250))  # corpora of single words, and how many of them
 
@@ -58,12 +59,17 @@ def first_sample(turn: Turn) -> int:
     return max(0, speech_start(turn.probabilities) - int(PRE_ROLL * SAMPLE_RATE))
 
 
+def kind_of(turn: Turn, complete: bool) -> str:
+    if complete:
+        return "end"
+    return "lengthened" if turn.lengthened else "pause" if turn.complete else "beginning"
+
+
 def asked(turn: Turn) -> Iterator[Example]:
     """The questions of a turn as they are asked."""
     begin = first_sample(turn)
     for at, complete in questions(turn):
-        kind = "end" if complete else "lengthened" if turn.lengthened else "pause" if turn.complete else "beginning"
-        yield Example(turn.wave[begin:at], complete, kind, turn.corpus, turn.id)
+        yield Example(turn.wave[begin:at], complete, kind_of(turn, complete), turn.corpus, turn.id)
 
 
 def dips(wave: np.ndarray, begin: float, end: float) -> list[float]:
@@ -99,9 +105,8 @@ def learned(turn: Turn, rng: np.random.Generator) -> Iterator[Example]:
         if pause.resume is None or pause.resume - pause.stop >= after:
             complete = turn.complete and pause.stop + after > turn.end * SAMPLE_RATE
             if complete and turn.lengthened and rng.random() < 0.5:
-                continue
-            kind = "end" if complete else "lengthened" if turn.lengthened else "pause" if turn.complete else "beginning"
-            yield Example(turn.wave[begin : pause.stop + after], complete, kind, turn.corpus, turn.id)
+                continue  # it is the same end again
+            yield Example(turn.wave[begin : pause.stop + after], complete, kind_of(turn, complete), turn.corpus, turn.id)
     if turn.complete and not turn.lengthened and (example := broken_off(turn, rng)):
         yield example
 
@@ -122,7 +127,6 @@ def states(encoder: SpeechEncoder, examples: list[Example], batch_seconds: float
     """The last FRAMES states of each example (zeros before its first), as the encoder has them when asked: nothing is padded behind."""
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].wave))
     hidden = torch.zeros(len(examples), FRAMES, encoder.configs["encoder"].embedding_length, dtype=torch.float16)
-    pitch = torch.zeros(len(examples), FRAMES, 2, dtype=torch.float16)
     lengths = torch.tensor([len(e.wave) // FRAME for e in examples])
     while order:
         longest = len(examples[order[-1]].wave)
@@ -132,13 +136,12 @@ def states(encoder: SpeechEncoder, examples: list[Example], batch_seconds: float
         for row, i in enumerate(chosen):
             batch[row, : lengths[i] * FRAME] = torch.from_numpy(examples[i].wave[: lengths[i] * FRAME])
         with autocast(batch.device):
-            found, tone = encoder(batch, lengths[chosen], encoder.configs["encoder"].chunk_size)
+            found, _ = encoder(batch, lengths[chosen], encoder.configs["encoder"].chunk_size)
         for row, i in enumerate(chosen):
             kept, end = min(FRAMES, int(lengths[i])), int(lengths[i])
             hidden[i, FRAMES - kept :] = found[row, end - kept : end].half()
-            pitch[i, FRAMES - kept :] = torch.stack([tone["log_f0"], tone["voicing"]], -1)[row, end - kept : end].half()
     return {
-        "hidden": hidden, "pitch": pitch, "frames": lengths.clamp(max=FRAMES), "complete": torch.tensor([e.complete for e in examples]),
+        "hidden": hidden, "frames": lengths.clamp(max=FRAMES), "complete": torch.tensor([e.complete for e in examples]),
         **{name: [getattr(e, name) for e in examples] for name in ("kind", "corpus", "id")},
     }  # fmt: skip
 

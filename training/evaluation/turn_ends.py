@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from ..endpoint.turns import READERS, SAMPLE_RATE, WINDOW, Pause, Turn, pauses, 
 from ..folders import runs_folder
 from .smart_turn import PRE_ROLL, WAITS, SmartTurn
 
+ROOT = Path(__file__).resolve().parents[2]
+DRIVER = Path(__file__).with_name("run_turn_ends.mjs")
 EVALUATED = tuple(name for name in READERS if name != "teacher")  # whose sentences are trained
 PAUSE = 0.2  # seconds of silence after which a live session asks
 Policy = Callable[["Case"], float]  # seconds at which a turn ends
@@ -39,7 +43,8 @@ class Case:
     end: float
     pauses: list[Pause]
     smart: list[float]
-    ours: list[float]
+    ours: list[float]  # of the twin, for the curve
+    library: float  # seconds at which the library ends the turn, in `auto` as shipped
 
 
 def windows(seconds: float) -> int:
@@ -95,6 +100,22 @@ def judge(cases: list[Case], policy: Policy) -> Result:
     return Result(float((delays < 0).mean()), float(np.median(late)), float(late.mean()), float(np.percentile(late, 90)))
 
 
+def by_library(bundle: Path, found: list[Turn], options: dict[str, object]) -> list[float]:
+    """Seconds at which live sessions of the library end the turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = []
+        for n, turn in enumerate(found):
+            file = Path(folder) / f"{n}.f32"
+            turn.wave.astype(np.float32).tofile(file)
+            jobs.append(json.dumps({"id": turn.id, "file": str(file)}))
+        command = ["node", str(DRIVER), str(bundle.resolve()), json.dumps(options)]
+        done = subprocess.run(command, cwd=ROOT, input="\n".join(jobs), capture_output=True, check=True, text=True, encoding="utf-8").stdout
+    rows = [json.loads(line) for line in done.splitlines()]
+    if [row["id"] for row in rows] != [turn.id for turn in found]:
+        raise RuntimeError("the library has not ended every turn")
+    return [row["decided"] for row in rows]
+
+
 def heard(bundle: Path, encoder: Path, endpoint: Path, wheel: Path, split: str, corpora: tuple[str, ...] = EVALUATED) -> list[Case]:
     """The cases of a split. What Smart Turn says is kept in $MOSS_RUNS/endpoint."""
     kept = runs_folder() / "endpoint" / f"smart-turn-{split}.json"
@@ -116,10 +137,11 @@ def heard(bundle: Path, encoder: Path, endpoint: Path, wheel: Path, split: str, 
     kept.write_text(json.dumps(smart), encoding="utf-8")
     with torch.no_grad():
         told = completeness(head, states(listener, examples)).tolist()
+    ended = by_library(bundle, [turn for turn, _ in found], {})
     cases, at = [], 0
-    for turn, count in found:
+    for (turn, count), library in zip(found, ended):
         of_smart = [smart[f"{turn.id} {sample}"] for sample, _ in questions(turn)]
-        cases.append(Case(turn.id, turn.corpus, turn.lengthened, turn.end, pauses(turn.probabilities), of_smart, told[at : at + count]))
+        cases.append(Case(turn.id, turn.corpus, turn.lengthened, turn.end, pauses(turn.probabilities), of_smart, told[at : at + count], library))
         at += count
     return cases
 
@@ -142,7 +164,8 @@ def policies(threshold: float, most: float) -> dict[str, Policy]:
         "voice activity, 800 ms": fixed(0.8),
         "Smart Turn v3.2, waits up to 3 s": semantic(0.5, WAITS),
         f"Smart Turn v3.2, waits up to {most:g} s": semantic(0.5, most),
-        f"nano, waits up to {most:g} s": graded(threshold, most),
+        "nano, `auto`, through the library": lambda case: case.library,
+        f"nano, twin: {threshold:g}, waits up to {most:g} s": graded(threshold, most),
     }
 
 
@@ -177,7 +200,7 @@ def plot(cases: list[Case], threshold: float, most: float, path: Path) -> None:
     for axis, value, title in zip(axes, (lambda r: r.median, lambda r: r.mean), ("median", "mean")):
         for name, results in curves(cases, most).items():
             axis.plot([value(r) * 1000 for r in results], [r.cut_off * 100 for r in results], label=name, marker=".", markersize=3)
-        ours = judge(cases, graded(threshold, most))
+        ours = judge(cases, lambda case: case.library)
         axis.plot(value(ours) * 1000, ours.cut_off * 100, "o", color="black", label="nano as shipped")
         axis.axhline(8, color="grey", linewidth=0.7, linestyle="--")
         axis.set_xlim(200, 1300)
@@ -198,8 +221,8 @@ def main() -> None:
     parser.add_argument("--endpoint", type=Path, default=Path("training/checkpoints/endpoint.pt"))
     parser.add_argument("--smart-turn", type=Path, required=True, help="pipecat-ai's wheel")
     parser.add_argument("--split", choices=["valid", "test"], default="valid", help="the test is for a head that has been chosen")
-    parser.add_argument("--threshold", type=float, default=0.5)
-    parser.add_argument("--most", type=float, default=1.2)
+    parser.add_argument("--threshold", type=float, default=0.8)
+    parser.add_argument("--most", type=float, default=2.0)
     parser.add_argument("--plot", type=Path, help="an SVG")
     args = parser.parse_args()
     torch.set_num_threads(1)

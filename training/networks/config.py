@@ -154,7 +154,7 @@ class VadConfig:
 
 @dataclass
 class EndpointConfig:
-    frames: int = 192  # of 20 ms: the newest states that it sees
+    frames: int = 128  # of 20 ms: the newest states that it sees
     hidden: int = 64
     kernel_size: int = 5
     heads: int = 4
