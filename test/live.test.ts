@@ -121,7 +121,11 @@ t.test('auto ends a complete turn at once, and waits at a pause within one', asy
     t.same(await ends(paused, piece, { turnDetection: 'vad' }), ['silence after 608 ms', 'silence after 608 ms'])
     t.equal((await ends(paused, piece)).length, 1, 'the pause is shorter than what an incomplete turn waits')
   }
-  t.match(await ends(whole, 160, { silence: 500, completeness: 1, completeAfter: 300 }), [/^silence after/], 'nothing is certain')
+  t.match(
+    await ends(whole, 160, { silence: 500, completeness: 1, completeAfter: 300 }),
+    [/^silence after/],
+    'nothing is certain',
+  )
   t.same(await ends(paused, 160, { completeness: 0 }), ['complete after 224 ms', 'complete after 224 ms'])
   session.reset()
   const live = session.listen()

@@ -30,8 +30,8 @@ float Endpoint::operator()(Runner & runner, const std::vector<float> & states) c
     x = g.stage(conv_(g, x, options), "endpoint.conv"); // [H, T]
     const size_t first = static_cast<size_t>(config_.frames - frames) * age_->nb[1];
     ggml_tensor * age = ggml_view_2d(g, age_, config_.heads, frames, age_->nb[1], first);
-    ggml_tensor * scores = ggml_add(g, score_(g, x), age);                           // [heads, T]
-    ggml_tensor * weights = ggml_soft_max(g, ggml_cont(g, ggml_transpose(g, scores))); // [T, heads]
+    ggml_tensor * scores = ggml_add(g, score_(g, x), age);                               // [heads, T]
+    ggml_tensor * weights = ggml_soft_max(g, ggml_cont(g, ggml_transpose(g, scores)));   // [T, heads]
     ggml_tensor * pooled = ggml_mul_mat(g, ggml_cont(g, ggml_transpose(g, x)), weights); // [H, heads]
     pooled = g.stage(pooled, "endpoint.pooled");
     x = up_(g, ggml_reshape_2d(g, pooled, int64_t{config_.heads} * config_.hidden, 1), Activation::gelu);
