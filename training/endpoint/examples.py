@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..data import speakers
 from ..data.augment import Augment
 from ..data.corpora import manifest_rows
 from ..data.prepare import decode
@@ -36,7 +37,7 @@ PRE_ROLL = 0.3  # seconds before the speech that belong to a turn, as lib/live/o
 ASKED_AFTER = 7 * WINDOW  # samples of silence: 200 ms, in whole windows
 FRAMES = EndpointConfig().frames  # kept before the question
 TRAINED = ("en-coffee", "en-kathleen", "en-digits", "teacher", "spoken")
-WORDS = (("en-wake", 200), ("zh-words", 250))  # corpora of single words, and how many of them
+WORDS = (("en-wake", 200), ("zh-words", 250), ("en-digits", 300))  # corpora of single words, and how many of them
 
 
 @dataclass
@@ -114,12 +115,11 @@ def learned(turn: Turn, rng: np.random.Generator) -> Iterator[Example]:
 def single_words(rng: np.random.Generator) -> Iterator[Example]:
     for corpus, count in WORDS:
         folder = data_folder() / corpus
-        rows = list(manifest_rows(folder))
+        rows = [row for row in manifest_rows(folder) if speakers.split(corpus, row.get("speaker", f"wake-{row['id']}")) == "train"]
         for i in rng.permutation(len(rows))[:count]:
             wave = decode(str(folder / rows[i]["file"]))
             end = speech_end(wave, len(wave) / SAMPLE_RATE)
-            whole = np.concatenate([np.zeros(0, np.float32), continued(wave, end)])
-            yield Example(whole[: int((end + rng.uniform(0.25, 0.5)) * SAMPLE_RATE)], True, "word", corpus, f"{corpus}/{rows[i]['id']}")
+            yield Example(continued(wave, end)[: int((end + rng.uniform(0.25, 0.5)) * SAMPLE_RATE)], True, "word", corpus, f"{corpus}/{rows[i]['id']}")
 
 
 @torch.no_grad()
