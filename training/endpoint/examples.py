@@ -37,7 +37,7 @@ PRE_ROLL = 0.3  # seconds before the speech that belong to a turn, as lib/live/o
 ASKED_AFTER = 7 * WINDOW  # samples of silence: 200 ms, in whole windows
 FRAMES = EndpointConfig().frames  # kept before the question
 TRAINED = ("en-coffee", "en-kathleen", "en-digits", "teacher", "spoken")
-WORDS = (("en-wake", 200), ("zh-words", 250), ("en-digits", 300))  # corpora of single words, and how many of them
+WORDS = (("en-wake", 200), ("zh-words", 250))  # corpora of single words, and how many of them
 
 
 @dataclass
