@@ -64,7 +64,12 @@ export function talkCommand(): Command {
         'who ends your turn (default: auto); manual: you, with the space bar',
       ).choices(['auto', 'vad', 'manual']),
     )
-    .addOption(option('--silence <ms>', 'a pause of this length ends your turn, 100-10000 (default: 600)'))
+    .addOption(
+      option(
+        '--silence <ms>',
+        'a pause of this length ends your turn in any case, 100-10000 (default: 2000, with vad 600)',
+      ),
+    )
     .addOption(option('--threshold <p>', 'probability of speech, 0.05-0.95 (default: 0.4)'))
     .option('--no-barge-in', 'do not listen during a reply')
     .addOption(option('--interrupt-after <ms>', 'speech of this length stops a reply, 32-2000 (default: 150)'))
