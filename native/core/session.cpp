@@ -234,7 +234,7 @@ float Session::completeness(CancelToken & cancel) {
     const CancelToken::Attach attach(cancel, state.runner.cancel);
     Turn & turn = fed_turn();
     float probability = 0;
-    state.undone_if_it_fails(turn.start(), [&] { probability = turn.completeness(); });
+    state.undone_if_it_fails([&] { return turn.start(); }, [&] { probability = turn.completeness(); });
     return probability;
 }
 
