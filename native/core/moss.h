@@ -297,8 +297,8 @@ class Session {
     /// feed() does.
     float completeness(CancelToken & cancel);
 
-    /// Answers the turn and keeps it in the context. The times of Timings that count from the start count from this call; the
-    /// others cover the whole turn.
+    /// Answers the turn and keeps it in the context. The times of Timings that count from the start count from this
+    /// call; the others cover the whole turn.
     /// @throws MossError MOSS_AUDIO_LENGTH if nothing was fed; and as generate() does.
     void finish(const Receiver & receiver, CancelToken & cancel);
 

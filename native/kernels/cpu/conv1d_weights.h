@@ -53,7 +53,7 @@ struct PackedWeights {
 
     std::vector<OutputBlock> blocks;
     std::vector<OutputBlockPair> pairs; // all output blocks
-    PageMemory storage; // the memory to which the blocks point
+    PageMemory storage;                 // the memory to which the blocks point
 
     // F32 weights that are used instead of blocks where blocks would be nearly empty (see per_channel).
     std::vector<float> channel_weights; // [tap][channel]
