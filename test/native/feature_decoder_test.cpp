@@ -18,6 +18,10 @@ using namespace moss::test;
 
 namespace {
 
+/// How far two computations of the same speech may be apart, of its range. The phase of the source sums up what the pitch
+/// is off by the order of sums, which pieces of other sizes have: 0.3e-4 with AVX2, 1.2e-4 with AVX-512.
+constexpr double rounding = 5e-4;
+
 struct FeatureModel {
     explicit FeatureModel(const std::string & name)
         : file(GgufFile::open(golden_path(name))), weights(file), decoder(file, weights), runner(1) {}
@@ -106,7 +110,7 @@ TEST(pieces_are_the_whole) {
                 options.chunk_frames = chunk;
                 const std::vector<float> pieces = speak(model, c, options, step);
                 CHECK_EQ(pieces.size(), whole.size());
-                CHECK(max_difference(pieces, whole) <= 1e-4 * (*high - *low));
+                CHECK(max_difference(pieces, whole) <= rounding * (*high - *low));
             }
         }
     }
@@ -230,5 +234,5 @@ TEST(a_bundle_speaks_through_it) {
     const std::vector<float> expected = speak(alone, c, c.options, c.units.size());
     CHECK_EQ(audio.size(), expected.size());
     const auto [low, high] = std::minmax_element(expected.begin(), expected.end());
-    CHECK(max_difference(audio, expected) <= 1e-4 * (*high - *low));
+    CHECK(max_difference(audio, expected) <= rounding * (*high - *low));
 }
