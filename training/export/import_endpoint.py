@@ -11,28 +11,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import gguf
-import torch
-
 from ..endpoint.train import load_endpoint
 from ..networks.config import to_gguf_keys
 from ..networks.endpoint import Endpoint
 from .bundle import MATRIX_TYPES
-from .tensors import add_key, encode, layouts, rewrite
+from .tensors import put_network
 
 
-@torch.no_grad()
 def add_endpoint(head: Endpoint, bundle: Path, matrix_type: str = "q8_0") -> None:
     """Rewrites the file `bundle`, atomically."""
-
-    def add(writer: gguf.GGUFWriter) -> None:
-        for key, value in to_gguf_keys("endpoint", head.config).items():
-            add_key(writer, key, value)
-        for name, kind in layouts(head).items():
-            array, type_ = encode(f"endpoint.{name}", kind, head.state_dict()[name], MATRIX_TYPES[matrix_type])
-            writer.add_tensor(f"endpoint.{name}", array, raw_dtype=type_)
-
-    rewrite(bundle, lambda name: not name.removeprefix("moss-speech.").startswith("endpoint."), add)
+    put_network(bundle, "endpoint", head, to_gguf_keys("endpoint", head.config), MATRIX_TYPES[matrix_type])
 
 
 def main() -> None:

@@ -13,14 +13,13 @@ import argparse
 import hashlib
 from pathlib import Path
 
-import gguf
 import onnx
 import torch
 
 from ..networks.config import VadConfig, to_gguf_keys
 from ..networks.vad import Vad
 from .bundle import MATRIX_TYPES
-from .tensors import add_key, encode, layouts, rewrite
+from .tensors import put_network
 
 SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
 
@@ -47,18 +46,9 @@ def imported(path: Path) -> Vad:
     return vad.eval()
 
 
-@torch.no_grad()
 def add_vad(vad: Vad, bundle: Path, matrix_type: str = "f16") -> None:
     """Rewrites the file `bundle`, atomically."""
-
-    def add(writer: gguf.GGUFWriter) -> None:
-        for key, value in to_gguf_keys("vad", vad.config).items():
-            add_key(writer, key, value)
-        for name, kind in layouts(vad).items():
-            array, type_ = encode(f"vad.{name}", kind, vad.state_dict()[name], MATRIX_TYPES[matrix_type])
-            writer.add_tensor(f"vad.{name}", array, raw_dtype=type_)
-
-    rewrite(bundle, lambda name: not name.removeprefix("moss-speech.").startswith("vad."), add)
+    put_network(bundle, "vad", vad, to_gguf_keys("vad", vad.config), MATRIX_TYPES[matrix_type])
 
 
 def main() -> None:

@@ -96,3 +96,17 @@ def rewrite(bundle: Path, kept: Callable[[str], bool], add: Callable[[gguf.GGUFW
     writer.write_tensors_to_file()
     writer.close()
     os.replace(part, bundle)
+
+
+@torch.no_grad()
+def put_network(bundle: Path, name: str, network: nn.Module, keys: dict[str, object], matrix_type: Type) -> None:
+    """Puts a component of that name into a file, in place of the one that it may have; everything else stays as it is, byte for byte."""
+
+    def add(writer: gguf.GGUFWriter) -> None:
+        for key, value in keys.items():
+            add_key(writer, key, value)
+        for tensor, kind in layouts(network).items():
+            array, type_ = encode(f"{name}.{tensor}", kind, network.state_dict()[tensor], matrix_type)
+            writer.add_tensor(f"{name}.{tensor}", array, raw_dtype=type_)
+
+    rewrite(bundle, lambda found: not found.removeprefix("moss-speech.").startswith(f"{name}."), add)
