@@ -74,6 +74,21 @@ function heardIn(pcm: Int16Array, from: number, to: number): [number, number] | 
   return first < 0 ? undefined : [from + first / 24_000, from + last / 24_000]
 }
 
+t.test('options say when a turn ends', async t => {
+  const decided = async (name: string, ...flags: string[]): Promise<[string, number]> => {
+    const { events } = await talked(name, [silence(0.5), light, silence(2.5)], ...flags)
+    const end = find(events, 'turnEnd')
+    return [end.reason, end.decided - end.time]
+  }
+  const [reason, soon] = await decided('complete')
+  t.equal(reason, 'complete')
+  const [, later] = await decided('complete-later', '--complete-after', '400')
+  t.ok(later > soon + 0.15, `${soon}, ${later} s`)
+  const [waited, unsure] = await decided('unsure', '--completeness', '1', '--silence', '1500')
+  t.equal(waited, 'silence')
+  t.ok(unsure > soon, `${soon}, ${unsure} s`)
+})
+
 t.test('two turns, the same on every run, and the output is aligned with the input', async t => {
   const parts = [silence(0.5), light, silence(4), television, silence(1)]
   const { args, output, pcm, events } = await talked('two', parts)

@@ -23,6 +23,8 @@ interface Flags extends ReplyFlags, OutputFlags {
   turnDetection?: TurnDetection
   bargeIn: boolean
   silence?: number
+  completeAfter?: number
+  completeness?: number
   threshold?: number
   interruptAfter?: number
   interruptThreshold?: number
@@ -70,6 +72,15 @@ export function talkCommand(): Command {
         'a pause of this length ends your turn in any case, 100-10000 (default: 2000, with vad 600)',
       ),
     )
+    .addOption(
+      option(
+        '--complete-after <ms>',
+        'after this silence a turn that seems complete ends (default: 200; not with vad)',
+      ),
+    )
+    .addOption(
+      option('--completeness <p>', 'the probability from which on it does, 0-1 (default: 0.8); higher cuts off fewer'),
+    )
     .addOption(option('--threshold <p>', 'probability of speech, 0.05-0.95 (default: 0.4)'))
     .option('--no-barge-in', 'do not listen during a reply')
     .addOption(option('--interrupt-after <ms>', 'speech of this length stops a reply, 32-2000 (default: 150)'))
@@ -85,12 +96,12 @@ export function talkCommand(): Command {
 }
 
 function listenOptions(flags: Flags): LiveOptions {
-  const { turnDetection, silence, threshold, interruptAfter, interruptThreshold, interruptSounds } = flags
-  const { echoCancellation, transcribe } = flags
+  const { turnDetection, silence, completeAfter, completeness, threshold } = flags
+  const { interruptAfter, interruptThreshold, interruptSounds, echoCancellation, transcribe } = flags
   return {
     ...generateOptions(flags),
-    ...given({ turnDetection, silence, threshold, interruptAfter, interruptThreshold, interruptSounds }),
-    ...given({ echoCancellation, transcribe }),
+    ...given({ turnDetection, silence, completeAfter, completeness, threshold }),
+    ...given({ interruptAfter, interruptThreshold, interruptSounds, echoCancellation, transcribe }),
     bargeIn: flags.bargeIn,
     output: 'both',
   }
