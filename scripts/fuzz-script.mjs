@@ -30,9 +30,9 @@ function changes(seeds) {
 
 function changed(data, { kind, place, bytes, times }) {
   const at = Math.floor(place * (data.length + 1))
-  if (kind === 'overwrite') return Buffer.concat([data.subarray(0, at), bytes, data.subarray(at + bytes.length)])
-  if (kind === 'remove') return Buffer.concat([data.subarray(0, at), data.subarray(at + bytes.length * times)])
-  return Buffer.concat([data.subarray(0, at), ...Array(times).fill(bytes), data.subarray(at)]).subarray(0, LONGEST)
+  const middle = kind === 'overwrite' ? [bytes] : kind === 'insert' ? Array(times).fill(bytes) : []
+  const gone = kind === 'overwrite' ? bytes.length : kind === 'remove' ? bytes.length * times : 0
+  return Buffer.concat([data.subarray(0, at), ...middle, data.subarray(at + gone)]).subarray(0, LONGEST)
 }
 
 function work({ name, seconds, seed, shared }) {
