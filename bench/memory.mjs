@@ -88,7 +88,8 @@ for (const [name, measure] of Object.entries({ sessions, models })) {
   const rss = await measure()
   series.push({ name, ...summary(rss), rss })
 }
-if (values.plot) writeFileSync(values.plot, memoryPlot(series))
+if (values.plot)
+  writeFileSync(values.plot, memoryPlot(series.map(s => ({ ...s, label: `${s.name} made and dropped` }))))
 if (values.json) {
   report({ ...options, gc: values.gc === true, beforeMb, series })
 } else {

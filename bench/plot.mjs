@@ -65,23 +65,18 @@ export function scalingPlot(series) {
 }
 
 /**
- * The memory of a process against the number of objects that it has made and dropped: one line for each kind of object,
- * side by side, with the same scale.
+ * The memory of a process against the number of objects that it has made and dropped, or against the time: one line for
+ * each kind of object, side by side, with the same scale.
  *
- * @param series - `{ name, rss }` …, RSS in MB after each object
+ * @param series - `{ label, rss }` …, RSS in MB after each object, or each step of time
  */
 export function memoryPlot(series) {
   const highest = Math.max(...series.flatMap(s => s.rss))
   const width = (WIDTH - MARGIN.right) / series.length
   return picture(
-    series.flatMap(({ name, rss }, i) => {
+    series.flatMap(({ label, rss }, i) => {
       const [left, right] = [i * width + MARGIN.left, (i + 1) * width]
-      const { x, y, parts } = axes(
-        left,
-        right,
-        [rss.length, highest],
-        [`${name} made and dropped`, 'resident memory, MB'],
-      )
+      const { x, y, parts } = axes(left, right, [rss.length, highest], [label, 'resident memory, MB'])
       const line = rss.map((mb, n) => `${n === 0 ? 'M' : 'L'}${at(x(n + 1))} ${at(y(mb))}`).join('')
       return [...parts, `<path d="${line}" stroke="${COLORS[i % COLORS.length]}" stroke-width="1.5"/>`]
     }),

@@ -5,6 +5,7 @@
  *     node bench/sessions.mjs                                             # 1, 2, 4, 8, 12 and 16 sessions, 30 s each
  *     node bench/sessions.mjs --counts 8 --seconds 60 --threads 2 --json
  *     node bench/sessions.mjs --plot docs/sessions.svg
+ *     node bench/sessions.mjs --counts 4 --seconds 1800 --soak docs/soak.svg    # resident memory over the time, every 10 s
  *
  * `first audio` is the time from commit() to the first audio, `late` the share of the audio chunks that come later than
  * a player needs them that began with the first one, `event loop` the delay of a timer that is due every 10 ms. Both are
@@ -12,11 +13,12 @@
  */
 import { readdirSync, writeFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { clearInterval, setInterval } from 'node:timers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { loadModel, readAudio } from 'moss-speech-native'
-import { machine, report, rounded, whole, wholes } from './harness.mjs'
-import { sessionsPlot } from './plot.mjs'
+import { machine, median, report, rounded, whole, wholes } from './harness.mjs'
+import { memoryPlot, sessionsPlot } from './plot.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
     plot: { type: 'string' },
+    soak: { type: 'string' },
   },
 })
 const counts = wholes('counts', values.counts)
@@ -92,6 +95,8 @@ async function converse(model, next, end, to) {
   await session.dispose()
 }
 
+const rss = () => rounded(process.memoryUsage.rss() / 1e6, 0)
+
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
 
 async function measure(model, count) {
@@ -100,8 +105,11 @@ async function measure(model, count) {
   const cpu = process.cpuUsage()
   const began = performance.now()
   loop.enable()
+  const memory = []
+  const sampling = setInterval(() => memory.push(rss()), 10_000)
   await Promise.all(Array.from({ length: count }, (_, i) => converse(model, i, began + duration, to)))
   loop.disable()
+  clearInterval(sampling)
   const { user, system } = process.cpuUsage(cpu)
   const elapsed = performance.now() - began
   const sorted = to.firstMs.sort((a, b) => a - b)
@@ -113,7 +121,8 @@ async function measure(model, count) {
     eventLoopP99Ms: rounded(loop.percentile(99) / 1e6 - 10, 1),
     cores: rounded((user + system) / 1000 / elapsed, 2),
     speechSecondsASecond: rounded((to.questionSeconds + to.replySeconds) / (elapsed / 1000), 2),
-    rssMb: rounded(process.memoryUsage.rss() / 1e6, 0),
+    rssMb: rss(),
+    memory,
   }
 }
 
@@ -126,6 +135,15 @@ for (const count of counts) {
 }
 await model.dispose()
 if (values.plot) writeFileSync(values.plot, sessionsPlot(rows))
+if (values.soak) {
+  const { memory } = rows.at(-1)
+  writeFileSync(values.soak, memoryPlot([{ label: 'tens of seconds', rss: memory }]))
+  const tenth = Math.ceil(memory.length / 10)
+  const [first, last] = [memory.slice(tenth, 2 * tenth), memory.slice(-tenth)].map(median)
+  console.log(
+    `resident memory: ${first} MB after a tenth of the time, ${last} MB in the last tenth, ${Math.max(...memory)} MB at most`,
+  )
+}
 if (values.json) report({ threads, seconds: duration / 1000, rows })
 else {
   const { cpu, cores, loadAverage } = machine()
