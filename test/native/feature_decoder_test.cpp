@@ -18,8 +18,8 @@ using namespace moss::test;
 
 namespace {
 
-/// How far two computations of the same speech may be apart, of its range. The phase of the source sums up what the pitch
-/// is off by the order of sums, which pieces of other sizes have: 0.3e-4 with AVX2, 1.2e-4 with AVX-512.
+/// How far two computations of the same speech may be apart, of its range. The phase of the source sums up what the
+/// pitch is off by the order of sums, which pieces of other sizes have: 0.3e-4 with AVX2, 1.2e-4 with AVX-512.
 constexpr double rounding = 5e-4;
 
 struct FeatureModel {
