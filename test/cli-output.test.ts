@@ -88,7 +88,7 @@ t.test('an older file is replaced only by a whole one', async t => {
   await writeFile(bad, 'no audio')
   const path = join(t.testdirName, 'answers.wav')
   await writeFile(path, 'older')
-  const args = ['chat', question, bad, '-o', path, '--max-seconds', '0.5', ...MODEL]
+  const args = ['chat', question, bad, '-o', path, '--max-seconds', '0.5', '--seed', '1', ...MODEL]
   const { code, stderr } = await run(args)
   t.equal(code, 1)
   t.equal(await readFile(path, 'utf8'), 'older')
@@ -98,7 +98,7 @@ t.test('an older file is replaced only by a whole one', async t => {
   t.equal(audio.seconds, 0.5)
   t.equal(audio.source.warning, undefined, 'a whole wav of the turn that was answered')
   t.same(beside(path), ['answers.partial.wav'])
-  t.equal((await run(['chat', question, '-o', path, '--max-seconds', '0.5', ...MODEL])).code, 0)
+  t.equal((await run(['chat', question, '-o', path, '--max-seconds', '0.5', '--seed', '1', ...MODEL])).code, 0)
   t.equal((await readAudio(path)).seconds, 0.5)
 })
 
