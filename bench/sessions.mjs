@@ -99,7 +99,7 @@ const rss = () => rounded(process.memoryUsage.rss() / 1e6, 0)
 
 const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
 
-async function measure(model, count) {
+async function measure(model, count, duration) {
   const to = { firstMs: [], chunks: 0, late: 0, turns: 0, questionSeconds: 0, replySeconds: 0 }
   const loop = monitorEventLoopDelay({ resolution: 10 })
   const cpu = process.cpuUsage()
@@ -127,10 +127,10 @@ async function measure(model, count) {
 }
 
 const model = await loadModel(values.model, { threads })
-await measure(model, 1) // warms up
+await measure(model, 1, 3000) // warms up
 const rows = []
 for (const count of counts) {
-  rows.push(await measure(model, count))
+  rows.push(await measure(model, count, duration))
   if (!values.json) console.error(JSON.stringify(rows.at(-1)))
 }
 await model.dispose()
