@@ -41,23 +41,33 @@ export async function* merged<C>(
   }
 }
 
+/** Wakes those who wait for something that may have changed. */
+export class Change {
+  #wake: () => void = () => undefined
+  #next = this.#promise()
+
+  /** Resolves at the next {@link notify}. */
+  wait(): Promise<void> {
+    return this.#next
+  }
+
+  notify(): void {
+    this.#wake()
+    this.#next = this.#promise()
+  }
+
+  #promise(): Promise<void> {
+    return new Promise(resolve => (this.#wake = resolve))
+  }
+}
+
 /** A queue between two concurrent tasks. The writer waits while `limit` values are unread. */
 export class Channel<T extends NonNullable<unknown>> implements AsyncIterable<T> {
   readonly #values: T[] = []
+  readonly #change = new Change()
   #closed = false
-  #wake: () => void = () => undefined
-  #changed = this.#change()
 
   constructor(private readonly limit: number) {}
-
-  #change(): Promise<void> {
-    return new Promise(resolve => (this.#wake = resolve))
-  }
-
-  #notify(): void {
-    this.#wake()
-    this.#changed = this.#change()
-  }
 
   get closed(): boolean {
     return this.#closed
@@ -65,26 +75,26 @@ export class Channel<T extends NonNullable<unknown>> implements AsyncIterable<T>
 
   /** Resolves when the value is in the queue. A closed channel drops values. */
   async put(value: T): Promise<void> {
-    while (!this.#closed && this.#values.length >= this.limit) await this.#changed
+    while (!this.#closed && this.#values.length >= this.limit) await this.#change.wait()
     if (this.#closed) return
     this.#values.push(value)
-    this.#notify()
+    this.#change.notify()
   }
 
   /** Ends the writing. Values in the queue can still be read. */
   close(): void {
     this.#closed = true
-    this.#notify()
+    this.#change.notify()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
     for (;;) {
       const value = this.#values.shift()
       if (value !== undefined) {
-        this.#notify()
+        this.#change.notify()
         yield value
       } else if (this.#closed) return
-      else await this.#changed
+      else await this.#change.wait()
     }
   }
 }

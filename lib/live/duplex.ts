@@ -1,6 +1,6 @@
 import type { AudioInput, AudioOutput } from '../audio/device.js'
 import { toMossError } from '../errors.js'
-import { Change } from './change.js'
+import { Change } from '../engine/concurrent.js'
 import type { LiveEvent } from './events.js'
 import type { LiveSession } from './live-session.js'
 

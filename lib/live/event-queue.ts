@@ -1,4 +1,4 @@
-import type { Change } from './change.js'
+import type { Change } from '../engine/concurrent.js'
 import type { LiveEvent } from './events.js'
 
 /** The reader is this many seconds of audio behind: nothing more is generated until it has caught up. */

@@ -5,7 +5,7 @@ import { SAMPLE_RATE } from '../audio/limits.js'
 import { createResampler, type Resampler } from '../audio/resample.js'
 import { DisposedError, InvalidArgumentError } from '../errors.js'
 import { checkInteger } from '../options.js'
-import type { Change } from './change.js'
+import type { Change } from '../engine/concurrent.js'
 
 /** Samples of a live session: mono at 16 kHz in [-1, 1] or as 16-bit integers, or with their rate. */
 export type LiveAudio =

@@ -101,7 +101,7 @@ export class Listener {
     const most = Math.max(maxTurn - preRoll - MARGIN, MARGIN)
     const interrupts = replying && !this.#turn
     const counted = interrupts && probability < interruptThreshold ? 0 : probability
-    const speech = !interrupts || (await this.#soundsLikeSpeech(detector))
+    const speech = !interrupts || (counted > 0 && (await this.#soundsLikeSpeech(detector)))
     const least = speech ? interruptAfter : Infinity
     const step = taker?.push(counted, replying ? least : minSpeech, most)
     if (!replying || bargeIn || detection === 'manual' || this.#turn) return step

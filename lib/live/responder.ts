@@ -1,6 +1,6 @@
 import type { Answering, Engine, FedTurn } from '../engine/engine.js'
 import type { ReplyChunk } from '../turn.js'
-import type { Change } from './change.js'
+import type { Change } from '../engine/concurrent.js'
 import type { EventQueue } from './event-queue.js'
 import type { LiveTimings } from './events.js'
 import type { HeardTurn, TurnEnd } from './heard-turn.js'
