@@ -44,23 +44,20 @@ KvCache::~KvCache() {
 void KvCache::reserve(int positions) {
     const size_t count = pages_for(positions);
     pages_.reserve(count);
-    memory_of_pages_.reserve(count);
     while (pages_.size() < count) {
         memory_->take(page_bytes_);
         try {
-            memory_of_pages_.push_back(zeroed_pages(page_bytes_));
+            pages_.push_back(zeroed_pages(page_bytes_));
         } catch (const std::bad_alloc &) {
             memory_->give_back(page_bytes_);
             throw MossError(code::out_of_memory, "no memory for a longer conversation");
         }
-        pages_.push_back(memory_of_pages_.back().get());
     }
 }
 
 void KvCache::shrink(int positions) {
     while (pages_.size() > pages_for(positions)) {
         pages_.pop_back();
-        memory_of_pages_.pop_back();
         memory_->give_back(page_bytes_);
     }
 }

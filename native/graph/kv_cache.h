@@ -3,7 +3,6 @@
 #pragma once
 
 #include "../kernels/cpu/kv_attention.h"
-#include "../kernels/cpu/page_memory.h"
 
 #include <atomic>
 #include <cstddef>
@@ -49,7 +48,7 @@ class KvCache {
     void shrink(int positions);
 
     /// Valid until the next call of reserve() or shrink().
-    std::byte * const * pages() const { return pages_.data(); }
+    const PageMemory * pages() const { return pages_.data(); }
 
     size_t bytes() const { return pages_.size() * page_bytes_; }
 
@@ -57,8 +56,7 @@ class KvCache {
     std::shared_ptr<KvMemory> memory_; // null after a move
     std::vector<KvPlace> places_;      // by block
     size_t page_bytes_ = 0;
-    std::vector<PageMemory> memory_of_pages_;
-    std::vector<std::byte *> pages_; // that memory
+    std::vector<PageMemory> pages_;
 };
 
 } // namespace moss

@@ -77,7 +77,7 @@ class Lm {
 
         /// The bytes that keys and values of a position take in a block.
         size_t position_bytes(size_t block) const;
-        std::byte * page(int position) const { return cache_.pages()[position / kv_page_positions]; }
+        std::byte * page(int position) const { return cache_.pages()[position / kv_page_positions].get(); }
 
         const Lm * lm_;
         int n_ctx_;

@@ -169,7 +169,7 @@ TEST(what_is_written_to_a_page_can_be_read) {
     for (const KvType type : types) {
         KvCache cache(std::make_shared<KvMemory>(), type, {2, 3}, 40);
         cache.reserve(64);
-        std::byte * page = cache.pages()[0];
+        std::byte * page = cache.pages()[0].get();
         const std::vector<float> keys = noise(40 * 64 * 3, 1), values = noise(40 * 64 * 3, 2);
         const auto each = [](auto && body) {
             for (int64_t position = 0; position < 64; position++) {
@@ -200,14 +200,14 @@ TEST(instruction_sets_agree) {
         const KvPlace & place = cache.place(0);
         const std::vector<float> data = noise(dim * 64 * 2, 3), queries = noise(dim * 4, 4), weights = noise(64 * 4, 5);
         for (int64_t i = 0; i < 64; i++) {
-            kv_write(place, cache.pages()[0], i, 0, data.data() + i * dim, data.data() + (64 + i) * dim);
+            kv_write(place, cache.pages()[0].get(), i, 0, data.data() + i * dim, data.data() + (64 + i) * dim);
         }
         for (int64_t rows = 1; rows <= kv_max_rows; rows++) {
             std::vector<std::vector<float>> results;
             for (const KvKernel * kernel : kernels()) {
                 std::vector<float> scores(4 * 64), sums(4 * dim, 0.25F);
                 KvTile tile{};
-                tile.page = cache.pages()[0];
+                tile.page = cache.pages()[0].get();
                 tile.dim = dim;
                 tile.count = 64;
                 tile.rows = rows;

@@ -148,7 +148,7 @@ void append(ggml_tensor * node, int ith, int nth, void * userdata) {
     for (const KvSequence & s : sequences) {
         for (int64_t item = ith; item < s.count * place.heads; item += nth) {
             const int64_t i = item / place.heads, head = item % place.heads, position = s.past + i;
-            std::byte * page = s.pages[position / kv_page_positions];
+            std::byte * page = s.pages[position / kv_page_positions].get();
             kv_write(place, page, position % kv_page_positions, head,
                      row_of(node->src[0], s.first + i, width) + head * place.dim,
                      row_of(node->src[1], s.first + i, width) + head * place.dim);
@@ -182,7 +182,7 @@ void attend_rows(const KvPlace & place, const KvSequence & s, const Rows & rows,
         return tile;
     };
     for (int64_t page = 0; page < pages; page++) {
-        KvTile tile = tile_of(keys_of(place, s.pages[page], rows.head), page);
+        KvTile tile = tile_of(keys_of(place, s.pages[page].get(), rows.head), page);
         for (int64_t r = 0; r < rows.count; r++) {
             tile.queries[r] = rows.queries[r];
             tile.to[r] = scratch.scores.data() + r * step + page * kv_page_positions;
@@ -197,7 +197,7 @@ void attend_rows(const KvPlace & place, const KvSequence & s, const Rows & rows,
         std::fill(weights + rows.seen[r], weights + step, 0.0F);
     }
     for (int64_t page = 0; page < pages; page++) {
-        KvTile tile = tile_of(values_of(place, s.pages[page], rows.head), page);
+        KvTile tile = tile_of(values_of(place, s.pages[page].get(), rows.head), page);
         for (int64_t r = 0; r < rows.count; r++) {
             tile.queries[r] = scratch.scores.data() + r * step + page * kv_page_positions;
             tile.to[r] = scratch.mixed.data() + r * dim;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kv_kernel.h"
+#include "page_memory.h"
 
 #include "ggml.h"
 
@@ -25,10 +26,10 @@ struct KvPlace {
 
 /// The positions of one conversation in a graph.
 struct KvSequence {
-    std::byte * const * pages; // page i holds positions 64 i .. 64 i + 63; aligned to 64 bytes
-    int64_t past;              // positions that the cache holds already
-    int64_t first;             // index of its first position in the graph
-    int64_t count;             // its positions in the graph, at least 1
+    const PageMemory * pages; // page i holds positions 64 i .. 64 i + 63
+    int64_t past;             // positions that the cache holds already
+    int64_t first;            // index of its first position in the graph
+    int64_t count;            // its positions in the graph, at least 1
 };
 
 /// Writes the keys k [D, Hkv, T] and values v [D * Hkv, T], both contiguous F32, of the graph's positions to the cache.
