@@ -41,6 +41,23 @@ changed(const std::string & name, const KeyChange & change, const TensorChange &
     return path;
 }
 
+/// The message with which a network that is made of the path of a file refuses the changed one as malformed, "" if it
+/// accepts it.
+template <class Network>
+std::string network_refusal(
+    const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
+    const std::string path = changed(name, change, change_tensor);
+    std::string what;
+    try {
+        Network{path};
+    } catch (const MossError & error) {
+        CHECK_EQ(error.code(), std::string(code::model_format));
+        what = error.what();
+    }
+    std::filesystem::remove(std::filesystem::u8path(path));
+    return what;
+}
+
 /// The message with which Model::load refuses the changed file, as malformed or as not supported, "" if it accepts it.
 inline std::string
 refusal(const std::string & name, const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {

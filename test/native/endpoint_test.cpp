@@ -24,18 +24,8 @@ struct TestEndpoint {
     Endpoint endpoint;
 };
 
-/// The message with which the changed network is refused as malformed, "" if it is accepted.
 std::string endpoint_refusal(const KeyChange & change) {
-    const std::string path = changed("endpoint", change);
-    std::string what;
-    try {
-        TestEndpoint{path};
-    } catch (const MossError & error) {
-        CHECK_EQ(error.code(), std::string(code::model_format));
-        what = error.what();
-    }
-    std::filesystem::remove(std::filesystem::u8path(path));
-    return what;
+    return network_refusal<TestEndpoint>("endpoint", change);
 }
 
 } // namespace

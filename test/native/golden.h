@@ -65,4 +65,15 @@ struct TestModel {
     std::unique_ptr<Listener> listener;
 };
 
+/// The language model of an imported model of test/golden, without a session.
+struct Imported {
+    explicit Imported(const std::string & name)
+        : file(GgufFile::open(golden_path(name + ".gguf"))), weights(file), runner(2), lm(file, weights) {}
+
+    GgufFile file;
+    Weights weights;
+    Runner runner;
+    Lm lm;
+};
+
 } // namespace moss::test

@@ -15,17 +15,6 @@ using namespace moss::test;
 
 namespace {
 
-/// The network of a model in test/golden, without a session.
-struct Imported {
-    explicit Imported(const std::string & name)
-        : file(GgufFile::open(golden_path(name + ".gguf"))), weights(file), runner(2), lm(file, weights) {}
-
-    GgufFile file;
-    Weights weights;
-    Runner runner;
-    Lm lm;
-};
-
 /// The logits of every position, pushed `size` positions at a time.
 std::vector<float> logits_of(Imported & model, const std::vector<int32_t> & ids, int size, KvType type) {
     Lm::State state(model.lm, 64, type);

@@ -13,17 +13,6 @@ using namespace moss::test;
 
 namespace {
 
-/// The network of an imported model of test/golden.
-struct Imported {
-    explicit Imported(const std::string & name)
-        : file(GgufFile::open(golden_path(name + ".gguf"))), weights(file), runner(2), lm(file, weights) {}
-
-    GgufFile file;
-    Weights weights;
-    Runner runner;
-    Lm lm;
-};
-
 std::vector<int32_t> some_ids(size_t count) {
     std::vector<int32_t> ids(count);
     for (size_t i = 0; i < count; i++) {

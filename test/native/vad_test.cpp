@@ -44,18 +44,8 @@ KeyChange vad_number(const std::string & field, int32_t value) {
     return [=](gguf_context * g) { gguf_set_val_i32(g, (vad_key + field).c_str(), value); };
 }
 
-/// The message with which the changed network is refused as malformed, "" if it is accepted.
 std::string vad_refusal(const KeyChange & change, const TensorChange & change_tensor = [](ggml_tensor *) {}) {
-    const std::string path = changed("vad", change, change_tensor);
-    std::string what;
-    try {
-        TestVad{path};
-    } catch (const MossError & error) {
-        CHECK_EQ(error.code(), std::string(code::model_format));
-        what = error.what();
-    }
-    std::filesystem::remove(std::filesystem::u8path(path));
-    return what;
+    return network_refusal<TestVad>("vad", change, change_tensor);
 }
 
 const std::string nano = std::string(MOSS_SOURCE_DIR) + "/models/nano.gguf";
